@@ -1,0 +1,137 @@
+"""Pictures: base64 in the client's own way to bytes, a size check that reads only the header, and the one decoder."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spoolfarm.errors import BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia
+
+if TYPE_CHECKING:
+    import numpy as np
+
+#: What a picture file begins with, by its format's name in Pillow. RIFF containers are WebP when bytes 8 to 12 say so.
+MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"RIFF": "WEBP",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+}
+#: The longest side a picture may have, in pixels.
+MAX_SIDE = 16384
+
+_DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first bytes of a picture say: its format, and its width and height in pixels as stored."""
+
+    format: str
+    width: int
+    height: int
+
+
+def from_base64(text: str, field: str = "image") -> bytes:
+    """Return the bytes that *text* stands for. Raises InvalidRequest that names *field*.
+
+    Taken in this order: a `data:...;base64,` prefix goes; line breaks go with the blanks around them; a blank that
+    remains is a `+` that a form turned into a space. The URL-safe alphabet and missing padding are fine too.
+    """
+    if prefix := _DATA_URI.match(text):
+        text = text[prefix.end() :]
+    if "\n" in text or "\r" in text:
+        text = re.sub(r"[ \t]*[\r\n]+[ \t\r\n]*", "", text)
+    text = text.strip().replace(" ", "+").translate(_URL_SAFE).rstrip("=")
+    if not text:
+        raise InvalidRequest(f"{field}: is empty; send a picture as base64")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"{field}: is not base64 ({error})") from error
+
+
+def sniff(data: bytes) -> str | None:
+    """The picture format that the magic bytes of *data* name, or None."""
+    for magic, name in MAGIC.items():
+        if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP"):
+            return name
+    return None
+
+
+def check(data: bytes, field: str, max_pixels: int) -> Header:
+    """Read the size from the header of *data*, without decoding.
+
+    Raises InvalidRequest when empty, UnsupportedMedia when the magic bytes are none we take, BrokenImage when the
+    header cannot be read, TooLarge above *max_pixels* or MAX_SIDE.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise InvalidRequest(f"{field}: is empty")
+    kind = sniff(data)
+    if kind is None:
+        known = ", ".join(dict.fromkeys(MAGIC.values()))
+        raise UnsupportedMedia(f"{field}: is not a picture of a type we take ({known})")
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+            header = Header(kind, *picture.size)
+    except Image.DecompressionBombError as error:
+        raise TooLarge(f"{field}: {error}") from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, KeyError, TypeError, OverflowError) as error:
+        raise BrokenImage(f"{field}: the {kind} header cannot be read") from error
+    if header.width < 1 or header.height < 1:
+        raise BrokenImage(f"{field}: the {kind} header says {header.width} x {header.height} pixels")
+    if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
+        raise TooLarge(
+            f"{field}: {header.width} x {header.height} pixels are over the limit of {max_pixels} in all and "
+            f"{MAX_SIDE} a side; raise FARM_MAX_PIXELS or send a smaller picture"
+        )
+    return header
+
+
+def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Decode *data* to (height, width, 3) uint8 in BGR order, upright by its EXIF orientation.
+
+    16-bit samples are divided by 257; transparent parts come out white; of a TIFF the first page is taken, of a GIF
+    the first frame. Raises BrokenImage.
+    """
+    import cv2
+    import numpy as np
+
+    buffer = np.frombuffer(data, np.uint8)
+    try:
+        picture = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if len(buffer) else None
+        layers = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if picture is not None and _may_have_alpha(data) else None
+    except cv2.error as error:
+        raise BrokenImage("the picture cannot be decoded") from error
+    if picture is None:
+        raise BrokenImage("the picture is damaged or cut short")
+    picture = _to_8_bits(picture)
+    if layers is not None and layers.ndim == 3 and layers.shape[2] == 4 and layers.shape[:2] == picture.shape[:2]:
+        opacity = _to_8_bits(layers[:, :, 3])[:, :, None].astype(np.uint32)
+        picture = ((_to_8_bits(layers[:, :, :3]) * opacity + 255 * (255 - opacity)) // 255).astype(np.uint8)
+    return picture
+
+
+def _may_have_alpha(data: bytes) -> bool:
+    return sniff(data) != "JPEG"
+
+
+def _to_8_bits(picture: Any) -> Any:
+    import numpy as np
+
+    if picture.dtype == np.uint16:
+        return np.rint(picture / 257).astype(np.uint8)
+    if picture.dtype != np.uint8:
+        raise BrokenImage(f"samples of type {picture.dtype} are not taken; send 8 or 16 bits")
+    return picture

@@ -1,0 +1,149 @@
+"""Jobs and results: frozen records, and the bytes they are on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+#: The most urgent and the least urgent priority.
+FIRST, LAST = 0, 9
+#: The priority of a job that asks for none.
+NORMAL = 5
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    #: Waits for a worker.
+    QUEUED = "queued"
+    #: A worker has it.
+    RUNNING = "running"
+    #: Ended with a result.
+    SUCCEEDED = "succeeded"
+    #: Ended for good with an error.
+    FAILED = "failed"
+    #: Ended because somebody asked for it.
+    CANCELLED = "cancelled"
+
+
+class DamagedJob(ValueError):
+    """The bytes are not a whole job file: cut short, altered, or never one."""
+
+
+def new_id() -> str:
+    """Return a unique id whose text sorts by time: 16 hex digits of the clock in nanoseconds, 8 of chance."""
+    return f"{time.time_ns():016x}{os.urandom(4).hex()}"
+
+
+def slot_of(job_id: str) -> str:
+    """The time slot of an id: its first 8 digits, which change every 2**32 ns = 4.3 s."""
+    return job_id[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One launch of a task."""
+
+    task: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    #: The encoded pictures as they were sent, in order.
+    images: Sequence[bytes] = ()
+    id: str = field(default_factory=new_id)
+    #: 0 is claimed first, 9 last.
+    priority: int = NORMAL
+    #: A promised job: it survives a power cut, and its result stays until it expires.
+    durable: bool = False
+    #: Seconds since the epoch.
+    created: float = field(default_factory=time.time)
+    #: How often it was claimed, this time included. On disk it is part of the file's name, not of the file.
+    attempts: int = 0
+
+    def to_buffers(self) -> list[bytes]:
+        """The job file: one line of JSON, then the pictures' raw bytes. `head -1 FILE` shows the line."""
+        crc = 0
+        for image in self.images:
+            crc = zlib.crc32(image, crc)
+        header = {
+            "id": self.id,
+            "task": self.task,
+            "params": self.params,
+            "priority": self.priority,
+            "durable": self.durable,
+            "created": self.created,
+            "sizes": [len(image) for image in self.images],
+            "crc32": crc,
+        }
+        line = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        return [line + b"\n", *self.images]
+
+    @classmethod
+    def from_bytes(cls, data: bytes, attempts: int = 0) -> Job:
+        """Read a job file back. Raises DamagedJob when the length or the checksum does not fit."""
+        end = data.find(b"\n") + 1
+        try:
+            header = json.loads(data[:end])
+            images, at, crc = [], end, 0
+            for size in header["sizes"]:
+                images.append(data[at : at + size])
+                crc = zlib.crc32(images[-1], crc)
+                at += size
+            if at != len(data) or crc != header["crc32"]:
+                raise DamagedJob("length or checksum of the job file does not fit its header")
+            return cls(
+                task=header["task"],
+                params=header["params"],
+                images=tuple(images),
+                id=header["id"],
+                priority=header["priority"],
+                durable=header["durable"],
+                created=header["created"],
+                attempts=attempts,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedJob(f"not a job file: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a job ended. Times are seconds since the epoch."""
+
+    id: str
+    task: str
+    status: State
+    attempts: int
+    created: float
+    started: float | None
+    finished: float
+    #: What the task returned, when it succeeded: anything JSON can say.
+    result: Any = None
+    #: Why it failed, as a sentence and as a stable code.
+    error: str | None = None
+    code: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """What `GET /v1/jobs/<id>` shows."""
+        shown: dict[str, Any] = {
+            "id": self.id,
+            "task": self.task,
+            "status": self.status,
+            "attempts": self.attempts,
+            "created": self.created,
+            "started": self.started,
+            "finished": self.finished,
+            "progress": 1.0 if self.status is State.SUCCEEDED else None,
+        }
+        if self.status is State.SUCCEEDED:
+            shown["result"] = self.result
+        else:
+            shown |= {"error": self.error, "code": self.code}
+        return shown
+
+    def to_bytes(self) -> bytes:
+        """The record as JSON. Raises ValueError or TypeError when the result is nothing JSON can say."""
+        return json.dumps(self.record(), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

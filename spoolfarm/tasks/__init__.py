@@ -1,0 +1,70 @@
+"""Tasks: what the farm can do. A task is a class; `registry.py` knows where each one lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spoolfarm.errors import InvalidParams
+from spoolfarm.job import Job
+
+
+class Context(Protocol):
+    """What a running task may tell and ask."""
+
+    def log(self, line: str) -> None:
+        """Add *line* to the job's log, where followers see it at once."""
+
+    def progress(self, fraction: float) -> None:
+        """Say how much is done, 0 to 1."""
+
+    def cancelled(self) -> bool:
+        """Whether somebody asked to cancel; a task that waits on something asks this on a timer."""
+
+
+class Params(BaseModel):
+    """The parameters of a task: a subclass names them with their types, bounds and defaults."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Task:
+    """One thing the farm can do.
+
+    The front makes one to validate requests; each worker makes one, sets it up once and runs it many times. So
+    modules of tasks import heavy libraries only inside `setup` and `run`.
+    """
+
+    #: The model that checks the parameters; the default takes none.
+    Params: ClassVar[type[Params]] = Params
+    #: How many jobs `run` takes at once.
+    max_batch: ClassVar[int] = 1
+    #: How few and how many pictures a job carries.
+    min_images: ClassVar[int] = 1
+    max_images: ClassVar[int] = 1
+    #: Whether the bytes must be pictures the farm can decode; False takes any bytes.
+    pictures: ClassVar[bool] = True
+    #: Which workers run it: "general", or "simulate", the few kept aside so that long jobs never starve short ones.
+    lane: ClassVar[str] = "general"
+
+    def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return *params* as `run` wants them, defaults filled in. Raises InvalidParams for what can never work."""
+        try:
+            return self.Params.model_validate(params).model_dump(mode="json")
+        except ValidationError as error:
+            raise InvalidParams("; ".join(sentence(found) for found in error.errors())) from error
+
+    def setup(self) -> None:
+        """Load what `run` needs. Called once in each worker, before it claims anything."""
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        """Return one result for each job of *batch*, in order: JSON values, or a FarmError for a job that failed."""
+        raise NotImplementedError
+
+
+def sentence(found: Mapping[str, Any]) -> str:
+    """One finding of pydantic's as 'params.min_score: Input should be ...'."""
+    where = ".".join(["params", *map(str, found["loc"])])
+    return f"{where}: {found['msg']}"

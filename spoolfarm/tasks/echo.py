@@ -1,0 +1,49 @@
+"""The echo task: gives back what it got, for trying things out and for benchmarks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from spoolfarm.errors import JobCancelled
+from spoolfarm.job import Job
+from spoolfarm.tasks import Context, Params, Task
+
+#: Seconds between two looks at whether the job was cancelled.
+LOOK = 0.1
+
+
+class EchoParams(Params):
+    """Anything; `seconds` makes the task sleep first."""
+
+    model_config = ConfigDict(extra="allow")
+
+    seconds: float = Field(default=0, ge=0, le=86400, description="sleep this long before answering")
+
+
+class Echo(Task):
+    """Answers `{"params": ..., "bytes": ...}`: the parameters as given, and how many bytes came with them."""
+
+    Params = EchoParams
+    min_images = 0
+    max_images = 64
+    pictures = False
+
+    def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        super().validate(params)
+        return params
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [self._answer(job, context) for job in batch]
+
+    def _answer(self, job: Job, context: Context) -> dict[str, Any]:
+        end = time.monotonic() + job.params.get("seconds", 0)
+        while (rest := end - time.monotonic()) > 0:
+            if context.cancelled():
+                raise JobCancelled("cancelled while it slept")
+            context.progress(1 - rest / job.params["seconds"])
+            time.sleep(min(rest, LOOK))
+        return {"params": dict(job.params), "bytes": sum(map(len, job.images))}

@@ -1,0 +1,57 @@
+"""The registry: every task's name and the dotted path of its class."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from spoolfarm.errors import SettingError, UnknownTask
+from spoolfarm.tasks import Task
+
+#: The tasks that come with the farm.
+BUILT_IN: Mapping[str, str] = {
+    "echo": "spoolfarm.tasks.echo:Echo",
+    "ocr": "spoolfarm.tasks.ocr:Ocr",
+}
+
+#: The entry-point group by which an installed package adds tasks.
+GROUP = "spoolfarm.tasks"
+
+
+class Registry:
+    """The tasks by name. *extra* (`name=module:Class` pairs) wins over entry points, and those over the built-in."""
+
+    def __init__(self, extra: Mapping[str, str] | None = None) -> None:
+        self._paths = dict(BUILT_IN)
+        self._paths |= {point.name: point.value for point in entry_points(group=GROUP)}
+        self._paths |= extra or {}
+        self._tasks: dict[str, Task] = {}
+
+    def names(self) -> list[str]:
+        """Every task's name, sorted."""
+        return sorted(self._paths)
+
+    def get(self, name: str) -> Task:
+        """Return the task called *name*, not set up. Raises UnknownTask, or SettingError when its class is not there."""
+        if name not in self._tasks:
+            path = self._paths.get(name)
+            if path is None:
+                raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")
+            self._tasks[name] = _load(name, path)
+        return self._tasks[name]
+
+    def lane(self, lane: str) -> list[str]:
+        """The names of the tasks that the workers of *lane* run."""
+        return [name for name in self.names() if self.get(name).lane == lane]
+
+
+def _load(name: str, path: str) -> Task:
+    module, _, attribute = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingError(f"task {name!r} is set to {path!r}, which cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise SettingError(f"task {name!r} is set to {path!r}, which is no subclass of spoolfarm.tasks.Task")
+    return found()
