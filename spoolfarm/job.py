@@ -86,27 +86,34 @@ class Job:
     def from_bytes(cls, data: bytes, attempts: int = 0) -> Job:
         """Read a job file back. Raises DamagedJob when the length or the checksum does not fit."""
         end = data.find(b"\n") + 1
-        try:
-            header = json.loads(data[:end])
-            images, at, crc = [], end, 0
-            for size in header["sizes"]:
-                images.append(data[at : at + size])
-                crc = zlib.crc32(images[-1], crc)
-                at += size
-            if at != len(data) or crc != header["crc32"]:
-                raise DamagedJob("length or checksum of the job file does not fit its header")
-            return cls(
-                task=header["task"],
-                params=header["params"],
-                images=tuple(images),
-                id=header["id"],
-                priority=header["priority"],
-                durable=header["durable"],
-                created=header["created"],
-                attempts=attempts,
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DamagedJob(f"not a job file: {error}") from error
+        header, images, at, crc = _parse(data[:end]), [], end, 0
+        for size in header["sizes"]:
+            images.append(data[at : at + size])
+            crc = zlib.crc32(images[-1], crc)
+            at += size
+        if at != len(data) or crc != header["crc32"]:
+            raise DamagedJob("length or checksum of the job file does not fit its header")
+        return cls(**_fields(header), images=images, attempts=attempts)
+
+    @classmethod
+    def header(cls, line: bytes) -> Job:
+        """What the first line of a job file says: the job without its pictures. Raises DamagedJob."""
+        return cls(**_fields(_parse(line)))
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = json.loads(line)
+        whole = {"id", "task", "params", "priority", "durable", "created", "crc32"} <= set(header)
+        if not whole or not all(isinstance(size, int) for size in header["sizes"]):
+            raise DamagedJob("the job file's header lacks something")
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedJob(f"not a job file: {error}") from error
+    return header
+
+
+def _fields(header: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: header[name] for name in ("task", "params", "id", "priority", "durable", "created")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Registry:
         return sorted(self._paths)
 
     def get(self, name: str) -> Task:
-        """Return the task called *name*, not set up. Raises UnknownTask, or SettingError when its class is not there."""
+        """Return the task called *name*, not set up. Raises UnknownTask, or SettingError without such a class."""
         if name not in self._tasks:
             path = self._paths.get(name)
             if path is None:

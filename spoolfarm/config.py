@@ -1,0 +1,201 @@
+"""The settings: one table of name, type, default and help, read from the environment and `.env`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dotenv import dotenv_values
+
+from spoolfarm.errors import SettingError
+
+#: The checkout that this package lies in, or the working directory when it is installed elsewhere.
+ROOT = Path(__file__).resolve().parent.parent
+if not (ROOT / "launcher.py").is_file():
+    ROOT = Path.cwd()
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+
+# Each parser returns the value, or raises ValueError with what is allowed.
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1
+        if not low <= value <= high:
+            raise ValueError(f"seconds from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def directory(text: str) -> str:
+    if not text or "\0" in text:
+        raise ValueError("a directory")
+    return str(ROOT / text)
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def addresses(text: str) -> tuple[Address, ...]:
+    found = []
+    for part in words(text):
+        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})", part)
+        if not match or not 0 < int(match[3]) < 65536:
+            raise ValueError("HOST:PORT, or several with commas between")
+        found.append(Address(match[1] or match[2], int(match[3])))
+    if not found:
+        raise ValueError("HOST:PORT, or several with commas between")
+    return tuple(found)
+
+
+def tasks(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in words(text)]
+    for name, _, path in pairs:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or not re.fullmatch(r"[\w.]+:\w+", path):
+            raise ValueError("name=package.module:Class, or several with commas between")
+    return {name: path for name, _, path in pairs}
+
+
+def origins(text: str) -> tuple[str, ...]:
+    found = words(text)
+    if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
+        raise ValueError("origins such as https://example.org with commas between, or *")
+    return found
+
+
+def setting(name: str, default: str, parse: Callable[[str], T], text: str) -> T:
+    """A row of the table: the default is written as a user would write it."""
+    made: T = field(
+        default_factory=lambda: parse(default),
+        metadata={"name": name, "default": default, "parse": parse, "help": text},
+    )
+    return made
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, with its value."""
+
+    bind: tuple[Address, ...] = setting(
+        "FARM_BIND", "127.0.0.1:8090", addresses, "addresses the front listens on, with commas between"
+    )
+    workers: int = setting("FARM_WORKERS", str(_cores()), whole(0, 1024), "general workers; 0 only queues")
+    simulations: int = setting("FARM_SIMULATIONS", "1", whole(0, 64), "workers kept aside for the `simulate` lane")
+    threads: int = setting(
+        "FARM_THREADS", "0", whole(0, 256), "CPU threads of one worker; 0 deals the cores out evenly, one at least"
+    )
+    spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk")
+    results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk")
+    run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d")
+    tasks: Mapping[str, str] = setting(
+        "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"
+    )
+    timeout: float = setting("FARM_TIMEOUT", "20", seconds(), "seconds a synchronous request waits for its result")
+    job_timeout: float = setting(
+        "FARM_JOB_TIMEOUT", "120", seconds(), "seconds one attempt may run before its worker is killed"
+    )
+    simulation_timeout: float = setting(
+        "FARM_SIMULATION_TIMEOUT", "86400", seconds(), "the same for the `simulate` lane"
+    )
+    max_attempts: int = setting("FARM_MAX_ATTEMPTS", "3", whole(1, 100), "attempts before the dead letter")
+    grace: float = setting("FARM_GRACE", "30", seconds(0), "seconds running jobs get at a graceful stop")
+    max_queued: int = setting(
+        "FARM_MAX_QUEUED", "10000", whole(0, 100_000_000), "jobs that may wait; more get 503 with Retry-After"
+    )
+    result_ttl: float = setting(
+        "FARM_RESULT_TTL", "86400", seconds(), "seconds the result of a submitted job is kept after its end"
+    )
+    dead_ttl: float = setting("FARM_DEAD_TTL", "604800", seconds(), "seconds a dead letter is kept")
+    max_body_mb: int = setting("FARM_MAX_BODY_MB", "32", whole(1, 4096), "larger request bodies get 413, in MiB")
+    max_pixels: int = setting(
+        "FARM_MAX_PIXELS", "50000000", whole(1, 1_000_000_000), "larger pictures are refused from their header"
+    )
+    min_free_mb: int = setting(
+        "FARM_MIN_FREE_MB", "200", whole(0, 1_000_000), "with less disk space left, in MiB, new jobs get 503"
+    )
+    recycle_jobs: int = setting(
+        "FARM_RECYCLE_JOBS", "10000", whole(0, 10**9), "a worker makes way for a new one after so many; 0: never"
+    )
+    recycle_mb: int = setting(
+        "FARM_RECYCLE_MB", "4096", whole(0, 1_000_000), "the same when it holds more memory, in MiB; 0: never"
+    )
+    api_key: str = setting("FARM_API_KEY", "", str, "when set, every face but /health and /ready wants it")
+    hosts: tuple[str, ...] = setting(
+        "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"
+    )
+    cors_origins: tuple[str, ...] = setting(
+        "FARM_CORS_ORIGINS", "", origins, "origins whose pages may call the HTTP API, with commas between"
+    )
+    front_threads: int = setting(
+        "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"
+    )
+
+    def environment(self) -> dict[str, str]:
+        """The settings that differ from their defaults, as environment variables for a child process."""
+        return {row["name"]: self._text[row["name"]] for row in rows() if row["name"] in self._text}
+
+    #: The values as they were written, by setting name.
+    _text: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def rows() -> list[Mapping[str, Any]]:
+    """The table: `name`, `default`, `parse`, `help` and `field` of each setting."""
+    return [{**row.metadata, "field": row.name} for row in dataclasses.fields(Settings) if row.metadata]
+
+
+def load(overrides: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings: *overrides* win over the environment, and that over `.env`. Raises SettingError."""
+    written: dict[str, str | None] = {**dotenv_values(ROOT / ".env"), **os.environ, **(overrides or {})}
+    text: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for row in rows():
+        given = written.get(row["name"])
+        if given is None or (not given.strip() and row["default"]):
+            continue  # an empty line in .env means the default
+        text[row["name"]] = given.strip()
+        try:
+            values[row["field"]] = row["parse"](text[row["name"]])
+        except ValueError as error:
+            raise SettingError(f"{row['name']}={given!r} is not allowed: it takes {error}") from error
+    return Settings(**values, _text=text)

@@ -1,0 +1,60 @@
+"""Dead letters: jobs that ended for good without a result, each kept with its reason until someone looks.
+
+    dead/<id>/reason.json     the job's record and the last lines of its log
+    dead/<id>/<name>          the job file, ready to be queued again
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+
+from spoolfarm import files
+from spoolfarm.results import ID, Results
+
+#: Lines of a job's log that its letter keeps.
+LAST_LINES = 20
+
+
+class DeadLetters:
+    """The directory *root* of dead letters, whose logs are in *results*."""
+
+    def __init__(self, root: str, results: Results) -> None:
+        self.root = root
+        self._results = results
+        files.make_directory(root)
+
+    def bury(self, path: str, job_id: str, record: Mapping[str, object]) -> None:
+        """Move the job file *path* here. The reason is written first, so no letter is without one."""
+        letter = self.path(job_id)
+        lines, _ = self._results.read_log(job_id)
+        files.make_directory(letter)
+        reason = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
+        files.write_atomic(f"{letter}/reason.json", reason.encode())
+        os.rename(path, f"{letter}/{os.path.basename(path)}")
+
+    def remove(self, job_id: str) -> None:
+        """Throw a letter away, or what is left of it after its job file was taken back."""
+        letter = self.path(job_id)
+        for name in files.names(letter):
+            files.remove(f"{letter}/{name}")
+        files.remove_empty(letter)
+
+    def ids(self) -> list[str]:
+        """The ids of all dead letters, unsorted."""
+        return [name for name in files.names(self.root) if ID.fullmatch(name)]
+
+    def expire(self, seconds: float) -> int:
+        """Throw away what was buried more than *seconds* ago; return how many."""
+        gone = 0
+        for job_id in self.ids():
+            if time.time() - files.modified(self.path(job_id)) > seconds:
+                self.remove(job_id)
+                gone += 1
+        return gone
+
+    def path(self, job_id: str) -> str:
+        """The directory of a letter."""
+        return f"{self.root}/{job_id}"

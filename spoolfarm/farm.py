@@ -1,0 +1,339 @@
+"""The farm: the one bridge to spool and results, on which the HTTP front, the command line and library users stand."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from spoolfarm import config, images, lease
+from spoolfarm.errors import InvalidParams, InvalidRequest, JobCancelled, JobFailed, SpoolFull, UnknownJob, WaitTimeout
+from spoolfarm.job import FIRST, LAST, NORMAL, Job, State
+from spoolfarm.keys import Keys
+from spoolfarm.results import Results
+from spoolfarm.room import Room
+from spoolfarm.spool import Entry, Spool
+from spoolfarm.tasks.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    #: What a picture may be given as: a path, its encoded bytes, or an array (height, width[, 3]) in BGR order.
+    Picture: TypeAlias = str | os.PathLike[str] | bytes | np.ndarray[Any, Any]
+
+Item = TypeVar("Item")
+
+#: Jobs that `map` has under way at once.
+IN_FLIGHT = 256
+#: Seconds until `map` tries again to submit when the spool is full.
+FULL_RETRY = 0.2
+#: What stands for "no limit" where a wait must have an end.
+FOREVER = 10 * 365 * 86400.0
+
+
+class FarmJob:
+    """A submitted job: ask how it is, wait for it, cancel it."""
+
+    def __init__(self, farm: Farm, job_id: str) -> None:
+        self._farm = farm
+        self.id = job_id
+
+    def __repr__(self) -> str:
+        return f"<FarmJob {self.id}>"
+
+    def status(self) -> str:
+        """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
+        return str(self.record()["status"])
+
+    def record(self) -> dict[str, Any]:
+        """All that is known of the job, as `GET /v1/jobs/<id>` shows it. Raises UnknownJob once it has expired."""
+        return self._farm.record(self.id)
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
+        return self._farm.wait(self.id, timeout)
+
+    def cancel(self) -> bool:
+        """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
+        return self._farm.cancel(self.id)
+
+
+class Farm:
+    """The farm on this machine. Without arguments it is the one that the settings name."""
+
+    def __init__(
+        self,
+        spool_dir: str | os.PathLike[str] | None = None,
+        results_dir: str | os.PathLike[str] | None = None,
+        *,
+        settings: config.Settings | None = None,
+    ) -> None:
+        self.settings = settings or config.load()
+        self.results = Results(os.fspath(results_dir or self.settings.results_dir))
+        root = os.fspath(spool_dir or self.settings.spool_dir)
+        self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
+        self.tasks = Registry(self.settings.tasks)
+        self.room = Room(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
+        self._keys = Keys(self.spool.keys)
+
+    # Submit.
+
+    def submit(
+        self, task: str, image: Picture | None = None, *, priority: int = NORMAL, durable: bool = True, **params: Any
+    ) -> FarmJob:
+        """Accept a job: when this returns it is on the disk, and will be done even after a power cut.
+
+        *durable* False skips the syncs, for those who wait for the result themselves. Raises UnknownTask,
+        InvalidRequest, InvalidParams, SpoolFull, SpoolUnavailable, or what `images.check` raises.
+        """
+        job = self.job(task, _pictures(image), params, priority=priority, durable=durable)
+        return self.put(job)
+
+    def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
+        """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise."""
+        return self.run(self.job(task, _pictures(image), params), timeout)
+
+    def map(
+        self,
+        task: str,
+        items: Iterable[Item],
+        *,
+        priority: int = NORMAL,
+        in_flight: int = IN_FLIGHT,
+        return_exceptions: bool = False,
+        **params: Any,
+    ) -> Iterator[tuple[Item, Any]]:
+        """Yield (item, result) in order of completion, with at most *in_flight* jobs under way; leaves nothing behind.
+
+        An item that fails raises, or with *return_exceptions* yields its exception in the place of the result.
+        """
+        source = iter(items)
+        left = True
+        waiting: dict[str, Item] = {}
+        watch = self.results.watch()
+        try:
+            while left or waiting:
+                while left and len(waiting) < in_flight:
+                    try:
+                        item = next(source)
+                    except StopIteration:
+                        left = False
+                        break
+                    job = self.job(task, _pictures(item), params, priority=priority)  # type: ignore[arg-type]
+                    self._put_when_room(job)
+                    waiting[job.id] = item
+                for record in self.results.arrived(watch, waiting):
+                    self.results.remove(record["id"])
+                    item = waiting.pop(record["id"])
+                    try:
+                        yield item, outcome(record)
+                    except JobFailed as error:
+                        if not return_exceptions:
+                            raise
+                        yield item, error
+        finally:
+            watch.close()
+            for job_id in waiting:
+                self.forget(job_id)
+
+    def job(
+        self,
+        task: str,
+        pictures: Sequence[bytes],
+        params: Mapping[str, Any],
+        *,
+        priority: int = NORMAL,
+        durable: bool = False,
+        field: str = "image",
+    ) -> Job:
+        """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors."""
+        known = self.tasks.get(task)
+        if not isinstance(priority, int) or not FIRST <= priority <= LAST:
+            raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
+        validated = known.validate(params)
+        if not known.min_images <= len(pictures) <= known.max_images:
+            raise InvalidRequest(
+                f"{field}: task {task} takes {known.min_images} to {known.max_images} of them, not {len(pictures)}"
+            )
+        if known.pictures:
+            for index, picture in enumerate(pictures):
+                images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
+        return Job(task, validated, pictures, priority=priority, durable=durable)
+
+    def put(self, job: Job, *, key: str | None = None) -> FarmJob:
+        """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""
+        if key is None:
+            self.room.take()
+            self.spool.put(job)
+            return FarmJob(self, job.id)
+        with self._keys.lock:
+            first = self._keys.job_id(key, job)
+            if first == job.id or self.spool.find(first) is None:  # a crash may have come between key and job
+                self.room.take()
+                self.spool.put(replace(job, id=first))
+            return FarmJob(self, first)
+
+    def run(self, job: Job, timeout: float | None = None) -> Any:
+        """Queue *job*, wait and return its result, leaving nothing behind.
+
+        Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
+        """
+        self.put(job)
+        seconds = self.settings.timeout if timeout is None else timeout
+        record = self.results.wait(job.id, seconds)
+        if record is None:
+            raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
+        self.results.remove(job.id)
+        return outcome(record)
+
+    def _put_when_room(self, job: Job) -> None:
+        while True:
+            try:
+                self.put(job)
+                return
+            except SpoolFull:
+                time.sleep(FULL_RETRY)
+
+    # Ask.
+
+    def record(self, job_id: str) -> dict[str, Any]:
+        """All that is known of a job. Raises UnknownJob."""
+        entry = self.spool.find(job_id)
+        if entry is None:
+            raise UnknownJob(f"no job {job_id!r}; results are kept for {self.settings.result_ttl:g} s")
+        return self._describe(entry)
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Any:
+        """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
+        self.record(job_id)
+        record = self.results.wait(job_id, FOREVER if timeout is None else timeout)
+        if record is None:
+            raise WaitTimeout(f"no result within {timeout:g} s", job_id=job_id)
+        return outcome(record)
+
+    def wait_record(self, job_id: str, timeout: float) -> dict[str, Any]:
+        """The record of a job, as soon as it has ended, or as it is when *timeout* seconds are over."""
+        return self.results.wait(job_id, timeout) or self.record(job_id)
+
+    def jobs(
+        self, *, status: str | None = None, task: str | None = None, before: str = "g", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """The records of at most *limit* jobs with an id below *before*, the newest first."""
+        entries = {entry.id: entry for entry in self._entries(status)}
+        found: list[dict[str, Any]] = []
+        for job_id in sorted((each for each in entries if each < before), reverse=True):
+            if len(found) == limit:
+                break
+            try:
+                record = self._describe(entries[job_id])
+            except UnknownJob:
+                continue  # it has expired meanwhile
+            if status in (None, record["status"]) and task in (None, record["task"]):
+                found.append(record)
+        return found
+
+    def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
+        """Yield what happens to a job: its state when it changes, its log from byte *start* on, at last its record.
+
+        None when nothing happened for a while, so that the caller can look whether anybody still listens. Raises
+        UnknownJob.
+        """
+        status = None
+        for event in self.results.follow(job_id, start):
+            if event is None or "record" not in event:
+                now = self.record(job_id)["status"]
+                if now != status:
+                    yield {"status": now}
+                    status = now
+            yield event
+
+    def workers(self) -> list[dict[str, Any]]:
+        """What each living worker says of itself, once it is ready."""
+        return lease.ready(self.spool.workers)
+
+    # Change one's mind.
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job: at once when queued, within seconds when running. False when ended. Raises UnknownJob."""
+        return self.spool.cancel(job_id)
+
+    def retry(self, job_id: str) -> FarmJob:
+        """Queue a job that failed for good again. Raises UnknownJob when there is no dead letter of it."""
+        self.spool.retry(job_id)
+        return FarmJob(self, job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Cancel a job nobody waits for any more, and remove what is left of it when it has ended."""
+        try:
+            if self.spool.cancel(job_id) and not self.results.exists(job_id):
+                return  # it runs; its result expires
+        except UnknownJob:
+            pass
+        self.results.remove(job_id)
+
+    def sweep(self) -> None:
+        """Remove what is past its time: results, dead letters, keys, and what crashed writers left."""
+        self.results.expire(self.settings.result_ttl)
+        self.spool.dead.expire(self.settings.dead_ttl)
+        self._keys.expire(2 * self.settings.result_ttl)
+        self.spool.tidy()
+
+    def close(self) -> None:
+        """Stop watching for results."""
+        self.results.close()
+
+    def _entries(self, status: str | None) -> Iterator[Entry]:
+        """Every job that may have *status*, in the order of a job's life, so that the latest state wins."""
+        if status in (None, State.QUEUED):
+            yield from (entry for entry, _ in self.spool.queued())
+        if status in (None, State.RUNNING):
+            yield from (entry for entries in self.spool.running().values() for entry in entries)
+        if status not in (State.QUEUED, State.RUNNING):
+            yield from (Entry("", job_id, 0, State.SUCCEEDED) for job_id in self.results.ids())
+
+    def _describe(self, entry: Entry) -> dict[str, Any]:
+        record = self.results.get(entry.id)
+        if record is not None:
+            return record
+        try:
+            with open(entry.path, "rb") as file:
+                job = Job.header(file.readline())
+                claimed = os.fstat(file.fileno()).st_ctime
+        except FileNotFoundError:
+            return self.record(entry.id)  # it moved on meanwhile
+        lines, _ = self.results.read_log(entry.id)
+        running = entry.state is State.RUNNING
+        return {
+            "id": entry.id,
+            "task": job.task,
+            "status": entry.state,
+            "attempts": entry.attempts,
+            "created": job.created,
+            "started": claimed if running else None,
+            "finished": None,
+            "progress": next((line["progress"] for line in reversed(lines) if running and "progress" in line), None),
+        }
+
+
+def outcome(record: Mapping[str, Any]) -> Any:
+    """The result in the record of an ended job. Raises JobFailed or JobCancelled when there is none."""
+    if record["status"] == State.SUCCEEDED:
+        return record["result"]
+    error = JobCancelled if record["status"] == State.CANCELLED else JobFailed
+    raise error(record["error"], code=record["code"], record=dict(record))
+
+
+def _pictures(image: Picture | None) -> list[bytes]:
+    """The encoded bytes of one picture, or none."""
+    if image is None:
+        return []
+    if isinstance(image, bytes):
+        return [image]
+    if isinstance(image, (str, os.PathLike)):
+        return [Path(image).read_bytes()]
+    import cv2
+
+    return [cv2.imencode(".png", image)[1].tobytes()]

@@ -1,0 +1,177 @@
+"""Files: the few ways in which the farm writes to disk, so that no reader ever sees half of anything."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+#: Only the farm's own user reads its files.
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+
+
+def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False) -> None:
+    """Create the file *path* from *buffers*, and with *sync* force it to the disk; on any error it is gone again.
+
+    A failed sync is never tried again on the same file: the kernel may have dropped the pages it could not write, and
+    a second sync would then report success (PostgreSQL, 2018).
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    try:
+        try:
+            _write_all(descriptor, buffers)
+            if sync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        os.unlink(path)
+        raise
+
+
+def _write_all(descriptor: int, buffers: Sequence[bytes]) -> None:
+    for buffer in buffers:
+        rest = memoryview(buffer)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def read(path: str) -> bytes:
+    """Return the whole file. Unlike `open(path).read()` it costs three system calls and no buffer object."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO shall not block
+    try:
+        size = os.fstat(descriptor).st_size
+        data = os.read(descriptor, size)
+        while len(data) < size and (more := os.read(descriptor, size - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: str, data: bytes) -> None:
+    """Put *data* at *path*, replacing what was there in one step."""
+    temporary = f"{path}.{os.urandom(4).hex()}.tmp"
+    write_new(temporary, [data])
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def append(path: str, line: bytes) -> None:
+    """Add *line* to the end of *path* in one write."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def publish(temporary: str, path: str) -> bool:
+    """Make the finished file *temporary* appear at *path*, unless something is there already. Says whether it did."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(temporary)
+    return True
+
+
+def remove(path: str) -> bool:
+    """Unlink *path*. False when it was gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove_empty(path: str) -> None:
+    """Remove the directory *path*, unless it is gone or something is in it."""
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def modified(path: str) -> float:
+    """When *path* was last written, in seconds since the epoch; now, when it is gone."""
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def make_directory(path: str) -> None:
+    """Make *path* and what is missing above it, for the farm's user alone, and force new names to the disk."""
+    if not os.path.isdir(path):
+        make_directory(os.path.dirname(path))
+        try:
+            os.mkdir(path, DIRECTORY_MODE)
+        except FileExistsError:
+            return  # somebody else made it, and syncs it
+        sync_directory(os.path.dirname(path))
+
+
+def names(path: str) -> list[str]:
+    """The names in the directory *path*, unsorted; none when it is not there."""
+    try:
+        return os.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def sync_directory(path: str) -> None:
+    """Force the names in *path* to the disk. Callers at the same time share one fsync."""
+    _shared_sync(path)()
+
+
+class SharedSync:
+    """An fsync of one directory that concurrent callers share.
+
+    A caller is served by the first sync that starts after its call. So while one sync runs, all who come agree on the
+    next, and one of them does it for the rest.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._running = threading.Lock()
+        self._next: Future[None] | None = None
+
+    def __call__(self) -> None:
+        with self._lock:
+            leads = self._next is None
+            mine = self._next = self._next or Future()
+        if leads:
+            with self._running:  # until the sync before this one is over, others may still join
+                with self._lock:
+                    self._next = None
+                self._sync(mine)
+        mine.result()
+
+    def _sync(self, turn: Future[None]) -> None:
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            turn.set_exception(error)
+        else:
+            turn.set_result(None)
+
+
+@functools.lru_cache(maxsize=64)
+def _shared_sync(path: str) -> SharedSync:
+    return SharedSync(path)

@@ -1,0 +1,105 @@
+"""The lease: the lock that a worker holds for life, by which everybody else knows that it lives."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from spoolfarm import files
+
+#: Seconds to wait for a lock of one's own: somebody may be trying whether it is free.
+PATIENCE = 10.0
+
+
+class Lease:
+    """One worker's life: a locked file, which the kernel unlocks when the process dies, however it dies.
+
+    A worker's id is never used twice, so a lock that is free belongs to a dead worker for ever.
+    """
+
+    def __init__(self, workers: str, active: str, wid: str) -> None:
+        self.wid = wid
+        #: The directory of the jobs this worker has claimed.
+        self.active = f"{active}/{wid}"
+        self._info = f"{workers}/{wid}.json"
+        self._path = f"{workers}/{wid}.lock"
+        self._lock = FileLock(self._path, fallback_to_soft=False, thread_local=False)
+        #: Held while running a job that has cost a worker before, so that poison takes one worker at a time.
+        self._suspects = FileLock(f"{workers}/suspects.lock", fallback_to_soft=False, thread_local=False)
+
+    @classmethod
+    def take(cls, workers: str, active: str) -> Lease:
+        """Begin the life of a worker in this process. The lock comes before the directory that reclaimers look for."""
+        lease = cls(workers, active, f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}")
+        lease._lock.acquire(timeout=PATIENCE)
+        os.mkdir(lease.active, files.DIRECTORY_MODE)
+        return lease
+
+    @classmethod
+    def take_over(cls, workers: str, active: str, wid: str) -> Lease | None:
+        """The lease of worker *wid* when it is dead, else None."""
+        lease = cls(workers, active, wid)
+        return lease if _try(lease._lock) else None
+
+    def announce(self, info: Mapping[str, Any]) -> None:
+        """Tell others that this worker is ready, and about it."""
+        files.write_atomic(self._info, json.dumps({**info, "since": time.time()}).encode())
+
+    def try_suspects(self) -> bool:
+        """Take the right to run suspect jobs, which one worker has at a time. False when another has it."""
+        return self._suspects.is_locked or _try(self._suspects)
+
+    def drop_suspects(self) -> None:
+        """Leave the suspect jobs to others."""
+        if self._suspects.is_locked:
+            self._suspects.release()
+
+    def drop(self) -> None:
+        """Let go of a dead worker's lease and leave the rest as it is, for a later try."""
+        self._lock.release()
+
+    def end(self) -> None:
+        """Remove what shows the worker, the lock file last and while it is held, and let go."""
+        files.remove(self._info)
+        files.remove_empty(self.active)
+        files.remove(self._path)
+        self._suspects.release()
+        self._lock.release()
+
+
+def ready(workers: str) -> list[dict[str, Any]]:
+    """What each living, ready worker announced, with its id as `worker`."""
+    found = []
+    for name in files.names(workers):
+        wid, _, suffix = name.rpartition(".")
+        if suffix == "json" and alive(workers, wid):
+            try:
+                found.append({"worker": wid, **json.loads(files.read(f"{workers}/{name}"))})
+            except FileNotFoundError:
+                continue  # it ended between the two looks
+    return found
+
+
+def alive(workers: str, wid: str) -> bool:
+    """Whether somebody holds the lock of *wid*."""
+    path = f"{workers}/{wid}.lock"
+    lock = FileLock(path, fallback_to_soft=False, thread_local=False)
+    if not _try(lock):
+        return True
+    files.remove(path)  # trying the lock of a worker long gone has made the file anew
+    lock.release()
+    return False
+
+
+def _try(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True

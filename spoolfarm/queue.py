@@ -1,0 +1,88 @@
+"""The queue's buckets, and a worker's place in them: the oldest bucket is listed once, then emptied name by name.
+
+A queued job lies in queue/<task>/<priority><slot>/. So the sorted names of the buckets are the order of work, a listing
+is never longer than what 4.3 s of submitting left, and a claim costs the same with a thousand jobs queued as with a
+million.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spoolfarm import files
+from spoolfarm.job import slot_of
+
+#: Seconds for which a list of buckets is good; so long may a more urgent job wait behind a less urgent one.
+FRESH = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The queued jobs of one task and priority that came in the same time slot."""
+
+    task: str
+    #: Priority digit and slot.
+    name: str
+    path: str
+
+
+def bucket(root: str, task: str, priority: int, job_id: str) -> Bucket:
+    """The bucket under *root* in which a job belongs. Its name follows from the job, so a job given back is found."""
+    name = f"{priority}{slot_of(job_id)}"
+    return Bucket(task, name, f"{root}/{task}/{name}")
+
+
+def buckets(root: str, tasks: Sequence[str]) -> list[Bucket]:
+    """All buckets of *tasks*, the one to empty first at the front."""
+    found = [Bucket(task, name, f"{root}/{task}/{name}") for task in tasks for name in files.names(f"{root}/{task}")]
+    return sorted(found, key=lambda each: (each.name, each.task))
+
+
+class Cursor:
+    """A worker's place in the queue. Only a hint of what is there: a name it gives may be gone."""
+
+    def __init__(self, root: str, tasks: Sequence[str]) -> None:
+        self._root = root
+        self._tasks = tasks
+        self._buckets: list[Bucket] = []
+        self._current: Bucket | None = None
+        self._names: list[str] = []
+        self._stale = 0.0
+
+    def next(self) -> tuple[Bucket, str] | None:
+        """The next queued job's bucket and file name; None at the end, after which the next call starts over."""
+        if time.monotonic() >= self._stale:
+            self._start_over()
+        while not self._names:
+            if not self._buckets:
+                self._current, self._stale = None, 0.0
+                return None
+            self._open(self._buckets.pop())
+        assert self._current is not None
+        return self._current, self._names.pop()
+
+    def next_of(self, wanted: Bucket) -> str | None:
+        """The next file name of the same bucket, for a batch; None when the cursor is through with it."""
+        return self._names.pop() if self._names and self._current == wanted else None
+
+    def _start_over(self) -> None:
+        """List the buckets anew. The names already listed stay good while their bucket is still the first."""
+        self._stale = time.monotonic() + FRESH
+        self._buckets = buckets(self._root, self._tasks)[::-1]
+        if self._names and self._buckets and self._buckets[-1] == self._current:
+            self._buckets.pop()
+        else:
+            self._names = []
+
+    def _open(self, bucket: Bucket) -> None:
+        self._current = bucket
+        self._names = sorted(files.names(bucket.path), reverse=True)
+        if not self._names and bucket.name[1:] < _oldest_open_slot():
+            files.remove_empty(bucket.path)
+
+
+def _oldest_open_slot() -> str:
+    """The slot before the current one: a submitter may still be on its way into either of the two."""
+    return f"{(time.time_ns() >> 32) - 1:08x}"

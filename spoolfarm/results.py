@@ -1,0 +1,159 @@
+"""Results: the answers on disk, each complete the moment it is visible, and never replaced.
+
+    results/<id>.json    how job <id> ended: its record
+    results/<id>.log     what it said while it ran: one JSON object a line, {"at": ..., "log" or "progress": ...}
+    results/tmp/         being written
+
+A record is written to tmp/ and linked to its place. The link fails when there is one already, so the first result of
+a job is its result. `results/` may lie on another file system than the spool.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from spoolfarm import files
+from spoolfarm.job import Result, State
+from spoolfarm.watch import APPEARED, RESCAN, Arrivals, Watch
+
+log = logging.getLogger(__name__)
+
+#: What an id looks like; anything else is no job of ours, and no such file is ever touched.
+ID = re.compile(r"[0-9a-f]{24}")
+#: Seconds between two looks at a log that somebody follows.
+FOLLOW = 0.1
+
+
+class Results:
+    """The directory of answers."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self._tmp = os.path.join(self.root, "tmp")
+        files.make_directory(self._tmp)
+        self._arrivals = Arrivals(self.root)
+
+    def publish(self, result: Result, *, sync: bool) -> bool:
+        """Make *result* visible, and with *sync* power-cut proof. False when the job has a result already."""
+        temporary = f"{self._tmp}/{result.id}.{os.urandom(4).hex()}"
+        files.write_new(temporary, [result.to_bytes()], sync=sync)
+        won = files.publish(temporary, self._path(result.id))
+        if sync:
+            files.sync_directory(self.root)
+        return won
+
+    def exists(self, job_id: str) -> bool:
+        """Whether the job has ended."""
+        return os.path.exists(self._path(job_id))
+
+    def get(self, job_id: str) -> dict[str, Any] | None:
+        """The record of an ended job, or None."""
+        try:
+            record: dict[str, Any] = json.loads(files.read(self._path(job_id)))
+        except FileNotFoundError:
+            return None
+        return record
+
+    def wait(self, job_id: str, seconds: float) -> dict[str, Any] | None:
+        """The record, as soon as there is one; None when *seconds* are over."""
+        return self._arrivals.wait(f"{job_id}.json", lambda: self.get(job_id), seconds)
+
+    def watch(self) -> Watch:
+        """A watch for one thread that waits for any of several results; see `arrived`."""
+        return Watch(self.root, APPEARED)
+
+    def arrived(self, watch: Watch, waiting: Collection[str]) -> list[dict[str, Any]]:
+        """The records of those of *waiting* that have ended; waits a moment for the first."""
+        names = watch.wait(RESCAN)
+        seen = [name.removesuffix(b".json").decode() for name in names if name.endswith(b".json")]
+        if len(seen) != len(names) or not names:
+            seen = list(waiting)  # nothing for a while, or more than the kernel could note: look for all
+        found = (self.get(job_id) for job_id in seen if job_id in waiting)
+        return [record for record in found if record is not None]
+
+    def remove(self, job_id: str) -> bool:
+        """Forget a result and its log. False when there was no result."""
+        files.remove(self._log_path(job_id))
+        return files.remove(self._path(job_id))
+
+    def ids(self) -> list[str]:
+        """The ids of all ended jobs, unsorted."""
+        found = []
+        for name in files.names(self.root):
+            stem, dot, suffix = name.partition(".")
+            if dot and suffix == "json" and ID.fullmatch(stem):
+                found.append(stem)
+        return found
+
+    def write_log(self, job_id: str, **said: Any) -> None:
+        """Add one line to the job's log, if the disk takes it: no line is worth a job."""
+        line = json.dumps({"at": time.time(), **said}, ensure_ascii=False).encode() + b"\n"
+        try:
+            files.append(self._log_path(job_id), line)
+        except OSError as error:
+            log.warning("job %s: log line lost (%s)", job_id, error.strerror)
+
+    def read_log(self, job_id: str, start: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """The log's whole lines from byte *start* on, and the byte after them."""
+        try:
+            with open(self._log_path(job_id), "rb") as log:
+                log.seek(start)
+                data = log.read()
+        except FileNotFoundError:
+            return [], start
+        whole = data[: data.rfind(b"\n") + 1]
+        return [json.loads(line) for line in whole.splitlines()], start + len(whole)
+
+    def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
+        """Yield the log's lines as they are written, None when there was nothing new for a while, and at the end the
+        job's record, as `{"record": ...}`. A line carries `next`, the *start* that goes on after it."""
+        while True:
+            record = self.wait(job_id, FOLLOW)
+            lines, start = self.read_log(job_id, start)
+            yield from ({**line, "next": start} for line in lines)
+            if record is not None:
+                yield {"record": record}
+                return
+            if not lines:
+                yield None
+
+    def expire(self, seconds: float) -> int:
+        """Remove what ended more than *seconds* ago, and what was being written an hour ago. Returns how many results.
+
+        A result counts as old only when its file and its id both are: a clock that jumped forward and back again, or
+        a copy that kept old times, does not lose an answer nobody has read.
+        """
+        now, gone = time.time(), 0
+        for name in files.names(self.root):
+            stem, _, suffix = name.partition(".")
+            if suffix in ("json", "log") and ID.fullmatch(stem) and self._age(name, stem, now) > seconds:
+                gone += files.remove(os.path.join(self.root, name)) and suffix == "json"
+        for name in files.names(self._tmp):
+            if now - files.modified(os.path.join(self._tmp, name)) > 3600:
+                files.remove(os.path.join(self._tmp, name))
+        return gone
+
+    def close(self) -> None:
+        """Stop watching for arrivals."""
+        self._arrivals.close()
+
+    def _age(self, name: str, job_id: str, now: float) -> float:
+        submitted = int(job_id[:16], 16) / 1e9
+        return now - max(files.modified(os.path.join(self.root, name)), submitted)
+
+    def _path(self, job_id: str) -> str:
+        return f"{self.root}/{job_id}.json"
+
+    def _log_path(self, job_id: str) -> str:
+        return f"{self.root}/{job_id}.log"
+
+
+def ended(record: dict[str, Any]) -> bool:
+    """Whether *record* is of a job that is over."""
+    return record["status"] in (State.SUCCEEDED, State.FAILED, State.CANCELLED)

@@ -1,0 +1,398 @@
+"""The spool: a directory tree in which every job is one file, and a job's state is the directory that holds it.
+
+    tmp/<id>                          being written
+    queue/<task>/<p><slot>/<name>     queued: p is the priority, 0 first to 9 last; the slot is 4.3 s of clock
+    active/<wid>/<name>               claimed by the worker <wid>
+    cancel/<name>                     taken out of the queue, about to be cancelled
+    cancel/<id>                       a mark: whoever runs <id> shall stop
+    dead/<id>/<name>, reason.json     ended for good without a result
+    keys/<digest>                     the job that an Idempotency-Key started
+    workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
+    bell                              written to after every put
+
+    name = <id>.a<attempts>, attempts being how often the job was claimed. The name, not the file, counts them, so that
+    a picture that kills its worker is counted too. The tree is one file system, and no directory is ever renamed.
+
+Who moves a job file, from where to where. Every move is one rename, so of all who try one wins and the rest see that
+the file is gone:
+
+    put       tmp/<id>                    -> queue/.../<id>.a0
+    claim     queue/.../<id>.a<n>         -> active/<wid>/<id>.a<n+1>
+    finish    active/<wid>/<id>.a<n>      -> gone, after its result is visible; or dead/<id>/ when it failed
+    reclaim   active/<dead wid>/<id>.a<n> -> queue/.../<id>.a<n>, or as finish when it is over
+    cancel    queue/.../<id>.a<n>         -> cancel/<id>.a<n> -> gone, after its result is visible
+    retry     dead/<id>/<id>.a<n>         -> queue/.../<id>.a0
+
+Guarantee. When `put` has returned for a durable job, the job is in the queue, with a worker, or ended with a result
+that says how, whatever process dies and whenever the power goes. It runs at least once and has one result: the first.
+A job that is not durable has the same guarantee except for a power cut; somebody waits for its result and will know.
+
+What a crash leaves:
+
+    in put, before the rename         tmp/<id>: no job; swept after an hour
+    in put, after the rename          the job is queued; the caller did not hear so
+    between claim and result          active/<wid>/ of a dead worker: reclaimed with one attempt counted
+    between result and removal        the same: reclaim sees the result and drops the job
+    in reclaim, retry, cancel         nothing was lost, and the next reclaim goes on where this one stopped
+
+What cannot be promised: that a job runs only once. A worker that dies after its work and before its result leaves a
+job that runs again.
+
+A worker is dead when its lock is free; there is no heartbeat, and a slow worker is not a dead one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from spoolfarm import files
+from spoolfarm.deadletters import DeadLetters
+from spoolfarm.errors import SpoolUnavailable, UnknownJob
+from spoolfarm.job import FIRST, LAST, DamagedJob, Job, Result, State, slot_of
+from spoolfarm.lease import Lease
+from spoolfarm.queue import Bucket, Cursor, bucket, buckets
+from spoolfarm.results import ID, Results
+
+#: How often a job is claimed before it is given up.
+MAX_ATTEMPTS = 3
+#: Seconds after which a file in tmp/ belongs to nobody.
+ABANDONED = 3600.0
+
+_NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job's file: where it lies, and what its name and place say."""
+
+    path: str
+    id: str
+    attempts: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that a worker of this process has, its file in active/, and when it was claimed."""
+
+    job: Job
+    path: str
+    started: float
+
+
+class Spool:
+    """The tree under *root*, whose jobs end in *results*."""
+
+    def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS) -> None:
+        self.root = os.path.abspath(root)
+        self.results = results
+        self.max_attempts = max_attempts
+        self.tmp, self.queue, self.active, self.marks, self.keys, self.workers = (
+            f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "workers")
+        )
+        for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.workers):
+            files.make_directory(path)
+        self.dead = DeadLetters(f"{self.root}/dead", results)
+        self._synced: set[str] = set()
+
+    # Submit.
+
+    def put(self, job: Job) -> None:
+        """Add *job*. When this returns, a durable job survives a power cut. Raises SpoolUnavailable."""
+        temporary = f"{self.tmp}/{job.id}"
+        place = bucket(self.queue, job.task, job.priority, job.id)
+        queued = f"{place.path}/{job.id}.a0"
+        reached = temporary
+        try:
+            files.write_new(temporary, job.to_buffers(), sync=job.durable)
+            _move(temporary, queued)
+            reached = queued
+            if job.durable:
+                self._sync(place)
+        except OSError as error:
+            fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
+            raise SpoolUnavailable(f"the job cannot be written ({error.strerror}); {fate}") from error
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake every waiting worker. Only a hint: they look by themselves every second."""
+        try:
+            os.close(os.open(f"{self.root}/bell", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, files.FILE_MODE))
+        except OSError:
+            pass  # the job is queued all the same
+
+    def _sync(self, place: Bucket) -> None:
+        """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
+
+        Only a bucket of the current slot is remembered: an older one may have been emptied, removed and made anew.
+        """
+        files.sync_directory(place.path)
+        if place.path not in self._synced:
+            files.sync_directory(os.path.dirname(place.path))
+            files.sync_directory(self.queue)
+            if place.name[1:] == f"{time.time_ns() >> 32:08x}":
+                self._synced = {*list(self._synced)[-16:], place.path}
+
+    # Work.
+
+    def cursor(self, tasks: Sequence[str]) -> Cursor:
+        """A place in the queue for one worker that runs *tasks*."""
+        return Cursor(self.queue, tasks)
+
+    def claim(self, lease: Lease, cursor: Cursor, most: Callable[[str], int]) -> list[Claim]:
+        """Take the next job for the worker of *lease*, and up to `most(task)` of its task's neighbours with it.
+
+        Empty when nothing is queued. A job that has cost a worker before comes alone, and only while no other worker
+        runs such a job.
+        """
+        while (found := cursor.next()) is not None:
+            place, name = found
+            first = self._claim(lease, place, name)
+            if first is None:
+                continue
+            batch = [first]
+            room = most(place.task) if first.job.attempts == 1 else 1
+            while len(batch) < room and (name_of_next := cursor.next_of(place)) is not None:
+                if name_of_next.endswith(".a0") and (claim := self._claim(lease, place, name_of_next)):
+                    batch.append(claim)
+            return batch
+        return []
+
+    def _claim(self, lease: Lease, place: Bucket, name: str) -> Claim | None:
+        parsed = _NAME.fullmatch(name)
+        if parsed is None:
+            return None  # no file of ours
+        attempts = int(parsed[2]) + 1
+        if attempts > 1 and not lease.try_suspects():
+            return None
+        path = f"{lease.active}/{parsed[1]}.a{attempts}"
+        try:
+            os.rename(f"{place.path}/{name}", path)
+        except FileNotFoundError:
+            return None  # another worker was first
+        started = time.time()
+        try:
+            return Claim(Job.from_bytes(files.read(path), attempts), path, started)
+        except DamagedJob as error:
+            self._give_up(Entry(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
+            return None
+        except OSError:
+            self.release(path, place)
+            raise
+
+    def release(self, path: str, place: Bucket) -> None:
+        """Put a claimed job file back as if it had not been claimed."""
+        job_id, _, attempts = os.path.basename(path).partition(".a")
+        _move(path, f"{place.path}/{job_id}.a{int(attempts) - 1}")
+
+    def finish(self, claim: Claim, result: Result) -> None:
+        """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
+        self.results.publish(result, sync=claim.job.durable)
+        self._settle(Entry(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job)
+
+    # Recover.
+
+    def reclaim(self, causes: Mapping[str, str] | None = None) -> int:
+        """Bring the jobs of dead workers back, or to their end; return how many there were.
+
+        *causes* says by worker id how a worker died. Anybody may call this at any time; two callers do no harm.
+        """
+        seen = 0
+        for wid in {*files.names(self.active), *(n[:-5] for n in files.names(self.workers) if n.endswith(".lock"))}:
+            lease = Lease.take_over(self.workers, self.active, wid) if wid != "suspects" else None
+            if lease is None:
+                continue
+            try:
+                for entry in self._entries(lease.active, State.RUNNING):
+                    self._recover(entry, (causes or {}).get(wid, "its worker died"))
+                    seen += 1
+                lease.end()
+            finally:
+                lease.drop()
+        for entry in self._entries(self.marks, State.CANCELLED):
+            self._finish_cancel(entry)
+        for name in files.names(self.marks):
+            if ID.fullmatch(name) and self.results.exists(name):
+                files.remove(f"{self.marks}/{name}")
+        return seen
+
+    def _recover(self, entry: Entry, cause: str) -> None:
+        """Send a job whose worker is dead to where it belongs."""
+        record = self.results.get(entry.id)
+        try:
+            job = Job.from_bytes(files.read(entry.path), entry.attempts)
+        except DamagedJob as error:
+            self._give_up(entry, "damaged", str(error))
+            return
+        if record is not None:
+            self._settle(entry, record, job)
+        elif os.path.exists(f"{self.marks}/{entry.id}"):
+            self._finish_cancel(entry)
+        elif entry.attempts >= self.max_attempts:
+            self._give_up(entry, "worker_died", f"the worker died in every one of {entry.attempts} attempts: {cause}")
+        else:
+            self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
+            place = bucket(self.queue, job.task, job.priority, job.id)
+            _move(entry.path, f"{place.path}/{os.path.basename(entry.path)}")
+            self.ring()
+
+    def _give_up(self, entry: Entry, code: str, error: str) -> None:
+        """End a job that no worker can end."""
+        try:
+            job = Job.from_bytes(files.read(entry.path), entry.attempts)
+        except DamagedJob:
+            job = Job("?", id=entry.id, created=born(entry.id), attempts=entry.attempts, durable=True)
+        ended = _result(job, State.FAILED, error=error, code=code)
+        self.results.publish(ended, sync=job.durable)
+        self.dead.bury(entry.path, entry.id, ended.record())
+
+    def _settle(self, entry: Entry, record: Mapping[str, object], job: Job) -> None:
+        """Put away the file of a job whose result is visible: a promised job that failed becomes a dead letter."""
+        died = record.get("code") in ("worker_died", "damaged")
+        if record["status"] == State.FAILED and (job.durable or died):
+            self.dead.bury(entry.path, entry.id, record)
+        else:
+            files.remove(entry.path)
+
+    # Change one's mind.
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job: at once when queued, else by a mark that its worker sees. False when it has ended.
+
+        Raises UnknownJob.
+        """
+        while (entry := self.find(job_id)) is not None and entry.state in (State.QUEUED, State.RUNNING):
+            if entry.state is State.RUNNING:
+                files.write_atomic(f"{self.marks}/{job_id}", b"")
+                return not self.results.exists(job_id)
+            taken = f"{self.marks}/{os.path.basename(entry.path)}"
+            try:
+                os.rename(entry.path, taken)
+            except FileNotFoundError:
+                continue  # a worker was first
+            self._finish_cancel(Entry(taken, entry.id, entry.attempts, State.CANCELLED))
+            return True
+        if entry is None:
+            raise UnknownJob(f"no job {job_id!r}")
+        return False
+
+    def marked(self, job_id: str) -> bool:
+        """Whether somebody asked to cancel the job while it ran."""
+        return os.path.exists(f"{self.marks}/{job_id}")
+
+    def _finish_cancel(self, entry: Entry) -> None:
+        try:
+            job = Job.from_bytes(files.read(entry.path), entry.attempts)
+        except FileNotFoundError:
+            return  # another caller was first
+        self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
+        files.remove(entry.path)
+        files.remove(f"{self.marks}/{entry.id}")
+
+    def retry(self, job_id: str) -> None:
+        """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter."""
+        for entry in self._entries(self.dead.path(job_id), State.FAILED):
+            try:
+                job = Job.from_bytes(files.read(entry.path))
+            except DamagedJob as error:
+                raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
+            place = bucket(self.queue, job.task, job.priority, job.id)
+            self.results.remove(job_id)
+            _move(entry.path, f"{place.path}/{job_id}.a0")
+            self._sync(place)
+            self.dead.remove(job_id)
+            files.remove(f"{self.marks}/{job_id}")
+            self.ring()
+            return
+        raise UnknownJob(f"no dead letter {job_id!r}")
+
+    # Look.
+
+    def find(self, job_id: str) -> Entry | None:
+        """Where a job is now; None when there is none of that id. An ended job's entry points at its result."""
+        if not ID.fullmatch(job_id):
+            return None
+        for _ in range(2):  # a job given back meanwhile moved against the order in which we look
+            for directory, state in self._places(job_id):
+                for attempts in range(self.max_attempts + 1):
+                    path = f"{directory}/{job_id}.a{attempts}"
+                    if os.path.exists(path):
+                        return Entry(path, job_id, attempts, state)
+            if (record := self.results.get(job_id)) is not None:
+                path = f"{self.results.root}/{job_id}.json"
+                return Entry(path, job_id, record["attempts"], State(record["status"]))
+        return None
+
+    def _places(self, job_id: str) -> Iterator[tuple[str, State]]:
+        """The directories that may hold a job, in the order in which it passes through them."""
+        names = [f"{priority}{slot_of(job_id)}" for priority in range(FIRST, LAST + 1)]
+        for task in files.names(self.queue):
+            there = set(files.names(f"{self.queue}/{task}"))
+            yield from ((f"{self.queue}/{task}/{name}", State.QUEUED) for name in names if name in there)
+        for wid in files.names(self.active):
+            yield f"{self.active}/{wid}", State.RUNNING
+        yield self.marks, State.CANCELLED
+        yield self.dead.path(job_id), State.FAILED
+
+    def queued(self) -> Iterator[tuple[Entry, str]]:
+        """Every queued job with its task, in no order. Costs a listing of the whole queue."""
+        for place in buckets(self.queue, files.names(self.queue)):
+            yield from ((entry, place.task) for entry in self._entries(place.path, State.QUEUED))
+
+    def count(self) -> dict[str, int]:
+        """How many jobs are queued, by task."""
+        found: dict[str, int] = {}
+        for place in buckets(self.queue, files.names(self.queue)):
+            found[place.task] = found.get(place.task, 0) + len(files.names(place.path))
+        return found
+
+    def running(self) -> dict[str, list[Entry]]:
+        """The jobs that workers have, by worker id."""
+        return {wid: list(self._entries(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
+
+    def tidy(self) -> None:
+        """Remove what submitters that died left half-written."""
+        now = time.time()
+        for name in files.names(self.tmp):
+            try:
+                if now - os.stat(f"{self.tmp}/{name}").st_mtime > ABANDONED:
+                    os.unlink(f"{self.tmp}/{name}")
+            except FileNotFoundError:
+                continue  # it was finished meanwhile
+
+    def _entries(self, directory: str, state: State) -> Iterator[Entry]:
+        for name in files.names(directory):
+            if parsed := _NAME.fullmatch(name):
+                yield Entry(f"{directory}/{name}", parsed[1], int(parsed[2]), state)
+
+
+def born(job_id: str) -> float:
+    """When a job was submitted, by its id, in seconds since the epoch."""
+    return int(job_id[:16], 16) / 1e9
+
+
+def _move(path: str, target: str) -> None:
+    """Rename a job file into a bucket, which may have to be made, and may be removed again before we get there."""
+    for _ in range(10):
+        try:
+            os.rename(path, target)
+            return
+        except FileNotFoundError:
+            files.make_directory(os.path.dirname(target))
+    os.rename(path, target)
+
+
+def _undo(reached: str, queued: str) -> bool:
+    """Remove the file of a job that could not be promised. False when a worker may have it."""
+    try:
+        return files.remove(reached) or reached != queued
+    except OSError:
+        return reached != queued
+
+
+def _result(job: Job, status: State, *, error: str, code: str) -> Result:
+    return Result(job.id, job.task, status, job.attempts, job.created, None, time.time(), error=error, code=code)

@@ -1,0 +1,23 @@
+"""The thread budget of a worker: how many threads its libraries may keep busy."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+#: The launcher hands each worker its budget in this variable, which OpenMP and OpenBLAS obey by themselves.
+VARIABLE = "OMP_NUM_THREADS"
+
+
+def budget() -> int:
+    """How many threads this process may keep busy: 1 when nobody said."""
+    try:
+        return max(1, int(os.environ.get(VARIABLE, "1")))
+    except ValueError:
+        return 1  # OpenMP also takes "4,2,1"; a worker is never started so
+
+
+def limit() -> None:
+    """Hold the libraries that do not read the variable, and are loaded by now, to the budget."""
+    if cv2 := sys.modules.get("cv2"):
+        cv2.setNumThreads(budget())

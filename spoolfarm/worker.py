@@ -1,0 +1,172 @@
+"""The worker: claim, run, publish, again and again."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from spoolfarm import config, process
+from spoolfarm.errors import FarmError, JobCancelled
+from spoolfarm.executors.local import LocalExecutor
+from spoolfarm.job import Result, State
+from spoolfarm.lease import Lease
+from spoolfarm.results import Results
+from spoolfarm.spool import Claim, Spool
+from spoolfarm.tasks.registry import Registry
+from spoolfarm.watch import RESCAN, WRITTEN, Watch
+
+log = logging.getLogger("spoolfarm.worker")
+
+#: Exit status of a worker that could not start: trying again at once would not help.
+BOOT_FAILED = 3
+#: Seconds between two tries to write a result that the disk does not take.
+DISK_RETRY = 1.0
+#: Least seconds between two lines of progress in a job's log.
+PROGRESS_STEP = 0.1
+
+
+class RunContext:
+    """What the task that runs a batch may tell and ask: it speaks for all jobs of the batch."""
+
+    def __init__(self, spool: Spool, batch: Sequence[Claim]) -> None:
+        self._spool = spool
+        self._ids = [claim.job.id for claim in batch]
+        self._next_progress = 0.0
+
+    def log(self, line: str) -> None:
+        """Add *line* to the log of each job."""
+        for job_id in self._ids:
+            self._spool.results.write_log(job_id, log=line)
+
+    def progress(self, fraction: float) -> None:
+        """Note how much is done, 0 to 1; too many notes are thinned out."""
+        if time.monotonic() >= self._next_progress:
+            self._next_progress = time.monotonic() + PROGRESS_STEP
+            for job_id in self._ids:
+                self._spool.results.write_log(job_id, progress=round(min(max(fraction, 0.0), 1.0), 4))
+
+    def cancelled(self) -> bool:
+        """Whether every job of the batch was cancelled."""
+        return all(map(self._spool.marked, self._ids))
+
+
+class Worker:
+    """One life: from taking the lease to giving it back."""
+
+    def __init__(
+        self, spool: Spool, executor: LocalExecutor, tasks: Sequence[str], full: Callable[[int], bool]
+    ) -> None:
+        self._spool = spool
+        self._executor = executor
+        self._tasks = tasks
+        #: Whether it is time to make way for a new worker, by the number of jobs done.
+        self._full = full
+        self._stopping = False
+        self._done = 0
+        self._parent = os.getppid()
+        self._bell = Watch(spool.root, WRITTEN)
+
+    def stop(self, *_: object) -> None:
+        """Let the running batch be the last. A signal handler."""
+        self._stopping = True
+        self._bell.wake()
+
+    def run(self) -> None:
+        """Work until stopped, full, or left by the parent."""
+        lease = Lease.take(self._spool.workers, self._spool.active)
+        self._executor.setup()
+        lease.announce({"pid": os.getpid(), "tasks": list(self._tasks)})
+        log.info("ready for %s", ", ".join(self._tasks))
+        cursor = self._spool.cursor(self._tasks)
+        while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
+            try:
+                batch = self._spool.claim(lease, cursor, self._executor.most)
+            except OSError as error:
+                log.error("cannot claim: %s", error)
+                batch = []
+            if batch:
+                self._run(batch)
+            lease.drop_suspects()
+            if not batch:
+                self._bell.wait(RESCAN)
+        lease.end()
+
+    def _run(self, batch: Sequence[Claim]) -> None:
+        context = RunContext(self._spool, batch)
+        outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
+        for claim, outcome in zip(batch, outcomes, strict=True):
+            self._finish(claim, _result(claim, outcome))
+        self._done += len(batch)
+
+    def _finish(self, claim: Claim, result: Result) -> None:
+        """Publish; when the disk does not take it, hold on to the job and try again until it does or we are stopped."""
+        while True:
+            try:
+                self._spool.finish(claim, result)
+                return
+            except (TypeError, ValueError, RecursionError) as error:
+                result = _result(claim, TypeError(f"the task's result is nothing JSON can say: {error}"))
+            except OSError as error:
+                log.error("job %s: the result cannot be written: %s", claim.job.id, error)
+                if self._stopping:
+                    return  # the job stays claimed, and is given back when this worker is gone
+                time.sleep(DISK_RETRY)
+
+
+def _result(claim: Claim, outcome: Any) -> Result:
+    job = claim.job
+    status, value, error, code = State.SUCCEEDED, outcome, None, None
+    if isinstance(outcome, JobCancelled):
+        status, value, error, code = State.CANCELLED, None, str(outcome), outcome.code
+    elif isinstance(outcome, FarmError):
+        status, value, error, code = State.FAILED, None, str(outcome), outcome.code
+    elif isinstance(outcome, Exception):
+        log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
+        status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
+    return Result(
+        job.id, job.task, status, job.attempts, job.created, claim.started, time.time(), value, error, code
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one worker; see `python worker.py --help`."""
+    parser = argparse.ArgumentParser(prog="worker.py", description="One worker of the farm, alone.")
+    parser.add_argument("--tasks", help="the tasks to take, with commas between (default: all of the general lane)")
+    parser.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.launcher:
+        process.die_with_parent(options.launcher)
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        settings = config.load()
+        registry = Registry(settings.tasks)
+        names = options.tasks.split(",") if options.tasks else registry.lane("general")
+        executor = LocalExecutor({name: registry.get(name) for name in names})
+        spool = Spool(settings.spool_dir, Results(settings.results_dir), max_attempts=settings.max_attempts)
+        worker = Worker(spool, executor, names, lambda done: _full(settings, done))
+    except (FarmError, OSError) as error:
+        print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
+        return BOOT_FAILED
+    signal.signal(signal.SIGTERM, worker.stop)
+    signal.signal(signal.SIGINT, worker.stop)
+    worker.run()
+    return 0
+
+
+def _full(settings: config.Settings, done: int) -> bool:
+    return bool(
+        (settings.recycle_jobs and done >= settings.recycle_jobs)
+        or (settings.recycle_mb and done and process.memory_mb() > settings.recycle_mb)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

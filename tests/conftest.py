@@ -1,0 +1,43 @@
+"""What every test gets: a farm of its own on real directories, and a check that nothing is left running."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spoolfarm.config import Settings, load
+from spoolfarm.farm import Farm
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The default settings, with the data in a directory of the test's own."""
+    return load(
+        {
+            "FARM_SPOOL_DIR": str(tmp_path / "spool"),
+            "FARM_RESULTS_DIR": str(tmp_path / "results"),
+            "FARM_RUN_DIR": str(tmp_path / "run"),
+            "FARM_MIN_FREE_MB": "0",
+        }
+    )
+
+
+@pytest.fixture
+def farm(settings: Settings) -> Iterator[Farm]:
+    """A farm without workers."""
+    made = Farm(settings=settings)
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_leaked_threads() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
+    for thread in left:
+        thread.join(timeout=5)
+    assert not [thread for thread in left if thread.is_alive()], f"the test left threads behind: {left}"
