@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import signal
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPConnection, HTTPException
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -147,6 +149,18 @@ def free_port() -> int:
         return port
 
 
+def answers(address: tuple[str, int], path: str) -> bool:
+    """Whether `GET path` is answered with 200."""
+    connection = HTTPConnection(*address, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 @contextmanager
 def scratch(parent: Path) -> Iterator[Path]:
     """A directory under *parent* for the length of one trial."""
@@ -161,7 +175,7 @@ def scratch(parent: Path) -> Iterator[Path]:
 def percentile(values: Iterable[float], percent: float) -> float:
     """The smallest of *values* that at least *percent* of them do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100).__int__() - 1)]
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 @dataclass(frozen=True)
@@ -207,8 +221,8 @@ class Comparison:
             done: dict[str, dict[str, float]] = {}
             for peer in (*peers[turn:], *peers[:turn]):
                 done[peer] = trial(peer)
-                shown = "  ".join(f"{figure.title} {done[peer][figure.key]:.{figure.digits}f}" for figure in self.figures)
-                print(f"round {number + 1}/{rounds}  {peer}: {shown}", flush=True)
+                shown = (f"{each.title} {done[peer][each.key]:.{each.digits}f}" for each in self.figures)
+                print(f"round {number + 1}/{rounds}  {peer}:", *shown, sep="  ", flush=True)
             self.rounds.append({peer: done[peer] for peer in peers})
 
     @property
@@ -308,12 +322,12 @@ def report(name: str, sections: Mapping[str, Any], targets: Sequence[Target]) ->
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / f"{name}.json"
     verdicts = [{**asdict(target), "passed": target.passed} for target in targets]
-    path.write_text(json.dumps({**sections, "targets": verdicts}, indent=1) + "\n")
+    path.write_text(json.dumps({**sections, "targets": verdicts}, indent=1, default=str) + "\n")
     print(f"\nwritten: {path.relative_to(ROOT)}")
     return 0 if all(target.passed for target in targets) else 1
 
 
-def arguments(purpose: str, sections: Sequence[str], *, rounds: int) -> argparse.ArgumentParser:
+def arguments(purpose: str, sections: Sequence[str], rounds: int) -> argparse.ArgumentParser:
     """The options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a short run: shows that it works, not how fast it is")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -109,7 +110,8 @@ def setting(name: str, default: str, parse: Callable[[str], T], text: str) -> T:
     return made
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -120,7 +122,7 @@ class Settings:
     bind: tuple[Address, ...] = setting(
         "FARM_BIND", "127.0.0.1:8090", addresses, "addresses the front listens on, with commas between"
     )
-    workers: int = setting("FARM_WORKERS", str(_cores()), whole(0, 1024), "general workers; 0 only queues")
+    workers: int = setting("FARM_WORKERS", str(cores()), whole(0, 1024), "general workers; 0 only queues")
     simulations: int = setting("FARM_SIMULATIONS", "1", whole(0, 64), "workers kept aside for the `simulate` lane")
     threads: int = setting(
         "FARM_THREADS", "0", whole(0, 256), "CPU threads of one worker; 0 deals the cores out evenly, one at least"
@@ -182,6 +184,20 @@ class Settings:
 def rows() -> list[Mapping[str, Any]]:
     """The table: `name`, `default`, `parse`, `help` and `field` of each setting."""
     return [{**row.metadata, "field": row.name} for row in dataclasses.fields(Settings) if row.metadata]
+
+
+def given(arguments: Sequence[str]) -> dict[str, str]:
+    """The settings given on a command line: FARM_MAX_QUEUED is `--max-queued`."""
+    parser = argparse.ArgumentParser(
+        prog="launcher.py",
+        description="Run the farm: the HTTP front and its workers, restarted when they die, stopped with this process.",
+        epilog="Each option is also an environment variable, and a line in .env: --max-queued is FARM_MAX_QUEUED.",
+    )
+    for row in rows():
+        option = "--" + row["name"].removeprefix("FARM_").lower().replace("_", "-")
+        default = f" (default: {row['default']})" if row["default"] else ""
+        parser.add_argument(option, dest=row["name"], metavar="X", help=row["help"].replace("%", "%%") + default)
+    return {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
 
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:

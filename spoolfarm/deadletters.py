@@ -29,7 +29,7 @@ class DeadLetters:
     def bury(self, path: str, job_id: str, record: Mapping[str, object]) -> None:
         """Move the job file *path* here. The reason is written first, so no letter is without one."""
         letter = self.path(job_id)
-        lines, _ = self._results.read_log(job_id)
+        lines = self._results.read_log(job_id)
         files.make_directory(letter)
         reason = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
         files.write_atomic(f"{letter}/reason.json", reason.encode())

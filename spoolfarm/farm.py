@@ -304,7 +304,7 @@ class Farm:
                 claimed = os.fstat(file.fileno()).st_ctime
         except FileNotFoundError:
             return self.record(entry.id)  # it moved on meanwhile
-        lines, _ = self.results.read_log(entry.id)
+        lines = self.results.read_log(entry.id)
         running = entry.state is State.RUNNING
         return {
             "id": entry.id,

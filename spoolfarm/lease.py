@@ -34,9 +34,9 @@ class Lease:
         self._suspects = FileLock(f"{workers}/suspects.lock", fallback_to_soft=False, thread_local=False)
 
     @classmethod
-    def take(cls, workers: str, active: str) -> Lease:
+    def take(cls, workers: str, active: str, wid: str) -> Lease:
         """Begin the life of a worker in this process. The lock comes before the directory that reclaimers look for."""
-        lease = cls(workers, active, f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}")
+        lease = cls(workers, active, wid)
         lease._lock.acquire(timeout=PATIENCE)
         os.mkdir(lease.active, files.DIRECTORY_MODE)
         return lease
@@ -71,6 +71,11 @@ class Lease:
         files.remove(self._path)
         self._suspects.release()
         self._lock.release()
+
+
+def new_worker_id() -> str:
+    """An id for a worker, used once."""
+    return f"{socket.gethostname()}-{os.urandom(6).hex()}"
 
 
 def ready(workers: str) -> list[dict[str, Any]]:

@@ -99,28 +99,35 @@ class Results:
         except OSError as error:
             log.warning("job %s: log line lost (%s)", job_id, error.strerror)
 
-    def read_log(self, job_id: str, start: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """The log's whole lines from byte *start* on, and the byte after them."""
+    def read_log(self, job_id: str, start: int = 0) -> list[dict[str, Any]]:
+        """The log's whole lines from byte *start* on; `next` in each is the *start* that goes on after it."""
         try:
-            with open(self._log_path(job_id), "rb") as log:
-                log.seek(start)
-                data = log.read()
+            with open(self._log_path(job_id), "rb") as file:
+                file.seek(start)
+                data = file.read()
         except FileNotFoundError:
-            return [], start
-        whole = data[: data.rfind(b"\n") + 1]
-        return [json.loads(line) for line in whole.splitlines()], start + len(whole)
+            return []
+        lines = []
+        for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+            start += len(line)
+            lines.append({**json.loads(line), "next": start})
+        return lines
 
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
-        """Yield the log's lines as they are written, None when there was nothing new for a while, and at the end the
-        job's record, as `{"record": ...}`. A line carries `next`, the *start* that goes on after it."""
+        """Yield the log's lines as they are written, as `read_log` gives them, and at the end `{"record": ...}`.
+
+        None when there was nothing new for a while.
+        """
         while True:
             record = self.wait(job_id, FOLLOW)
-            lines, start = self.read_log(job_id, start)
-            yield from ({**line, "next": start} for line in lines)
+            lines = self.read_log(job_id, start)
+            yield from lines
             if record is not None:
                 yield {"record": record}
                 return
-            if not lines:
+            if lines:
+                start = lines[-1]["next"]
+            else:
                 yield None
 
     def expire(self, seconds: float) -> int:

@@ -33,7 +33,7 @@ class Room:
         now = time.monotonic()
         with self._lock:
             if now >= self._disk_stale:
-                self.check_disk()
+                self.check()
                 self._disk_stale = now + FRESH
             if now >= self._stale or (self._queued >= self._limit and now >= self._counted):
                 self._count(now)
@@ -41,8 +41,8 @@ class Room:
                 raise SpoolFull(f"{self._queued} jobs are waiting; try later, raise FARM_MAX_QUEUED or add workers")
             self._queued += 1
 
-    def check_disk(self) -> None:
-        """Raise SpoolUnavailable when the spool's disk is all but full."""
+    def check(self) -> None:
+        """Raise SpoolUnavailable when the spool cannot be written, or its disk is all but full."""
         disk = os.statvfs(self._spool.root)
         if disk.f_bavail * disk.f_frsize < self._min_free:
             raise SpoolUnavailable(
@@ -51,6 +51,13 @@ class Room:
             )
         if disk.f_files and disk.f_favail < MIN_INODES:
             raise SpoolUnavailable(f"the spool's disk has only {disk.f_favail} inodes left; make room")
+        if disk.f_flag & os.ST_RDONLY or not os.access(self._spool.tmp, os.W_OK):
+            raise SpoolUnavailable(f"{self._spool.root} cannot be written to")
+
+    def free_bytes(self) -> int:
+        """Free space on the spool's disk."""
+        disk = os.statvfs(self._spool.root)
+        return disk.f_bavail * disk.f_frsize
 
     def _count(self, now: float) -> None:
         self._queued = sum(self._spool.count().values())

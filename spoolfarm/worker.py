@@ -16,7 +16,7 @@ from spoolfarm import config, process
 from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.job import Result, State
-from spoolfarm.lease import Lease
+from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.results import Results
 from spoolfarm.spool import Claim, Spool
 from spoolfarm.tasks.registry import Registry
@@ -78,9 +78,9 @@ class Worker:
         self._stopping = True
         self._bell.wake()
 
-    def run(self) -> None:
-        """Work until stopped, full, or left by the parent."""
-        lease = Lease.take(self._spool.workers, self._spool.active)
+    def run(self, wid: str) -> None:
+        """Work as *wid* until stopped, full, or left by the parent."""
+        lease = Lease.take(self._spool.workers, self._spool.active, wid)
         self._executor.setup()
         lease.announce({"pid": os.getpid(), "tasks": list(self._tasks)})
         log.info("ready for %s", ", ".join(self._tasks))
@@ -140,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="worker.py", description="One worker of the farm, alone.")
     parser.add_argument("--tasks", help="the tasks to take, with commas between (default: all of the general lane)")
     parser.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
+    parser.add_argument("--id", default=new_worker_id(), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
@@ -157,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BOOT_FAILED
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
-    worker.run()
+    worker.run(options.id)
     return 0
 
 

@@ -32,7 +32,7 @@ class Huey(Queue):
 
     def start(self) -> None:
         workers = ("--workers", "2", "--worker-type", "process", "--no-periodic", "--quiet")
-        polling = ("--delay", str(POLL), "--max_delay", str(POLL), "--backoff", "1")  # Redis does not poll
+        polling = ("--delay", str(POLL), "--max-delay", str(POLL), "--backoff", "1")  # Redis does not poll
         consumer = (sys.executable, "-m", "huey.bin.huey_consumer", f"{__name__}.queue")
         self._consumer = Service([*consumer, *workers, *polling], log=self.home / "huey.log")
 

@@ -1,4 +1,4 @@
-"""One trial of one queue, in a process tree of its own: `python -m benchmarks.peers.trial NAME HOME` prints the figures.
+"""One trial of one queue, in a process tree of its own: `python -m benchmarks.peers.trial --help`.
 
 This process is the producer and the parent of all others, so the CPU time of its tree is all that the queue costs.
 """
@@ -28,6 +28,7 @@ QUEUES = {
     "celery": (REDIS, "benchmarks.peers.celery:Prefork"),
     "rq": (REDIS, "benchmarks.peers.rq:Simple"),
     "spoolfarm": (FILES, "benchmarks.peers.farm:Workers"),
+    "spoolfarm-submit": (FILES, "benchmarks.peers.farm:Submitting"),
 }
 #: Bytes of one job's payload.
 PAYLOAD = 1024
@@ -46,8 +47,14 @@ def main() -> None:
     chosen = parser.parse_args()
     stop_on_sigterm()
     with ExitStack() as stack:
-        queue = start(chosen.name, stack.enter_context(scratch(chosen.home)), stack)
-        print(json.dumps(measure(queue, chosen.trips, chosen.jobs)))
+        home = stack.enter_context(scratch(chosen.home))
+        try:
+            queue = start(chosen.name, home, stack)
+            print(json.dumps(measure(queue, chosen.trips, chosen.jobs)))
+        except Exception:
+            for log in home.glob("*.log"):
+                print(f"--- {log.name}\n{log.read_text(errors='replace')[-2000:]}", file=sys.stderr)
+            raise
 
 
 def start(name: str, home: Path, stack: ExitStack) -> Queue:
@@ -114,4 +121,4 @@ def settled_cpu() -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

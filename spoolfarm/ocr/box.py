@@ -27,6 +27,8 @@ class Box:
 
     def turned(self, quarters: int) -> Box:
         """The same rectangle with its text taken to run *quarters* of a full turn further clockwise."""
+        if quarters % 4 == 0:
+            return self
         w, h = (self.h, self.w) if quarters % 2 else (self.w, self.h)
         return Box(self.cx, self.cy, w, h, -((-self.angle - 90 * quarters + 180) % 360 - 180))
 

@@ -18,6 +18,8 @@ from spoolfarm.ocr.box import Box
 
 #: The network wants sides that are multiples of this many pixels.
 STRIDE = 32
+#: Pixels put around a picture: text that touches its edge is found too.
+MARGIN = 16
 #: Probability above which a pixel belongs to the core of a line.
 PIXEL = 0.3
 #: Mean probability below which a core is no text.
@@ -47,30 +49,34 @@ class Detector:
     def find(self, picture: np.ndarray[Any, Any], side: int) -> list[Found]:
         """Return the boxes of *picture*, (height, width, 3) uint8, as found when its longer side is at most *side*."""
         height, width = picture.shape[:2]
-        scale = min(1.0, side / max(height, width))
-        size = _whole(width * scale), _whole(height * scale)
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        pixels = cv2.dnn.blobFromImage(small, 1 / 127.5, mean=(127.5, 127.5, 127.5))
+        scale = min(1.0, (side - 2 * MARGIN) / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        if scale < 1:
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        pixels = cv2.dnn.blobFromImage(_framed(picture), 1 / 127.5, mean=(127.5, 127.5, 127.5))
         chances = self._session.run(None, {"x": pixels})[0][0, 0]
         return list(_boxes(chances, width / size[0], height / size[1]))
 
 
-def _whole(length: float) -> int:
-    """The multiple of STRIDE nearest to *length*, at least one."""
-    return max(1, round(length / STRIDE)) * STRIDE
+def _framed(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Put paper around *picture*: MARGIN pixels, and what makes its sides multiples of STRIDE."""
+    paper = np.median(np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1])), axis=0)
+    height, width = picture.shape[:2]
+    right, below = (MARGIN + -(length + 2 * MARGIN) % STRIDE for length in (width, height))
+    return cv2.copyMakeBorder(picture, MARGIN, below, MARGIN, right, cv2.BORDER_CONSTANT, value=paper.tolist())
 
 
 def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterator[Found]:
     """The boxes in a map of probabilities whose pixels are *across* by *down* pixels of the picture."""
     cores = cv2.dilate((chances > PIXEL).astype(np.uint8), np.ones((2, 2), np.uint8))
     outlines = cv2.findContours(cores, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
-    for outline in outlines[:MOST]:
+    for outline in reversed(outlines[:MOST]):  # OpenCV finds them from the bottom up
         if min(cv2.minAreaRect(outline)[1]) < THIN_CORE:
             continue
         score = _mean(chances, outline)
         if score < CORE:
             continue
-        core = Box.of_rect(*cv2.minAreaRect((outline * (across, down)).astype(np.float32)))
+        core = Box.of_rect(*cv2.minAreaRect(((outline - MARGIN) * (across, down)).astype(np.float32)))
         box = core.grown(core.w * core.h * GROWTH / (2 * (core.w + core.h)))
         if box.h >= THIN_BOX * min(across, down):
             yield Found(box, score)

@@ -6,7 +6,6 @@ remains of the likeliest ones without repeats and blanks (connectionist temporal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -19,14 +18,6 @@ from spoolfarm.ocr.box import Box
 HEIGHT, SHORTEST, LONGEST = 48, 48, 4800
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What a line says, and how sure the recogniser is, 0 to 1."""
-
-    text: str
-    score: float
-
-
 class Recogniser:
     """Reads lines of text, one at a time: the time is in the pixels, so a batch would only add padding."""
 
@@ -35,16 +26,16 @@ class Recogniser:
         names = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._characters = ["", *names, " "]
 
-    def read(self, line: np.ndarray[Any, Any]) -> Text:
-        """Read a picture that `cut` made."""
+    def read(self, line: np.ndarray[Any, Any]) -> tuple[str, float]:
+        """Read a picture that `cut` made: its text, and how sure that is, 0 to 1."""
         pixels = cv2.dnn.blobFromImage(line, 1 / 127.5, mean=(127.5, 127.5, 127.5))
         chances = self._session.run(None, {"x": pixels})[0][0]
         best = chances.argmax(axis=1)
         kept = np.flatnonzero((best != 0) & (np.diff(best, prepend=0) != 0))
         if not len(kept):
-            return Text("", 0.0)
+            return "", 0.0
         text = "".join(self._characters[index] for index in best[kept])
-        return Text(text, float(chances[kept, best[kept]].mean()))
+        return text, float(chances[kept, best[kept]].mean())
 
 
 def cut(picture: np.ndarray[Any, Any], box: Box) -> np.ndarray[Any, Any]:

@@ -56,6 +56,16 @@ class Task:
         except ValidationError as error:
             raise InvalidParams("; ".join(sentence(found) for found in error.errors())) from error
 
+    def describe(self) -> dict[str, Any]:
+        """What `GET /v1/tasks` says of it: its first sentence, its parameters' JSON schema, and what it takes."""
+        return {
+            "description": (type(self).__doc__ or "").strip().partition("\n")[0],
+            "params": self.Params.model_json_schema(),
+            "min_images": self.min_images,
+            "max_images": self.max_images,
+            "lane": self.lane,
+        }
+
     def setup(self) -> None:
         """Load what `run` needs. Called once in each worker, before it claims anything."""
 

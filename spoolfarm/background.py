@@ -1,0 +1,127 @@
+"""The farm in the background: start it and wait until it answers, stop it and wait until it is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+
+from spoolfarm import config, files
+from spoolfarm.errors import FarmError
+from spoolfarm.launcher import front_door
+
+#: Seconds in which a started farm has to answer.
+START_DEADLINE = 60.0
+#: Seconds beyond the grace time in which a stopped farm has to be gone before it is killed.
+STOP_SLACK = 10.0
+
+
+def start(settings: config.Settings) -> int:
+    """Start the launcher, detached, with its output in the run directory's `farm.log`."""
+    pid = running(settings)
+    if pid:
+        raise FarmError(f"the farm runs already, as process {pid}", hint="./stop.sh stops it")
+    os.makedirs(settings.run_dir, exist_ok=True)
+    log = os.path.join(settings.run_dir, "farm.log")
+    environment = {**os.environ, **settings.environment()}
+    with open(log, "ab") as output:
+        begin = output.tell()
+        launcher = subprocess.Popen(
+            front_door("launcher"),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    files.write_atomic(pid_file(settings), f"{launcher.pid}\n".encode())
+    url = f"http://{settings.bind[0]}"
+    _wait(lambda: launcher.poll() is not None or _answers(url), START_DEADLINE)
+    if launcher.poll() is not None:
+        files.remove(pid_file(settings))
+        with open(log, "rb") as output:
+            output.seek(begin)
+            raise FarmError(f"the farm did not start:\n{output.read().decode(errors='replace').strip()}")
+    _say(f"spoolfarm runs as process {launcher.pid} on {url}; its log is {log}")
+    return 0
+
+
+def stop(settings: config.Settings) -> int:
+    """Stop the farm that `start` started, gracefully; kill what is left after the grace time."""
+    pid = running(settings)
+    if not pid:
+        _say("no farm runs in the background")
+        return 0
+    os.kill(pid, signal.SIGTERM)
+    if not _wait(lambda: not running(settings), settings.grace + STOP_SLACK):
+        os.kill(pid, signal.SIGKILL)  # what it started dies with it
+        _wait(lambda: not running(settings), STOP_SLACK)
+    files.remove(pid_file(settings))
+    _say("stopped")
+    return 0
+
+
+def running(settings: config.Settings) -> int:
+    """The process id of the launcher that the pid file names, while it runs; else 0."""
+    try:
+        pid = int(files.read(pid_file(settings)))
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return 0
+    return pid if _is_launcher(pid) else 0
+
+
+def pid_file(settings: config.Settings) -> str:
+    """Where the launcher's process id is noted."""
+    return os.path.join(settings.run_dir, "farm.pid")
+
+
+def _is_launcher(pid: int) -> bool:
+    """Whether *pid* is no zombie and no stranger that got the number later."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"launcher" in file.read()
+    except FileNotFoundError:
+        return not os.path.isdir("/proc/self")  # without /proc there is only the number to go by
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`start [flags]` or `stop [flags]`, flags being those of launcher.py."""
+    try:
+        settings = config.load(config.given(arguments[1:]))
+        return {"start": start, "stop": stop}[arguments[0]](settings)
+    except (FarmError, OSError) as error:
+        print(f"spoolfarm: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,114 @@
+"""A child: one process that the launcher keeps alive, in a session of its own, with its output passed on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+#: Lines of a child's output, beside those of mere information, that are kept to explain its death.
+LAST_LINES = 5
+#: Seconds before the second try of a child that could not start; each further wait is twice as long, up to the last.
+FIRST_BACKOFF, LAST_BACKOFF = 0.5, 30.0
+
+
+class Child:
+    """Starts a command, tells how it ended, and when it may be started again."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failures = 0
+        self._rest = b""
+        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        #: When to start it, by time.monotonic().
+        self.due = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process else None
+
+    @property
+    def output(self) -> int | None:
+        """The descriptor to read its output from while it runs."""
+        return self._process.stdout.fileno() if self._process and self._process.stdout else None
+
+    def start(self, *extra: str) -> None:
+        """Start the command with *extra* arguments."""
+        self._process = subprocess.Popen(
+            [*self._command, *extra],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C reaches the launcher alone, and the whole group can be killed
+        )
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self.last_lines.clear()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process itself."""
+        if self._process:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End the process and all that it started, at once."""
+        if self._process:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it was faster
+
+    def pass_on(self) -> bool:
+        """Log what the child has printed since the last call. False when it will never print again."""
+        if self.output is None:
+            return False
+        try:
+            while data := os.read(self.output, 65536):
+                *lines, self._rest = (self._rest + data).split(b"\n")
+                for line in lines:
+                    self._print(line)
+                self._rest = self._rest[-65536:]
+        except BlockingIOError:
+            return True  # nothing more for now
+        return False
+
+    def reap(self) -> str | None:
+        """How the process ended, when it has; what it started ends with it."""
+        if self._process is None:
+            return None
+        if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return None
+        self.kill()  # not reaped yet, so the group's number cannot be another's
+        self.pass_on()
+        if self._rest:
+            self._print(self._rest)
+            self._rest = b""
+        status = self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._process = None
+        if status >= 0:
+            return f"exit status {status}"
+        return f"killed by signal {-status} ({signal.Signals(-status).name})"
+
+    def plan_restart(self, *, failed: bool) -> float:
+        """Set when to start again: at once, or later and later when it *failed* to start. Returns the seconds."""
+        self._failures = self._failures + 1 if failed else 0
+        wait = min(FIRST_BACKOFF * 2 ** (self._failures - 1), LAST_BACKOFF) if self._failures else 0.0
+        self.due = time.monotonic() + wait
+        return wait
+
+    def _print(self, line: bytes) -> None:
+        text = line.decode(errors="replace").rstrip()
+        if not text.startswith("INFO "):
+            self.last_lines.append(text)
+        logging.getLogger(self.name).info("%s", text)

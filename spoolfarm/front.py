@@ -1,0 +1,89 @@
+"""The front's process: Gunicorn with one worker process and many threads, most of which wait for results."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
+
+from spoolfarm import config, process
+from spoolfarm.server import create_app
+
+#: Seconds a client may pause while it sends a request or reads the answer.
+READ_DEADLINE = 30.0
+#: Seconds an idle connection is kept for the client's next request.
+KEEP_ALIVE = 30
+#: Connections beyond those that are being served.
+SPARE_CONNECTIONS = 1500
+
+
+class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's thread worker, made safe against clients that linger."""
+
+    def handle(self, conn: Any) -> Any:
+        """Serve one request in a thread of the pool.
+
+        A connection that ends is closed here: Gunicorn would do it in its only accepting thread, and wait there up to
+        2 s for the client to hang up. The second close, which Gunicorn does all the same, must then do nothing.
+        """
+        begin = conn.init
+
+        def bounded() -> None:
+            begin()
+            conn.sock.settimeout(READ_DEADLINE)
+
+        conn.init = bounded
+        keep = super().handle(conn)
+        conn.init = begin
+        if keep is False:
+            conn.close(graceful=True)
+            conn.close = lambda graceful=False: None
+        return keep
+
+
+class Front(BaseApplication):  # type: ignore[misc]
+    """Gunicorn, set up from the farm's settings."""
+
+    def load_config(self) -> None:
+        """Called at the start and at every reload."""
+        settings = config.load()
+        self.cfg.set("bind", [str(address) for address in settings.bind])
+        self.cfg.set("workers", 1)
+        self.cfg.set("worker_class", FrontWorker)
+        self.cfg.set("threads", settings.front_threads)
+        self.cfg.set("worker_connections", settings.front_threads + SPARE_CONNECTIONS)
+        self.cfg.set("keepalive", KEEP_ALIVE)
+        self.cfg.set("graceful_timeout", max(1, int(settings.grace)))
+        self.cfg.set("timeout", 60)
+        self.cfg.set("loglevel", "warning")
+        self.cfg.set("control_socket_disable", True)
+        self.cfg.set("post_fork", _post_fork)
+
+    def load(self) -> Any:
+        """Called in the worker process."""
+        return create_app()
+
+
+def _post_fork(_server: Any, worker: Any) -> None:
+    process.die_with_parent(worker.ppid)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the front; see `python server.py --help`."""
+    parser = argparse.ArgumentParser(prog="server.py", description="The farm's HTTP front alone, on FARM_BIND.")
+    parser.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.launcher:
+        process.die_with_parent(options.launcher)
+    os.environ.pop("GUNICORN_CMD_ARGS", None)
+    Front().run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The front: the Flask application, and the one table from error to HTTP status."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+import uuid
+from typing import Any
+
+from flask import Flask, Response, g, request
+from flask_cors import CORS
+from werkzeug.exceptions import HTTPException
+
+from spoolfarm import config
+from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
+from spoolfarm.farm import Farm
+from spoolfarm.views import FARM, answer, health, jobs, metrics, run, tasks, tyocr
+
+log = logging.getLogger("spoolfarm.server")
+
+#: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
+STATUS = {
+    "invalid_request": 400,
+    "broken_image": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "unknown_task": 404,
+    "unknown_job": 404,
+    "key_conflict": 409,
+    "cancelled": 409,
+    "too_large": 413,
+    "unsupported_media": 415,
+    "invalid_params": 422,
+    "spool_full": 503,
+    "spool_unavailable": 503,
+    "wait_timeout": 504,
+}
+#: Seconds after which a client may try again when the farm is full.
+RETRY_AFTER = 2
+#: How many parts a multipart body may have.
+MAX_PARTS = 100
+#: Faces that never want the key.
+OPEN = {"health.health", "health.ready", "static"}
+#: Hosts that always mean this machine.
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """Make the application. Without *settings* they are read from the environment and `.env`."""
+    settings = settings or config.load()
+    app = Flask("spoolfarm", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
+    app.config["MAX_FORM_PARTS"] = MAX_PARTS
+    app.extensions[FARM] = Farm(settings=settings)
+    meter = metrics.Meter(app.extensions[FARM])
+    for view in (health, tyocr, jobs, run, tasks):
+        app.register_blueprint(view.blueprint)
+    app.register_blueprint(meter.blueprint())
+    app.register_error_handler(FarmError, _farm_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
+    app.before_request(Guard(settings).check)
+    app.after_request(meter.count)
+    app.after_request(_headers)
+    CORS(app, origins=list(settings.cors_origins), expose_headers=["Location", "Retry-After", "X-Request-Id"])
+    if not settings.api_key and not all(address.loopback for address in settings.bind):
+        log.warning("FARM_BIND is open to other machines and FARM_API_KEY is empty: anybody there can use this farm")
+    return app
+
+
+class Guard:
+    """Who may ask: the host named, the page's origin, and the key."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        self._key = hashlib.sha256(settings.api_key.encode()).digest() if settings.api_key else None
+        named = {*settings.hosts, *(address.host for address in settings.bind)}
+        is_open = not settings.hosts and not all(address.loopback for address in settings.bind)
+        self._hosts = None if is_open else LOOPBACK | named
+        self._origins = settings.cors_origins
+
+    def check(self) -> None:
+        """Raise Forbidden or Unauthorized, or let the request pass."""
+        g.started = time.perf_counter()
+        host = _host_of(request.host)
+        if self._hosts is not None and host not in self._hosts:
+            raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
+        origin = request.headers.get("Origin")
+        if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
+            raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
+        if self._key is None or request.endpoint in OPEN or request.method == "OPTIONS":
+            return
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            given = request.headers.get("X-API-Key", "")
+        if not hmac.compare_digest(hashlib.sha256(given.strip().encode()).digest(), self._key):
+            raise Unauthorized()
+
+
+def _host_of(authority: str) -> str:
+    """The host of `host:port` or `[v6]:port`."""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0].lower()
+
+
+def _same_host(origin: str) -> bool:
+    return origin.partition("://")[2] == request.host
+
+
+def _farm_error(error: FarmError) -> Response:
+    status = STATUS.get(error.code, 500)
+    body: dict[str, Any] = {"error": str(error), "code": error.code}
+    if error.hint:
+        body["hint"] = error.hint
+    if isinstance(error, JobFailed) and error.record:
+        body["id"] = error.record["id"]
+    if isinstance(error, WaitTimeout):
+        body["id"] = error.job_id
+    return _error(status, body, location=f"/v1/jobs/{body['id']}" if isinstance(error, WaitTimeout) else None)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    name = (error.name or "error").lower().replace(" ", "_")
+    response = _error(status, {"error": error.description or error.name, "code": name})
+    for header, value in error.get_headers(request.environ):
+        if header.lower() == "allow":
+            response.headers["Allow"] = value
+    return response
+
+
+def _fault(error: Exception) -> Response:
+    if isinstance(error, TimeoutError):
+        return _error(408, {"error": "the request's body did not come in time", "code": "request_timeout"})
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _error(500, {"error": "the farm failed; its log says how", "code": "internal_error"})
+
+
+def _error(status: int, body: dict[str, Any], location: str | None = None) -> Response:
+    if request.path == "/tyocr":
+        body = {"sign": -1, "text": body["error"], **body}
+    response = answer(body, status)
+    if location is not None:
+        response.headers["Location"] = location
+    if status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def _headers(response: Response) -> Response:
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Request-Id"] = request.headers.get("X-Request-Id", "")[:100] or uuid.uuid4().hex
+    return response

@@ -1,0 +1,6 @@
+"""The ocr task."""
+from spoolfarm.tasks import Task
+
+
+class Ocr(Task):
+    """Reads text."""

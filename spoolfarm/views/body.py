@@ -1,0 +1,129 @@
+"""The body of a request: fields and pictures, from JSON, a form or multipart, all in one shape."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spoolfarm import images
+from spoolfarm.errors import InvalidRequest, UnsupportedMedia
+from spoolfarm.job import FIRST, LAST, NORMAL
+
+#: How deep JSON may nest.
+MAX_DEPTH = 32
+_PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,6}(?:\.\d{1,3})?)\"?\s*")
+
+
+class JobBody(BaseModel):
+    """What a client says of a job: its task, its pictures in base64, its parameters and its priority."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    task: str = ""
+    image: str | None = None
+    images: list[str] | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    priority: int = Field(default=NORMAL, ge=FIRST, le=LAST)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request for a job, decoded."""
+
+    task: str
+    pictures: list[bytes]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = NORMAL
+
+
+def read_job() -> Asked:
+    """Read the body as JSON or multipart. Raises InvalidRequest that names the field, or UnsupportedMedia."""
+    if request.mimetype == "multipart/form-data":
+        return _from_multipart()
+    body = _model(read_json())
+    if body.image is not None and body.images is not None:
+        raise InvalidRequest("image, images: send one of the two")
+    sent = {f"images[{index}]": text for index, text in enumerate(body.images or [])}
+    if body.image is not None:
+        sent["image"] = body.image
+    pictures = [images.from_base64(text, name) for name, text in sent.items()]
+    return Asked(body.task, pictures, body.params, body.priority)
+
+
+def read_json() -> dict[str, Any]:
+    """The body's JSON object. Raises UnsupportedMedia unless it says that it is JSON, or InvalidRequest."""
+    if request.mimetype != "application/json":
+        raise UnsupportedMedia(f"send application/json, not {request.mimetype or 'an unnamed type'}")
+    return parse_json(request.get_data(cache=False), "the body")
+
+
+def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
+    """The JSON object that *text* says. Raises InvalidRequest that calls it *name*."""
+    try:
+        found = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{name} is not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidRequest(f"{name} must be a JSON object")
+    if _deeper(found, MAX_DEPTH):
+        raise InvalidRequest(f"{name} nests deeper than {MAX_DEPTH}")
+    return found
+
+
+def prefer_wait() -> float | None:
+    """The seconds of `Prefer: wait=SECONDS` (RFC 7240), or None."""
+    for preference in request.headers.get("Prefer", "").split(","):
+        if found := _PREFER_WAIT.fullmatch(preference):
+            return float(found[1])
+    return None
+
+
+def _from_multipart() -> Asked:
+    form = request.form.to_dict()
+    fields: dict[str, Any] = {name: form[name] for name in form if name in ("task", "image")}
+    if "params" in form:
+        fields["params"] = parse_json(form["params"], "params")
+    if "priority" in form:
+        fields["priority"] = int(form["priority"]) if form["priority"].isdecimal() else form["priority"]
+    if unknown := sorted({*form, *request.files} - {"task", "image", "images", "params", "priority", "file"}):
+        raise InvalidRequest(f"{unknown[0]}: no such field; there are task, image, images, params and priority")
+    body = _model(fields)
+    pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
+    texts = [("image", text) for text in request.form.getlist("image")]
+    texts += [("images", text) for text in request.form.getlist("images")]
+    pictures += [images.from_base64(text, name) for name, text in texts]
+    return Asked(body.task, pictures, body.params, body.priority)
+
+
+def _model(fields: Mapping[str, Any]) -> JobBody:
+    try:
+        return JobBody.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise InvalidRequest(f"{where}: {first['msg']}") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []

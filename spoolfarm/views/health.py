@@ -1,0 +1,38 @@
+"""`/health` and `/ready`: whether the front lives, and whether the farm can take work."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from spoolfarm.errors import SpoolUnavailable
+from spoolfarm.views import answer, farm
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """Answers while the front lives, whatever the workers do."""
+    return answer({"status": "ok"})
+
+
+@blueprint.get("/ready")
+def ready() -> Response:
+    """200 when a general worker is ready and the spool can be written, else 503 that says what is missing."""
+    here, reasons = farm(), []
+    workers = here.workers()
+    general = set(here.tasks.lane("general"))
+    if not any(general & set(worker["tasks"]) for worker in workers):
+        reasons.append("no worker is ready")
+    try:
+        here.room.check()
+    except SpoolUnavailable as error:
+        reasons.append(str(error))
+    figures = {
+        "status": "unready" if reasons else "ready",
+        "workers": len(workers),
+        "queued": sum(here.spool.count().values()),
+        "running": sum(map(len, here.spool.running().values())),
+        "dead": len(here.spool.dead.ids()),
+    }
+    return answer({**figures, "error": "; ".join(reasons)} if reasons else figures, 503 if reasons else 200)

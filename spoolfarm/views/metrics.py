@@ -1,0 +1,68 @@
+"""`/metrics`: the farm in Prometheus' text format; the queue is counted when somebody asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from spoolfarm.farm import Farm
+
+#: Seconds: from a cheap answer to a long wait.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
+
+
+class Meter:
+    """Counts requests, and reads the rest from the spool."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(SpoolCollector(farm))
+        self._requests = Counter(
+            "farm_http_requests", "Requests answered.", ["face", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "farm_http_request_seconds", "From request to answer.", ["face"], buckets=BUCKETS, registry=self._registry
+        )
+
+    def blueprint(self) -> Blueprint:
+        """The face itself."""
+        made = Blueprint("metrics", __name__)
+        made.add_url_rule("/metrics", "metrics", self._show)
+        return made
+
+    def count(self, response: Response) -> Response:
+        """Note one answered request."""
+        face = request.url_rule.rule if request.url_rule else "unknown"
+        self._requests.labels(face, response.status_code).inc()
+        if "started" in g:
+            self._seconds.labels(face).observe(time.perf_counter() - g.started)
+        return response
+
+    def _show(self) -> Response:
+        return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class SpoolCollector(Collector):
+    """Gauges of the spool as it is now."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._farm = farm
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges."""
+        spool = self._farm.spool
+        queued = GaugeMetricFamily("farm_jobs_queued", "Jobs that wait for a worker.", labels=["task"])
+        for task, count in spool.count().items():
+            queued.add_metric([task], count)
+        yield queued
+        running = sum(map(len, spool.running().values()))
+        yield GaugeMetricFamily("farm_jobs_running", "Jobs that a worker has.", value=running)
+        yield GaugeMetricFamily("farm_dead_letters", "Jobs that failed for good.", value=len(spool.dead.ids()))
+        yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(self._farm.workers()))
+        free = self._farm.room.free_bytes()
+        yield GaugeMetricFamily("farm_spool_free_bytes", "Free space on the spool's disk.", value=free)
