@@ -234,8 +234,15 @@ class Comparison:
 
     def ratio(self, peer: str, key: str, base: str = "") -> float:
         """The median over rounds of *peer*'s figure divided by *base*'s of the same round."""
-        pairs = zip(self.values(peer, key), self.values(base or self.base, key), strict=True)
-        return median(ours / theirs if theirs else float("inf") for ours, theirs in pairs)
+        return median(self._ratios(peer, key, base or self.base))
+
+    def _ratios(self, peer: str, key: str, base: str) -> list[float]:
+        pairs = zip(self.values(peer, key), self.values(base, key), strict=True)
+        return [ours / theirs if theirs else math.inf for ours, theirs in pairs]
+
+    def _shown(self, peer: str, key: str) -> str:
+        ratios = self._ratios(peer, key, self.base)
+        return f"{median(ratios):.2f} [{min(ratios):.2f} {max(ratios):.2f}]"
 
     def show(self) -> None:
         """Print medians, and ratios to the base."""
@@ -245,10 +252,8 @@ class Comparison:
             for peer in self.peers
         ]
         print_table(["median of rounds", *titles], rows)
-        ratios = [
-            [peer, *(f"{self.ratio(peer, figure.key):.2f}" for figure in self.figures)] for peer in self.peers
-        ]
-        print_table([f"ratio to {self.base}", *titles], ratios)
+        ratios = [[peer, *(self._shown(peer, figure.key) for figure in self.figures)] for peer in self.peers]
+        print_table([f"ratio to {self.base} [lowest highest]", *titles], ratios)
 
     def record(self) -> dict[str, Any]:
         """Everything measured, for the JSON file."""

@@ -10,8 +10,8 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-#: Lines of a child's output, beside those of mere information, that are kept to explain its death.
-LAST_LINES = 5
+#: Lines of a child's output, beside those of mere information, among which its last words are looked for.
+LAST_LINES = 100
 #: Seconds before the second try of a child that could not start; each further wait is twice as long, up to the last.
 FIRST_BACKOFF, LAST_BACKOFF = 0.5, 30.0
 
@@ -99,6 +99,11 @@ class Child:
         if status >= 0:
             return f"exit status {status}"
         return f"killed by signal {-status} ({signal.Signals(-status).name})"
+
+    def last_words(self) -> str:
+        """What the child printed about its end: the line in which Python names a fatal error, else the last one."""
+        fatal = [line for line in self.last_lines if line.startswith("Fatal Python error")]
+        return [*fatal, *list(self.last_lines)[-1:], ""][0]
 
     def plan_restart(self, *, failed: bool) -> float:
         """Set when to start again: at once, or later and later when it *failed* to start. Returns the seconds."""

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,10 +19,9 @@ from spoolfarm.errors import (
     InvalidRequest,
     JobFailed,
     TooLarge,
-    UnknownJob,
     UnsupportedMedia,
-    WaitTimeout,
 )
+from spoolfarm.overview import count, line, lines, overview
 
 if TYPE_CHECKING:
     from spoolfarm.farm import Farm
@@ -45,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # who read has gone; the flush at exit shall pass
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit shall not fail again
         return 1
-    except (FarmError, OSError) as error:
+    except (FarmError, OSError, ImportError) as error:
         _complain(error)
         return 1
 
@@ -83,10 +82,15 @@ def status(options: argparse.Namespace) -> int:
     """An overview, or the records of some jobs."""
     with _farm() as farm:
         if not options.ids:
-            seen = _overview(farm)
-            print(json.dumps(seen, ensure_ascii=False) if options.json else "\n".join(_overview_lines(seen)))
+            seen = overview(farm)
+            print(json.dumps(seen, ensure_ascii=False) if options.json else "\n".join(lines(seen)))
             return 0
-        return _each(options.ids, lambda job_id: _print_record(farm.record(job_id), as_json=options.json))
+
+        def one(job_id: str) -> None:
+            record = farm.record(job_id)
+            print(json.dumps(record, ensure_ascii=False) if options.json else line(record))
+
+        return _each(options.ids, one)
 
 
 def result(options: argparse.Namespace) -> int:
@@ -132,22 +136,22 @@ def purge(options: argparse.Namespace) -> int:
     if not (options.results or options.dead or options.older_than is not None):
         options.refuse("say what to remove: --results, --dead, or --older-than AGE for both")
     both = not (options.results or options.dead)
-    youngest = time.time() - (options.older_than or 0)
     with _farm() as farm:
-        results = [each for each in farm.results.ids() if _ended(farm, each) <= youngest] if options.results or both else []
-        dead = [each for each in farm.spool.dead.ids() if _buried(farm, each) <= youngest] if options.dead or both else []
+        results = _past(options, farm.results.ids(), lambda each: _ended(farm, each)) if options.results or both else []
+        dead = _past(options, farm.spool.dead.ids(), lambda each: _buried(farm, each)) if options.dead or both else []
         if not options.dry_run:
             results = [job_id for job_id in results if farm.results.remove(job_id)]
             for job_id in dead:
                 farm.spool.dead.remove(job_id)
     verb = "would remove" if options.dry_run else "removed"
-    print(f"{verb} {_count(len(results), 'result')} and {_count(len(dead), 'dead letter')}")
+    print(f"{verb} {count(len(results), 'result')} and {count(len(dead), 'dead letter')}")
     return 0
 
 
 def doctor(options: argparse.Namespace) -> int:
     """Check the machine, the settings and the farm."""
-    from spoolfarm.doctor import Level, examine
+    from spoolfarm.doctor import examine
+    from spoolfarm.finding import Level
 
     failed = False
     for finding in examine():
@@ -177,7 +181,7 @@ def _complain(error: BaseException, about: str = "") -> None:
     print(f"spoolfarm: {about}{sentence}{hint}", file=sys.stderr)
 
 
-def _each(ids: Iterable[str], act: Any) -> int:
+def _each(ids: Iterable[str], act: Callable[[str], None]) -> int:
     """Do *act* for each id; one that fails is named, and the rest are done. Returns the exit status."""
     failed = False
     for job_id in ids:
@@ -189,7 +193,7 @@ def _each(ids: Iterable[str], act: Any) -> int:
     return int(failed)
 
 
-def _chosen(options: argparse.Namespace, everything: Any) -> list[str]:
+def _chosen(options: argparse.Namespace, everything: Callable[[], list[str]]) -> list[str]:
     """The ids given, or with --all those that *everything* finds."""
     if bool(options.ids) == options.all:
         options.refuse("give the ids of jobs, or --all")
@@ -213,14 +217,15 @@ def _file(name: str) -> dict[str, str]:
 
 
 def _ended_record(farm: Farm, job_id: str, seconds: float) -> dict[str, Any]:
-    """The record of a job that has ended. Raises UnknownJob, or WaitTimeout when it has not after *seconds*."""
+    """The record of a job that has ended. Raises UnknownJob, or FarmError when it has not after *seconds*."""
     from spoolfarm.results import ended
 
     record = farm.record(job_id)
     if not ended(record) and seconds > 0:
         record = farm.wait_record(job_id, seconds)
     if not ended(record):
-        raise WaitTimeout(f"job {job_id} is still {record['status']}; collect it with: spoolfarm result {job_id} --wait 60")
+        hint = f"collect it later: spoolfarm result {job_id} --wait 60"
+        raise FarmError(f"job {job_id} is still {record['status']}", hint=hint)
     return record
 
 
@@ -259,56 +264,10 @@ def _show_all(farm: Farm, jobs: Sequence[tuple[str, str]], options: argparse.Nam
     return good
 
 
-def _print_record(record: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(record, ensure_ascii=False))
-        return
-    line = f"{record['id']}  {record['status']:9}  {record['task']}  {_duration(time.time() - record['created'])} old"
-    line += f"  attempt {record['attempts']}" if record["attempts"] > 1 else ""
-    line += f"  {record['progress']:.0%}" if record["status"] == "running" and record["progress"] is not None else ""
-    print(line + (f"  {record['error']}" if record.get("error") else ""))
-
-
-def _overview(farm: Farm) -> dict[str, Any]:
-    """What `spoolfarm status` shows, as data."""
-    disk = os.statvfs(farm.spool.root)
-    return {
-        "queued": farm.spool.count(),
-        "running": list(_running(farm)),
-        "dead": len(farm.spool.dead.ids()),
-        "workers": farm.workers(),
-        "disk": {
-            "path": farm.spool.root,
-            "free_bytes": disk.f_bavail * disk.f_frsize,
-            "total_bytes": disk.f_blocks * disk.f_frsize,
-        },
-    }
-
-
-def _running(farm: Farm) -> Iterator[dict[str, Any]]:
-    for wid, entries in sorted(farm.spool.running().items()):
-        for entry in entries:
-            try:
-                record = farm.record(entry.id)
-            except UnknownJob:
-                continue  # it ended meanwhile, and left nothing
-            if record["status"] == "running":
-                seconds = round(time.time() - record["started"], 1)
-                yield {"id": entry.id, "task": record["task"], "worker": wid, "seconds": seconds}
-
-
-def _overview_lines(seen: dict[str, Any]) -> Iterator[str]:
-    queued = ", ".join(f"{task} {count}" for task, count in sorted(seen["queued"].items()) if count)
-    yield f"queued   {queued or 'nothing'}"
-    for job in seen["running"]:
-        yield f"running  {job['id']}  {job['task']}  for {_duration(job['seconds'])}  worker {job['worker']}"
-    if not seen["running"]:
-        yield "running  nothing"
-    yield f"dead     {_count(seen['dead'], 'letter')}"
-    tasks = ", ".join(sorted({task for worker in seen["workers"] for task in worker["tasks"]}))
-    yield f"workers  {len(seen['workers'])} ready{f' for {tasks}' if tasks else ''}"
-    disk = seen["disk"]
-    yield f"disk     {disk['free_bytes'] / 2**30:.1f} of {disk['total_bytes'] / 2**30:.1f} GiB free at {disk['path']}"
+def _past(options: argparse.Namespace, ids: Sequence[str], when: Callable[[str], float]) -> list[str]:
+    """Those of *ids* that are older than --older-than says, by what *when* says of each."""
+    latest = time.time() - (options.older_than or 0)
+    return [job_id for job_id in ids if when(job_id) <= latest]
 
 
 def _ended(farm: Farm, job_id: str) -> float:
@@ -324,17 +283,6 @@ def _buried(farm: Farm, job_id: str) -> float:
     return files.modified(farm.spool.dead.path(job_id))
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _duration(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.1f} s"
-
-
 # The command line.
 
 
@@ -343,7 +291,7 @@ class _Verb(argparse.ArgumentParser):
 
     _inside = False
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._inside:
             return super().parse_known_args(args, namespace)
         self._inside = True
@@ -357,8 +305,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="spoolfarm", description="Work with the farm on this machine.")
     verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Verb)
 
-    def verb(act: Any, text: str, *, as_json: bool = False) -> argparse.ArgumentParser:
-        made = verbs.add_parser(act.__name__, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
+    def verb(act: Callable[[argparse.Namespace], int], text: str, *, as_json: bool = False) -> argparse.ArgumentParser:
+        sentence = f"{text[0].upper()}{text[1:]}."
+        made = verbs.add_parser(act.__name__, help=text, description=sentence, allow_abbrev=False)
         made.set_defaults(verb=act, refuse=made.error)
         if as_json:
             made.add_argument("--json", action="store_true", help="print one JSON value a line")

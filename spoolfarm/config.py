@@ -133,6 +133,9 @@ class Settings:
     tasks: Mapping[str, str] = setting(
         "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"
     )
+    enable: tuple[str, ...] = setting(
+        "FARM_ENABLE", "", words, "the tasks there are, with commas between; every worker loads their models. Empty: all"
+    )
     timeout: float = setting("FARM_TIMEOUT", "20", seconds(), "seconds a synchronous request waits for its result")
     job_timeout: float = setting(
         "FARM_JOB_TIMEOUT", "120", seconds(), "seconds one attempt may run before its worker is killed"

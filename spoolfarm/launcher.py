@@ -200,8 +200,7 @@ class Launcher:
             ended = self._reaped(worker)
             if ended is None:
                 continue
-            cause = worker.reason or ended
-            causes[worker.wid] = "; ".join([cause, *worker.last_lines])
+            cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, worker.last_words()]))
             if worker.retired or self._ending:
                 self._workers.remove(worker)
             elif ended == "exit status 0":

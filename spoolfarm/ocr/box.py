@@ -32,10 +32,6 @@ class Box:
         w, h = (self.h, self.w) if quarters % 2 else (self.w, self.h)
         return Box(self.cx, self.cy, w, h, -((-self.angle - 90 * quarters + 180) % 360 - 180))
 
-    def grown(self, by: float) -> Box:
-        """The box with each of its sides moved out by *by* pixels."""
-        return Box(self.cx, self.cy, self.w + 2 * by, self.h + 2 * by, self.angle)
-
     def corners(self) -> list[tuple[float, float]]:
         """The corners, clockwise, beginning at the top left of the text."""
         cos, sin = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))

@@ -7,7 +7,7 @@ the size of the text: Differentiable Binarization, https://arxiv.org/abs/1911.08
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -25,9 +25,11 @@ PIXEL = 0.3
 #: Mean probability below which a core is no text.
 CORE = 0.5
 #: How far a box grows past its core: this times the core's area by its outline.
-GROWTH = 1.6
-#: Cores and boxes thinner than these many pixels of the network's output are specks.
-THIN_CORE, THIN_BOX = 3, 5
+GROWTH = 1.8
+#: How far its ends grow beyond that, in heights: small marks at the ends of a line are in no core.
+ENDS = 0.3
+#: Cores thinner than these many pixels of the network's output are specks.
+THIN = 3
 #: More lines than any page has: what is beyond is noise and would only cost time.
 MOST = 2000
 
@@ -71,15 +73,22 @@ def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterato
     cores = cv2.dilate((chances > PIXEL).astype(np.uint8), np.ones((2, 2), np.uint8))
     outlines = cv2.findContours(cores, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
     for outline in reversed(outlines[:MOST]):  # OpenCV finds them from the bottom up
-        if min(cv2.minAreaRect(outline)[1]) < THIN_CORE:
+        if min(cv2.minAreaRect(outline)[1]) < THIN:
             continue
         score = _mean(chances, outline)
         if score < CORE:
             continue
-        core = Box.of_rect(*cv2.minAreaRect(((outline - MARGIN) * (across, down)).astype(np.float32)))
-        box = core.grown(core.w * core.h * GROWTH / (2 * (core.w + core.h)))
-        if box.h >= THIN_BOX * min(across, down):
-            yield Found(box, score)
+        rect = cv2.minAreaRect(((outline - MARGIN) * (across, down)).astype(np.float32))
+        yield Found(grown(Box.of_rect(*rect)), score)
+
+
+def grown(core: Box) -> Box:
+    """The box of the text whose core is *core*."""
+    by = GROWTH * core.w * core.h / (2 * (core.w + core.h))
+    box = replace(core, w=core.w + 2 * by, h=core.h + 2 * by)
+    if box.w >= box.h:
+        return replace(box, w=box.w + 2 * ENDS * box.h)
+    return replace(box, h=box.h + 2 * ENDS * box.w)
 
 
 def _mean(chances: np.ndarray[Any, Any], outline: np.ndarray[Any, Any]) -> float:

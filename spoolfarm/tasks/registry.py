@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 
 from spoolfarm.errors import SettingError, UnknownTask
@@ -20,12 +20,19 @@ GROUP = "spoolfarm.tasks"
 
 
 class Registry:
-    """The tasks by name. *extra* (`name=module:Class` pairs) wins over entry points, and those over the built-in."""
+    """The tasks by name: *extra* ones win over entry points, and those over the built-in. With *only*, no others.
 
-    def __init__(self, extra: Mapping[str, str] | None = None) -> None:
+    Raises SettingError when *only* names a task that is not there.
+    """
+
+    def __init__(self, extra: Mapping[str, str] | None = None, only: Sequence[str] = ()) -> None:
         self._paths = dict(BUILT_IN)
         self._paths |= {point.name: point.value for point in entry_points(group=GROUP)}
         self._paths |= extra or {}
+        if unknown := sorted(set(only) - set(self._paths)):
+            raise SettingError(f"FARM_ENABLE names {unknown[0]!r}; there are {', '.join(self.names())}")
+        if only:
+            self._paths = {name: self._paths[name] for name in only}
         self._tasks: dict[str, Task] = {}
 
     def names(self) -> list[str]:

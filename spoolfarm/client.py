@@ -1,0 +1,285 @@
+"""The client: the Farm's verbs over HTTP, with nothing but the standard library.
+
+A Client keeps no connection and no state, so any number of threads may share one.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from spoolfarm.errors import FarmError, WaitTimeout
+from spoolfarm.job import NORMAL, State
+from spoolfarm.results import ended
+from spoolfarm.wire import Unreachable, Wire, failure
+
+if TYPE_CHECKING:
+    from spoolfarm.farm import Picture
+
+Item = TypeVar("Item")
+
+#: Seconds that a farm may take to answer.
+TIMEOUT = 30.0
+#: Seconds that one request waits for a job at most; a longer wait is several requests.
+SLICE = 30.0
+#: Seconds between two looks at a job where the server does not wait by itself: the first, and the longest.
+FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0
+#: Requests that `map` has under way at once.
+IN_FLIGHT = 16
+#: What stands for "no limit" where a wait must have an end.
+FOREVER = 10 * 365 * 86400.0
+
+
+class ClientJob:
+    """A submitted job: ask how it is, wait for it, cancel it."""
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self._client = client
+        self.id = job_id
+
+    def __repr__(self) -> str:
+        return f"<ClientJob {self.id}>"
+
+    def status(self) -> str:
+        """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
+        return str(self.record()["status"])
+
+    def record(self) -> dict[str, Any]:
+        """All that is known of the job. Raises UnknownJob once it has expired."""
+        return self._client.record(self.id)
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
+        return self._client.wait(self.id, timeout)
+
+    def cancel(self) -> bool:
+        """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
+        return self._client.cancel(self.id)
+
+
+class Client:
+    """A farm on the network. Every method raises Unreachable without an answer, and else the error the farm names."""
+
+    def __init__(
+        self, url: str = "http://127.0.0.1:8090", api_key: str | None = None, timeout: float = TIMEOUT
+    ) -> None:
+        """*timeout* is how long an answer may take, beyond the wait that was asked for, and `call`'s own wait."""
+        self.timeout = timeout
+        self._wire = Wire(url, api_key, timeout)
+
+    def __repr__(self) -> str:
+        return f"<Client {self._wire.url}>"
+
+    # Submit.
+
+    def submit(
+        self, task: str, image: Picture | None = None, *, priority: int = NORMAL, key: str | None = None, **params: Any
+    ) -> ClientJob:
+        """Have the farm accept a job: it will be done even after a power cut. A full farm is asked again for a while.
+
+        With an idempotency *key*, a repeat returns the job that the key started first.
+        """
+        body = {"task": task, "priority": priority, **_body(image, params)}
+        headers = {} if key is None else {"Idempotency-Key": key}
+        end = time.monotonic() + self.timeout
+        return ClientJob(self, self._ask_for_room("/v1/jobs", body, end, headers)["id"])
+
+    def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
+        """Run a job and return its result. Raises JobFailed, or WaitTimeout after *timeout* seconds: it then goes on,
+        and can be collected by the error's `job_id`."""
+        return self._call(task, _body(image, params), self.timeout if timeout is None else timeout, threading.Event())
+
+    def map(
+        self,
+        task: str,
+        items: Iterable[Item],
+        *,
+        in_flight: int = IN_FLIGHT,
+        return_exceptions: bool = False,
+        **params: Any,
+    ) -> Iterator[tuple[Item, Any]]:
+        """Yield (item, result) in order of completion, with at most *in_flight* jobs under way.
+
+        An item that fails raises, or with *return_exceptions* yields its exception in the place of the result. Who
+        leaves early waits for the jobs under way, SLICE seconds at most.
+        """
+        source, stop = iter(items), threading.Event()
+        waiting: dict[Future[Any], Item] = {}
+
+        def one(item: Any) -> Any:
+            return self._call(task, _body(item, params), FOREVER, stop)
+
+        with ThreadPoolExecutor(in_flight, "spoolfarm-map") as pool:
+            try:
+                while True:
+                    waiting |= {pool.submit(one, item): item for item in islice(source, in_flight - len(waiting))}
+                    if not waiting:
+                        return
+                    for future in wait_for(waiting, return_when=FIRST_COMPLETED).done:
+                        item = waiting.pop(future)
+                        try:
+                            result = future.result()
+                        except (FarmError, OSError) as error:
+                            if not return_exceptions:
+                                raise
+                            result = error
+                        yield item, result
+            finally:
+                stop.set()
+                for future in waiting:
+                    future.cancel()
+
+    # Ask.
+
+    def record(self, job_id: str) -> dict[str, Any]:
+        """All that is known of a job. Raises UnknownJob."""
+        record: dict[str, Any] = self._ask("GET", _path(job_id))
+        return record
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Any:
+        """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
+        return self._wait(job_id, FOREVER if timeout is None else timeout)
+
+    def jobs(
+        self, status: str | None = None, task: str | None = None, limit: int = 100, before: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The records of at most *limit* jobs with an id below *before*, the newest first."""
+        asked = {"status": status, "task": task, "limit": limit, "before": before}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        found: list[dict[str, Any]] = self._ask("GET", f"/v1/jobs?{query}")["jobs"]
+        return found
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """What the farm can do: each task's `name`, the JSON schema of its `params`, `min_images`, `max_images`."""
+        found: list[dict[str, Any]] = self._ask("GET", "/v1/tasks")["tasks"]
+        return found
+
+    def ready(self) -> dict[str, Any]:
+        """The farm's figures; `status` is "ready" when it can take work, and else `error` says what is missing."""
+        answer = self._wire.send("GET", "/ready")
+        if not isinstance(answer.body, dict) or "status" not in answer.body:
+            raise answer.error()
+        return answer.body
+
+    def follow(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """Yield what happens to a job until it has ended. Raises UnknownJob. `event` says which of these it is:
+
+        {"event": "status", "status": ...}, {"event": "progress", "progress": 0 to 1},
+        {"event": "log", "line": ..., "at": ...}, and at last {"event": "end", "record": ...}.
+        """
+        last_id, end = "0", time.monotonic() + self.timeout
+        while True:
+            try:
+                for event, data, now_id in self._wire.events(f"{_path(job_id)}/events", last_id):
+                    last_id, end = now_id, time.monotonic() + self.timeout
+                    if event:
+                        yield {"event": event, **({"record": data} if event == "end" else data)}
+                    if event == "end":
+                        return
+            except Unreachable:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(FIRST_PAUSE)  # and go on where the stream broke off
+
+    # Change one's mind.
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job: at once when queued, within seconds when running. False when ended. Raises UnknownJob."""
+        return bool(self._ask("DELETE", _path(job_id))["cancelled"])
+
+    def retry(self, job_id: str) -> ClientJob:
+        """Queue a job that failed for good again. Raises UnknownJob when there is no dead letter of it."""
+        return ClientJob(self, self._ask("POST", f"{_path(job_id)}/retry")["id"])
+
+    # The protocol.
+
+    def _call(self, task: str, body: Mapping[str, Any], seconds: float, stop: threading.Event) -> Any:
+        end = time.monotonic() + seconds
+        try:
+            return self._ask_for_room(f"/v1/run/{quote(task, safe='')}", body, end, waits=True, stop=stop)
+        except WaitTimeout as error:
+            if not error.job_id:
+                raise
+            return self._wait(error.job_id, end - time.monotonic(), stop)
+
+    def _wait(self, job_id: str, seconds: float, stop: threading.Event | None = None) -> Any:
+        """The result of a job, waiting for it until *seconds* are over, or until *stop* is set, which cancels it."""
+        record = self._wait_record(job_id, seconds, stop or threading.Event())
+        if record["status"] == State.SUCCEEDED:
+            return record["result"]
+        if ended(record):
+            raise failure(record)
+        if stop is not None and stop.is_set():
+            self.cancel(job_id)
+        raise WaitTimeout(f"job {job_id} is still {record['status']}", job_id=job_id)
+
+    def _wait_record(self, job_id: str, seconds: float, stop: threading.Event) -> dict[str, Any]:
+        """The record of a job, as soon as it has ended, or as it is when *seconds* are over or *stop* is set."""
+        end, pause = time.monotonic() + seconds, FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            wait = 0.0 if stop.is_set() else min(max(end - began, 0.0), SLICE)
+            record: dict[str, Any] = self._ask("GET", _path(job_id), wait=wait)
+            now = time.monotonic()
+            if ended(record) or now >= end or stop.is_set():
+                return record
+            if now - began < wait:  # this server does not wait
+                stop.wait(min(pause, end - now))
+                pause = min(2 * pause, LAST_PAUSE)
+
+    def _ask_for_room(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        end: float,
+        headers: Mapping[str, str] | None = None,
+        *,
+        waits: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Any:
+        """POST, again and again until *end* while the farm says that it is full; with *waits* it may take until *end*.
+
+        Raises SpoolFull, SpoolUnavailable and what `_ask` raises.
+        """
+        stop = stop or threading.Event()
+        while True:
+            rest = max(0.0, end - time.monotonic())
+            answer = self._wire.send("POST", path, body, headers, min(rest, SLICE) if waits else None)
+            pause = answer.retry_after
+            if answer.status != 503 or pause is None or time.monotonic() + pause > end or stop.wait(pause):
+                return answer.checked()
+
+    def _ask(self, method: str, path: str, *, wait: float | None = None) -> Any:
+        """The body of the answer. Raises the error that the farm names."""
+        return self._wire.send(method, path, wait=wait).checked()
+
+
+def _path(job_id: str) -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def _body(image: Picture | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = {"params": params}
+    if image is not None:
+        body["image"] = base64.b64encode(_encoded(image)).decode()
+    return body
+
+
+def _encoded(image: Picture) -> bytes:
+    """The encoded bytes of a picture."""
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, (str, os.PathLike)):
+        return Path(image).read_bytes()
+    import cv2
+
+    return cv2.imencode(".png", image)[1].tobytes()

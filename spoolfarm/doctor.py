@@ -1,0 +1,189 @@
+"""The doctor: examines the machine, the settings and the farm; whatever is not well comes with what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from dotenv import dotenv_values
+
+from spoolfarm import config, files, lease, machine
+from spoolfarm.config import Settings
+from spoolfarm.errors import SettingError
+from spoolfarm.finding import Finding, Level
+from spoolfarm.spool import ABANDONED
+from spoolfarm.tasks.registry import Registry
+
+#: How many strays are named.
+NAMED = 3
+
+_BUCKET = re.compile(r"\d[0-9a-f]{8}")
+_JOB_FILE = re.compile(r"[0-9a-f]{24}\.a\d{1,3}")
+
+
+def examine() -> Iterator[Finding]:
+    """Do every check, those that need no settings first."""
+    yield machine.python(sys.version_info[:3])
+    yield from machine.packages(machine.pins(config.ROOT / "constraints.txt"), machine.installed)
+    known = [row["name"] for row in config.rows()]
+    yield from names({**dotenv_values(config.ROOT / ".env"), **os.environ}, known)
+    try:
+        settings = config.load()
+    except SettingError as error:
+        yield Finding(Level.FAIL, "settings", str(error), "correct it in the environment or in .env")
+        return
+    for check in CHECKS:
+        try:
+            yield from check(settings)
+        except OSError as error:
+            yield Finding(Level.FAIL, check.__name__, str(error), "see who owns it and what its permissions are")
+
+
+def names(given: Iterable[str], known: Sequence[str]) -> Iterator[Finding]:
+    """FARM_ names that are no setting: typing errors, most likely."""
+    unknown = sorted(name for name in given if name.startswith("FARM_") and name not in known)
+    for name in unknown:
+        near = difflib.get_close_matches(name, known, 1)
+        advice = f"did you mean {near[0]}?" if near else "launcher.py --help lists the settings"
+        yield Finding(Level.WARN, "settings", f"{name} is no setting and does nothing", advice)
+    if not unknown:
+        yield Finding(Level.OK, "settings", "every FARM_ name is a setting")
+
+
+def exposure(settings: Settings) -> Iterator[Finding]:
+    """Whether other machines may use the farm without a key."""
+    open_to = [str(address) for address in settings.bind if not address.loopback]
+    if open_to and not settings.api_key:
+        what = f"FARM_BIND={','.join(open_to)} is open to other machines without a key"
+        yield Finding(Level.WARN, "exposure", what, "set FARM_API_KEY, or bind 127.0.0.1")
+    else:
+        yield Finding(Level.OK, "exposure", "wants a key" if settings.api_key else "only this machine can connect")
+
+
+def tasks(settings: Settings) -> Iterator[Finding]:
+    """Whether every task's class can be imported."""
+    registry = Registry(settings.tasks, settings.enable)
+    good = []
+    for name in registry.names():
+        try:
+            registry.get(name)
+            good.append(name)
+        except SettingError as error:
+            yield Finding(Level.FAIL, "tasks", str(error), "correct FARM_TASKS, or install the task's package")
+    if good:
+        yield Finding(Level.OK, "tasks", ", ".join(good))
+
+
+def models(_: Settings) -> Iterator[Finding]:
+    """Whether the networks that read text are there."""
+    from spoolfarm.ocr import models as ocr
+
+    for name in (ocr.DETECTOR, ocr.RECOGNISER):
+        try:
+            yield Finding(Level.OK, "models", ocr.path(name).name)
+        except FileNotFoundError as error:
+            yield Finding(Level.FAIL, "models", str(error), "pip install --force-reinstall rapidocr, as it is pinned")
+
+
+def strays(settings: Settings) -> Iterator[Finding]:
+    """Folders of tasks nobody knows, and files that are no jobs: they would lie there for ever."""
+    known = set(Registry(settings.tasks, settings.enable).names())
+    good = True
+    for name in ("queue", "inbox"):
+        root = f"{settings.spool_dir}/{name}"
+        for task in sorted(set(files.names(root)) - known):
+            number = sum(len(found) for _, _, found in os.walk(f"{root}/{task}"))
+            if number or not os.path.isdir(f"{root}/{task}"):
+                good = False
+                advice = "name the task in FARM_TASKS or FARM_ENABLE, or move it away"
+                yield Finding(Level.WARN, "strays", f"{root}/{task} ({number} files): no such task", advice)
+    for path in islice(_no_jobs(f"{settings.spool_dir}/queue", known), NAMED):
+        good = False
+        yield Finding(Level.WARN, "strays", f"{path} is no job", "nobody will touch it; move it away")
+    if good:
+        yield Finding(Level.OK, "strays", "nothing lies in the queue that is no job")
+
+
+def leftovers(settings: Settings) -> Iterator[Finding]:
+    """What dead processes left and nobody has taken up yet."""
+    workers, active = f"{settings.spool_dir}/workers", f"{settings.spool_dir}/active"
+    dead = [wid for wid in files.names(active) if not lease.alive(workers, wid)]
+    jobs = sum(len(files.names(f"{active}/{wid}")) for wid in dead)
+    if jobs:
+        what = f"{jobs} jobs of {len(dead)} dead workers wait to be taken back"
+        yield Finding(Level.WARN, "leftovers", what, "start the farm, which does it at once")
+    old = 0
+    for _, path in machine.data(settings):
+        found = (f"{path}/tmp/{name}" for name in files.names(f"{path}/tmp"))
+        old += sum(time.time() - files.modified(each) > ABANDONED for each in found)
+    if old:
+        what = f"{old} files in tmp/ are more than an hour old"
+        yield Finding(Level.WARN, "leftovers", what, "start the farm, which removes them within a minute")
+    if not jobs and not old:
+        yield Finding(Level.OK, "leftovers", "no process left anything behind")
+
+
+def launcher(settings: Settings) -> Iterator[Finding]:
+    """Whether a launcher keeps this spool's workers alive."""
+    root = settings.spool_dir
+    try:
+        about: dict[str, Any] = json.loads(files.read(f"{root}/launcher.json"))
+    except (FileNotFoundError, ValueError):
+        yield Finding(Level.WARN, "launcher", f"none runs on {root}", "start the farm with ./start.sh")
+        return
+    who = f"{about.get('pid')} on {about.get('bind')} since {about.get('since')}"
+    if lease.alive(root, "launcher"):
+        yield Finding(Level.OK, "launcher", who)
+    else:
+        yield Finding(Level.WARN, "launcher", f"{who} was killed", "start the farm again with ./start.sh")
+
+
+def workers(settings: Settings) -> Iterator[Finding]:
+    """Whether there are workers for every job that waits."""
+    ready = lease.ready(f"{settings.spool_dir}/workers")
+    takes = {task for worker in ready for task in worker["tasks"]}
+    queue = f"{settings.spool_dir}/queue"
+    buckets = {task: files.names(f"{queue}/{task}") for task in sorted(set(files.names(queue)) - takes)}
+    starved = [task for task in buckets if any(files.names(f"{queue}/{task}/{each}") for each in buckets[task])]
+    if starved:
+        what = f"jobs of {', '.join(starved)} wait, and no ready worker takes them"
+        yield Finding(Level.WARN, "workers", what, "start the farm, or raise FARM_WORKERS above 0")
+    elif not ready:
+        yield Finding(Level.WARN, "workers", "none is ready", "start the farm; models may need some seconds to load")
+    else:
+        yield Finding(Level.OK, "workers", f"{len(ready)} ready for {', '.join(sorted(takes))}")
+
+
+def _no_jobs(queue: str, known: Iterable[str]) -> Iterator[str]:
+    """What lies in the queues of *known* tasks and is neither a bucket nor a job."""
+    for task in known:
+        for bucket in files.names(f"{queue}/{task}"):
+            if not _BUCKET.fullmatch(bucket):
+                yield f"{queue}/{task}/{bucket}"
+                continue
+            inside = files.names(f"{queue}/{task}/{bucket}")
+            yield from (f"{queue}/{task}/{bucket}/{name}" for name in inside if not _JOB_FILE.fullmatch(name))
+
+
+#: Every check that needs the settings, in the order in which they are shown.
+CHECKS: Sequence[Callable[[Settings], Iterator[Finding]]] = (
+    exposure,
+    machine.directories,
+    machine.one_file_system,
+    machine.disk,
+    machine.inotify,
+    machine.descriptors,
+    tasks,
+    models,
+    strays,
+    leftovers,
+    launcher,
+    workers,
+)

@@ -1,0 +1,81 @@
+"""The overview: what the farm does now, as data and as lines for people."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from spoolfarm.errors import UnknownJob
+
+if TYPE_CHECKING:
+    from spoolfarm.farm import Farm
+
+
+def overview(farm: Farm) -> dict[str, Any]:
+    """The jobs `queued` by task, each one `running`, how many dead letters, the ready workers, and the disk."""
+    disk = os.statvfs(farm.spool.root)
+    return {
+        "queued": {task: number for task, number in sorted(farm.spool.count().items()) if number},
+        "running": list(_running(farm)),
+        "dead": len(farm.spool.dead.ids()),
+        "workers": farm.workers(),
+        "disk": {
+            "path": farm.spool.root,
+            "free_bytes": disk.f_bavail * disk.f_frsize,
+            "total_bytes": disk.f_blocks * disk.f_frsize,
+        },
+    }
+
+
+def lines(seen: Mapping[str, Any]) -> Iterator[str]:
+    """An overview for people."""
+    queued = ", ".join(f"{task} {number}" for task, number in seen["queued"].items())
+    yield f"queued   {queued or 'nothing'}"
+    for job in seen["running"]:
+        yield f"running  {job['id']}  {job['task']}  for {duration(job['seconds'])}  worker {job['worker']}"
+    if not seen["running"]:
+        yield "running  nothing"
+    yield f"dead     {count(seen['dead'], 'letter')}"
+    tasks = ", ".join(sorted({task for worker in seen["workers"] for task in worker["tasks"]}))
+    yield f"workers  {len(seen['workers'])} ready{f' for {tasks}' if tasks else ''}"
+    disk = seen["disk"]
+    yield f"disk     {disk['free_bytes'] / 2**30:.1f} of {disk['total_bytes'] / 2**30:.1f} GiB free at {disk['path']}"
+
+
+def line(record: Mapping[str, Any]) -> str:
+    """What is known of one job, for people."""
+    parts = [record["id"], f"{record['status']:9}", record["task"], f"{duration(time.time() - record['created'])} old"]
+    if record["attempts"] > 1:
+        parts.append(f"attempt {record['attempts']}")
+    if record["status"] == "running" and record["progress"] is not None:
+        parts.append(f"{record['progress']:.0%}")
+    if record.get("error"):
+        parts.append(record["error"])
+    return "  ".join(parts)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 letter`, `2 letters`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`3.2 s`, `5 min`, `7 h`, `2 d`."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _running(farm: Farm) -> Iterator[dict[str, Any]]:
+    for wid, entries in sorted(farm.spool.running().items()):
+        for entry in entries:
+            try:
+                record = farm.record(entry.id)
+            except UnknownJob:
+                continue  # it ended meanwhile, and left nothing
+            if record["status"] == "running":
+                seconds = round(time.time() - record["started"], 1)
+                yield {"id": entry.id, "task": record["task"], "worker": wid, "seconds": seconds}

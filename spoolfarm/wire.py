@@ -1,0 +1,170 @@
+"""The wire: one HTTP exchange with a farm, by the standard library alone, whose errors come back as our own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from spoolfarm import errors
+from spoolfarm.errors import FarmError, InvalidRequest, JobCancelled, JobFailed, WaitTimeout
+from spoolfarm.job import State
+
+#: Seconds to wait where a Retry-After is not a number.
+RETRY_AFTER = 1.0
+
+
+class Unreachable(FarmError):
+    """There is no answer from the farm, or none that a farm gives."""
+
+    code = "unreachable"
+
+
+#: The class of every error, by the code that an answer carries.
+BY_CODE: Mapping[str, type[FarmError]] = {
+    each.code: each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, FarmError)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said: the status, the headers, and the body's JSON."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: Any
+
+    def checked(self) -> Any:
+        """The body. Raises the error that the farm names when it is one."""
+        if self.status >= 400:
+            raise self.error()
+        return self.body
+
+    def error(self) -> FarmError:
+        """The error that the farm names, as the Farm itself would raise it."""
+        body = self.body if isinstance(self.body, dict) else {}
+        sentence, code = str(body.get("error") or f"HTTP status {self.status}"), str(body.get("code") or "")
+        kind = BY_CODE.get(code, FarmError)
+        if kind is WaitTimeout:
+            return WaitTimeout(sentence, job_id=str(body.get("id") or ""))
+        if "id" in body:  # it is the job that failed, not the request
+            return failure({"status": State.CANCELLED if kind is JobCancelled else State.FAILED, **body})
+        error = kind(sentence, hint=str(body.get("hint") or ""))
+        if kind is FarmError and code:
+            error.code = code  # type: ignore[misc]  # an error for which this version has no class
+        return error
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until the server wants to be asked again; None when it does not say so."""
+        text = self.headers.get("Retry-After")
+        if text is None:
+            return None
+        return float(text) if text.isdecimal() else RETRY_AFTER
+
+
+class Wire:
+    """The way to one farm. There is a connection for each exchange, so threads may share a Wire."""
+
+    def __init__(self, url: str, api_key: str | None, timeout: float) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidRequest(f"{url!r} is no address of a farm; write one such as http://127.0.0.1:8090")
+        self.url = url.rstrip("/")
+        #: Seconds that an answer may take, beyond the wait that is asked for.
+        self.timeout = timeout
+        self._connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._address = (parts.hostname, parts.port)
+        self._base = parts.path.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {api_key.strip()}"} if api_key else {}
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        wait: float | None = None,
+    ) -> Answer:
+        """One request and its answer, whatever it is. *wait* asks the server to wait so many seconds for the job."""
+        sent = {**(headers or {})}
+        if wait is not None:
+            sent["Prefer"] = f"wait={wait:.3f}"
+        with self._open(method, path, body, sent, self.timeout + (wait or 0)) as response:
+            return self._answer(response)
+
+    def events(self, path: str, last_id: str) -> Iterator[tuple[str, Any, str]]:
+        """The Server-Sent Events of *path* after *last_id* as (name, data, id); the name of a sign of life is empty.
+
+        https://html.spec.whatwg.org/multipage/server-sent-events.html says how to read them. Raises Unreachable when
+        the server says no more.
+        """
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": last_id}
+        with self._open("GET", path, None, headers, self.timeout) as response:
+            if response.status != 200:
+                raise self._answer(response).error()
+            event, data = "", ""
+            for line in response:
+                text = line.decode().rstrip("\r\n")
+                name, _, value = text.partition(":")
+                value = value.removeprefix(" ")
+                if name == "event":
+                    event = value
+                elif name == "data":
+                    data = value
+                elif name == "id":
+                    last_id = value
+                elif text:
+                    yield "", None, last_id  # a comment: nothing happened
+                elif event:
+                    yield event, json.loads(data), last_id
+                    event = ""
+        raise Unreachable(f"{self.url} broke off in the middle of {path}")
+
+    @contextlib.contextmanager
+    def _open(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], timeout: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        """One request on a connection of its own, which lasts as long as the answer is read."""
+        sent = {**self._headers, **headers}
+        data = None
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            data = _json(body)
+        connection = self._connection(*self._address, timeout=timeout)
+        try:
+            try:
+                connection.request(method, self._base + path, data, sent)
+            except ValueError as error:
+                raise InvalidRequest(f"that cannot be sent as a header: {error}") from error
+            with connection.getresponse() as response:
+                yield response
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(f"{self.url} does not answer: {reason}", hint="is the farm running?") from error
+        finally:
+            connection.close()
+
+    def _answer(self, response: http.client.HTTPResponse) -> Answer:
+        data = response.read()
+        try:
+            return Answer(response.status, response.headers, json.loads(data))
+        except ValueError as error:
+            raise Unreachable(f"{self.url} answered {response.status} with no JSON; is it a farm?") from error
+
+
+def failure(record: dict[str, Any]) -> JobFailed:
+    """How the job of *record* ended, as an error."""
+    kind = JobCancelled if record["status"] == State.CANCELLED else JobFailed
+    return kind(record.get("error") or "", code=record.get("code") or "", record=record)
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"the parameters are nothing JSON can say: {error}") from error

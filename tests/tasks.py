@@ -1,0 +1,66 @@
+"""Tasks with bad manners, for the tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from spoolfarm.job import Job
+from spoolfarm.tasks import Context, Params, Task
+
+
+class Poison(Task):
+    """Kills its worker on sight."""
+
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return []
+
+
+class Crash(Task):
+    """Ends its worker with a segmentation fault."""
+
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        context.log("about to crash")
+        import ctypes
+
+        ctypes.string_at(0)
+        return []
+
+
+class Deaf(Task):
+    """Sleeps for *seconds* and hears nothing."""
+
+    class Seconds(Params):
+        """How long."""
+
+        seconds: float
+
+    Params = Seconds
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        time.sleep(batch[0].params["seconds"])
+        return [{"slept": batch[0].params["seconds"]}]
+
+
+class Slow(Deaf):
+    """As Deaf, but for the workers kept aside."""
+
+    lane: ClassVar[str] = "simulate"
+
+
+class Unloadable(Task):
+    """Has a model that is not there."""
+
+    min_images = 0
+
+    def setup(self) -> None:
+        raise FileNotFoundError("no such model")
