@@ -200,7 +200,7 @@ def wait(home: Path) -> tuple[dict[str, Any], list[Target]]:
         phase: {"looks": len(ms), "p50_ms": median(ms), "p99_ms": percentile(ms, 99), "slowest_ms": max(ms)}
         for phase, ms in phases.items()
     }
-    rows = [[phase, *(f"{figure:.1f}" for figure in figures.values())] for phase, figures in found.items()]
+    rows = [[phase, *(f"{figure:.4g}" for figure in figures.values())] for phase, figures in found.items()]
     print_table([f"GET /health, {WAITING} waiting", "looks", "p50 ms", "p99 ms", "slowest ms"], rows)
     print(f"all were queued after {came:.2f} s; the farm then took {percent:.0f} % of a core and {memory:.0f} MB")
     targets = [Target(f"health while {WAITING} wait: p99, ms", found["all wait"]["p99_ms"], 100)]

@@ -273,6 +273,7 @@ class Comparison:
         """Draw one panel a figure: bars are medians, whiskers reach from the lowest to the highest round."""
         import matplotlib
 
+        path.parent.mkdir(parents=True, exist_ok=True)
         matplotlib.use("Agg")
         from matplotlib import pyplot
 

@@ -36,6 +36,7 @@ def examine() -> Iterator[Finding]:
     yield from names({**dotenv_values(config.ROOT / ".env"), **os.environ}, known)
     try:
         settings = config.load()
+        Registry(settings.tasks, settings.enable)
     except SettingError as error:
         yield Finding(Level.FAIL, "settings", str(error), "correct it in the environment or in .env")
         return

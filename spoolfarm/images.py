@@ -6,6 +6,7 @@ import base64
 import binascii
 import io
 import re
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from spoolfarm.errors import BrokenImage, InvalidRequest, TooLarge, UnsupportedM
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image, ImageFile
 
 #: What a picture file begins with, by its format's name in Pillow. RIFF containers are WebP when bytes 8 to 12 say so.
 MAGIC = {
@@ -29,6 +31,8 @@ MAGIC = {
 MAX_SIDE = 16384
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
+#: What Pillow raises for pictures that are not what they say.
+_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -50,7 +54,7 @@ def from_base64(text: str, field: str = "image") -> bytes:
     if prefix := _DATA_URI.match(text):
         text = text[prefix.end() :]
     if "\n" in text or "\r" in text:
-        text = re.sub(r"[ \t]*[\r\n]+[ \t\r\n]*", "", text)
+        text = "".join(line.strip(" \t") for line in re.split(r"[\r\n]+", text))
     text = text.strip().replace(" ", "+").translate(_URL_SAFE).rstrip("=")
     if not text:
         raise InvalidRequest(f"{field}: is empty; send a picture as base64")
@@ -83,7 +87,7 @@ def check(data: bytes, field: str, max_pixels: int) -> Header:
     try:
         with _opened(data, kind) as picture:
             header = Header(kind, *picture.size)
-    except (OSError, ValueError, SyntaxError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise BrokenImage(f"{field}: the {kind} header cannot be read") from error
     if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
         raise TooLarge(
@@ -102,20 +106,37 @@ def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
     import cv2
     import numpy as np
 
-    cv2.setLogLevel(0)  # what is wrong with a picture is told to its sender, not to the log
-    opacity, orientation = _opacity(data)
-    buffer = np.frombuffer(data, np.uint8)
-    flags = cv2.IMREAD_UNCHANGED if opacity else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    kind = sniff(data)
+    if kind is None:
+        raise BrokenImage("the bytes are no picture of a type we take")
+    if (rgb := None if kind == "JPEG" else _on_white(data, kind)) is not None:
+        return cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong with a picture is told to its sender, not to the log
     try:
-        picture = cv2.imdecode(buffer, flags) if data else None
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:
         raise BrokenImage("the picture cannot be decoded") from error
     if picture is None:
         raise BrokenImage("the picture is damaged or cut short")
-    picture = _to_8_bits(picture)
-    if opacity:
-        picture = _upright(_on_white(picture), orientation)
-    return picture
+    if picture.dtype == np.uint16:
+        picture = cv2.convertScaleAbs(picture, alpha=1 / 257)
+    if picture.dtype != np.uint8:
+        raise BrokenImage(f"samples of type {picture.dtype} are not taken; send 8 or 16 bits")
+    return picture.astype(np.uint8, copy=False)
+
+
+def _on_white(data: bytes, kind: str) -> Image.Image | None:
+    """The picture on white paper, upright, when it has transparent parts, which OpenCV would leave out; else None."""
+    from PIL import Image, ImageOps
+
+    try:
+        with _opened(data, kind) as picture:
+            if not picture.has_transparency_data or picture.mode.startswith("I"):
+                return None  # of 16-bit grey Pillow can keep the depth or the transparency, not both
+            upright = ImageOps.exif_transpose(picture).convert("RGBA")
+    except _UNREADABLE as error:
+        raise BrokenImage("the picture is damaged or cut short") from error
+    return Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
 
 
 def _opened(data: bytes, kind: str) -> ImageFile.ImageFile:

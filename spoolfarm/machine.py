@@ -65,7 +65,7 @@ def packages(pins: Mapping[str, str], installed: Callable[[str], str | None]) ->
         yield Finding(Level.OK, "packages", f"{good} {how}")
 
 
-def directories(settings: Settings) -> Iterator[Finding]:
+def directories(settings: Settings, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
     """Whether the data can be written, and whether it is on a disk that keeps its promises."""
     for name, path in data(settings):
         if not os.path.lexists(path):
@@ -81,7 +81,7 @@ def directories(settings: Settings) -> Iterator[Finding]:
             advice = f"give it to the farm's user, or set FARM_{name.upper()}_DIR to another directory"
             yield Finding(Level.FAIL, name, f"{path} cannot be written ({error.strerror})", advice)
             continue
-        yield _medium(name, path, file_system(path, _told("/proc/self/mountinfo")))
+        yield _medium(name, path, file_system(path, _told(mounts)))
 
 
 def one_file_system(settings: Settings) -> Iterator[Finding]:

@@ -56,5 +56,4 @@ class Prefork(Queue):
 
 def _collect(result: object) -> int:
     answer: int = result.get(timeout=PATIENCE)  # type: ignore[attr-defined]
-    result.forget()  # type: ignore[attr-defined]  # what was read shall not stay, as with the others
     return answer
