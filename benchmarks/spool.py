@@ -56,7 +56,7 @@ FIGURES = (
     Figure("trip_cpu_ms", "CPU ms/trip", 3),
     Figure("pss_mb", "PSS MB", 0),
 )
-VERSIONS = ("huey", "redis", "celery", "rq")
+VERSIONS = ("huey", "redis", "hiredis", "celery", "rq")
 #: Seconds one trial of one queue may take.
 TRIAL = 300
 

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from spoolfarm.errors import (
-    BrokenImage,
-    FarmError,
-    InvalidRequest,
-    JobFailed,
-    TooLarge,
-    UnsupportedMedia,
-)
+from spoolfarm.arguments import VerbParser, age, param, seconds
+from spoolfarm.errors import FarmError, JobFailed, SpoolFull, SpoolUnavailable, UnknownJob
 from spoolfarm.overview import count, line, lines, overview
 
 if TYPE_CHECKING:
     from spoolfarm.farm import Farm
 
-#: What can be wrong with one file while the next may be fine.
-PICTURE_ERRORS = (OSError, BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia)
+#: What is wrong with the next file as well.
+NO_ROOM = (SpoolFull, SpoolUnavailable)
 #: The exit status of a program that Ctrl-C ended: 128 + SIGINT.
 INTERRUPTED = 130
-#: Seconds in the units of --older-than.
-UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+#: What stands for "no limit" where a wait must have an end.
+FOREVER = 10 * 365 * 86400.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,11 +57,13 @@ def submit(options: argparse.Namespace) -> int:
             try:
                 pictures = [_read(name)] if name else []
                 job = farm.job(options.task, pictures, params, priority=options.priority, durable=True)
-            except PICTURE_ERRORS as error:
+                jobs.append((name, farm.put(job).id))
+            except (FarmError, OSError) as error:
                 _complain(error, name)
                 failed = True
+                if isinstance(error, NO_ROOM):
+                    break
                 continue
-            jobs.append((name, farm.put(job).id))
             if options.wait is None:
                 queued = {"id": job.id, "task": job.task, "status": "queued", **_file(name)}
                 print(json.dumps(queued, ensure_ascii=False) if options.json else job.id)
@@ -96,7 +90,7 @@ def status(options: argparse.Namespace) -> int:
 def result(options: argparse.Namespace) -> int:
     """The result of one job."""
     with _farm() as farm:
-        record = _ended_record(farm, options.id, options.wait or 0)
+        record = _ended_record(farm, options.id, options.wait)
     value = _outcome(record)
     if not options.text:
         print(json.dumps(value, ensure_ascii=False))
@@ -123,8 +117,7 @@ def cancel(options: argparse.Namespace) -> int:
 
         def one(job_id: str) -> None:
             if farm.cancel(job_id):
-                now = farm.record(job_id)["status"]
-                print(f"{job_id} {'cancelled' if now == 'cancelled' else 'will stop within seconds'}")
+                print(f"{job_id} {'will stop within seconds' if _runs(farm, job_id) else 'cancelled'}")
             elif not options.all:
                 raise FarmError(f"job {job_id} has ended already")
 
@@ -200,6 +193,13 @@ def _chosen(options: argparse.Namespace, everything: Callable[[], list[str]]) ->
     return sorted(everything()) if options.all else options.ids
 
 
+def _runs(farm: Farm, job_id: str) -> bool:
+    try:
+        return bool(farm.record(job_id)["status"] == "running")
+    except UnknownJob:
+        return False  # who waited for it has seen that it is over
+
+
 def _unfinished(farm: Farm) -> list[str]:
     running = (entry.id for entries in farm.spool.running().values() for entry in entries)
     return [*(entry.id for entry, _ in farm.spool.queued()), *running]
@@ -216,13 +216,13 @@ def _file(name: str) -> dict[str, str]:
     return {"file": name} if name else {}
 
 
-def _ended_record(farm: Farm, job_id: str, seconds: float) -> dict[str, Any]:
-    """The record of a job that has ended. Raises UnknownJob, or FarmError when it has not after *seconds*."""
+def _ended_record(farm: Farm, job_id: str, wait: float) -> dict[str, Any]:
+    """The record of a job that has ended. Raises UnknownJob, or FarmError when it has not after *wait* seconds."""
     from spoolfarm.results import ended
 
     record = farm.record(job_id)
-    if not ended(record) and seconds > 0:
-        record = farm.wait_record(job_id, seconds)
+    if not ended(record) and wait > 0:
+        record = farm.wait_record(job_id, wait)
     if not ended(record):
         hint = f"collect it later: spoolfarm result {job_id} --wait 60"
         raise FarmError(f"job {job_id} is still {record['status']}", hint=hint)
@@ -286,92 +286,67 @@ def _buried(farm: Farm, job_id: str) -> float:
 # The command line.
 
 
-class _Verb(argparse.ArgumentParser):
-    """Takes options between the files as well as before and behind them."""
-
-    _inside = False
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._inside:
-            return super().parse_known_args(args, namespace)
-        self._inside = True
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
-        finally:
-            self._inside = False
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="spoolfarm", description="Work with the farm on this machine.")
-    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Verb)
-
-    def verb(act: Callable[[argparse.Namespace], int], text: str, *, as_json: bool = False) -> argparse.ArgumentParser:
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=VerbParser)
+    for verb, text, takes in VERBS:
         sentence = f"{text[0].upper()}{text[1:]}."
-        made = verbs.add_parser(act.__name__, help=text, description=sentence, allow_abbrev=False)
-        made.set_defaults(verb=act, refuse=made.error)
-        if as_json:
-            made.add_argument("--json", action="store_true", help="print one JSON value a line")
-        return made
-
-    made = verb(submit, "queue one job for each file and print the ids, or wait and print the results", as_json=True)
-    made.add_argument("task", metavar="TASK", help="ocr, segment, ...; a wrong name is answered with the right ones")
-    made.add_argument("files", metavar="FILE", nargs="*", help="a picture; - reads standard input")
-    made.add_argument("-p", "--param", metavar="NAME=VALUE", dest="params", action="append", default=[], type=_param,
-                      help="a parameter of the task; the value is JSON when it can be read as JSON, else text")
-    made.add_argument("--priority", metavar="0..9", type=int, choices=range(10), default=5, help="0 is done first")
-    made.add_argument("--wait", metavar="SECONDS", nargs="?", type=_seconds, const=10 * 365 * 86400.0,
-                      help="print the results, waiting so long at most, without SECONDS until they are there")
-    made = verb(status, "show what the farm does, or what is known of some jobs", as_json=True)
-    made.add_argument("ids", metavar="ID", nargs="*")
-    made = verb(result, "print the result of a job")
-    made.add_argument("id", metavar="ID")
-    made.add_argument("--wait", metavar="SECONDS", type=_seconds, help="wait so long for its end")
-    made.add_argument("--text", action="store_true", help="print only the text in the result")
-    for act, text, everything in (
-        (retry, "queue jobs that failed for good again", "every dead letter"),
-        (cancel, "cancel jobs that are queued or running", "every queued and running job"),
-    ):
-        made = verb(act, text)
-        made.add_argument("ids", metavar="ID", nargs="*")
-        made.add_argument("--all", action="store_true", help=everything)
-    made = verb(purge, "remove ended results and dead letters")
-    made.add_argument("--results", action="store_true", help="only results")
-    made.add_argument("--dead", action="store_true", help="only dead letters")
-    made.add_argument("--older-than", metavar="AGE", type=_age, help="only what ended before: seconds, or 30m, 2h, 7d")
-    made.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
-    verb(doctor, "check this machine, the settings and the farm", as_json=True)
+        made = verbs.add_parser(verb.__name__, help=text, description=sentence, allow_abbrev=False)
+        made.set_defaults(verb=verb, refuse=made.error)
+        takes(made)
     return parser
 
 
-def _param(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name, json.loads(value, parse_constant=_no_number)
-    except ValueError:
-        return name, value
+def _takes_submit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("task", metavar="TASK", help="ocr, segment, ...; a wrong name is answered with the right ones")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="a picture; - reads standard input")
+    text = "a parameter of the task; the value is JSON when it reads as JSON, else text"
+    parser.add_argument(
+        "-p", "--param", metavar="NAME=VALUE", dest="params", action="append", default=[], type=param, help=text
+    )
+    parser.add_argument("--priority", metavar="0..9", type=int, choices=range(10), default=5, help="0 is done first")
+    text = "print the results, waiting so long at most, without SECONDS until they are there"
+    parser.add_argument("--wait", metavar="SECONDS", nargs="?", type=seconds, const=FOREVER, help=text)
+    _takes_json(parser)
 
 
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _takes_status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", metavar="ID", nargs="*")
+    _takes_json(parser)
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; files go before --wait")
-    return value
+def _takes_result(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--wait", metavar="SECONDS", type=seconds, default=0.0, help="wait so long for its end")
+    parser.add_argument("--text", action="store_true", help="print only the text in the result")
 
 
-def _age(text: str) -> float:
-    match = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)([smhd]?)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age; write seconds, or 30m, 2h, 7d")
-    return float(match[1]) * UNITS[match[2]]
+def _takes_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", metavar="ID", nargs="*")
+    parser.add_argument("--all", action="store_true", help="all there are")
+
+
+def _takes_purge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", action="store_true", help="only results")
+    parser.add_argument("--dead", action="store_true", help="only dead letters")
+    parser.add_argument("--older-than", metavar="AGE", type=age, help="only what is older: seconds, or 30m, 2h, 7d")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+
+
+def _takes_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON value a line")
+
+
+#: Every verb, what it does, and what adds its arguments.
+VERBS = (
+    (submit, "queue one job for each file and print the ids, or wait and print the results", _takes_submit),
+    (status, "show what the farm does, or what is known of some jobs", _takes_status),
+    (result, "print the result of a job", _takes_result),
+    (retry, "queue jobs that failed for good again", _takes_jobs),
+    (cancel, "cancel jobs that are queued or running", _takes_jobs),
+    (purge, "remove ended results and dead letters", _takes_purge),
+    (doctor, "check this machine, the settings and the farm", _takes_json),
+)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ class DeadLetters:
         lines = self._results.read_log(job_id)
         files.make_directory(letter)
         reason = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
-        files.write_atomic(f"{letter}/reason.json", reason.encode())
+        files.write_atomic(f"{letter}/reason.json", reason.encode(errors="replace"), sync=True)
+        files.sync_directory(letter)
         os.rename(path, f"{letter}/{os.path.basename(path)}")
 
     def remove(self, job_id: str) -> None:

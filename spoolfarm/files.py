@@ -54,10 +54,10 @@ def read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def write_atomic(path: str, data: bytes) -> None:
-    """Put *data* at *path*, replacing what was there in one step."""
+def write_atomic(path: str, data: bytes, *, sync: bool = False) -> None:
+    """Put *data* at *path*, replacing what was there in one step; with *sync*, also when the power goes."""
     temporary = f"{path}.{os.urandom(4).hex()}.tmp"
-    write_new(temporary, [data])
+    write_new(temporary, [data], sync=sync)
     try:
         os.rename(temporary, path)
     except BaseException:
@@ -95,11 +95,11 @@ def remove(path: str) -> bool:
 
 
 def remove_empty(path: str) -> None:
-    """Remove the directory *path*, unless it is gone or something is in it."""
+    """Remove the directory *path*, unless it is gone, something is in it, or it is none."""
     try:
         os.rmdir(path)
     except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
 
 
@@ -119,7 +119,11 @@ def make_directory(path: str) -> None:
             os.mkdir(path, DIRECTORY_MODE)
         except FileExistsError:
             return  # somebody else made it, and syncs it
-        sync_directory(os.path.dirname(path))
+        try:
+            sync_directory(os.path.dirname(path))
+        except OSError:
+            remove_empty(path)  # or the next try would take it for made and synced
+            raise
 
 
 def names(path: str) -> list[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from spoolfarm import config, process
-from spoolfarm.server import create_app
+from spoolfarm.server import create_app, malformed
 
 #: Seconds a client may pause while it sends a request or reads the answer.
 READ_DEADLINE = 30.0
@@ -62,15 +66,33 @@ class Front(BaseApplication):  # type: ignore[misc]
         self.cfg.set("timeout", 60)
         self.cfg.set("loglevel", "warning")
         self.cfg.set("control_socket_disable", True)
+        self.cfg.set("forwarder_headers", "")  # else a client on this machine may name any path in a header
         self.cfg.set("post_fork", _post_fork)
 
     def load(self) -> Any:
         """Called in the worker process."""
-        return create_app()
+        app = create_app()
+        app.register_error_handler(ParseException, malformed)
+        return app
 
 
 def _post_fork(_server: Any, worker: Any) -> None:
     process.die_with_parent(worker.ppid)
+    util.write_error = _write_error  # Gunicorn has no setting for it
+    logging.getLogger("gunicorn.error").addFilter(_worth_a_line)
+
+
+def _write_error(sock: Any, status: int, reason: str, message: str) -> None:
+    """Answer a request that Gunicorn cannot read: in JSON, as the farm answers everything, instead of in HTML."""
+    code = "invalid_request" if status < 500 else "internal_error"
+    body = json.dumps({"error": message or reason, "code": code}).encode()
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether Gunicorn says something of a fault of ours, and not that a client paused longer than the deadline."""
+    return not (record.exc_info and isinstance(record.exc_info[1], TimeoutError))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -111,7 +111,8 @@ def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         raise BrokenImage("the bytes are no picture of a type we take")
     if (rgb := None if kind == "JPEG" else _on_white(data, kind)) is not None:
         return cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what is wrong with a picture is told to its sender, not to the log
+    # What is wrong with a picture is told to its sender, not to the log.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error as error:

@@ -20,8 +20,28 @@ from spoolfarm.watch import APPEARED, Watch
 #: The oldest Python the farm runs on.
 PYTHON = (3, 11)
 #: File systems of other machines, on which locks, renames and inotify are not to be relied on.
-NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs",
-           "virtiofs", "vboxsf", "davfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph-fuse", "fuse.rclone", "fuse.s3fs"}
+NETWORK = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+    "gpfs",
+    "beegfs",
+    "virtiofs",
+    "vboxsf",
+    "davfs",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.ceph-fuse",
+    "fuse.rclone",
+    "fuse.s3fs",
+}
 #: File systems that a power cut empties.
 MEMORY = {"tmpfs", "ramfs"}
 #: Below so many times the floor at which jobs are refused, a disk is worth a warning.
@@ -70,7 +90,7 @@ def directories(settings: Settings, mounts: str = "/proc/self/mountinfo") -> Ite
     for name, path in data(settings):
         if not os.path.lexists(path):
             home = _existing(path)
-            writable = os.access(home, os.W_OK)
+            writable = os.path.isdir(home) and os.access(home, os.W_OK)
             advice = "the farm makes it at its first start" if writable else f"make it, or let the farm write to {home}"
             yield Finding(Level.WARN if writable else Level.FAIL, name, f"{path} does not exist", advice)
             continue

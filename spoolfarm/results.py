@@ -53,10 +53,10 @@ class Results:
         return os.path.exists(self._path(job_id))
 
     def get(self, job_id: str) -> dict[str, Any] | None:
-        """The record of an ended job, or None."""
+        """The record of an ended job, or None; None also for one that a power cut tore, which was not durable."""
         try:
             record: dict[str, Any] = json.loads(files.read(self._path(job_id)))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return None
         return record
 
@@ -93,14 +93,17 @@ class Results:
 
     def write_log(self, job_id: str, **said: Any) -> None:
         """Add one line to the job's log, if the disk takes it: no line is worth a job."""
-        line = json.dumps({"at": time.time(), **said}, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps({"at": time.time(), **said}, ensure_ascii=False).encode(errors="replace") + b"\n"
         try:
             files.append(self._log_path(job_id), line)
         except OSError as error:
             log.warning("job %s: log line lost (%s)", job_id, error.strerror)
 
     def read_log(self, job_id: str, start: int = 0) -> list[dict[str, Any]]:
-        """The log's whole lines from byte *start* on; `next` in each is the *start* that goes on after it."""
+        """The log's whole lines from byte *start* on; `next` in each is the *start* that goes on after it.
+
+        A line that a full disk or a crash cut short spoils itself and the next one: such lines are left out.
+        """
         try:
             with open(self._log_path(job_id), "rb") as file:
                 file.seek(start)
@@ -108,9 +111,12 @@ class Results:
         except FileNotFoundError:
             return []
         lines = []
-        for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
-            start += len(line)
-            lines.append({**json.loads(line), "next": start})
+        for line in data.split(b"\n")[:-1]:
+            start += len(line) + 1
+            try:
+                lines.append({**json.loads(line), "next": start})
+            except (ValueError, TypeError):
+                continue
         return lines
 
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import logging
 import time
 import uuid
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_cors import CORS
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
@@ -41,6 +42,16 @@ STATUS = {
 RETRY_AFTER = 2
 #: How many parts a multipart body may have.
 MAX_PARTS = 100
+#: What the errors that Werkzeug raises are called and say here, by their status.
+HTTP_ERRORS = {
+    400: ("invalid_request", "the request is malformed, or broke off"),
+    404: ("not_found", "there is nothing at this address"),
+    405: ("method_not_allowed", "this address does not take that method"),
+    408: ("request_timeout", "the request's body did not come in time"),
+    413: ("too_large", f"the body is over the limit (FARM_MAX_BODY_MB), or has more than {MAX_PARTS} parts"),
+}
+#: The longest error sentence, in letters: some quote what the client sent.
+MAX_SENTENCE = 1000
 #: Faces that never want the key.
 OPEN = {"health.health", "health.ready", "static"}
 #: Hosts that always mean this machine.
@@ -51,6 +62,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     """Make the application. Without *settings* they are read from the environment and `.env`."""
     settings = settings or config.load()
     app = Flask("spoolfarm", static_folder=None)
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
     app.extensions[FARM] = Farm(settings=settings)
@@ -62,9 +74,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _fault)
     app.before_request(Guard(settings).check)
+    app.before_request(_end_body)
     app.after_request(meter.count)
     app.after_request(_headers)
-    CORS(app, origins=list(settings.cors_origins), expose_headers=["Location", "Retry-After", "X-Request-Id"])
+    exposed = ["Location", "Retry-After", "X-Request-Id"]
+    CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
     if not settings.api_key and not all(address.loopback for address in settings.bind):
         log.warning("FARM_BIND is open to other machines and FARM_API_KEY is empty: anybody there can use this farm")
     return app
@@ -75,7 +89,7 @@ class Guard:
 
     def __init__(self, settings: config.Settings) -> None:
         self._key = hashlib.sha256(settings.api_key.encode()).digest() if settings.api_key else None
-        named = {*settings.hosts, *(address.host for address in settings.bind)}
+        named = {host.lower() for host in (*settings.hosts, *(address.host for address in settings.bind))}
         is_open = not settings.hosts and not all(address.loopback for address in settings.bind)
         self._hosts = None if is_open else LOOPBACK | named
         self._origins = settings.cors_origins
@@ -101,12 +115,31 @@ class Guard:
 def _host_of(authority: str) -> str:
     """The host of `host:port` or `[v6]:port`."""
     if authority.startswith("["):
-        return authority[1:].partition("]")[0]
+        return authority[1:].partition("]")[0].lower()
     return authority.partition(":")[0].lower()
 
 
 def _same_host(origin: str) -> bool:
     return origin.partition("://")[2] == request.host
+
+
+def _end_body() -> None:
+    """Have the body end where its sender ends it: what has come so far shall never pass for the whole.
+
+    Werkzeug takes Gunicorn's word that a body ends by itself. Then it neither notices that one of a stated length broke
+    off, nor that one sent in chunks goes on after the limit.
+    """
+    environ = request.environ
+    if environ.pop("HTTP_TRANSFER_ENCODING", None):
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        try:
+            body = environ["wsgi.input"].read(limit + 1)
+        except OSError as error:
+            raise ClientDisconnected() from error
+        if len(body) > limit:
+            raise RequestEntityTooLarge()
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    environ.pop("wsgi.input_terminated", None)
 
 
 def _farm_error(error: FarmError) -> Response:
@@ -122,28 +155,35 @@ def _farm_error(error: FarmError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    name = (error.name or "error").lower().replace(" ", "_")
-    response = _error(status, {"error": error.description or error.name, "code": name})
+    status = 408 if isinstance(error.__context__, TimeoutError) else error.code or 500
+    code, sentence = HTTP_ERRORS.get(status) or (error.name.lower().replace(" ", "_"), error.description)
+    response = _error(status, {"error": sentence, "code": code})
     for header, value in error.get_headers(request.environ):
         if header.lower() == "allow":
             response.headers["Allow"] = value
     return response
 
 
+def malformed(_: Exception) -> Response:
+    """The answer to a request that its server finds malformed while the body is read."""
+    return _http_error(BadRequest())
+
+
 def _fault(error: Exception) -> Response:
-    if isinstance(error, TimeoutError):
-        return _error(408, {"error": "the request's body did not come in time", "code": "request_timeout"})
-    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    log.error("%s %r failed", request.method, request.path, exc_info=error)
     return _error(500, {"error": "the farm failed; its log says how", "code": "internal_error"})
 
 
 def _error(status: int, body: dict[str, Any], location: str | None = None) -> Response:
+    if len(body["error"]) > MAX_SENTENCE:
+        body["error"] = f"{body['error'][:MAX_SENTENCE]}..."
     if request.path == "/tyocr":
         body = {"sign": -1, "text": body["error"], **body}
     response = answer(body, status)
     if location is not None:
         response.headers["Location"] = location
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER)
     return response

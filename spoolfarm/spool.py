@@ -1,6 +1,6 @@
 """The spool: a directory tree in which every job is one file, and a job's state is the directory that holds it.
 
-    tmp/<id>                          being written
+    tmp/<id>.<chance>                 being written
     queue/<task>/<p><slot>/<name>     queued: p is the priority, 0 first to 9 last; the slot is 4.3 s of clock
     active/<wid>/<name>               claimed by the worker <wid>
     cancel/<name>                     taken out of the queue, about to be cancelled
@@ -16,7 +16,7 @@
 Who moves a job file, from where to where. Every move is one rename, so of all who try one wins and the rest see that
 the file is gone:
 
-    put       tmp/<id>                    -> queue/.../<id>.a0
+    put       tmp/<id>.<chance>           -> queue/.../<id>.a0
     claim     queue/.../<id>.a<n>         -> active/<wid>/<id>.a<n+1>
     finish    active/<wid>/<id>.a<n>      -> gone, after its result is visible; or dead/<id>/ when it failed
     reclaim   active/<dead wid>/<id>.a<n> -> queue/.../<id>.a<n>, or as finish when it is over
@@ -29,7 +29,7 @@ A job that is not durable has the same guarantee except for a power cut; somebod
 
 What a crash leaves:
 
-    in put, before the rename         tmp/<id>: no job; swept after an hour
+    in put, before the rename         tmp/<id>.<chance>: no job; swept after an hour
     in put, after the rename          the job is queued; the caller did not hear so
     between claim and result          active/<wid>/ of a dead worker: reclaimed with one attempt counted
     between result and removal        the same: reclaim sees the result and drops the job
@@ -43,6 +43,8 @@ A worker is dead when its lock is free; there is no heartbeat, and a slow worker
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import re
 import time
@@ -56,6 +58,8 @@ from spoolfarm.job import FIRST, LAST, DamagedJob, Job, Result, State, slot_of
 from spoolfarm.lease import Lease
 from spoolfarm.queue import Bucket, Cursor, bucket, buckets
 from spoolfarm.results import ID, Results
+
+log = logging.getLogger(__name__)
 
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
@@ -103,7 +107,7 @@ class Spool:
 
     def put(self, job: Job) -> None:
         """Add *job*. When this returns, a durable job survives a power cut. Raises SpoolUnavailable."""
-        temporary = f"{self.tmp}/{job.id}"
+        temporary = f"{self.tmp}/{job.id}.{os.urandom(4).hex()}"  # what a crash left shall not be in the way
         place = bucket(self.queue, job.task, job.priority, job.id)
         queued = f"{place.path}/{job.id}.a0"
         reached = temporary
@@ -130,7 +134,10 @@ class Spool:
 
         Only a bucket of the current slot is remembered: an older one may have been emptied, removed and made anew.
         """
-        files.sync_directory(place.path)
+        try:
+            files.sync_directory(place.path)
+        except FileNotFoundError:
+            self._synced.discard(place.path)  # a worker has taken the job already, and removed the empty bucket
         if place.path not in self._synced:
             files.sync_directory(os.path.dirname(place.path))
             files.sync_directory(self.queue)
@@ -157,8 +164,11 @@ class Spool:
             batch = [first]
             room = most(place.task) if first.job.attempts == 1 else 1
             while len(batch) < room and (name_of_next := cursor.next_of(place)) is not None:
-                if name_of_next.endswith(".a0") and (claim := self._claim(lease, place, name_of_next)):
-                    batch.append(claim)
+                try:
+                    if name_of_next.endswith(".a0") and (claim := self._claim(lease, place, name_of_next)):
+                        batch.append(claim)
+                except OSError:
+                    break  # those in hand shall run; if it was no accident, the next claim meets it again
             return batch
         return []
 
@@ -176,10 +186,11 @@ class Spool:
             return None  # another worker was first
         started = time.time()
         try:
-            return Claim(Job.from_bytes(files.read(path), attempts), path, started)
-        except DamagedJob as error:
-            self._give_up(Entry(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
-            return None
+            try:
+                return Claim(_read(path, attempts), path, started)
+            except DamagedJob as error:
+                self._give_up(Entry(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
+                return None
         except OSError:
             self.release(path, place)
             raise
@@ -208,23 +219,33 @@ class Spool:
                 continue
             try:
                 for entry in self._entries(lease.active, State.RUNNING):
-                    self._recover(entry, (causes or {}).get(wid, "its worker died"))
-                    seen += 1
+                    seen += self._try(self._recover, entry, (causes or {}).get(wid, "its worker died"))
                 lease.end()
             finally:
                 lease.drop()
         for entry in self._entries(self.marks, State.CANCELLED):
-            self._finish_cancel(entry)
+            self._try(self._finish_cancel, entry)
         for name in files.names(self.marks):
             if ID.fullmatch(name) and self.results.exists(name):
                 files.remove(f"{self.marks}/{name}")
         return seen
 
+    def _try(self, act: Callable[..., None], entry: Entry, *more: str) -> bool:
+        """Do *act* for one job. What the disk refuses now stays as it is, and must not keep the others waiting."""
+        try:
+            act(entry, *more)
+        except OSError as error:
+            log.error("job %s: not recovered yet: %s", entry.id, error)
+            return False
+        return True
+
     def _recover(self, entry: Entry, cause: str) -> None:
         """Send a job whose worker is dead to where it belongs."""
         record = self.results.get(entry.id)
+        if record is None and self.results.exists(entry.id):
+            self.results.remove(entry.id)  # a power cut tore it
         try:
-            job = Job.from_bytes(files.read(entry.path), entry.attempts)
+            job = _read(entry.path, entry.attempts)
         except DamagedJob as error:
             self._give_up(entry, "damaged", str(error))
             return
@@ -242,10 +263,7 @@ class Spool:
 
     def _give_up(self, entry: Entry, code: str, error: str) -> None:
         """End a job that no worker can end."""
-        try:
-            job = Job.from_bytes(files.read(entry.path), entry.attempts)
-        except DamagedJob:
-            job = Job("?", id=entry.id, created=born(entry.id), attempts=entry.attempts, durable=True)
+        job = _read_or_guess(entry)
         ended = _result(job, State.FAILED, error=error, code=code)
         self.results.publish(ended, sync=job.durable)
         self.dead.bury(entry.path, entry.id, ended.record())
@@ -286,7 +304,7 @@ class Spool:
 
     def _finish_cancel(self, entry: Entry) -> None:
         try:
-            job = Job.from_bytes(files.read(entry.path), entry.attempts)
+            job = _read_or_guess(entry)
         except FileNotFoundError:
             return  # another caller was first
         self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
@@ -295,17 +313,18 @@ class Spool:
 
     def retry(self, job_id: str) -> None:
         """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter."""
-        for entry in self._entries(self.dead.path(job_id), State.FAILED):
+        for entry in self._entries(self.dead.path(job_id), State.FAILED) if ID.fullmatch(job_id) else ():
             try:
-                job = Job.from_bytes(files.read(entry.path))
+                job = _read(entry.path)
             except DamagedJob as error:
                 raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
             place = bucket(self.queue, job.task, job.priority, job.id)
+            files.remove(f"{self.marks}/{job_id}")
             self.results.remove(job_id)
+            files.sync_directory(self.results.root)  # else a power cut could bring the old result back
             _move(entry.path, f"{place.path}/{job_id}.a0")
             self._sync(place)
             self.dead.remove(job_id)
-            files.remove(f"{self.marks}/{job_id}")
             self.ring()
             return
         raise UnknownJob(f"no dead letter {job_id!r}")
@@ -373,6 +392,25 @@ class Spool:
 def born(job_id: str) -> float:
     """When a job was submitted, by its id, in seconds since the epoch."""
     return int(job_id[:16], 16) / 1e9
+
+
+def _read(path: str, attempts: int = 0) -> Job:
+    """The job in a job file. Raises DamagedJob, also when somebody put a link, a socket or a directory there."""
+    try:
+        data = files.read(path)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise DamagedJob(f"not a file: {error.strerror}") from error
+        raise
+    return Job.from_bytes(data, attempts)
+
+
+def _read_or_guess(entry: Entry) -> Job:
+    """The job of *entry*; what its name tells of it, when the file is damaged."""
+    try:
+        return _read(entry.path, entry.attempts)
+    except DamagedJob:
+        return Job("?", id=entry.id, created=born(entry.id), attempts=entry.attempts, durable=True)
 
 
 def _move(path: str, target: str) -> None:

@@ -107,7 +107,8 @@ class Arrivals:
                 pause = min(end - now, RESCAN)
                 if self._leading.acquire(blocking=False):
                     try:
-                        self._lead(watch, key, now + pause)
+                        if not bell.acquire(blocking=False):  # else the leader before us saw our name after our look
+                            self._lead(watch, key, now + pause)
                     finally:
                         self._leading.release()
                 else:
@@ -127,6 +128,7 @@ class Arrivals:
     def _watching(self) -> Watch:
         if self._watch is None or self._pid != os.getpid():  # a forked child would steal its parent's events
             self._watch, self._pid = Watch(self._directory, APPEARED), os.getpid()
+            self._leading, self._waiting = threading.Lock(), {}  # who leads and waits in the parent is not here
         return self._watch
 
     def _lead(self, watch: Watch, key: bytes, end: float) -> None:
@@ -136,6 +138,9 @@ class Arrivals:
             with self._lock:
                 for name in names:
                     _ring(self._waiting.get(name, ()))
+                if watch.polls or b"" in names:  # whom it concerns is not known
+                    for bells in self._waiting.values():
+                        _ring(bells)
             if not names or key in names or b"" in names:
                 return
 

@@ -72,13 +72,16 @@ class Wire:
 
     def __init__(self, url: str, api_key: str | None, timeout: float) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            self._address = (parts.hostname or "", parts.port)
+        except ValueError:
+            self._address = ("", None)  # the port is no number
+        if parts.scheme not in ("http", "https") or not self._address[0]:
             raise InvalidRequest(f"{url!r} is no address of a farm; write one such as http://127.0.0.1:8090")
         self.url = url.rstrip("/")
         #: Seconds that an answer may take, beyond the wait that is asked for.
         self.timeout = timeout
         self._connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._address = (parts.hostname, parts.port)
         self._base = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key.strip()}"} if api_key else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -20,9 +21,9 @@ class Box:
     angle: float
 
     @classmethod
-    def of_rect(cls, centre: tuple[float, float], size: tuple[float, float], angle: float) -> Box:
+    def of_rect(cls, centre: Sequence[float], size: Sequence[float], angle: float) -> Box:
         """The box of a rectangle of cv2.minAreaRect, its text taken to run as level as the sides allow."""
-        box = cls(*centre, *size, angle)
+        box = cls(centre[0], centre[1], size[0], size[1], angle)
         return box.turned(-round(angle / 90))
 
     def turned(self, quarters: int) -> Box:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import median, median_low
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,11 +22,23 @@ GUTTER, COLUMN, ROWS = 0.7, 8.0, 3
 #: A column's middle row fills at least this part of its width; a table's column hardly ever does.
 FULL = 0.75
 #: At most this part of the lines may run across a gutter.
-ACROSS = 0.4
+ACROSS = 0.3
+#: How many gutters are looked at closely, the clearest first.
+TRIES = 8
+#: How far a gutter may lean, across by down, the least first: up to 6 degrees to either side.
+LEANS = [side * step / 100 for step in range(11) for side in ((1, -1) if step else (0,))]
 #: Two lines share a row when they overlap by this part of the lower one's height.
 OVERLAP = 0.5
-#: Pieces of a row further apart than this many heights are cells, joined by a tab.
-CELL = 1.0
+#: Pieces of a row are cells, joined by a tab, when their boxes are further apart than this many heights.
+CELL = 0.5
+
+
+class Gutter(NamedTuple):
+    """A strip between columns: its edges, and how many cells cross it."""
+
+    left: float
+    right: float
+    crossing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,11 @@ class Cell:
     top: float
     right: float
     bottom: float
+
+    def leaning(self, lean: float) -> Cell:
+        """The cell moved to the left by *lean* of its distance down the page."""
+        by = lean * self.middle
+        return replace(self, left=self.left - by, right=self.right - by)
 
     @property
     def middle(self) -> float:
@@ -62,7 +80,7 @@ def arrange(lines: Sequence[Line], rotation: int, order: str) -> tuple[tuple[Lin
     elif order == "rows":
         blocks = [rows(cells)]
     else:
-        blocks = [rows(block) for block in split(cells)]
+        blocks = [rows(block) for block in split(straightened(cells))]
     placed: list[Line] = []
     written: list[str] = []
     for number, block in enumerate(blocks):
@@ -106,7 +124,7 @@ def rows(cells: Iterable[Cell]) -> list[list[Cell]]:
 def joined(row: Sequence[Cell]) -> str:
     """The text of a row."""
     text = row[0].line.text
-    for before, cell in zip(row, row[1:], strict=False):
+    for before, cell in pairwise(row):
         apart = cell.left - before.right > CELL * max(before.height, cell.height)
         text += ("\t" if apart else " ") + cell.line.text
     return text
@@ -117,7 +135,7 @@ def split(cells: list[Cell]) -> list[list[Cell]]:
     gutter = find_gutter(cells)
     if gutter is None:
         return [cells] if cells else []
-    left, right = gutter
+    left, right, _ = gutter
     blocks: list[list[Cell]] = []
     downwards = sorted(cells, key=lambda cell: cell.middle)
     for crosses, run in groupby(downwards, key=lambda cell: cell.left < right and cell.right > left):
@@ -130,8 +148,8 @@ def split(cells: list[Cell]) -> list[list[Cell]]:
     return blocks
 
 
-def find_gutter(cells: list[Cell]) -> tuple[float, float] | None:
-    """The left and right edge of the clearest gutter between columns, or None."""
+def find_gutter(cells: list[Cell]) -> Gutter | None:
+    """The gutter between columns that the fewest cells cross, or None."""
     if len(cells) < 2 * ROWS:
         return None
     lefts = np.array([cell.left for cell in cells])
@@ -139,19 +157,27 @@ def find_gutter(cells: list[Cell]) -> tuple[float, float] | None:
     gap = GUTTER * median(cell.height for cell in cells)
     before = (rights[None, :] <= rights[:, None]).sum(axis=1)
     behind = (lefts[None, :] >= rights[:, None] + gap).sum(axis=1)
-    across = len(cells) - before - behind
-    tried = set()
-    for index in np.lexsort((-np.minimum(before, behind), across)):
-        if across[index] > ACROSS * len(cells):
-            break
-        key = int(before[index]), int(behind[index])
-        if min(key) < ROWS or key in tried:
-            continue
-        tried.add(key)
-        left, right = rights[index], rights[index] + gap
-        if is_column([c for c in cells if c.right <= left]) and is_column([c for c in cells if c.left >= right]):
-            return float(left), float(right)
+    crossing = len(cells) - before - behind
+    possible = np.flatnonzero((np.minimum(before, behind) >= ROWS) & (crossing <= ACROSS * len(cells)))
+    clearest = possible[np.lexsort((-np.minimum(before, behind)[possible], crossing[possible]))]
+    for index in clearest[:TRIES]:
+        gutter = Gutter(float(rights[index]), float(rights[index] + gap), int(crossing[index]))
+        if is_column([cell for cell in cells if cell.right <= gutter.left]) and is_column(
+            [cell for cell in cells if cell.left >= gutter.right]
+        ):
+            return gutter
     return None
+
+
+def straightened(cells: list[Cell]) -> list[Cell]:
+    """Lean *cells* so that the clearest gutter runs straight down: in a photograph taken at an angle it does not."""
+    fewest, best = len(cells), cells
+    for lean in LEANS:
+        leaning = [cell.leaning(lean) for cell in cells]
+        gutter = find_gutter(leaning)
+        if gutter and gutter.crossing < fewest:
+            fewest, best = gutter.crossing, leaning
+    return best
 
 
 def is_column(cells: list[Cell]) -> bool:

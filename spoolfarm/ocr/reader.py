@@ -72,9 +72,11 @@ class Reader:
         boxes = upright_or_downwards(found)
         longest = sorted(range(len(boxes)), key=lambda index: -boxes[index].box.w)
         lines = {index: self._either(picture, boxes[index]) for index in longest[:PROBES]}
-        flipped = sum(line.box.w if line.box != boxes[index].box else -line.box.w for index, line in lines.items())
-        quarters = 2 if flipped > 0 else 0
-        lines |= {index: self._either(picture, boxes[index], quarters) for index in longest[PROBES:]}
+        over = {index for index, line in lines.items() if line.box != boxes[index].box}
+        upside_down = 2 * sum(boxes[index].box.w for index in over) > sum(boxes[index].box.w for index in lines)
+        for index in longest:
+            if index not in lines or (upside_down and index not in over):  # 69 reads well both ways: ask the others
+                lines[index] = self._either(picture, boxes[index], 2 if upside_down else 0)
         return [lines[index] for index in range(len(boxes))]
 
     def _either(self, picture: Picture, found: Found, quarters: int = 0) -> Line:

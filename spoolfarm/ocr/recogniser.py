@@ -14,7 +14,7 @@ import numpy as np
 from spoolfarm.ocr import models
 from spoolfarm.ocr.box import Box
 
-#: Pixels: the height of a line as the network wants it, and the least and the greatest length. Longer lines are squeezed.
+#: Pixels: the height of a line as the network wants it, and its least and greatest length; longer ones are squeezed.
 HEIGHT, SHORTEST, LONGEST = 48, 48, 4800
 
 

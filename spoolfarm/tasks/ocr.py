@@ -25,10 +25,14 @@ class OcrParams(Params):
     """How to read."""
 
     rotate: Literal["auto", "none"] = Field(
-        default="auto", description="auto: text may be turned by quarters, and the page's turn is told; none: it is upright"
+        default="auto",
+        description="auto: text may be turned by quarters, and the page's turn is told; none: it is upright",
     )
     side: int = Field(
-        default=1280, ge=320, le=4096, description="pixels the longer side is shrunk to for finding lines; more finds smaller text"
+        default=1280,
+        ge=320,
+        le=4096,
+        description="pixels the longer side is shrunk to for finding lines; more finds smaller text",
     )
     min_score: float = Field(default=0.5, ge=0, le=1, description="lines the recogniser is less sure of are dropped")
     order: Literal["auto", "rows", "none"] = Field(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
@@ -17,6 +17,9 @@ from spoolfarm.job import FIRST, LAST, NORMAL
 
 #: How deep JSON may nest.
 MAX_DEPTH = 32
+#: The parts that a multipart body may have: as text, and as files.
+TEXTS = ("task", "image", "images", "params", "priority")
+FILES = ("image", "images", "file")
 _PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,6}(?:\.\d{1,3})?)\"?\s*")
 
 
@@ -30,6 +33,13 @@ class JobBody(BaseModel):
     images: list[str] | None = None
     params: dict[str, Any] = Field(default_factory=dict)
     priority: int = Field(default=NORMAL, ge=FIRST, le=LAST)
+
+    @field_validator("params")
+    @classmethod
+    def _sayable(cls, params: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what JSON lets through and no job file can say: infinite numbers (1e999) and halves of letters."""
+        json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
+        return params
 
 
 @dataclass(frozen=True)
@@ -85,25 +95,23 @@ def prefer_wait() -> float | None:
 
 
 def _from_multipart() -> Asked:
-    form = request.form.to_dict()
-    fields: dict[str, Any] = {name: form[name] for name in form if name in ("task", "image")}
+    form = request.form
+    if unknown := sorted({*form} - {*TEXTS}):
+        raise InvalidRequest(f"{unknown[0]}: is no text field; those are {', '.join(TEXTS)}")
+    if unknown := sorted({*request.files} - {*FILES}):
+        raise InvalidRequest(f"{unknown[0]}: cannot be a file; files are {', '.join(FILES)}")
+    fields: dict[str, Any] = {name: form[name] for name in ("task", "priority") if name in form}
     if "params" in form:
         fields["params"] = parse_json(form["params"], "params")
-    if "priority" in form:
-        fields["priority"] = int(form["priority"]) if form["priority"].isdecimal() else form["priority"]
-    if unknown := sorted({*form, *request.files} - {"task", "image", "images", "params", "priority", "file"}):
-        raise InvalidRequest(f"{unknown[0]}: no such field; there are task, image, images, params and priority")
-    body = _model(fields)
+    body = _model(fields, strict=False)  # all that a form can send is text
     pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
-    texts = [("image", text) for text in request.form.getlist("image")]
-    texts += [("images", text) for text in request.form.getlist("images")]
-    pictures += [images.from_base64(text, name) for name, text in texts]
+    pictures += [images.from_base64(text, name) for name in ("image", "images") for text in form.getlist(name)]
     return Asked(body.task, pictures, body.params, body.priority)
 
 
-def _model(fields: Mapping[str, Any]) -> JobBody:
+def _model(fields: Mapping[str, Any], *, strict: bool = True) -> JobBody:
     try:
-        return JobBody.model_validate(fields)
+        return JobBody.model_validate(fields, strict=strict)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the body"

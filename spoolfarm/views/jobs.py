@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from spoolfarm.errors import InvalidRequest
+from spoolfarm.errors import InvalidRequest, UnknownJob
 from spoolfarm.job import State
 from spoolfarm.results import ended
 from spoolfarm.views import answer, farm
@@ -18,6 +19,8 @@ blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
 #: How many jobs one listing shows at most.
 MAX_LISTED = 1000
+#: The largest number of an event: the byte of a log after which it was said.
+MAX_EVENT = 2**53
 
 
 @blueprint.post("")
@@ -26,13 +29,18 @@ def create() -> Response:
     asked = read_job()
     if not asked.task:
         raise InvalidRequest("task: is missing")
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not key.strip():
+        raise InvalidRequest("Idempotency-Key: is empty; send another for each job, or none")
     job = farm().job(asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True)
-    submitted = farm().put(job, key=request.headers.get("Idempotency-Key"))
+    submitted = farm().put(job, key=key)
     wait = prefer_wait()
-    if wait is None:
-        record = {"id": submitted.id, "task": job.task, "status": State.QUEUED}
-    else:
+    if wait is not None:
         record = farm().wait_record(submitted.id, wait)
+    elif submitted.id == job.id:
+        record = {"id": job.id, "task": job.task, "status": State.QUEUED}
+    else:
+        record = submitted.record()  # the job that the key started first, whatever has become of it
     response = answer(record, 200 if ended(record) else 202)
     response.headers["Location"] = f"/v1/jobs/{submitted.id}"
     if wait is not None:
@@ -46,13 +54,11 @@ def listing() -> Response:
     status = request.args.get("status")
     if status is not None and status not in list(State):
         raise InvalidRequest(f"status: must be one of {', '.join(State)}")
-    limit = request.args.get("limit", "100")
-    if not limit.isdecimal() or not 1 <= int(limit) <= MAX_LISTED:
-        raise InvalidRequest(f"limit: must be a whole number from 1 to {MAX_LISTED}")
+    limit = _whole("limit", request.args.get("limit", "100"), 1, MAX_LISTED)
     found = farm().jobs(
-        status=status, task=request.args.get("task"), before=request.args.get("before", "g"), limit=int(limit)
+        status=status, task=request.args.get("task"), before=request.args.get("before", "g"), limit=limit
     )
-    return answer({"jobs": found, "next": found[-1]["id"] if len(found) == int(limit) else None})
+    return answer({"jobs": found, "next": found[-1]["id"] if len(found) == limit else None})
 
 
 @blueprint.get("/<job_id>")
@@ -71,6 +77,7 @@ def cancel(job_id: str) -> Response:
 @blueprint.post("/<job_id>/retry")
 def retry(job_id: str) -> Response:
     """Queue a job that failed for good again."""
+    farm().record(job_id)  # raises UnknownJob for what is no id at all
     farm().retry(job_id)
     response = answer({"id": job_id, "status": State.QUEUED}, 202)
     response.headers["Location"] = f"/v1/jobs/{job_id}"
@@ -81,27 +88,35 @@ def retry(job_id: str) -> Response:
 def events(job_id: str) -> Response:
     """Server-Sent Events: `status`, `progress`, `log` and at last `end`. `Last-Event-ID` goes on where it broke off."""
     farm().record(job_id)
-    start = request.headers.get("Last-Event-ID", "0")
-    if not start.isdecimal():
-        raise InvalidRequest("Last-Event-ID: must be the id of an event")
-    stream = Response(_stream(farm().follow(job_id, int(start))), mimetype="text/event-stream")
+    start = _whole("Last-Event-ID", request.headers.get("Last-Event-ID", "0"), 0, MAX_EVENT)
+    stream = Response(_stream(farm().follow(job_id, start)), mimetype="text/event-stream")
     stream.headers["Cache-Control"] = "no-store"
     stream.headers["X-Accel-Buffering"] = "no"
     return stream
 
 
 def _stream(happened: Iterator[dict[str, Any] | None]) -> Iterator[str]:
-    for event in happened:
-        if event is None:
-            yield ":\n\n"  # tells us whether anybody still listens
-        elif "record" in event:
-            yield _event("end", event["record"])
-        elif "log" in event:
-            yield _event("log", {"line": event["log"], "at": event["at"]}, event["next"])
-        elif "progress" in event:
-            yield _event("progress", {"progress": event["progress"]}, event["next"])
-        else:
-            yield _event("status", event)
+    try:
+        for event in happened:
+            yield _said(event) if event else ":\n\n"  # which tells us whether anybody still listens
+    except UnknownJob:
+        return  # somebody who waited for it took the result, and left nothing to tell of
+
+
+def _said(event: dict[str, Any]) -> str:
+    if "record" in event:
+        return _event("end", event["record"])
+    if "log" in event:
+        return _event("log", {"line": event["log"], "at": event["at"]}, event["next"])
+    if "progress" in event:
+        return _event("progress", {"progress": event["progress"]}, event["next"])
+    return _event("status", event)
+
+
+def _whole(name: str, text: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,16}", text) or not low <= int(text) <= high:
+        raise InvalidRequest(f"{name}: must be a whole number from {low} to {high}")
+    return int(text)
 
 
 def _event(name: str, data: dict[str, Any], number: int | None = None) -> str:

@@ -1,0 +1,62 @@
+"""The arguments of the command line: how words become values, and options that may stand between files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+#: Seconds in the units of an age.
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class VerbParser(argparse.ArgumentParser):
+    """Takes options between the files as well as before and behind them."""
+
+    _inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The way a parser of verbs asks the parser of one verb."""
+        if self._inside:
+            return super().parse_known_args(args, namespace)
+        self._inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._inside = False
+
+
+def param(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, whose value is JSON when it reads as JSON, else text."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value, parse_constant=_no_constant)
+    except ValueError:
+        return name, value
+
+
+def seconds(text: str) -> float:
+    """A number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; files go before --wait")
+    return value
+
+
+def age(text: str) -> float:
+    """Seconds, or with a unit 30m, 2h, 7d."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)([smhd]?)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age; write seconds, or 30m, 2h, 7d")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

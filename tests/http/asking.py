@@ -1,0 +1,69 @@
+"""How the tests ask: whole requests, raw bytes on a socket, and what every refusal has to look like."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.running import ROOT, RunningFarm
+
+#: What no answer may show: where the farm lies on the disk, and how its code looks.
+SECRET = ("Traceback", "site-packages", str(ROOT), "/spool", "/results/", ".py")
+
+
+class Answered(Protocol):
+    """What the answers of Flask's test client and of `requests` have in common."""
+
+    status_code: int
+    text: str
+    headers: Any
+
+
+def refused(answer: Answered, status: int, *words: str) -> dict[str, Any]:
+    """Check that *answer* refuses as every face does, and that its sentence holds *words*; return its body."""
+    assert answer.status_code == status, answer.text[:300]
+    assert answer.headers["Content-Type"] == "application/json"
+    body: dict[str, Any] = json.loads(answer.text)
+    assert isinstance(body["error"], str)
+    assert isinstance(body["code"], str)
+    for word in words:
+        assert word in body["error"], body
+    for secret in SECRET:
+        assert secret not in answer.text
+    return body
+
+
+def exchange(port: int, data: bytes, *, finish: bool = False) -> tuple[int, dict[str, str], bytes]:
+    """Send *data* as it is, and read one answer: its status, its headers and its body.
+
+    With *finish* the client says before it reads that it will send no more.
+    """
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.sendall(data)
+        if finish:
+            sock.shutdown(socket.SHUT_WR)
+        return read_answer(sock)
+
+
+def read_answer(sock: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Read one answer with a stated length from *sock*."""
+    with sock.makefile("rb") as file:
+        status = int(file.readline().split()[1])
+        headers = {}
+        while line := file.readline().strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        return status, headers, file.read(int(headers["content-length"]))
+
+
+def files_of(farm: RunningFarm) -> set[str]:
+    """Every file that holds a job, a result, a log or a mark."""
+    found = set()
+    for root in (farm.farm.spool.root, farm.farm.results.root):
+        for directory, _, names in os.walk(root):
+            found |= {os.path.join(directory, name) for name in names}
+    kept = ("bell", "launcher.lock", "launcher.json")
+    return {path for path in found if Path(path).parent.name != "workers" and Path(path).name not in kept}

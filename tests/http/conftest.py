@@ -1,0 +1,69 @@
+"""Fronts to ask: one in this process without workers, and two farms in processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from spoolfarm.config import load
+from spoolfarm.server import create_app
+from spoolfarm.views import FARM
+from tests.running import RunningFarm, until
+
+Make = Callable[..., FlaskClient]
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm with two workers, which nothing here may bring to a traceback."""
+    farm = RunningFarm(tmp_path_factory.mktemp("live"), FARM_ENABLE="echo,ocr", FARM_SIMULATIONS=0)
+    try:
+        yield farm.start()
+    finally:
+        farm.stop()
+    assert "Traceback" not in farm.log(), farm.log()
+
+
+@pytest.fixture(scope="session")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm without workers, which only queues, and takes no body above 1 MiB."""
+    given = {"FARM_WORKERS": 0, "FARM_SIMULATIONS": 0, "FARM_TIMEOUT": 1, "FARM_MAX_BODY_MB": 1}
+    farm = RunningFarm(tmp_path_factory.mktemp("idle"), FARM_ENABLE="echo,ocr", **given)
+    try:
+        farm.start(ready=False)
+        until(lambda: farm.get("/health")[0] == 200, what="the front")
+        yield farm
+    finally:
+        farm.stop()
+    assert "Traceback" not in farm.log(), farm.log()
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+    """A function that makes the front's application with the settings given, and a client of it."""
+    made = []
+
+    def make(**settings: object) -> FlaskClient:
+        path = tmp_path_factory.mktemp("front")
+        default = {
+            "FARM_SPOOL_DIR": path / "spool",
+            "FARM_RESULTS_DIR": path / "results",
+            "FARM_MIN_FREE_MB": 0,
+            "FARM_TIMEOUT": 0.05,
+            "FARM_MAX_BODY_MB": 4,
+        }
+        app = create_app(load({name: str(value) for name, value in {**default, **settings}.items()}))
+        made.append(app.extensions[FARM])
+        return app.test_client()
+
+    yield make
+    for farm in made:
+        farm.close()
+
+
+@pytest.fixture(scope="session")
+def front(make: Make) -> FlaskClient:
+    """The front's application, without any worker."""
+    return make()

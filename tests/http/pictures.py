@@ -1,0 +1,57 @@
+"""Pictures for the tests: good, bad and lying."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+
+def encoded(picture: Image.Image, kind: str = "PNG") -> bytes:
+    """The file of *picture*."""
+    file = io.BytesIO()
+    picture.save(file, kind)
+    return file.getvalue()
+
+
+def small(kind: str = "PNG") -> bytes:
+    """A picture of 40 x 20 pixels."""
+    return encoded(Image.new("RGB", (40, 20), "white"), kind)
+
+
+def page(lines: Sequence[str]) -> bytes:
+    """A white page with *lines* in black."""
+    picture = Image.new("RGB", (420, 30 + 44 * len(lines)), "white")
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(30)
+    for number, line in enumerate(lines):
+        draw.text((16, 12 + 44 * number), line, fill="black", font=font)
+    return encoded(picture)
+
+
+def grain(kind: str = "JPEG") -> bytes:
+    """A picture that does not compress, so that half of its bytes are half of its pixels."""
+    return encoded(Image.effect_noise((200, 200), 80).convert("RGB"), kind)
+
+
+def png(width: int, height: int, pixels: bytes, depth: int = 8, colour: int = 2) -> bytes:
+    """A PNG whose header says *width* x *height*, over *pixels*, which may be something else."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(pixels, 1)), (b"IEND", b"")]
+    parts = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def bomb() -> bytes:
+    """900 million black pixels, all of them really there, in half a megabyte."""
+    return png(30000, 30000, bytes(30000 * (1 + 30000 // 8)), depth=1, colour=0)
+
+
+def text_of(picture: bytes) -> str:
+    """The picture as base64."""
+    return base64.b64encode(picture).decode()

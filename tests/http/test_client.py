@@ -1,0 +1,474 @@
+"""The client against a real farm: launcher, front and workers."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import select
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spoolfarm import errors
+from spoolfarm.client import Client, ClientJob
+from spoolfarm.job import Job
+from spoolfarm.tasks import Context, Params, Task
+from spoolfarm.wire import BY_CODE, Unreachable
+from tests.running import ROOT, RunningFarm, free_port, until
+
+
+class Grumpy(Task):
+    """Fails, after a word about it."""
+
+    class Wanted(Params):
+        """What the failure says."""
+
+        why: str
+
+    Params = Wanted
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        context.log("I do not like it")
+        raise ValueError(batch[0].params["why"])
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm with two workers."""
+    tasks = {"FARM_ENABLE": "echo,grumpy", "FARM_TASKS": "grumpy=tests.http.test_client:Grumpy"}
+    farm = RunningFarm(tmp_path_factory.mktemp("farm"), **tasks)
+    try:
+        yield farm.start()
+    finally:
+        farm.stop()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm with one worker, room for one job, and a key."""
+    path = tmp_path_factory.mktemp("small")
+    farm = RunningFarm(path, FARM_WORKERS=1, FARM_SIMULATIONS=0, FARM_MAX_QUEUED=1, FARM_API_KEY="open sesame")
+    try:
+        yield farm.start()
+    finally:
+        farm.stop()
+
+
+@pytest.fixture
+def client(running: RunningFarm) -> Client:
+    """A client of the farm with two workers."""
+    return Client(running.url)
+
+
+# Submit.
+
+
+def test_call_returns_the_result_and_leaves_nothing_behind(running: RunningFarm, client: Client) -> None:
+    assert client.call("echo", b"12345", x="é") == {"params": {"x": "é"}, "bytes": 5}
+    assert running.farm.results.ids() == []
+
+
+def test_a_picture_is_a_path_or_bytes_or_an_array(client: Client, tmp_path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    (tmp_path / "a").write_bytes(bytes(range(256)))
+    assert client.call("echo", str(tmp_path / "a"))["bytes"] == 256
+    assert client.call("echo", tmp_path / "a")["bytes"] == 256
+    assert client.call("echo", b"xyz")["bytes"] == 3
+    array = numpy.zeros((40, 30, 3), numpy.uint8)
+    cv2 = pytest.importorskip("cv2")
+    assert client.call("echo", array)["bytes"] == len(cv2.imencode(".png", array)[1])
+
+
+def test_a_submitted_job_can_be_asked_and_waited_for(client: Client) -> None:
+    job = client.submit("echo", b"x", priority=1, seconds=0.3)
+    assert job.status() in ("queued", "running")
+    assert job.wait(20) == {"params": {"seconds": 0.3}, "bytes": 1}
+    record = job.record()
+    assert (record["id"], record["status"], record["attempts"]) == (job.id, "succeeded", 1)
+    assert client.wait(job.id) == record["result"]
+
+
+def test_a_repeat_with_the_same_key_is_the_same_job(client: Client) -> None:
+    first = client.submit("echo", key="key of this test", x=1)
+    assert client.submit("echo", key="key of this test", x=1).id == first.id
+    with pytest.raises(errors.KeyConflict):
+        client.submit("echo", key="key of this test", x=2)
+
+
+def test_a_call_that_takes_too_long_can_be_collected(client: Client) -> None:
+    with pytest.raises(errors.WaitTimeout) as late:
+        client.call("echo", timeout=0.1, seconds=0.8)
+    assert client.wait(late.value.job_id, 20) == {"params": {"seconds": 0.8}, "bytes": 0}
+
+
+def test_a_wait_that_is_over_says_so(client: Client) -> None:
+    job = client.submit("echo", seconds=60)
+    began = time.monotonic()
+    with pytest.raises(errors.WaitTimeout) as late:
+        job.wait(0.3)
+    assert late.value.job_id == job.id
+    assert 0.25 < time.monotonic() - began < 10
+    assert job.cancel()
+
+
+def test_a_wait_longer_than_one_request_is_several(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spoolfarm.client.SLICE", 0.1)
+    assert client.call("echo", seconds=0.8) == {"params": {"seconds": 0.8}, "bytes": 0}
+
+
+# Map.
+
+
+def test_map_yields_every_item_once_with_its_result(client: Client) -> None:
+    items = [bytes(size) for size in range(1, 61)]
+    found = dict(client.map("echo", iter(items), in_flight=5))
+    assert {item: result["bytes"] for item, result in found.items()} == {item: len(item) for item in items}
+
+
+def test_map_takes_no_more_items_than_are_in_flight(client: Client) -> None:
+    taken = itertools.count()
+    pairs = client.map("echo", (b"x" for _ in taken), in_flight=3)
+    for _ in range(10):
+        next(pairs)
+    pairs.close()  # type: ignore[attr-defined]
+    assert next(taken) <= 14
+
+
+def test_map_of_nothing_is_nothing(client: Client) -> None:
+    assert list(client.map("echo", [])) == []
+
+
+def test_an_item_that_fails_raises_or_is_yielded(client: Client, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(FileNotFoundError):
+        list(client.map("echo", [missing]))
+    pairs = dict(client.map("echo", [missing, b"x"], return_exceptions=True))
+    assert isinstance(pairs[missing], FileNotFoundError)
+    assert pairs[b"x"]["bytes"] == 1
+    [(_, failure)] = client.map("grumpy", [None], return_exceptions=True, why="no")
+    assert isinstance(failure, errors.JobFailed)
+
+
+def test_leaving_map_early_cancels_what_is_under_way(
+    running: RunningFarm, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spoolfarm.client.SLICE", 0.2)
+    with pytest.raises(FileNotFoundError):
+        list(client.map("echo", [b"x", b"y", "no such file"], in_flight=3, seconds=60))
+    until(lambda: not any(running.farm.spool.running().values()), what="the jobs to be cancelled")
+
+
+# Ask.
+
+
+def test_jobs_are_listed_newest_first_page_by_page(client: Client) -> None:
+    ids = [client.submit("echo", n=number).id for number in range(5)]
+    for job_id in ids:
+        client.wait(job_id, 20)
+    first = client.jobs(status="succeeded", task="echo", limit=3)
+    assert [job["id"] for job in first] == ids[:1:-1]
+    assert [job["id"] for job in client.jobs(limit=2, before=first[-1]["id"])] == ids[1::-1]
+    assert client.jobs(task="grumpy", status="running") == []
+
+
+def test_tasks_come_with_the_schema_of_their_parameters(client: Client) -> None:
+    tasks = {task["name"]: task for task in client.tasks()}
+    assert sorted(tasks) == ["echo", "grumpy"]
+    assert tasks["grumpy"]["params"]["required"] == ["why"]
+    assert (tasks["echo"]["min_images"], tasks["echo"]["max_images"]) == (0, 64)
+
+
+def test_ready_shows_the_figures(client: Client) -> None:
+    figures = client.ready()
+    assert figures["status"] == "ready"
+    assert figures["workers"] >= 2
+
+
+def test_a_farm_without_workers_is_not_ready_and_says_why(tmp_path: Path) -> None:
+    farm = RunningFarm(tmp_path, FARM_WORKERS=0, FARM_SIMULATIONS=0).start(ready=False)
+    try:
+        client = Client(farm.url)
+        until(lambda: farm.get("/health")[0] == 200, what="the front")
+        figures = client.ready()
+        assert (figures["status"], figures["error"]) == ("unready", "no worker is ready")
+    finally:
+        farm.stop()
+
+
+def test_many_threads_share_one_client(client: Client) -> None:
+    found: list[int] = []
+
+    def ask(size: int) -> None:
+        found.append(client.call("echo", bytes(size))["bytes"])
+
+    threads = [threading.Thread(target=ask, args=[size]) for size in range(1, 21)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(found) == list(range(1, 21))
+
+
+# Follow.
+
+
+def test_following_a_job_tells_its_progress_and_at_last_its_end(client: Client) -> None:
+    job = client.submit("echo", seconds=0.5)
+    events = list(client.follow(job.id))
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "status"
+    assert kinds[-1] == "end"
+    assert events[-1]["record"] == job.record()
+    progress = [event["progress"] for event in events if event["event"] == "progress"]
+    assert progress == sorted(progress)
+    assert len(progress) >= 2
+
+
+def test_following_tells_the_log_of_a_job_that_has_ended(client: Client) -> None:
+    job = client.submit("grumpy", why="no")
+    with pytest.raises(errors.JobFailed):
+        job.wait(20)
+    log, end = [event for event in client.follow(job.id) if event["event"] in ("log", "end")]
+    assert log["line"] == "I do not like it"
+    assert end["record"]["status"] == "failed"
+
+
+def test_following_a_job_nobody_knows_raises(client: Client) -> None:
+    with pytest.raises(errors.UnknownJob):
+        next(client.follow("0" * 24))
+
+
+class Cutter(socketserver.ThreadingTCPServer):
+    """A proxy that cuts each of its first connections after some bytes of answer."""
+
+    daemon_threads = False
+
+    def __init__(self, port: int, cut_after: list[int]) -> None:
+        super().__init__(("127.0.0.1", 0), CutterHandler)
+        self.port, self.cut_after = port, cut_after
+        self.connections = 0
+
+
+class CutterHandler(socketserver.BaseRequestHandler):
+    """One connection, and as much of the answers as it may have."""
+
+    def handle(self) -> None:
+        assert isinstance(self.server, Cutter)
+        self.server.connections += 1
+        left = self.server.cut_after.pop(0) if self.server.cut_after else sys.maxsize
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=30) as farm:
+            while left > 0:
+                ready, _, _ = select.select([self.request, farm], [], [], 30)
+                data = ready[0].recv(min(left, 65536)) if ready else b""
+                if not data:
+                    return
+                if ready[0] is farm:
+                    self.request.sendall(data)
+                    left -= len(data)
+                else:
+                    farm.sendall(data)
+
+
+@pytest.fixture
+def cutter(running: RunningFarm) -> Iterator[Cutter]:
+    """The farm behind a proxy that cuts connections."""
+    with Cutter(running.port, []) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_following_goes_on_where_a_broken_stream_ended(running: RunningFarm, client: Client, cutter: Cutter) -> None:
+    job = client.submit("echo", seconds=2)
+    cutter.cut_after = [500, 500, 0]
+    events = list(Client(f"http://127.0.0.1:{cutter.server_address[1]}").follow(job.id))
+    assert cutter.connections == 4
+    progress = [event["progress"] for event in events if event["event"] == "progress"]
+    assert progress == [line["progress"] for line in running.farm.results.read_log(job.id)]
+    assert events[-1]["record"]["status"] == "succeeded"
+
+
+# Errors.
+
+
+def test_the_errors_of_the_farm_come_back_as_the_same_classes(client: Client) -> None:
+    with pytest.raises(errors.UnknownTask, match="no task is called 'nothing'"):
+        client.submit("nothing")
+    with pytest.raises(errors.UnknownTask):
+        client.call("what?")
+    with pytest.raises(errors.UnknownJob):
+        client.record("no such id")
+    with pytest.raises(errors.UnknownJob):
+        client.retry("0" * 24)
+    with pytest.raises(errors.InvalidParams, match=r"params\.seconds"):
+        client.call("echo", seconds=-1)
+    with pytest.raises(errors.InvalidRequest, match="priority"):
+        client.submit("echo", priority=10)
+    with pytest.raises(errors.InvalidRequest, match="JSON"):
+        client.call("echo", x=float("nan"))
+    with pytest.raises(errors.InvalidRequest, match="header"):
+        client.submit("echo", key="two\nlines")
+
+
+def test_every_error_class_is_known_by_its_code() -> None:
+    assert BY_CODE["unknown_job"] is errors.UnknownJob
+    assert BY_CODE["spool_full"] is errors.SpoolFull
+    assert BY_CODE["cancelled"] is errors.JobCancelled
+
+
+def test_a_failed_job_raises_with_its_record(client: Client) -> None:
+    job = client.submit("grumpy", why="too early")
+    with pytest.raises(errors.JobFailed, match="ValueError: too early") as failed:
+        job.wait(20)
+    assert failed.value.code == "task_error"
+    assert failed.value.record == job.record()
+
+
+def test_a_failed_call_raises_with_what_is_known(client: Client) -> None:
+    with pytest.raises(errors.JobFailed, match="ValueError: too late") as failed:
+        client.call("grumpy", why="too late")
+    assert failed.value.code == "task_error"
+    assert failed.value.record["status"] == "failed"
+    assert len(failed.value.record["id"]) == 24
+
+
+def test_retry_runs_a_failed_job_again(running: RunningFarm, client: Client) -> None:
+    job = client.submit("grumpy", why="again")
+    with pytest.raises(errors.JobFailed):
+        job.wait(20)
+    first = job.record()["finished"]
+    until(lambda: job.id in running.farm.spool.dead.ids(), what="the letter, which comes after the result")
+    assert client.retry(job.id).id == job.id
+    until(lambda: (job.record()["finished"] or 0) > first, what="the second end")
+    assert job.status() == "failed"
+
+
+def test_a_cancelled_job_raises(client: Client) -> None:
+    job = client.submit("echo", seconds=60)
+    until(lambda: job.status() == "running")
+    assert job.cancel()
+    with pytest.raises(errors.JobCancelled):
+        job.wait(20)
+    assert not job.cancel()
+
+
+def test_without_the_key_a_farm_that_wants_one_refuses(small: RunningFarm) -> None:
+    with pytest.raises(errors.Unauthorized) as refused:
+        Client(small.url).tasks()
+    assert "Bearer" in refused.value.hint
+    assert Client(small.url, api_key="open sesame\n").tasks()
+
+
+def test_a_full_farm_is_asked_again_until_there_is_room(small: RunningFarm) -> None:
+    patient = Client(small.url, api_key="open sesame", timeout=30)
+    impatient = Client(small.url, api_key="open sesame", timeout=0.5)
+    running = patient.submit("echo", seconds=3)
+    until(lambda: running.status() == "running")
+    waiting = patient.submit("echo")
+    with pytest.raises(errors.SpoolFull):
+        impatient.submit("echo")
+    with pytest.raises(errors.SpoolFull):
+        impatient.call("echo")
+    assert patient.call("echo", x=1) == {"params": {"x": 1}, "bytes": 0}
+    assert waiting.status() == "succeeded"
+
+
+def test_a_farm_that_is_not_there_is_unreachable() -> None:
+    client = Client(f"http://127.0.0.1:{free_port()}")
+    for ask in (client.tasks, client.ready, lambda: client.submit("echo"), lambda: client.call("echo")):
+        with pytest.raises(Unreachable, match="does not answer"):
+            ask()
+
+
+def test_a_stream_that_cannot_be_taken_up_again_is_unreachable() -> None:
+    with pytest.raises(Unreachable):
+        next(Client(f"http://127.0.0.1:{free_port()}", timeout=0.2).follow("0" * 24))
+
+
+def test_an_answer_that_breaks_off_is_unreachable(cutter: Cutter) -> None:
+    cutter.cut_after = [20]
+    with pytest.raises(Unreachable):
+        Client(f"http://127.0.0.1:{cutter.server_address[1]}").tasks()
+
+
+def test_a_server_that_is_no_farm_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def greet() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<p>hello</p>\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(Unreachable, match="is it a farm"):
+            Client(f"http://127.0.0.1:{other.getsockname()[1]}").ready()
+        thread.join(10)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8090", "ftp://127.0.0.1", "http://", "http://host:port"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(errors.InvalidRequest, match="no address"):
+        Client(url)
+
+
+def test_a_slow_server_is_unreachable_when_the_time_is_over() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        client = Client(f"http://127.0.0.1:{deaf.getsockname()[1]}", timeout=0.2)
+        with pytest.raises(Unreachable, match="timed out"):
+            client.tasks()
+
+
+def test_the_client_needs_nothing_but_the_standard_library() -> None:
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from spoolfarm import Client; print(Client())"
+    said = subprocess.check_output([sys.executable, "-I", "-S", "-c", program], text=True, timeout=60)
+    assert said == "<Client http://127.0.0.1:8090>\n"
+
+
+# The page about it.
+
+
+class Reader(Task):
+    """Stands in for the model that reads text."""
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [{"text": "line one\nline two"}]
+
+
+def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    for name in ("scan.jpg", "a.jpg", "b.jpg"):
+        pillow.new("RGB", (40, 30)).save(tmp_path / name)
+    page = (ROOT / "docs/python.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) >= 8
+    farm = RunningFarm(tmp_path, FARM_ENABLE="echo,ocr", FARM_TASKS="ocr=tests.http.test_client:Reader")
+    for name, value in {**farm.given, "PYTHONPATH": str(ROOT)}.items():
+        monkeypatch.setenv(name, value)
+    try:
+        farm.start()
+        program = "\n".join(blocks).replace("http://127.0.0.1:8090", farm.url)
+        said = subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path, text=True, timeout=60)
+    finally:
+        farm.stop()
+    assert said.count("line one\nline two") == 5
+    assert "end succeeded" in said
+
+
+def test_the_page_names_every_verb_and_every_error() -> None:
+    page = (ROOT / "docs/python.md").read_text()
+    verbs = {name for made in (Client, ClientJob) for name in vars(made) if not name.startswith("_")}
+    names = {each.__name__ for each in BY_CODE.values()} - {"SettingError", "FarmRunning"}
+    assert [name for name in sorted(verbs | names) if not re.search(rf"\b{name}\b", page)] == []

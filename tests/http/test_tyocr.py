@@ -1,0 +1,114 @@
+"""`/tyocr`: a page in, its lines out."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from tests.http.asking import files_of, refused
+from tests.http.pictures import grain, page, small, text_of
+from tests.running import RunningFarm
+
+LINES = ["Invoice 2026-118", "Total 1240.00"]
+
+
+def lines(text: str) -> list[str]:
+    """The lines of *text* without blanks, which a recogniser may see or not."""
+    return ["".join(line.split()) for line in text.splitlines()]
+
+
+def ask(farm: RunningFarm, sent: str) -> requests.Response:
+    """POST the form."""
+    return requests.post(f"{farm.url}/tyocr", data={"imgbase64": sent}, timeout=60)
+
+
+def test_a_get_says_to_use_post(live: RunningFarm) -> None:
+    answer = requests.get(f"{live.url}/tyocr", timeout=10)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "please use post" in answer.text
+
+
+def test_a_page_answers_its_lines_and_leaves_nothing_behind(live: RunningFarm) -> None:
+    before = files_of(live)
+    answer = ask(live, text_of(page(LINES)))
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"sign", "text"}
+    assert answer.json()["sign"] == 0
+    assert lines(answer.json()["text"]) == lines("\n".join(LINES))
+    assert files_of(live) == before
+
+
+def test_16_pages_at_once_each_get_their_own_lines(live: RunningFarm) -> None:
+    before = files_of(live)
+    wanted = [[f"page number {1000 + 37 * number}", f"worth {9000 - 53 * number} units"] for number in range(16)]
+    sent = [text_of(page(each)) for each in wanted]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda text: ask(live, text), sent))
+    assert [answer.json()["sign"] for answer in answers] == [0] * 16
+    assert [lines(answer.json()["text"]) for answer in answers] == [lines("\n".join(each)) for each in wanted]
+    assert files_of(live) == before
+
+
+def test_without_a_worker_it_says_time_out_in_time_and_leaves_nothing_behind(idle: RunningFarm) -> None:
+    before = files_of(idle)
+    answer = ask(idle, text_of(small()))
+    assert (answer.status_code, answer.json()) == (200, {"sign": -1, "text": "time out"})
+    assert 1 <= answer.elapsed.total_seconds() < 2
+    assert files_of(idle) == before
+
+
+@pytest.mark.parametrize(
+    "way", ["plain", "data URI", "line breaks", "URL-safe", "no padding", "plus as blank", "multipart"]
+)
+def test_the_base64_may_come_in_many_ways(front: FlaskClient, way: str) -> None:
+    picture = next(each for each in map(grain, ["PNG"] * 50) if "+" in text_of(each) and text_of(each).endswith("="))
+    text = text_of(picture)
+    sent = {
+        "data URI": f"data:image/png;base64,{text}",
+        "line breaks": "\r\n".join(f" {text[at : at + 76]} " for at in range(0, len(text), 76)),
+        "URL-safe": text.replace("+", "-").replace("/", "_"),
+        "no padding": text.rstrip("="),
+        "plus as blank": text.replace("+", " "),
+    }.get(way, text)
+    kind = "multipart/form-data" if way == "multipart" else "application/x-www-form-urlencoded"
+    answer = front.post("/tyocr", data={"imgbase64": sent}, content_type=kind)
+    assert (answer.status_code, answer.get_json()) == (200, {"sign": -1, "text": "time out"})  # taken, and queued
+
+
+def test_a_truncated_picture_is_told_in_both_manners(live: RunningFarm) -> None:
+    before = files_of(live)
+    whole = grain("PNG")
+    body = refused(ask(live, text_of(whole[: len(whole) // 2])), 400)
+    assert body["sign"] == -1
+    assert body["code"] == "broken_image"
+    assert body["text"] == body["error"]
+    assert files_of(live) == before
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "word"),
+    [
+        ({}, 400, "imgbase64: is missing"),
+        ({"image": "x"}, 400, "imgbase64: is missing"),
+        ({"imgbase64": ""}, 400, "imgbase64: is empty"),
+        ({"imgbase64": "***"}, 400, "imgbase64: is not base64"),
+        ({"imgbase64": text_of(b"just words")}, 415, "imgbase64: is not a picture"),
+        ({"imgbase64": text_of(b"\x89PNG\r\n\x1a\n")}, 400, "imgbase64"),
+    ],
+)
+def test_every_error_has_a_sign_and_a_text_beside_it(
+    front: FlaskClient, form: dict[str, str], status: int, word: str
+) -> None:
+    body = refused(front.post("/tyocr", data=form), status, word)
+    assert (body["sign"], body["text"]) == (-1, body["error"])
+
+
+def test_errors_of_the_front_have_them_too(front: FlaskClient) -> None:
+    for answer in (front.put("/tyocr"), front.post("/tyocr", data={"imgbase64": "A" * (5 << 20)})):
+        body = refused(answer, answer.status_code)
+        assert answer.status_code in (405, 413)
+        assert (body["sign"], body["text"]) == (-1, body["error"])

@@ -1,0 +1,108 @@
+"""`/v1/run/<task>`: one request, one result; and what happens when there is no time or no room."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from tests.http.asking import files_of, refused
+from tests.http.conftest import Make
+from tests.http.pictures import grain, page, text_of
+from tests.http.test_health import ENDLESS
+from tests.running import RunningFarm, until
+
+
+def run(farm: RunningFarm, task: str, body: dict[str, Any], **headers: str) -> requests.Response:
+    """POST a call as JSON."""
+    return requests.post(f"{farm.url}/v1/run/{task}", json=body, headers=headers, timeout=60)
+
+
+def test_the_answer_is_the_result_itself_and_nothing_is_left(live: RunningFarm) -> None:
+    before = files_of(live)
+    answer = run(live, "echo", {"params": {"n": 3}, "image": text_of(b"12345")})
+    assert (answer.status_code, answer.json()) == (200, {"params": {"n": 3}, "bytes": 5})
+    form = {"params": (None, '{"n": 3}'), "image": ("a.png", b"12345")}
+    sent = requests.post(f"{live.url}/v1/run/echo", files=form, timeout=60)
+    assert (sent.status_code, sent.json()) == (200, answer.json())
+    assert files_of(live) == before
+
+
+def test_a_page_is_read_with_its_boxes(live: RunningFarm) -> None:
+    answer = run(live, "ocr", {"image": text_of(page(["Invoice 2026-118"]))})
+    assert answer.status_code == 200
+    [line] = answer.json()["lines"]
+    assert line["text"].replace(" ", "") == "Invoice2026-118"
+    assert line["box"].keys() == {"cx", "cy", "w", "h", "angle"}
+
+
+def test_a_wait_that_runs_out_is_504_and_the_job_can_be_collected(live: RunningFarm) -> None:
+    answer = run(live, "echo", {"params": {"seconds": 1}}, Prefer="wait=0.2")
+    body = refused(answer, 504, "0.2 s")
+    assert body["code"] == "wait_timeout"
+    assert answer.headers["Location"] == f"/v1/jobs/{body['id']}"
+    assert answer.elapsed.total_seconds() < 0.9
+    record = until(
+        lambda: (now := live.get(answer.headers["Location"])[1])["status"] == "succeeded" and now, what="its end"
+    )
+    assert record["result"] == {"params": {"seconds": 1}, "bytes": 0}
+
+
+def test_without_a_preference_a_call_waits_as_long_as_farm_timeout_says(idle: RunningFarm) -> None:
+    answer = run(idle, "echo", {})
+    refused(answer, 504, "1 s")
+    assert 1 <= answer.elapsed.total_seconds() < 2
+
+
+def test_a_job_that_fails_answers_its_own_error(live: RunningFarm) -> None:
+    whole, before = grain("JPEG"), files_of(live)
+    answer = run(live, "ocr", {"image": text_of(b"\xff\xd8\xff\xe0" + whole[2000:])})
+    refused(answer, 400)
+    assert files_of(live) == before
+
+
+def test_the_address_names_the_task(front: FlaskClient) -> None:
+    assert refused(front.post("/v1/run/nosuch", json={}), 404, "nosuch", "echo")["code"] == "unknown_task"
+    refused(front.post("/v1/run/echo", json={"task": "ocr"}), 400, "task: the address says echo, the body ocr")
+    assert front.post("/v1/run/echo", json={"task": "echo"}).status_code == 504  # there is no worker
+
+
+@pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo"])
+def test_a_full_queue_is_503_with_a_time_to_come_back(make: Make, face: str) -> None:
+    front = make(FARM_MAX_QUEUED=3)
+    ids = [front.post("/v1/jobs", json={"task": "echo"}).get_json()["id"] for _ in range(3)]
+    answer = front.post(face, json={"task": "echo"})
+    assert refused(answer, 503, "3 jobs are waiting")["code"] == "spool_full"
+    assert answer.headers["Retry-After"].isdecimal()
+    assert int(answer.headers["Retry-After"]) >= 1
+    front.delete(f"/v1/jobs/{ids[0]}")
+    until(lambda: front.post("/v1/jobs", json={"task": "echo"}).status_code == 202, 5, what="room")
+
+
+def test_a_full_queue_still_answers_a_repeat_with_its_first_job(make: Make) -> None:
+    front, headers = make(FARM_MAX_QUEUED=1), {"Idempotency-Key": "one"}
+    first = front.post("/v1/jobs", json={"task": "echo"}, headers=headers).get_json()
+    assert front.post("/v1/jobs", json={"task": "echo"}).status_code == 503
+    assert front.post("/v1/jobs", json={"task": "echo"}, headers=headers).get_json()["id"] == first["id"]
+
+
+def test_a_key_that_came_when_there_was_no_room_starts_a_job_later(make: Make) -> None:
+    front, headers = make(FARM_MAX_QUEUED=1), {"Idempotency-Key": "one"}
+    first = front.post("/v1/jobs", json={"task": "echo"}).get_json()["id"]
+    assert front.post("/v1/jobs", json={"task": "echo"}, headers=headers).status_code == 503
+    front.delete(f"/v1/jobs/{first}")
+    until(lambda: front.post("/v1/jobs", json={"task": "echo"}, headers=headers).status_code == 202, 5, what="room")
+
+
+@pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo"])
+def test_a_disk_that_is_all_but_full_takes_nothing_new(make: Make, face: str) -> None:
+    if shutil.disk_usage("/").free >> 20 >= ENDLESS:
+        pytest.skip("this disk is too big to be too full")
+    front = make(FARM_MIN_FREE_MB=ENDLESS)
+    answer = front.post(face, json={"task": "echo"})
+    assert refused(answer, 503, "MiB left")["code"] == "spool_unavailable"
+    assert answer.headers["Retry-After"].isdecimal()
+    assert front.get("/v1/jobs").get_json()["jobs"] == []
