@@ -6,24 +6,23 @@ A Client keeps no connection and no state, so any number of threads may share on
 from __future__ import annotations
 
 import base64
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from spoolfarm.errors import FarmError, WaitTimeout
-from spoolfarm.job import NORMAL, State
-from spoolfarm.results import ended
-from spoolfarm.wire import Unreachable, Wire, failure
+from spoolfarm.images import encoded
+from spoolfarm.job import NORMAL
+from spoolfarm.results import ended, outcome
+from spoolfarm.wire import Unreachable, Wire
 
 if TYPE_CHECKING:
-    from spoolfarm.farm import Picture
+    from spoolfarm.images import Picture
 
 Item = TypeVar("Item")
 
@@ -31,8 +30,8 @@ Item = TypeVar("Item")
 TIMEOUT = 30.0
 #: Seconds that one request waits for a job at most; a longer wait is several requests.
 SLICE = 30.0
-#: Seconds between two looks at a job where the server does not wait by itself: the first, and the longest.
-FIRST_PAUSE, LAST_PAUSE = 0.05, 1.0
+#: Seconds until a stream of events that broke off is asked for again.
+PAUSE = 0.05
 #: Requests that `map` has under way at once.
 IN_FLIGHT = 16
 #: What stands for "no limit" where a wait must have an end.
@@ -188,7 +187,7 @@ class Client:
             except Unreachable:
                 if time.monotonic() > end:
                     raise
-                time.sleep(FIRST_PAUSE)  # and go on where the stream broke off
+                time.sleep(PAUSE)  # and go on where the stream broke off
 
     # Change one's mind.
 
@@ -214,27 +213,20 @@ class Client:
     def _wait(self, job_id: str, seconds: float, stop: threading.Event | None = None) -> Any:
         """The result of a job, waiting for it until *seconds* are over, or until *stop* is set, which cancels it."""
         record = self._wait_record(job_id, seconds, stop or threading.Event())
-        if record["status"] == State.SUCCEEDED:
-            return record["result"]
         if ended(record):
-            raise failure(record)
+            return outcome(record)
         if stop is not None and stop.is_set():
             self.cancel(job_id)
         raise WaitTimeout(f"job {job_id} is still {record['status']}", job_id=job_id)
 
     def _wait_record(self, job_id: str, seconds: float, stop: threading.Event) -> dict[str, Any]:
         """The record of a job, as soon as it has ended, or as it is when *seconds* are over or *stop* is set."""
-        end, pause = time.monotonic() + seconds, FIRST_PAUSE
+        end = time.monotonic() + seconds
         while True:
-            began = time.monotonic()
-            wait = 0.0 if stop.is_set() else min(max(end - began, 0.0), SLICE)
-            record: dict[str, Any] = self._ask("GET", _path(job_id), wait=wait)
-            now = time.monotonic()
-            if ended(record) or now >= end or stop.is_set():
+            rest = 0.0 if stop.is_set() else end - time.monotonic()
+            record: dict[str, Any] = self._ask("GET", _path(job_id), wait=min(max(rest, 0.0), SLICE))
+            if ended(record) or stop.is_set() or time.monotonic() >= end:
                 return record
-            if now - began < wait:  # this server does not wait
-                stop.wait(min(pause, end - now))
-                pause = min(2 * pause, LAST_PAUSE)
 
     def _ask_for_room(
         self,
@@ -270,16 +262,5 @@ def _path(job_id: str) -> str:
 def _body(image: Picture | None, params: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {"params": params}
     if image is not None:
-        body["image"] = base64.b64encode(_encoded(image)).decode()
+        body["image"] = base64.b64encode(encoded(image)).decode()
     return body
-
-
-def _encoded(image: Picture) -> bytes:
-    """The encoded bytes of a picture."""
-    if isinstance(image, bytes):
-        return image
-    if isinstance(image, (str, os.PathLike)):
-        return Path(image).read_bytes()
-    import cv2
-
-    return cv2.imencode(".png", image)[1].tobytes()

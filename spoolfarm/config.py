@@ -134,7 +134,10 @@ class Settings:
         "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"
     )
     enable: tuple[str, ...] = setting(
-        "FARM_ENABLE", "", words, "the tasks there are, with commas between; every worker loads their models. Empty: all"
+        "FARM_ENABLE",
+        "",
+        words,
+        "the tasks there are, with commas between; empty: all. Every worker loads their models",
     )
     timeout: float = setting("FARM_TIMEOUT", "20", seconds(), "seconds a synchronous request waits for its result")
     job_timeout: float = setting(

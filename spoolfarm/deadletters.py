@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from spoolfarm import files
 from spoolfarm.results import ID, Results
@@ -35,6 +36,14 @@ class DeadLetters:
         files.write_atomic(f"{letter}/reason.json", reason.encode(errors="replace"), sync=True)
         files.sync_directory(letter)
         os.rename(path, f"{letter}/{os.path.basename(path)}")
+
+    def reason(self, job_id: str) -> dict[str, Any] | None:
+        """The record of a dead letter's job, with the last lines of its log; None when there is no such letter."""
+        try:
+            reason: dict[str, Any] = json.loads(files.read(f"{self.path(job_id)}/reason.json"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return reason
 
     def remove(self, job_id: str) -> None:
         """Throw a letter away, or what is left of it after its job file was taken back."""

@@ -6,23 +6,19 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images, lease
-from spoolfarm.errors import InvalidParams, InvalidRequest, JobCancelled, JobFailed, SpoolFull, UnknownJob, WaitTimeout
-from spoolfarm.job import FIRST, LAST, NORMAL, Job, State
+from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, UnknownJob, WaitTimeout
+from spoolfarm.job import FIRST, LAST, NORMAL, DamagedJob, Job, State
 from spoolfarm.keys import Keys
-from spoolfarm.results import Results
+from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
-from spoolfarm.spool import Entry, Spool
+from spoolfarm.spool import Entry, Spool, born
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    #: What a picture may be given as: a path, its encoded bytes, or an array (height, width[, 3]) in BGR order.
-    Picture: TypeAlias = str | os.PathLike[str] | bytes | np.ndarray[Any, Any]
+    from spoolfarm.images import Picture
 
 Item = TypeVar("Item")
 
@@ -89,12 +85,12 @@ class Farm:
         *durable* False skips the syncs, for those who wait for the result themselves. Raises UnknownTask,
         InvalidRequest, InvalidParams, SpoolFull, SpoolUnavailable, or what `images.check` raises.
         """
-        job = self.job(task, _pictures(image), params, priority=priority, durable=durable)
+        job = self.job(task, _bytes_of(image), params, priority=priority, durable=durable)
         return self.put(job)
 
     def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
         """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise."""
-        return self.run(self.job(task, _pictures(image), params), timeout)
+        return self.run(self.job(task, _bytes_of(image), params), timeout)
 
     def map(
         self,
@@ -122,7 +118,7 @@ class Farm:
                     except StopIteration:
                         left = False
                         break
-                    job = self.job(task, _pictures(item), params, priority=priority)  # type: ignore[arg-type]
+                    job = self.job(task, _bytes_of(item), params, priority=priority)  # type: ignore[arg-type]
                     self._put_when_room(job)
                     waiting[job.id] = item
                 for record in self.results.arrived(watch, waiting):
@@ -208,14 +204,16 @@ class Farm:
 
     def wait(self, job_id: str, timeout: float | None = None) -> Any:
         """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
-        self.record(job_id)
-        record = self.results.wait(job_id, FOREVER if timeout is None else timeout)
-        if record is None:
+        record = self.wait_record(job_id, FOREVER if timeout is None else timeout)
+        if not ended(record):
             raise WaitTimeout(f"no result within {timeout:g} s", job_id=job_id)
         return outcome(record)
 
     def wait_record(self, job_id: str, timeout: float) -> dict[str, Any]:
         """The record of a job, as soon as it has ended, or as it is when *timeout* seconds are over."""
+        record = self.record(job_id)
+        if ended(record):
+            return record
         return self.results.wait(job_id, timeout) or self.record(job_id)
 
     def jobs(
@@ -295,45 +293,34 @@ class Farm:
             yield from (Entry("", job_id, 0, State.SUCCEEDED) for job_id in self.results.ids())
 
     def _describe(self, entry: Entry) -> dict[str, Any]:
-        record = self.results.get(entry.id)
+        record = self.results.get(entry.id) or self.spool.dead.reason(entry.id)
         if record is not None:
             return record
         try:
             with open(entry.path, "rb") as file:
-                job = Job.header(file.readline())
-                claimed = os.fstat(file.fileno()).st_ctime
+                task, claimed = _task_in(file.readline()), os.fstat(file.fileno()).st_ctime
         except FileNotFoundError:
             return self.record(entry.id)  # it moved on meanwhile
-        lines = self.results.read_log(entry.id)
         running = entry.state is State.RUNNING
+        lines = self.results.read_log(entry.id) if running else []
         return {
             "id": entry.id,
-            "task": job.task,
+            "task": task,
             "status": entry.state,
             "attempts": entry.attempts,
-            "created": job.created,
+            "created": born(entry.id),
             "started": claimed if running else None,
             "finished": None,
-            "progress": next((line["progress"] for line in reversed(lines) if running and "progress" in line), None),
+            "progress": next((line["progress"] for line in reversed(lines) if "progress" in line), None),
         }
 
 
-def outcome(record: Mapping[str, Any]) -> Any:
-    """The result in the record of an ended job. Raises JobFailed or JobCancelled when there is none."""
-    if record["status"] == State.SUCCEEDED:
-        return record["result"]
-    error = JobCancelled if record["status"] == State.CANCELLED else JobFailed
-    raise error(record["error"], code=record["code"], record=dict(record))
+def _task_in(line: bytes) -> str:
+    try:
+        return Job.header(line).task
+    except DamagedJob:
+        return "?"  # who claims it will see, and say so
 
 
-def _pictures(image: Picture | None) -> list[bytes]:
-    """The encoded bytes of one picture, or none."""
-    if image is None:
-        return []
-    if isinstance(image, bytes):
-        return [image]
-    if isinstance(image, (str, os.PathLike)):
-        return [Path(image).read_bytes()]
-    import cv2
-
-    return [cv2.imencode(".png", image)[1].tobytes()]
+def _bytes_of(picture: Picture | None) -> list[bytes]:
+    return [] if picture is None else [images.encoded(picture)]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import os
 import re
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spoolfarm.errors import BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image, ImageFile
+
+    #: What a picture may be given as: a path, its encoded bytes, or an array (height, width[, 3]) in BGR order.
+    Picture: TypeAlias = str | os.PathLike[str] | bytes | np.ndarray[Any, Any]
 
 #: What a picture file begins with, by its format's name in Pillow. RIFF containers are WebP when bytes 8 to 12 say so.
 MAGIC = {
@@ -43,6 +48,17 @@ class Header:
     format: str
     width: int
     height: int
+
+
+def encoded(picture: Picture) -> bytes:
+    """The encoded bytes of a picture; an array becomes a PNG."""
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, (str, os.PathLike)):
+        return Path(picture).read_bytes()
+    import cv2
+
+    return cv2.imencode(".png", picture)[1].tobytes()
 
 
 def from_base64(text: str, field: str = "image") -> bytes:

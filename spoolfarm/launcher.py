@@ -121,7 +121,7 @@ class Launcher:
         """Be the only launcher on this spool. Raises FarmRunning that names the other."""
         info = f"{self._spool.root}/launcher.json"
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=1)  # somebody may be trying whether it is free
         except Timeout:
             try:
                 other = json.loads(files.read(info))

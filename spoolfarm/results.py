@@ -15,10 +15,11 @@ import logging
 import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from spoolfarm import files
+from spoolfarm.errors import JobCancelled, JobFailed
 from spoolfarm.job import Result, State
 from spoolfarm.watch import APPEARED, RESCAN, Arrivals, Watch
 
@@ -170,3 +171,16 @@ class Results:
 def ended(record: dict[str, Any]) -> bool:
     """Whether *record* is of a job that is over."""
     return record["status"] in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+def outcome(record: Mapping[str, Any]) -> Any:
+    """The result in the record of an ended job. Raises JobFailed or JobCancelled when there is none."""
+    if record["status"] == State.SUCCEEDED:
+        return record["result"]
+    raise failure(record)
+
+
+def failure(record: Mapping[str, Any]) -> JobFailed:
+    """How a job ended that has no result, as an error."""
+    kind = JobCancelled if record["status"] == State.CANCELLED else JobFailed
+    return kind(record.get("error") or "", code=record.get("code") or "", record=dict(record))

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from spoolfarm import errors
-from spoolfarm.errors import FarmError, InvalidRequest, JobCancelled, JobFailed, WaitTimeout
+from spoolfarm.errors import FarmError, InvalidRequest, JobCancelled, WaitTimeout
 from spoolfarm.job import State
+from spoolfarm.results import failure
 
 #: Seconds to wait where a Retry-After is not a number.
 RETRY_AFTER = 1.0
@@ -158,12 +159,6 @@ class Wire:
             return Answer(response.status, response.headers, json.loads(data))
         except ValueError as error:
             raise Unreachable(f"{self.url} answered {response.status} with no JSON; is it a farm?") from error
-
-
-def failure(record: dict[str, Any]) -> JobFailed:
-    """How the job of *record* ended, as an error."""
-    kind = JobCancelled if record["status"] == State.CANCELLED else JobFailed
-    return kind(record.get("error") or "", code=record.get("code") or "", record=record)
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

@@ -11,14 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from statistics import median, median_low
-from typing import NamedTuple
 
 import numpy as np
 
 from spoolfarm.ocr.page import Line
 
-#: The narrowest gutter and the narrowest column, in line heights, and the fewest rows of a column.
-GUTTER, COLUMN, ROWS = 0.7, 8.0, 3
+#: The narrowest column, in line heights, and the fewest rows of one.
+COLUMN, ROWS = 8.0, 3
+#: How far a line may lean into a gutter, in line heights.
+INTRUSION = 0.5
 #: A column's middle row fills at least this part of its width; a table's column hardly ever does.
 FULL = 0.75
 #: At most this part of the lines may run across a gutter.
@@ -31,14 +32,6 @@ LEANS = [side * step / 100 for step in range(11) for side in ((1, -1) if step el
 OVERLAP = 0.5
 #: Pieces of a row are cells, joined by a tab, when their boxes are further apart than this many heights.
 CELL = 0.5
-
-
-class Gutter(NamedTuple):
-    """A strip between columns: its edges, and how many cells cross it."""
-
-    left: float
-    right: float
-    crossing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +54,29 @@ class Cell:
         return (self.top + self.bottom) / 2
 
     @property
+    def centre(self) -> float:
+        return (self.left + self.right) / 2
+
+    @property
     def height(self) -> float:
         return self.bottom - self.top
 
     @property
     def width(self) -> float:
         return self.right - self.left
+
+
+@dataclass(frozen=True, slots=True)
+class Gutter:
+    """The middle of the white strip between two columns, and how many cells run across it."""
+
+    x: float
+    #: How far a cell must stick out on both sides to run across; short of that it only leans into the gutter.
+    reach: float
+    crossing: int
+
+    def crossed_by(self, cell: Cell) -> bool:
+        return cell.left < self.x - self.reach and cell.right > self.x + self.reach
 
 
 def arrange(lines: Sequence[Line], rotation: int, order: str) -> tuple[tuple[Line, ...], str]:
@@ -135,16 +145,14 @@ def split(cells: list[Cell]) -> list[list[Cell]]:
     gutter = find_gutter(cells)
     if gutter is None:
         return [cells] if cells else []
-    left, right, _ = gutter
     blocks: list[list[Cell]] = []
-    downwards = sorted(cells, key=lambda cell: cell.middle)
-    for crosses, run in groupby(downwards, key=lambda cell: cell.left < right and cell.right > left):
+    for crosses, run in groupby(sorted(cells, key=lambda cell: cell.middle), key=gutter.crossed_by):
         band = list(run)
         if crosses:
             blocks.append(band)
         else:
-            blocks += split([cell for cell in band if cell.right <= left])
-            blocks += split([cell for cell in band if cell.left >= right])
+            blocks += split([cell for cell in band if cell.centre < gutter.x])
+            blocks += split([cell for cell in band if cell.centre >= gutter.x])
     return blocks
 
 
@@ -154,16 +162,17 @@ def find_gutter(cells: list[Cell]) -> Gutter | None:
         return None
     lefts = np.array([cell.left for cell in cells])
     rights = np.array([cell.right for cell in cells])
-    gap = GUTTER * median(cell.height for cell in cells)
-    before = (rights[None, :] <= rights[:, None]).sum(axis=1)
-    behind = (lefts[None, :] >= rights[:, None] + gap).sum(axis=1)
-    crossing = len(cells) - before - behind
-    possible = np.flatnonzero((np.minimum(before, behind) >= ROWS) & (crossing <= ACROSS * len(cells)))
-    clearest = possible[np.lexsort((-np.minimum(before, behind)[possible], crossing[possible]))]
-    for index in clearest[:TRIES]:
-        gutter = Gutter(float(rights[index]), float(rights[index] + gap), int(crossing[index]))
-        if is_column([cell for cell in cells if cell.right <= gutter.left]) and is_column(
-            [cell for cell in cells if cell.left >= gutter.right]
+    reach = INTRUSION * median(cell.height for cell in cells)
+    tried = rights + reach
+    crossing = ((lefts < tried[:, None] - reach) & (rights > tried[:, None] + reach)).sum(axis=1)
+    before = ((lefts + rights) / 2 < tried[:, None]).sum(axis=1)
+    smaller = np.minimum(before, len(cells) - before)
+    possible = np.flatnonzero((smaller >= ROWS) & (crossing <= ACROSS * len(cells)))
+    for index in possible[np.lexsort((-smaller[possible], crossing[possible]))][:TRIES]:
+        gutter = Gutter(float(tried[index]), float(reach), int(crossing[index]))
+        beside = [cell for cell in cells if not gutter.crossed_by(cell)]
+        if is_column([cell for cell in beside if cell.centre < gutter.x]) and is_column(
+            [cell for cell in beside if cell.centre >= gutter.x]
         ):
             return gutter
     return None
@@ -182,6 +191,8 @@ def straightened(cells: list[Cell]) -> list[Cell]:
 
 def is_column(cells: list[Cell]) -> bool:
     """Whether *cells* look like prose: several rows that fill most of a width many letters wide."""
+    if not cells:
+        return False
     width = max(cell.right for cell in cells) - min(cell.left for cell in cells)
     found = rows(cells)
     if len(found) < ROWS or width < COLUMN * median(cell.height for cell in cells):

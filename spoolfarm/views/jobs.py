@@ -63,8 +63,8 @@ def listing() -> Response:
 
 @blueprint.get("/<job_id>")
 def show(job_id: str) -> Response:
-    """All that is known of a job."""
-    return answer(farm().record(job_id))
+    """All that is known of a job; with `Prefer: wait=SECONDS` as soon as it has ended."""
+    return answer(farm().wait_record(job_id, prefer_wait() or 0))
 
 
 @blueprint.delete("/<job_id>")

@@ -8,6 +8,8 @@ import socket
 from pathlib import Path
 from typing import Any, Protocol
 
+import requests
+
 from tests.running import ROOT, RunningFarm
 
 #: What no answer may show: where the farm lies on the disk, and how its code looks.
@@ -34,6 +36,13 @@ def refused(answer: Answered, status: int, *words: str) -> dict[str, Any]:
     for secret in SECRET:
         assert secret not in answer.text
     return body
+
+
+def multipart(*parts: tuple[str, Any]) -> dict[str, Any]:
+    """What a test client needs to POST *parts*, each a name with a text or with a file's name and bytes."""
+    files = [(name, value if isinstance(value, tuple) else (None, value)) for name, value in parts]
+    request = requests.Request("POST", "http://localhost", files=files or {"": (None, "")}).prepare()
+    return {"data": request.body, "content_type": request.headers["Content-Type"]}
 
 
 def exchange(port: int, data: bytes, *, finish: bool = False) -> tuple[int, dict[str, str], bytes]:

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from spoolfarm.job import Job
 from spoolfarm.views import FARM
-from tests.http.asking import files_of, refused
+from tests.http.asking import files_of, multipart, refused
 from tests.http.conftest import Make
 from tests.http.pictures import grain, small, text_of
 from tests.running import RunningFarm, until
@@ -93,16 +93,15 @@ def test_several_pictures_keep_their_order(front: FlaskClient) -> None:
 
 
 def test_a_multipart_job_has_the_same_fields(front: FlaskClient) -> None:
-    form = [
-        ("task", (None, "echo")),
-        ("params", (None, '{"n": 7}')),
-        ("priority", (None, "2")),
+    parts = multipart(
+        ("task", "echo"),
+        ("params", '{"n": 7}'),
+        ("priority", "2"),
         ("image", ("a.png", b"first")),
         ("file", ("b.png", b"second")),
-        ("images", (None, text_of(b"third"))),
-    ]
-    request = requests.Request("POST", "http://localhost/v1/jobs", files=form).prepare()
-    answer = front.post("/v1/jobs", data=request.body, content_type=request.headers["Content-Type"])
+        ("images", text_of(b"third")),
+    )
+    answer = front.post("/v1/jobs", **parts)
     assert answer.status_code == 202
     job = kept(front, answer.get_json()["id"])
     assert (job.task, dict(job.params), job.priority) == ("echo", {"n": 7}, 2)
@@ -122,9 +121,7 @@ def test_the_base64_may_come_in_many_ways_and_is_the_same_picture(front: FlaskCl
         "plus as blank": text.replace("+", " "),
     }.get(way, text)
     body = {"task": "ocr", "image": sent}
-    answer = front.post("/v1/jobs", **{"json" if kind == "json" else "data": body})
-    if kind == "multipart":
-        answer = front.post("/v1/jobs", data=body, content_type="multipart/form-data")
+    answer = front.post("/v1/jobs", **({"json": body} if kind == "json" else multipart(*body.items())))
     assert answer.status_code == 202, answer.text
     assert list(kept(front, answer.get_json()["id"]).images) == [picture]
 

@@ -725,7 +725,7 @@ def after(tree: Tree, promised: list[str], done: list[str]) -> list[str]:
 def test_when_the_power_is_really_cut_while_jobs_come_and_go_nothing_is_lost(disk: Disk) -> None:
     chance = random.Random(6)
     total = 0
-    for round_ in range(5):
+    for round_ in range(12):
         tree = Tree(disk.root / str(round_))
         with (
             forked(lambda writer, tree=tree: submit(tree, writer, 10_000)) as (submitter, acks),  # type: ignore[misc]
@@ -743,7 +743,7 @@ def test_when_the_power_is_really_cut_while_jobs_come_and_go_nothing_is_lost(dis
         found = after(tree, promised, done)
         assert sound(Tally(violations=found)), round_
         total += len(promised)
-    assert total > 50
+    assert total > 150
 
 
 def cut_right_after_the_last_promise(disk: Disk) -> list[str]:

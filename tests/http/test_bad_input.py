@@ -1,0 +1,468 @@
+"""Hostile and sloppy input on every face that takes a body: a 4xx that names the field, and the farm goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+import requests
+from flask.testing import FlaskClient
+
+from spoolfarm.views import FARM
+from tests.http.asking import Answered, exchange, multipart, refused
+from tests.http.conftest import Make
+from tests.http.pictures import bomb, grain, png, small, text_of
+from tests.running import RunningFarm
+
+#: How a job, a call and a page are sent, as JSON, as multipart and as a form: the face, and the name of the picture.
+FACES = ("/v1/jobs", "/v1/jobs multipart", "/v1/jobs file", "/v1/run/ocr", "/v1/run/ocr file", "/tyocr")
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+#: A form for /tyocr.
+PAGE = b"imgbase64=" + quote_plus(text_of(small())).encode()
+
+
+def send(front: FlaskClient, face: str, picture: bytes | str) -> tuple[Answered, str]:
+    """Send a picture, or what stands for its base64, to *face*; the answer, and the field's name there."""
+    path, _, way = face.partition(" ")
+    text = picture if isinstance(picture, str) else text_of(picture)
+    if path == "/tyocr":
+        return front.post(path, data={"imgbase64": text}), "imgbase64"
+    if not way:
+        return front.post(path, json={"task": "ocr", "image": text}), "image"
+    sent = ("../../a.png", picture) if way == "file" else text
+    return front.post(path, **multipart(("task", "ocr"), ("image", sent))), "image"
+
+
+def post(front: FlaskClient, body: Any, face: str = "/v1/jobs") -> Answered:
+    """POST JSON; what is no text or bytes is made into it."""
+    data = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    return front.post(face, data=data, content_type=JSON)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_queued(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is refused leaves no job and no half-written file."""
+    front = request.getfixturevalue("front") if "front" in request.fixturenames else None
+    if front is None or "accepted" in request.node.name:
+        yield
+        return
+    spool = front.application.extensions[FARM].spool
+    before = spool.count()
+    yield
+    assert spool.count() == before
+    assert not os.listdir(spool.tmp)
+
+
+# Pictures.
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow warns of what it then refuses
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize(
+    ("picture", "status", "word"),
+    [
+        (b"just words, and many of them", 415, "is not a picture of a type we take"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "is not a picture"),
+        (b"%PDF-1.7", 415, "is not a picture"),
+        (b"\0" * 1000, 415, "is not a picture"),
+        (b"\x89PNG\r\n\x1a\n", 400, "header cannot be read"),
+        (b"\xff\xd8\xff", 400, "header cannot be read"),
+        (b"BM", 400, "header cannot be read"),
+        (b"GIF89a", 400, "header cannot be read"),
+        (b"II*\0\xff\xff\xff\xff", 400, "header cannot be read"),
+        (b"RIFF\xff\xff\xff\xffWEBPVP8 ", 400, "header cannot be read"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", 415, "is not a picture"),
+        (small("JPEG")[:150], 400, "header cannot be read"),
+        (png(0, 20, b""), 400, "PNG"),
+        (png(30000, 30000, b""), 413, "30000 x 30000 pixels"),
+        (png(2**31 - 1, 2**31 - 1, b""), 413, "pixels"),
+        (png(20000, 10, b""), 413, "20000 x 10 pixels"),
+    ],
+    ids=lambda value: None if isinstance(value, bytes) else str(value),
+)
+def test_what_is_no_good_picture_is_refused_from_its_header(
+    front: FlaskClient, face: str, picture: bytes, status: int, word: str
+) -> None:
+    answer, field = send(front, face, picture)
+    refused(answer, status, f"{field}: ", word)
+
+
+@pytest.mark.parametrize("face", [face for face in FACES if not face.endswith("file")])
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "is empty"),
+        (" \r\n\t ", "is empty"),
+        ("data:image/png;base64,", "is empty"),
+        ("====", "is empty"),
+        ("A", "is not base64"),
+        ("AAAAA", "is not base64"),
+        ("!!!!", "is not base64"),
+        ("QUJD=QUJD", "is not base64"),
+        ("ÄÖÜ€", "is not base64"),
+        ("QUJD\0QUJD", "is not base64"),
+        ("data:image/png,QUJD", "is not base64"),
+        ("data:" + "a" * 100_000 + ";base64,QUJD", "is not base64"),
+        ("http://127.0.0.1/picture.png", "is not base64"),
+        ("file:///etc/passwd", "is not base64"),
+    ],
+)
+def test_what_is_no_base64_is_refused(front: FlaskClient, face: str, text: str, word: str) -> None:
+    answer, field = send(front, face, text)
+    refused(answer, 400, f"{field}: {word}")
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_bomb_of_900_million_pixels_is_answered_from_its_header_within_200_ms(front: FlaskClient, face: str) -> None:
+    picture, seconds = bomb(), []
+    for _ in range(3):  # the quickest counts: the machine may be busy, the front may not
+        start = time.perf_counter()
+        answer, field = send(front, face, picture)
+        seconds.append(time.perf_counter() - start)
+        assert refused(answer, 413, f"{field}: 30000 x 30000 pixels")["code"] == "too_large"
+    assert min(seconds) < 0.2
+
+
+@pytest.mark.parametrize("cut", [0.05, 0.5, 0.95])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF"])
+def test_a_truncated_picture_never_costs_a_worker(live: RunningFarm, kind: str, cut: float) -> None:
+    workers, whole = set(live.workers()), grain(kind)
+    answer = requests.post(
+        f"{live.url}/v1/run/ocr", json={"image": text_of(whole[: int(len(whole) * cut)])}, timeout=60
+    )
+    if answer.status_code != 200:  # some decoders make do with what there is
+        assert refused(answer, 400)["code"] == "broken_image"
+    assert set(live.workers()) == workers
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [png(100, 100, b"\0" * 50), png(100, 100, b""), png(10, 10, bytes(10_000_000)), png(7000, 7000, b"\0")],
+    ids=["little", "nothing", "too much", "almost too big"],
+)
+def test_a_header_that_lies_never_costs_a_worker(live: RunningFarm, picture: bytes) -> None:
+    workers = set(live.workers())
+    answer = requests.post(f"{live.url}/v1/run/ocr", json={"image": text_of(picture)}, timeout=60)
+    if answer.status_code != 200:
+        assert refused(answer, 400)["code"] == "broken_image"
+    assert set(live.workers()) == workers
+
+
+# JSON.
+
+
+@pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("task", value) for value in (1, None, True, ["echo"], {"echo": 1})],
+        *[("image", value) for value in (1, ["x"], {}, True)],
+        *[("images", value) for value in (1, "x", {}, [1], [None], [["x"]])],
+        *[("params", value) for value in ([], "{}", None, 1, [["n", 1]])],
+        *[("priority", value) for value in ("5", 5.0, True, None, [], 10, -1, 10**400)],
+        ("bogus", 1),
+        ("Task", "echo"),
+        ("__class__", "x"),
+    ],
+)
+def test_a_wrong_value_is_400_and_its_field_is_named(front: FlaskClient, face: str, field: str, value: Any) -> None:
+    body = refused(post(front, {"task": "echo", field: value}, face), 400, field)
+    assert body["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *["", " ", "{", "[]", "null", "1", '"x"', "{'task': 'echo'}", '{"task": "echo"} more', '{"task": "echo",}'],
+        b'{"task": "\xff\xfe"}',
+        b"\x89PNG\r\n\x1a\n",
+        "[" * 100_000,
+        '{"task": "echo", "params": ' + '{"a":' * 100_000 + "1" + "}" * 100_001,
+        '{"task": "echo", "params": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}}",
+        '{"task": "echo", "params": {"a": ' + "[" * 40 + "]" * 40 + "}}",
+        *['{"task": "echo", "params": {"n": %s}}' % value for value in ("NaN", "Infinity", "-Infinity", "9" * 5000)],
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_what_is_no_json_object_is_400(front: FlaskClient, face: str, body: str | bytes) -> None:
+    refused(post(front, body, face), 400, "the body")
+
+
+@pytest.mark.parametrize("kind", ["json", "multipart"])
+@pytest.mark.parametrize(
+    "params",
+    ['{"n": 1e999}', '{"n": [{"m": -1e999}]}', r'{"n": "\ud800"}', r'{"\udfff": 1}', r'{"n": [["\ud83d"]]}'],
+)
+def test_parameters_that_no_job_file_can_hold_are_400(front: FlaskClient, kind: str, params: str) -> None:
+    if kind == "json":
+        answer = post(front, f'{{"task": "echo", "params": {params}}}')
+    else:
+        answer = front.post("/v1/jobs", **multipart(("task", "echo"), ("params", params)))
+    refused(answer, 400, "params: ")
+
+
+@pytest.mark.parametrize(
+    ("params", "word"),
+    [
+        ({"seconds": "1"}, "params.seconds"),
+        ({"seconds": -1}, "params.seconds"),
+        ({"seconds": 1e300}, "params.seconds"),
+        ({"seconds": 10**400}, "params.seconds"),
+        ({"seconds": None}, "params.seconds"),
+        ({"seconds": []}, "params.seconds"),
+    ],
+)
+def test_parameters_that_can_never_work_are_422(front: FlaskClient, params: dict[str, Any], word: str) -> None:
+    for face in ("/v1/jobs", "/v1/run/echo"):
+        assert refused(post(front, {"task": "echo", "params": params}, face), 422, word)["code"] == "invalid_params"
+
+
+def test_a_parameter_the_task_does_not_have_is_422(front: FlaskClient) -> None:
+    body = {"task": "ocr", "image": text_of(small()), "params": {"bogus": 1}}
+    refused(post(front, body), 422, "params.bogus")
+
+
+@pytest.mark.parametrize("name", ["nosuch", "../echo", "\0", "echo\n", "\ud800", "x" * 1_000_000, "Echo", "__init__"])
+def test_a_task_that_is_none_is_404_and_its_name_is_not_repeated_at_length(front: FlaskClient, name: str) -> None:
+    answer = post(front, {"task": name})
+    assert refused(answer, 404, "no task is called")["code"] == "unknown_task"
+    assert len(answer.text) < 2000
+
+
+def test_a_missing_task_is_named(front: FlaskClient) -> None:
+    for body in ({}, {"task": ""}, {"image": text_of(small())}):
+        refused(post(front, body), 400, "task: is missing")
+
+
+@pytest.mark.parametrize("count", [0, 2, 50])
+def test_a_wrong_number_of_pictures_is_400(front: FlaskClient, count: int) -> None:
+    refused(post(front, {"task": "ocr", "images": [text_of(small())] * count}), 400, "image", f"not {count}")
+
+
+def test_image_and_images_together_are_400(front: FlaskClient) -> None:
+    refused(post(front, {"task": "echo", "image": "QUJD", "images": ["QUJD"]}), 400, "image, images")
+
+
+def test_the_bad_one_of_several_pictures_is_named(front: FlaskClient) -> None:
+    refused(post(front, {"task": "echo", "images": ["QUJD", "QUJD", "***"]}), 400, "images[2]: ")
+
+
+@pytest.mark.parametrize("kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "image/png", "json"])
+@pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo"])
+def test_another_content_type_is_415(front: FlaskClient, face: str, kind: str | None) -> None:
+    answer = front.post(face, data=b'{"task": "echo"}', content_type=kind)
+    assert refused(answer, 415, "application/json")["code"] == "unsupported_media"
+
+
+def test_text_in_every_script_is_accepted(front: FlaskClient) -> None:
+    params = {"a": "é 文 🦊 \0  ", "文": [True, None, -0.0, 2**63]}
+    answer = post(front, {"task": "echo", "params": params})
+    assert answer.status_code == 202
+    job_id = json.loads(answer.text)["id"]
+    with open(front.application.extensions[FARM].spool.find(job_id).path, encoding="utf-8") as file:
+        assert json.loads(file.readline())["params"] == params
+
+
+# Forms.
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("params", value) for value in ("{", "[]", "", "{" * 100_000, '{"n": NaN}', ("params.json", b"{}"))],
+        *[("priority", value) for value in ("x", "", "-1", "10", "9" * 5000, "٣", ("priority.txt", b"5"))],
+        *[("bogus", value) for value in ("1", ("x.png", b"x"))],
+        ("file", "QUJD"),
+        ("task", ("task.txt", b"echo")),
+    ],
+)
+def test_a_wrong_part_is_400_and_named(front: FlaskClient, name: str, value: Any) -> None:
+    for face in ("/v1/jobs", "/v1/run/echo"):
+        refused(front.post(face, **multipart(("task", "echo"), (name, value))), 400, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("multipart/form-data", b"whatever"),
+        ("multipart/form-data; boundary=x", b"whatever"),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="task"\r\n\r\necho'),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\necho\r\n--x--"),
+        (f"multipart/form-data; boundary={'x' * 5000}", b"whatever"),
+    ],
+)
+def test_a_malformed_multipart_body_is_400(front: FlaskClient, kind: str, data: bytes) -> None:
+    for face in ("/v1/jobs", "/tyocr"):
+        refused(front.post(face, data=data, content_type=kind), 400)
+
+
+def test_too_many_parts_are_413(front: FlaskClient) -> None:
+    parts = multipart(("task", "echo"), *[("image", "QUJD")] * 150)
+    for face in ("/v1/jobs", "/v1/run/echo", "/tyocr"):
+        answer = front.post(face, **parts)
+        assert refused(answer, 413, "100 parts")["code"] == "too_large"
+
+
+def test_a_text_field_of_600_kb_is_accepted(front: FlaskClient) -> None:
+    parts = multipart(("task", "echo"), ("image", "A" * 600 * 1024))
+    assert front.post("/v1/jobs", **parts).status_code == 202
+
+
+# Bodies.
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_body_over_the_limit_is_413(front: FlaskClient, face: str) -> None:
+    answer, _ = send(front, face, b"A" * (5 << 20))
+    assert refused(answer, 413, "FARM_MAX_BODY_MB")["code"] == "too_large"
+
+
+def test_a_body_just_under_the_limit_is_accepted(make: Make) -> None:
+    front = make(FARM_MAX_BODY_MB=1)
+    text = "A" * (2**20 - 100)
+    assert post(front, {"task": "echo", "image": text[: len(text) // 4 * 4]}).status_code == 202
+
+
+def head(face: str, kind: str, *more: str) -> bytes:
+    """The head of a POST."""
+    lines = [f"POST {face} HTTP/1.1", "Host: localhost", f"Content-Type: {kind}", *more, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def chunked(data: bytes, size: int = 50_000) -> bytes:
+    """*data* in chunks, with the last one that ends it."""
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+
+
+@pytest.mark.parametrize(
+    ("face", "kind", "begin"),
+    [
+        ("/v1/jobs", JSON, b'{"task": "echo"}'),
+        ("/v1/run/echo", JSON, b"{}"),
+        ("/tyocr", FORM, PAGE + b"&a="),
+    ],
+)
+def test_a_body_that_goes_on_over_the_limit_is_413_however_it_is_sent(
+    idle: RunningFarm, face: str, kind: str, begin: bytes
+) -> None:
+    data, before = begin + b" " * 1_200_000, idle.get("/ready")[1]["queued"]
+    for sent in (
+        head(face, kind, f"Content-Length: {len(data)}") + data,
+        head(face, kind, "Transfer-Encoding: chunked") + chunked(data),
+    ):
+        status, headers, body = exchange(idle.port, sent)
+        assert (status, json.loads(body)["code"]) == (413, "too_large")
+        assert headers["content-type"] == JSON
+    assert idle.get("/ready")[1]["queued"] == before
+
+
+def test_a_body_in_chunks_is_accepted(idle: RunningFarm) -> None:
+    data = json.dumps({"task": "echo", "image": text_of(bytes(300_000))}).encode()
+    status, _, body = exchange(idle.port, head("/v1/jobs", JSON, "Transfer-Encoding: chunked") + chunked(data))
+    assert (status, json.loads(body)["status"]) == (202, "queued")
+
+
+@pytest.mark.parametrize(
+    ("face", "kind", "data"), [("/v1/jobs", JSON, b'{"task": "echo"}'), ("/tyocr", FORM, PAGE)], ids=["json", "form"]
+)
+@pytest.mark.parametrize("framing", ["length", "no last chunk", "half a chunk", "no chunk"])
+def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(
+    idle: RunningFarm, face: str, kind: str, data: bytes, framing: str
+) -> None:
+    before = idle.get("/ready")[1]["queued"]
+    sent = {
+        "length": head(face, kind, f"Content-Length: {len(data) + 1}") + data,
+        "no last chunk": head(face, kind, "Transfer-Encoding: chunked") + chunked(data)[:-5],
+        "half a chunk": head(face, kind, "Transfer-Encoding: chunked") + b"fff\r\n" + data,
+        "no chunk": head(face, kind, "Transfer-Encoding: chunked") + b"zz\r\n" + data,
+    }[framing]
+    status, headers, body = exchange(idle.port, sent, finish=True)
+    assert (status, headers["content-type"]) == (400, JSON)
+    assert json.loads(body)["error"] == "the request is malformed, or broke off"
+    assert idle.get("/ready")[1]["queued"] == before
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"garbage\r\n\r\n", 400),
+        (b"GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a\x01b\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X: a\r\n" * 200 + b"\r\n", 431),
+        (b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nPATH_INFO: /health\r\nSCRIPT_NAME: /nowhere\r\n\r\n", 404),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /x\r\n\r\n", 200),
+    ],
+    ids=lambda value: value[:40].decode() if isinstance(value, bytes) else "",
+)
+def test_a_request_that_is_no_http_is_answered_in_json_too(idle: RunningFarm, data: bytes, status: int) -> None:
+    answered, headers, body = exchange(idle.port, data)
+    assert (answered, headers["content-type"]) == (status, JSON)
+    if status != 200:
+        assert json.loads(body).keys() == {"error", "code"}
+
+
+# Addresses and methods.
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO")
+
+
+def addresses(front: FlaskClient) -> dict[str, set[str]]:
+    """Every address, with the methods it takes."""
+    found: dict[str, set[str]] = {}
+    for rule in front.application.url_map.iter_rules():
+        assert rule.methods is not None
+        path = rule.rule.replace("<job_id>", "0" * 24).replace("<task>", "echo")
+        found.setdefault(path, set()).update(rule.methods)
+    return found
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_on_every_address_has_an_answer(front: FlaskClient, method: str) -> None:
+    for path, methods in addresses(front).items():
+        answer = front.open(path, method=method)
+        if method not in methods:
+            assert set(answer.headers["Allow"].split(", ")) == methods
+            if method != "HEAD":
+                body = refused(answer, 405)
+                assert body["code"] == "method_not_allowed"
+        elif path != "/ready":
+            assert answer.status_code in (200, 400, 404, 415), (path, answer.text)
+
+
+def test_an_address_that_is_none_is_404_in_json(front: FlaskClient) -> None:
+    for path in ("/nowhere", "/v1", "/v1/", "/v1//jobs", "/v1/jobs/", "/health/", "/.env", "/static/x", "/%00", "/é"):
+        assert refused(front.get(path), 404)["code"] == "not_found"
+
+
+# All at once.
+
+
+def test_after_all_this_the_same_workers_do_the_next_job(live: RunningFarm) -> None:
+    workers = set(live.workers())
+    bodies = [
+        b"[" * 100_000,
+        b'{"task": "echo", "params": {"n": 1e999}}',
+        b'{"task": "echo", "params": {"n": "\\ud800"}}',
+        b'{"task": "ocr", "image": "' + text_of(bomb()).encode() + b'"}',
+        b'{"task": "ocr", "image": "' + text_of(png(100, 100, b"")).encode() + b'"}',
+        b'{"task": "echo", "params": {"seconds": "x"}}',
+    ]
+    for _ in range(5):
+        for data in bodies:
+            answer = requests.post(f"{live.url}/v1/jobs", data=data, headers={"Content-Type": JSON}, timeout=60)
+            assert 200 <= answer.status_code < 500
+    assert live.post("/v1/run/echo", {"params": {"n": 1}}) == (200, {"params": {"n": 1}, "bytes": 0})
+    assert set(live.workers()) == workers

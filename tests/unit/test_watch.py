@@ -1,0 +1,417 @@
+"""Wake-ups: every one arrives, and where the system gives none, a look does."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from watchdog.observers import inotify_c
+
+from spoolfarm import watch
+from spoolfarm.watch import APPEARED, WRITTEN, Arrivals, Watch
+from tests.running import until
+
+#: Seconds in which a wake-up has to come; a lost one takes RESCAN, which these tests set to more.
+SOON = 20.0
+
+
+@pytest.fixture
+def no_rescan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks by himself for a minute, so that a lost wake-up shows."""
+    monkeypatch.setattr(watch, "RESCAN", 60.0)
+
+
+@pytest.fixture
+def arrivals(tmp_path: Path) -> Iterator[Arrivals]:
+    made = Arrivals(str(tmp_path))
+    yield made
+    made.close()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+# One waiter.
+
+
+def test_an_event_ends_the_wait_and_names_the_file(tmp_path: Path) -> None:
+    watching = Watch(str(tmp_path), APPEARED)
+    (tmp_path / "one").touch()
+    os.rename(tmp_path / "one", tmp_path / "two")
+    assert watching.wait(SOON) == [b"one", b"two"]
+    assert watching.wait(0.01) == []
+    assert not watching.polls
+    watching.close()
+
+
+def test_a_bell_is_heard_when_it_is_closed(tmp_path: Path) -> None:
+    bell = tmp_path / "bell"
+    bell.touch()
+    watching = Watch(str(tmp_path), WRITTEN)
+    bell.read_bytes()
+    assert watching.wait(0.01) == []
+    os.close(os.open(bell, os.O_WRONLY))
+    assert watching.wait(SOON) == [b"bell"]
+    watching.close()
+
+
+def test_a_wake_from_a_signal_handler_ends_the_wait(tmp_path: Path) -> None:
+    watching = Watch(str(tmp_path), APPEARED)
+    before = signal.signal(signal.SIGUSR1, lambda *_: watching.wake())
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        start = time.monotonic()
+        assert watching.wait(60) == []
+        assert time.monotonic() - start < SOON
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        watching.close()
+
+
+def test_no_number_of_wakes_blocks(tmp_path: Path) -> None:
+    watching = Watch(str(tmp_path), APPEARED)
+    for _ in range(100_000):
+        watching.wake()
+    assert watching.wait(SOON) == []
+    watching.close()
+
+
+def test_a_closed_watch_gives_its_descriptors_back(tmp_path: Path) -> None:
+    before = descriptors()
+    watching = Watch(str(tmp_path), APPEARED)
+    assert descriptors() == before + 3
+    watching.close()
+    assert descriptors() == before
+
+
+def no_instances(patch: pytest.MonkeyPatch) -> None:
+    def init() -> int:
+        inotify_c.ctypes.set_errno(errno.EMFILE)
+        return -1
+
+    patch.setattr(inotify_c, "inotify_init", init)
+
+
+def no_watches(patch: pytest.MonkeyPatch) -> None:
+    def add(descriptor: int, path: bytes, events: int) -> int:
+        inotify_c.ctypes.set_errno(errno.ENOSPC)
+        return -1
+
+    patch.setattr(inotify_c, "inotify_add_watch", add)
+
+
+def no_inotify(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "watchdog.observers.inotify_c", None)
+    patch.delattr("watchdog.observers.inotify_c")
+
+
+Lack = Callable[[pytest.MonkeyPatch], None]
+LACKS = pytest.mark.parametrize("lack", [no_instances, no_watches, no_inotify], ids=lambda lack: lack.__name__)
+
+
+@LACKS
+def test_where_the_system_gives_no_events_a_watch_polls_and_says_so_once(
+    lack: Lack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = descriptors()
+    lack(monkeypatch)
+    with caplog.at_level(logging.WARNING):
+        watching = Watch(str(tmp_path), APPEARED)
+    assert watching.polls
+    start = time.monotonic()
+    assert watching.wait(60) == []
+    assert time.monotonic() - start < SOON
+    assert [record.getMessage().count("polling every 20 ms") for record in caplog.records] == [1]
+    watching.close()
+    assert descriptors() == before
+
+
+# Many waiters.
+
+
+def crowd(arrivals: Arrivals, path: Path, names: list[str], seconds: float = 60.0) -> Callable[[], dict[str, float]]:
+    """A thread waits for each of *names*. Returns a function that waits for them, and tells how long each one took
+    from the moment its name appeared."""
+    late: dict[str, float] = {}
+
+    def wait(name: str) -> None:
+        def look() -> float | None:
+            try:
+                return os.stat(path / name).st_mtime
+            except FileNotFoundError:
+                return None
+
+        appeared = arrivals.wait(name, look, seconds)
+        if appeared is not None:
+            late[name] = time.time() - appeared
+
+    threads = [threading.Thread(target=wait, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    until(lambda: sum(map(len, arrivals._waiting.values())) == len(names))
+
+    def join() -> dict[str, float]:
+        for thread in threads:
+            thread.join(seconds + SOON)
+        assert not any(thread.is_alive() for thread in threads)
+        return late
+
+    return join
+
+
+def test_what_is_there_is_found_without_waiting(arrivals: Arrivals) -> None:
+    assert arrivals.wait("name", lambda: "found", 0) == "found"
+
+
+def test_a_wait_ends_with_its_time(arrivals: Arrivals) -> None:
+    start = time.monotonic()
+    assert arrivals.wait("name", lambda: None, 0.05) is None
+    assert 0.05 <= time.monotonic() - start < SOON
+
+
+@pytest.mark.usefixtures("no_rescan")
+def test_fifty_waiting_threads_are_each_woken_by_their_own_name(arrivals: Arrivals, tmp_path: Path) -> None:
+    names = [f"name{number}" for number in range(50)]
+    join = crowd(arrivals, tmp_path, names)
+    for number, name in enumerate(reversed(names)):
+        if number % 2:
+            (tmp_path / name).touch()
+        else:
+            (tmp_path / "tmp").touch()
+            os.link(tmp_path / "tmp", tmp_path / name)
+            os.utime(tmp_path / name)
+            os.unlink(tmp_path / "tmp")
+    late = join()
+    assert sorted(late) == sorted(names)
+    assert max(late.values()) < SOON
+
+
+@pytest.mark.usefixtures("no_rescan")
+def test_all_who_wait_for_one_name_are_woken_by_it(arrivals: Arrivals, tmp_path: Path) -> None:
+    woken = []
+    threads = [
+        threading.Thread(
+            target=lambda: woken.append(arrivals.wait("name", (tmp_path / "name").exists, 60))  # type: ignore[arg-type]
+        )
+        for _ in range(10)
+    ]
+
+    def look() -> bool | None:
+        return (tmp_path / "name").exists() or None
+
+    threads = [
+        threading.Thread(target=lambda: woken.append(arrivals.wait("name", look, 60))) for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(arrivals._waiting.get(b"name", ())) == 10)
+    start = time.monotonic()
+    (tmp_path / "name").touch()
+    for thread in threads:
+        thread.join(90)
+    assert woken == [True] * 10
+    assert time.monotonic() - start < SOON
+
+
+@pytest.mark.usefixtures("no_rescan")
+def test_a_leader_whose_time_is_over_hands_the_lead_on(arrivals: Arrivals, tmp_path: Path) -> None:
+    leader = threading.Thread(target=arrivals.wait, args=("never", lambda: None, 0.3))
+    leader.start()
+    until(arrivals._leading.locked)
+    join = crowd_beside(arrivals, tmp_path)
+    leader.join()
+    until(arrivals._leading.locked)
+    (tmp_path / "name").touch()
+    assert join()["name"] < SOON
+
+
+def crowd_beside(arrivals: Arrivals, path: Path) -> Callable[[], dict[str, float]]:
+    """One more waiter, for "name", while another leads."""
+    late: dict[str, float] = {}
+
+    def look() -> float | None:
+        try:
+            return os.stat(path / "name").st_mtime
+        except FileNotFoundError:
+            return None
+
+    def wait() -> None:
+        appeared = arrivals.wait("name", look, 60)
+        assert appeared is not None
+        late["name"] = time.time() - appeared
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    until(lambda: b"name" in arrivals._waiting)
+
+    def join() -> dict[str, float]:
+        thread.join(90)
+        return late
+
+    return join
+
+
+@pytest.mark.usefixtures("no_rescan")
+def test_an_event_that_the_old_leader_read_is_not_lost_to_the_new_one(arrivals: Arrivals, tmp_path: Path) -> None:
+    """The leader reads the event of a waiter that has just looked, and leaves, before that waiter tries to lead."""
+    found = []
+    leader = threading.Thread(
+        target=lambda: found.append(arrivals.wait("first", lambda: (tmp_path / "first").exists() or None, 60))
+    )
+    leader.start()
+    until(arrivals._leading.locked)
+    looks = []
+
+    def look() -> bool | None:
+        seen = (tmp_path / "second").exists()
+        looks.append(seen)
+        if len(looks) == 1:  # our name appears after this look; the leader sees it, then its own, and is gone
+            (tmp_path / "second").touch()
+            (tmp_path / "first").touch()
+            leader.join(SOON)
+        return seen or None
+
+    start = time.monotonic()
+    assert arrivals.wait("second", look, 30)
+    assert time.monotonic() - start < SOON
+    assert found == [True]
+    assert looks == [False, True]
+
+
+@pytest.mark.usefixtures("no_rescan")
+def test_in_a_storm_of_short_waits_no_wake_up_is_lost(arrivals: Arrivals, tmp_path: Path) -> None:
+    slow = []
+
+    def play(player: int) -> None:
+        for turn in range(60):
+            name = f"{player}-{turn}"
+            maker = makers[player]
+            maker.append(name)
+            start = time.monotonic()
+            if arrivals.wait(name, lambda name=name: (tmp_path / name).exists() or None, 60) is None:  # type: ignore[misc]
+                slow.append(name)
+            if time.monotonic() - start > SOON:
+                slow.append(name)
+            os.unlink(tmp_path / name)
+
+    def make() -> None:
+        made = 0
+        while made < 8 * 60:
+            for todo in makers:
+                while todo:
+                    (tmp_path / todo.pop()).touch()
+                    made += 1
+
+    makers: list[list[str]] = [[] for _ in range(8)]
+    threads = [threading.Thread(target=play, args=(player,)) for player in range(8)]
+    threads.append(threading.Thread(target=make))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    assert slow == []
+    assert arrivals._waiting == {}
+
+
+@pytest.mark.usefixtures("no_rescan")
+def test_an_overflow_makes_everyone_look(
+    arrivals: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = threading.Event()
+    wait = Watch.wait
+
+    def overflowing(watching: Watch, seconds: float) -> list[bytes]:
+        names = wait(watching, min(seconds, 0.05))
+        return [b""] if lost.is_set() else [b"other"] if names else [b"nothing"]
+
+    monkeypatch.setattr(Watch, "wait", overflowing)
+    names = [f"name{number}" for number in range(10)]
+    join = crowd(arrivals, tmp_path, names)
+    for name in names:
+        (tmp_path / name).touch()
+    lost.set()
+    late = join()
+    assert len(late) == 10
+    assert max(late.values()) < SOON
+
+
+@LACKS
+@pytest.mark.usefixtures("no_rescan")
+def test_where_the_system_gives_no_events_every_waiter_finds_its_name_all_the_same(
+    lack: Lack, arrivals: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lack(monkeypatch)
+    names = [f"name{number}" for number in range(10)]
+    join = crowd(arrivals, tmp_path, names)
+    for name in names:
+        (tmp_path / name).touch()
+    late = join()
+    assert len(late) == 10
+    assert max(late.values()) < SOON
+
+
+def test_a_lost_event_costs_a_rescan_and_no_more(
+    arrivals: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "RESCAN", 0.1)
+    wait = Watch.wait
+
+    def deaf(watching: Watch, seconds: float) -> list[bytes]:
+        wait(watching, seconds)
+        return []
+
+    monkeypatch.setattr(Watch, "wait", deaf)
+    names = [f"name{number}" for number in range(5)]
+    join = crowd(arrivals, tmp_path, names)
+    for name in names:
+        (tmp_path / name).touch()
+    assert len(join()) == 5
+
+
+@pytest.mark.usefixtures("no_rescan")
+def test_a_forked_child_waits_for_itself_and_steals_no_event(arrivals: Arrivals, tmp_path: Path) -> None:
+    join = crowd(arrivals, tmp_path, ["parent"])
+    until(arrivals._leading.locked)
+    pid = os.fork()
+    if pid == 0:
+        found = arrivals.wait("child", lambda: (tmp_path / "child").exists() or None, SOON)
+        os._exit(0 if found else 1)
+    try:
+        (tmp_path / "child").touch()
+        (tmp_path / "parent").touch()
+        assert join()["parent"] < SOON
+        _, status = until(lambda: (done := os.waitpid(pid, os.WNOHANG))[0] and done, 2 * SOON)
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_look_that_fails_leaves_no_waiter_behind(arrivals: Arrivals) -> None:
+    def look() -> None:
+        raise PermissionError("no")
+
+    with pytest.raises(PermissionError):
+        arrivals.wait("name", look, 1)
+    assert arrivals._waiting == {}
+
+
+def test_closed_arrivals_give_their_descriptors_back_and_may_be_used_again(tmp_path: Path) -> None:
+    before = descriptors()
+    arrivals = Arrivals(str(tmp_path))
+    assert arrivals.wait("name", lambda: None, 0) is None
+    arrivals.close()
+    assert descriptors() == before
+    assert arrivals.wait("name", lambda: "there", 0) == "there"
+    arrivals.close()
+    assert descriptors() == before
