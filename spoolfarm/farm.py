@@ -122,7 +122,7 @@ class Farm:
                     self._put_when_room(job)
                     waiting[job.id] = item
                 for record in self.results.arrived(watch, waiting):
-                    self.results.remove(record["id"])
+                    self.results.collect(record["id"])
                     item = waiting.pop(record["id"])
                     try:
                         yield item, outcome(record)
@@ -182,7 +182,7 @@ class Farm:
         record = self.results.wait(job.id, seconds)
         if record is None:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
-        self.results.remove(job.id)
+        self.results.collect(job.id)
         return outcome(record)
 
     def _put_when_room(self, job: Job) -> None:

@@ -6,6 +6,9 @@ import argparse
 import json
 import logging
 import os
+import select
+import socket
+import struct
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -22,12 +25,25 @@ from spoolfarm.server import create_app, malformed
 READ_DEADLINE = 30.0
 #: Seconds an idle connection is kept for the client's next request.
 KEEP_ALIVE = 30
+#: Seconds for which a thread waits for the next request of the client it has just answered.
+NEXT_REQUEST = 0.02
 #: Connections beyond those that are being served.
 SPARE_CONNECTIONS = 1500
 
 
 class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's thread worker, made safe against clients that linger."""
+    """Gunicorn's thread worker, made safe against clients that linger, and deaf once it is told to stop."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take new connections, or not; a front that stops gives up listening.
+
+        Gunicorn keeps the listening sockets open until the last request is answered: until then the kernel would go on
+        accepting clients whom nobody will serve.
+        """
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
 
     def handle(self, conn: Any) -> Any:
         """Serve one request in a thread of the pool.
@@ -35,19 +51,26 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         A connection that ends is closed here: Gunicorn would do it in its only accepting thread, and wait there up to
         2 s for the client to hang up. The second close, which Gunicorn does all the same, must then do nothing.
         """
-        begin = conn.init
-
-        def bounded() -> None:
-            begin()
-            conn.sock.settimeout(READ_DEADLINE)
-
-        conn.init = bounded
+        if not conn.initialized:
+            # The kernel's timeout: Python's own would cost a poll() before each read and write.
+            timeval = struct.pack("ll", int(READ_DEADLINE), int(READ_DEADLINE % 1 * 1e6))
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                conn.sock.setsockopt(socket.SOL_SOCKET, option, timeval)
         keep = super().handle(conn)
-        conn.init = begin
+        while keep is True and self.alive and self._asks_again(conn):
+            keep = super().handle(conn)
         if keep is False:
             conn.close(graceful=True)
             conn.close = lambda graceful=False: None
         return keep
+
+    def _asks_again(self, conn: Any) -> bool:
+        """Whether the next request comes at once: then this thread serves it, without a detour by the accepting one."""
+        if self.tpool._work_queue.qsize():
+            return False  # others wait for a thread
+        ready = select.poll()
+        ready.register(conn.sock, select.POLLIN)
+        return bool(ready.poll(NEXT_REQUEST * 1000))
 
 
 class Front(BaseApplication):  # type: ignore[misc]
@@ -92,7 +115,7 @@ def _write_error(sock: Any, status: int, reason: str, message: str) -> None:
 
 def _worth_a_line(record: logging.LogRecord) -> bool:
     """Whether Gunicorn says something of a fault of ours, and not that a client paused longer than the deadline."""
-    return not (record.exc_info and isinstance(record.exc_info[1], TimeoutError))
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

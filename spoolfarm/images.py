@@ -67,6 +67,11 @@ def from_base64(text: str, field: str = "image") -> bytes:
     Taken in this order: a `data:...;base64,` prefix goes; line breaks go with the blanks around them; a blank that
     remains is a `+` that a form turned into a space. The URL-safe alphabet and missing padding are fine too.
     """
+    if text:
+        try:
+            return binascii.a2b_base64(text, strict_mode=True)
+        except ValueError:
+            pass  # not as the book says: now the careful way
     if prefix := _DATA_URI.match(text):
         text = text[prefix.end() :]
     if "\n" in text or "\r" in text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import random
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class DamagedJob(ValueError):
 
 def new_id() -> str:
     """Return a unique id whose text sorts by time: 16 hex digits of the clock in nanoseconds, 8 of chance."""
-    return f"{time.time_ns():016x}{os.urandom(4).hex()}"
+    return f"{time.time_ns():016x}{random.getrandbits(32):08x}"
 
 
 def slot_of(job_id: str) -> str:

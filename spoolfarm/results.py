@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -42,7 +43,7 @@ class Results:
 
     def publish(self, result: Result, *, sync: bool) -> bool:
         """Make *result* visible, and with *sync* power-cut proof. False when the job has a result already."""
-        temporary = f"{self._tmp}/{result.id}.{os.urandom(4).hex()}"
+        temporary = f"{self._tmp}/{result.id}.{random.getrandbits(32):08x}"
         files.write_new(temporary, [result.to_bytes()], sync=sync)
         won = files.publish(temporary, self._path(result.id))
         if sync:
@@ -80,7 +81,15 @@ class Results:
 
     def remove(self, job_id: str) -> bool:
         """Forget a result and its log. False when there was no result."""
+        self.remove_log(job_id)
+        return self.collect(job_id)
+
+    def remove_log(self, job_id: str) -> None:
+        """Forget what a job said."""
         files.remove(self._log_path(job_id))
+
+    def collect(self, job_id: str) -> bool:
+        """Forget the result of a job that was not durable: its log went when it ended."""
         return files.remove(self._path(job_id))
 
     def ids(self) -> list[str]:

@@ -6,8 +6,8 @@ import hashlib
 import hmac
 import io
 import logging
+import random
 import time
-import uuid
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
@@ -78,7 +78,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.after_request(meter.count)
     app.after_request(_headers)
     exposed = ["Location", "Retry-After", "X-Request-Id"]
-    CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
+    if settings.cors_origins:
+        CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
     if not settings.api_key and not all(address.loopback for address in settings.bind):
         log.warning("FARM_BIND is open to other machines and FARM_API_KEY is empty: anybody there can use this farm")
     return app
@@ -155,7 +156,7 @@ def _farm_error(error: FarmError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
-    status = 408 if isinstance(error.__context__, TimeoutError) else error.code or 500
+    status = 408 if isinstance(error.__context__, BlockingIOError) else error.code or 500
     code, sentence = HTTP_ERRORS.get(status) or (error.name.lower().replace(" ", "_"), error.description)
     response = _error(status, {"error": sentence, "code": code})
     for header, value in error.get_headers(request.environ):
@@ -191,5 +192,5 @@ def _error(status: int, body: dict[str, Any], location: str | None = None) -> Re
 
 def _headers(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["X-Request-Id"] = request.headers.get("X-Request-Id", "")[:100] or uuid.uuid4().hex
+    response.headers["X-Request-Id"] = request.headers.get("X-Request-Id", "")[:100] or f"{random.getrandbits(64):016x}"
     return response

@@ -46,6 +46,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,7 +108,7 @@ class Spool:
 
     def put(self, job: Job) -> None:
         """Add *job*. When this returns, a durable job survives a power cut. Raises SpoolUnavailable."""
-        temporary = f"{self.tmp}/{job.id}.{os.urandom(4).hex()}"  # what a crash left shall not be in the way
+        temporary = f"{self.tmp}/{job.id}.{random.getrandbits(32):08x}"  # what a crash left shall not be in the way
         place = bucket(self.queue, job.task, job.priority, job.id)
         queued = f"{place.path}/{job.id}.a0"
         reached = temporary

@@ -126,9 +126,10 @@ class Arrivals:
             self._watch = None
 
     def _watching(self) -> Watch:
-        if self._watch is None or self._pid != os.getpid():  # a forked child would steal its parent's events
+        if self._watch is not None and self._pid != os.getpid():  # a forked child would steal its parent's events,
+            self._watch, self._leading, self._waiting = None, threading.Lock(), {}  # and wait for its parent's leader
+        if self._watch is None:
             self._watch, self._pid = Watch(self._directory, APPEARED), os.getpid()
-            self._leading, self._waiting = threading.Lock(), {}  # who leads and waits in the parent is not here
         return self._watch
 
     def _lead(self, watch: Watch, key: bytes, end: float) -> None:

@@ -28,6 +28,8 @@ log = logging.getLogger("spoolfarm.worker")
 BOOT_FAILED = 3
 #: Seconds between two tries to write a result that the disk does not take.
 DISK_RETRY = 1.0
+#: Seconds between two looks at the memory this process holds.
+MEMORY_LOOK = 1.0
 #: Least seconds between two lines of progress in a job's log.
 PROGRESS_STEP = 0.1
 
@@ -39,22 +41,27 @@ class RunContext:
         self._spool = spool
         self._ids = [claim.job.id for claim in batch]
         self._next_progress = 0.0
+        #: Whether there is a log.
+        self.spoke = False
 
     def log(self, line: str) -> None:
         """Add *line* to the log of each job."""
-        for job_id in self._ids:
-            self._spool.results.write_log(job_id, log=line)
+        self._write(log=line)
 
     def progress(self, fraction: float) -> None:
         """Note how much is done, 0 to 1; too many notes are thinned out."""
         if time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + PROGRESS_STEP
-            for job_id in self._ids:
-                self._spool.results.write_log(job_id, progress=round(min(max(fraction, 0.0), 1.0), 4))
+            self._write(progress=round(min(max(fraction, 0.0), 1.0), 4))
 
     def cancelled(self) -> bool:
         """Whether every job of the batch was cancelled."""
         return all(map(self._spool.marked, self._ids))
+
+    def _write(self, **said: Any) -> None:
+        self.spoke = True
+        for job_id in self._ids:
+            self._spool.results.write_log(job_id, **said)
 
 
 class Worker:
@@ -103,6 +110,8 @@ class Worker:
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         for claim, outcome in zip(batch, outcomes, strict=True):
             self._finish(claim, _result(claim, outcome))
+            if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
+                self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
         self._done += len(batch)
 
     def _finish(self, claim: Claim, result: Result) -> None:
@@ -152,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = options.tasks.split(",") if options.tasks else registry.lane("general")
         executor = LocalExecutor({name: registry.get(name) for name in names})
         spool = Spool(settings.spool_dir, Results(settings.results_dir), max_attempts=settings.max_attempts)
-        worker = Worker(spool, executor, names, lambda done: _full(settings, done))
+        worker = Worker(spool, executor, names, Recycling(settings.recycle_jobs, settings.recycle_mb))
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
         return BOOT_FAILED
@@ -162,11 +171,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _full(settings: config.Settings, done: int) -> bool:
-    return bool(
-        (settings.recycle_jobs and done >= settings.recycle_jobs)
-        or (settings.recycle_mb and done and process.memory_mb() > settings.recycle_mb)
-    )
+class Recycling:
+    """Whether a worker has done so much, or grown so large, that a new one should take its place."""
+
+    def __init__(self, jobs: int, memory_mb: int) -> None:
+        self._jobs = jobs
+        self._memory_mb = memory_mb
+        self._next_look = 0.0
+
+    def __call__(self, done: int) -> bool:
+        """Say so after *done* jobs; the memory is looked at once in a while. A limit of 0 is none."""
+        if self._jobs and done >= self._jobs:
+            return True
+        if not self._memory_mb or not done or time.monotonic() < self._next_look:
+            return False
+        self._next_look = time.monotonic() + MEMORY_LOOK
+        return process.memory_mb() > self._memory_mb
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ ACROSS = 0.3
 TRIES = 8
 #: How far a gutter may lean, across by down, the least first: up to 6 degrees to either side.
 LEANS = [side * step / 100 for step in range(11) for side in ((1, -1) if step else (0,))]
+#: So many long lines tell how the rows of a page fan out.
+FAN = 5
 #: Two lines share a row when they overlap by this part of the lower one's height.
 OVERLAP = 0.5
 #: Pieces of a row are cells, joined by a tab, when their boxes are further apart than this many heights.
@@ -43,11 +45,17 @@ class Cell:
     top: float
     right: float
     bottom: float
+    #: How much its own text still falls from left to right, down by across.
+    slope: float = 0
 
-    def leaning(self, lean: float) -> Cell:
-        """The cell moved to the left by *lean* of its distance down the page."""
-        by = lean * self.middle
-        return replace(self, left=self.left - by, right=self.right - by)
+    def moved(self, across: float = 0, down: float = 0) -> Cell:
+        return replace(
+            self,
+            left=self.left + across,
+            right=self.right + across,
+            top=self.top + down,
+            bottom=self.bottom + down,
+        )
 
     @property
     def middle(self) -> float:
@@ -103,8 +111,8 @@ def arrange(lines: Sequence[Line], rotation: int, order: str) -> tuple[tuple[Lin
 def level(lines: Sequence[Line], rotation: int) -> list[Cell]:
     """Turn *lines* back by the page's rotation and its skew, the median angle of the long ones."""
     long = [line.box for line in lines if line.box.w > 3 * line.box.h] or [line.box for line in lines]
-    skews = [(box.angle - rotation + 45) % 90 - 45 for box in long]
-    turn = math.radians(rotation + (median(skews) if skews else 0))
+    skew = median((box.angle - rotation + 45) % 90 - 45 for box in long) if long else 0
+    turn = math.radians(rotation + skew)
     cos, sin = math.cos(turn), math.sin(turn)
     cells = []
     for line in lines:
@@ -112,8 +120,20 @@ def level(lines: Sequence[Line], rotation: int) -> list[Cell]:
         x, y = box.cx * cos + box.cy * sin, box.cy * cos - box.cx * sin
         lies = round((box.angle - rotation) / 90) % 2 == 0
         w, h = (box.w, box.h) if lies else (box.h, box.w)
-        cells.append(Cell(line, x - w / 2, y - h / 2, x + w / 2, y + h / 2))
-    return cells
+        slope = math.tan(math.radians((box.angle - rotation - skew + 45) % 90 - 45))
+        cells.append(Cell(line, x - w / 2, y - h / 2, x + w / 2, y + h / 2, slope))
+    return flattened(cells)
+
+
+def flattened(cells: list[Cell]) -> list[Cell]:
+    """Lay the rows level where they fan out: in a photograph taken from the side their slope changes down the page."""
+    long = [cell for cell in cells if cell.width > 4 * cell.height]
+    heights = [cell.middle for cell in long]
+    if len(long) < FAN or np.ptp(heights) < 10 * median(cell.height for cell in long):
+        return cells
+    fan, slope = np.polyfit(heights, [cell.slope for cell in long], 1, w=[cell.width for cell in long])
+    middle = median(cell.centre for cell in cells)
+    return [cell.moved(down=-float(fan * cell.middle + slope) * (cell.centre - middle)) for cell in cells]
 
 
 def rows(cells: Iterable[Cell]) -> list[list[Cell]]:
@@ -163,7 +183,7 @@ def find_gutter(cells: list[Cell]) -> Gutter | None:
     lefts = np.array([cell.left for cell in cells])
     rights = np.array([cell.right for cell in cells])
     reach = INTRUSION * median(cell.height for cell in cells)
-    tried = rights + reach
+    tried = np.concatenate((rights, lefts))
     crossing = ((lefts < tried[:, None] - reach) & (rights > tried[:, None] + reach)).sum(axis=1)
     before = ((lefts + rights) / 2 < tried[:, None]).sum(axis=1)
     smaller = np.minimum(before, len(cells) - before)
@@ -182,7 +202,7 @@ def straightened(cells: list[Cell]) -> list[Cell]:
     """Lean *cells* so that the clearest gutter runs straight down: in a photograph taken at an angle it does not."""
     fewest, best = len(cells), cells
     for lean in LEANS:
-        leaning = [cell.leaning(lean) for cell in cells]
+        leaning = [cell.moved(across=-lean * cell.middle) for cell in cells]
         gutter = find_gutter(leaning)
         if gutter and gutter.crossing < fewest:
             fewest, best = gutter.crossing, leaning

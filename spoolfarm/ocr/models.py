@@ -38,7 +38,8 @@ def session(name: str, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # the arena keeps the peak of every shape it has seen
+    options.enable_cpu_mem_arena = False  # the arena keeps the peak of every shape it has seen,
+    options.enable_mem_pattern = False  # and this a plan for each shape: pages come in all shapes, memory would grow
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the core to others
     model = without_denormals(path(name).read_bytes())
