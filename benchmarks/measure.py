@@ -32,8 +32,8 @@ MEMORY = Path("/dev/shm")
 
 #: Seconds a process gets to become ready: the slowest peer starts seven processes on a busy machine.
 START = 60.0
-#: Seconds a process gets to stop before it is killed.
-STOP = 10.0
+#: Seconds a process gets to stop before it is killed, and those that it left behind.
+STOP, ORPHANS = 10.0, 3.0
 #: Seconds between two looks while waiting for a process.
 LOOK = 0.02
 
@@ -84,6 +84,17 @@ def pss_mb(root: int) -> float:
     return total / 1024
 
 
+def _started(pid: int) -> str:
+    """When *pid* began, in ticks since the machine did; empty when it is gone or a zombie."""
+    fields = _stat(pid)
+    return fields[_STARTED] if fields and fields[0] != "Z" else ""
+
+
+def _living(members: Mapping[int, str]) -> list[int]:
+    """Those of *members* that are still the process they were, and not another with the same number."""
+    return [pid for pid, started in members.items() if started and _started(pid) == started]
+
+
 class Service:
     """A process that a benchmark starts, and everything below it."""
 
@@ -115,8 +126,8 @@ class Service:
             time.sleep(LOOK)
 
     def stop(self) -> None:
-        """Ask the process to end, then kill what is left of its tree, each by its own number."""
-        members = {pid: _stat(pid)[_STARTED:][:1] for pid in tree(self.pid)}
+        """Ask the process to end, then what is left of its tree, and at last kill; each by its own number."""
+        members = {pid: _started(pid) for pid in tree(self.pid)}
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -124,12 +135,16 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        for pid, started in members.items():
-            if started and _stat(pid)[_STARTED:][:1] == started:  # else the number is gone, or belongs to another
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in _living(members):
                 try:
-                    os.kill(pid, signal.SIGKILL)
+                    os.kill(pid, number)
                 except ProcessLookupError:
                     continue
+            # Python's resource tracker ends by itself after the others, and takes their semaphores with it
+            deadline = time.monotonic() + ORPHANS
+            while _living(members) and time.monotonic() < deadline:
+                time.sleep(LOOK)
 
 
 def stop_on_sigterm() -> None:

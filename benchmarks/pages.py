@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from spoolfarm.images import decode
+
 ENGLISH = (
     "The ferry leaves the north quay at 06:45 and returns shortly after noon.",
     "A clerk counted 1,284 crates of oranges before the rain began.",
@@ -225,6 +227,21 @@ def turned(kind: Callable[[random.Random], Page], rotation: int, rng: random.Ran
     return replace(page, kind=f"{page.kind} turned {rotation}", picture=picture, rotation=rotation)
 
 
+def photographed(kind: Callable[[random.Random], Page], rng: random.Random) -> Page:
+    """A page photographed from the side in fading light, a little out of focus, as a poor JPEG."""
+    page = kind(rng)
+    height, width = page.picture.shape[:2]
+    grain = np.random.default_rng(rng.randrange(2**32))
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    seen = 0.075 * corners[2] + 0.85 * (corners + grain.uniform(-0.05, 0.05, (4, 2)) * corners[2])
+    view = cv2.getPerspectiveTransform(corners, seen.astype(np.float32))
+    picture = cv2.warpPerspective(page.picture, view, (width, height), borderValue=(70, 80, 90))
+    light = np.linspace(1, 0.45, width)[None, :, None] * np.linspace(1, 0.8, height)[:, None, None]
+    picture = np.clip(picture * light + grain.normal(0, 6, (height, width, 1)), 0, 255).astype(np.uint8)
+    blurred = replace(page, picture=cv2.GaussianBlur(picture, (0, 0), 1.5).astype(np.uint8))
+    return replace(page, kind=f"{page.kind} photographed", picture=decode(blurred.jpeg(quality=40)))
+
+
 #: Every kind of page by name.
 KINDS: dict[str, Callable[[random.Random], Page]] = {
     "english": english,
@@ -237,6 +254,8 @@ KINDS: dict[str, Callable[[random.Random], Page]] = {
     "invoice turned 270": functools.partial(turned, invoice, 270),
     "skewed": skewed,
     "columns": columns,
+    "columns photographed": functools.partial(photographed, columns),
+    "invoice photographed": functools.partial(photographed, invoice),
     "noisy": noisy,
     "small": small,
     "dense": dense,

@@ -88,6 +88,9 @@ def compare(rounds: int, trips: int, jobs: int, chosen: list[str]) -> tuple[Comp
             Target("tmpfs: CPU per job / huey-redis", ratio(memory, "cpu_ms"), 0.3),
             Target("tmpfs: jobs/s / huey-redis", ratio(memory, "jobs_s"), 4, at_most=False),
         ]
+    if "spoolfarm tmpfs, submit" in chosen:
+        submitted = ratio("spoolfarm tmpfs, submit", "jobs_s")
+        targets.append(Target("tmpfs, submit: jobs/s / huey-redis", submitted, 4, at_most=False))
     if {"spoolfarm disk", "huey-file disk"} <= set(chosen):
         disk = "spoolfarm disk"
         targets += [

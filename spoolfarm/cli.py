@@ -272,9 +272,10 @@ def _past(options: argparse.Namespace, ids: Sequence[str], when: Callable[[str],
 
 def _ended(farm: Farm, job_id: str) -> float:
     """When a job ended: no earlier than its id says it began, whatever a clock or a copy did to the file's time."""
-    from spoolfarm import files, spool
+    from spoolfarm import files
+    from spoolfarm.entry import born
 
-    return max(files.modified(f"{farm.results.root}/{job_id}.json"), spool.born(job_id))
+    return max(files.modified(f"{farm.results.root}/{job_id}.json"), born(job_id))
 
 
 def _buried(farm: Farm, job_id: str) -> float:

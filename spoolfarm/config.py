@@ -70,6 +70,12 @@ def directory(text: str) -> str:
     return str(ROOT / text)
 
 
+def key(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("letters, digits and signs of ASCII without blanks: a header has to carry it")
+    return text
+
+
 def words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -168,7 +174,7 @@ class Settings:
     recycle_mb: int = setting(
         "FARM_RECYCLE_MB", "4096", whole(0, 1_000_000), "the same when it holds more memory, in MiB; 0: never"
     )
-    api_key: str = setting("FARM_API_KEY", "", str, "when set, every face but /health and /ready wants it")
+    api_key: str = setting("FARM_API_KEY", "", key, "when set, every face but /health and /ready wants it")
     hosts: tuple[str, ...] = setting(
         "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"
     )

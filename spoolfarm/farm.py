@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images, lease
+from spoolfarm.entry import Entry, born
 from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, UnknownJob, WaitTimeout
 from spoolfarm.job import FIRST, LAST, NORMAL, DamagedJob, Job, State
 from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
-from spoolfarm.spool import Entry, Spool, born
+from spoolfarm.spool import Spool
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ Item = TypeVar("Item")
 IN_FLIGHT = 256
 #: Seconds until `map` tries again to submit when the spool is full.
 FULL_RETRY = 0.2
+#: Seconds for which a job that is waited for is taken to exist: most results are there by then.
+SOON = 0.05
 #: What stands for "no limit" where a wait must have an end.
 FOREVER = 10 * 365 * 86400.0
 
@@ -162,14 +165,12 @@ class Farm:
     def put(self, job: Job, *, key: str | None = None) -> FarmJob:
         """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""
         if key is None:
-            self.room.take()
-            self.spool.put(job)
+            self._put(job)
             return FarmJob(self, job.id)
         with self._keys.lock:
             first = self._keys.job_id(key, job)
             if first == job.id or self.spool.find(first) is None:  # a crash may have come between key and job
-                self.room.take()
-                self.spool.put(replace(job, id=first))
+                self._put(replace(job, id=first))
             return FarmJob(self, first)
 
     def run(self, job: Job, timeout: float | None = None) -> Any:
@@ -184,6 +185,13 @@ class Farm:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
         self.results.collect(job.id)
         return outcome(record)
+
+    def _put(self, job: Job) -> None:
+        self.room.take()
+        try:
+            self.spool.put(job)
+        except (TypeError, ValueError) as error:
+            raise InvalidParams(f"params: hold something that JSON in UTF-8 cannot say: {error}") from error
 
     def _put_when_room(self, job: Job) -> None:
         while True:
@@ -211,10 +219,12 @@ class Farm:
 
     def wait_record(self, job_id: str, timeout: float) -> dict[str, Any]:
         """The record of a job, as soon as it has ended, or as it is when *timeout* seconds are over."""
-        record = self.record(job_id)
-        if ended(record):
+        if record := self.results.wait(job_id, min(timeout, SOON)):
             return record
-        return self.results.wait(job_id, timeout) or self.record(job_id)
+        record = self.record(job_id)
+        if ended(record) or timeout <= SOON:
+            return record
+        return self.results.wait(job_id, timeout - SOON) or self.record(job_id)
 
     def jobs(
         self, *, status: str | None = None, task: str | None = None, before: str = "g", limit: int = 100
@@ -266,8 +276,8 @@ class Farm:
     def forget(self, job_id: str) -> None:
         """Cancel a job nobody waits for any more, and remove what is left of it when it has ended."""
         try:
-            if self.spool.cancel(job_id) and not self.results.exists(job_id):
-                return  # it runs; its result expires
+            if self.spool.cancel(job_id, forget=True) and not self.results.exists(job_id):
+                return  # it runs; its result goes when it has ended
         except UnknownJob:
             pass
         self.results.remove(job_id)

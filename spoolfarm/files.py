@@ -13,8 +13,8 @@ from concurrent.futures import Future
 #: Only the farm's own user reads its files.
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
-#: Bytes that are read at first: more than most results have.
-SMALL = 32768
+#: Bytes read at first, more than most results have, and at each further time.
+FIRST_READ, NEXT_READ = 32768, 2**20
 
 
 def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False) -> None:
@@ -44,16 +44,13 @@ def _write_all(descriptor: int, buffers: Sequence[bytes]) -> None:
 
 
 def read(path: str) -> bytes:
-    """Return the whole file: a small one with three system calls, and without a buffer object."""
+    """Return the whole file. Unlike `open(path).read()` it makes no buffer object, and does not follow a link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO shall not block
     try:
-        data = os.read(descriptor, SMALL)
-        if len(data) == SMALL:
-            parts, rest = [data], max(os.fstat(descriptor).st_size - SMALL, 1)
-            while part := os.read(descriptor, rest):
-                parts.append(part)
-            data = b"".join(parts)
-        return data
+        parts = [os.read(descriptor, FIRST_READ)]
+        while part := os.read(descriptor, NEXT_READ):
+            parts.append(part)
+        return b"".join(parts) if len(parts) > 1 else parts[0]
     finally:
         os.close(descriptor)
 

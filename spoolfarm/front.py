@@ -10,6 +10,7 @@ import select
 import socket
 import struct
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,6 +95,7 @@ class Front(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Called in the worker process."""
+        warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is told to its sender
         app = create_app()
         app.register_error_handler(ParseException, malformed)
         return app
@@ -101,6 +103,7 @@ class Front(BaseApplication):  # type: ignore[misc]
 
 def _post_fork(_server: Any, worker: Any) -> None:
     process.die_with_parent(worker.ppid)
+    process.stay_on_one_core()
     util.write_error = _write_error  # Gunicorn has no setting for it
     logging.getLogger("gunicorn.error").addFilter(_worth_a_line)
 

@@ -99,6 +99,8 @@ def check(data: bytes, field: str, max_pixels: int) -> Header:
     Raises InvalidRequest when empty, UnsupportedMedia when the magic bytes are none we take, BrokenImage when the
     header cannot be read, TooLarge above *max_pixels* or MAX_SIDE.
     """
+    from PIL.Image import DecompressionBombError
+
     if not data:
         raise InvalidRequest(f"{field}: is empty")
     kind = sniff(data)
@@ -108,6 +110,8 @@ def check(data: bytes, field: str, max_pixels: int) -> Header:
     try:
         with _opened(data, kind) as picture:
             header = Header(kind, *picture.size)
+    except DecompressionBombError as error:
+        raise TooLarge(f"{field}: the {kind} header says more pixels than anybody takes") from error
     except _UNREADABLE as error:
         raise BrokenImage(f"{field}: the {kind} header cannot be read") from error
     if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
@@ -156,7 +160,7 @@ def _on_white(data: bytes, kind: str) -> Image.Image | None:
             if not picture.has_transparency_data or picture.mode.startswith("I"):
                 return None  # of 16-bit grey Pillow can keep the depth or the transparency, not both
             upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except _UNREADABLE as error:
+    except (*_UNREADABLE, Image.DecompressionBombError) as error:
         raise BrokenImage("the picture is damaged or cut short") from error
     return Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
 

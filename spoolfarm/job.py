@@ -79,7 +79,7 @@ class Job:
             "sizes": [len(image) for image in self.images],
             "crc32": crc,
         }
-        line = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        line = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
         return [line + b"\n", *self.images]
 
     @classmethod
@@ -107,7 +107,7 @@ def _parse(line: bytes) -> dict[str, Any]:
         whole = {"id", "task", "params", "priority", "durable", "created", "crc32"} <= set(header)
         if not whole or not all(isinstance(size, int) for size in header["sizes"]):
             raise DamagedJob("the job file's header lacks something")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedJob(f"not a job file: {error}") from error
     return header
 
@@ -153,4 +153,5 @@ class Result:
 
     def to_bytes(self) -> bytes:
         """The record as JSON. Raises ValueError or TypeError when the result is nothing JSON can say."""
-        return json.dumps(self.record(), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        text = json.dumps(self.record(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode(errors="surrogatepass")

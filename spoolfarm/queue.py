@@ -16,6 +16,8 @@ from spoolfarm.job import slot_of
 
 #: Seconds for which a list of buckets is good; so long may a more urgent job wait behind a less urgent one.
 FRESH = 0.1
+#: The list of buckets is good for so many times as long as it took: a queue of half a day has ten thousand of them.
+LISTING_SHARE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,9 @@ class Cursor:
 
     def _start_over(self) -> None:
         """List the buckets anew. The names already listed stay good while their bucket is still the first."""
-        self._stale = time.monotonic() + FRESH
+        begin = time.monotonic()
         self._buckets = buckets(self._root, self._tasks)[::-1]
+        self._stale = begin + max(FRESH, LISTING_SHARE * (time.monotonic() - begin))
         if self._names and self._buckets and self._buckets[-1] == self._current:
             self._buckets.pop()
         else:

@@ -52,7 +52,7 @@ class Room:
         if disk.f_files and disk.f_favail < MIN_INODES:
             raise SpoolUnavailable(f"the spool's disk has only {disk.f_favail} inodes left; make room")
         if disk.f_flag & os.ST_RDONLY or not os.access(self._spool.tmp, os.W_OK):
-            raise SpoolUnavailable(f"{self._spool.root} cannot be written to")
+            raise SpoolUnavailable("the spool cannot be written to")
 
     def free_bytes(self) -> int:
         """Free space on the spool's disk."""

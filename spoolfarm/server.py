@@ -73,10 +73,19 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.register_error_handler(FarmError, _farm_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _fault)
-    app.before_request(Guard(settings).check)
-    app.before_request(_end_body)
-    app.after_request(meter.count)
-    app.after_request(_headers)
+    guard = Guard(settings)
+
+    # One hook each, not two: Flask looks anew at every call whether a hook is a coroutine.
+    @app.before_request
+    def begin() -> None:
+        guard.check()
+        _end_body()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        meter.count(response)
+        return _headers(response)
+
     exposed = ["Location", "Retry-After", "X-Request-Id"]
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)

@@ -43,17 +43,15 @@ A worker is dead when its lock is free; there is no heartbeat, and a slow worker
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from spoolfarm import files
 from spoolfarm.deadletters import DeadLetters
+from spoolfarm.entry import NAME, Claim, Entry, entries, move, read_job
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
 from spoolfarm.job import FIRST, LAST, DamagedJob, Job, Result, State, slot_of
 from spoolfarm.lease import Lease
@@ -62,31 +60,14 @@ from spoolfarm.results import ID, Results
 
 log = logging.getLogger(__name__)
 
+#: What a mark says when nobody wants the result.
+FORGET = b"forget"
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
+#: Seconds that pass at most between a result that says "failed" and the dead letter.
+BURIAL = 1.0
 #: Seconds after which a file in tmp/ belongs to nobody.
 ABANDONED = 3600.0
-
-_NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A job's file: where it lies, and what its name and place say."""
-
-    path: str
-    id: str
-    attempts: int
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A job that a worker of this process has, its file in active/, and when it was claimed."""
-
-    job: Job
-    path: str
-    started: float
 
 
 class Spool:
@@ -114,7 +95,7 @@ class Spool:
         reached = temporary
         try:
             files.write_new(temporary, job.to_buffers(), sync=job.durable)
-            _move(temporary, queued)
+            move(temporary, queued)
             reached = queued
             if job.durable:
                 self._sync(place)
@@ -174,7 +155,7 @@ class Spool:
         return []
 
     def _claim(self, lease: Lease, place: Bucket, name: str) -> Claim | None:
-        parsed = _NAME.fullmatch(name)
+        parsed = NAME.fullmatch(name)
         if parsed is None:
             return None  # no file of ours
         attempts = int(parsed[2]) + 1
@@ -188,7 +169,7 @@ class Spool:
         started = time.time()
         try:
             try:
-                return Claim(_read(path, attempts), path, started)
+                return Claim(read_job(path, attempts), path, started)
             except DamagedJob as error:
                 self._give_up(Entry(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
                 return None
@@ -199,7 +180,7 @@ class Spool:
     def release(self, path: str, place: Bucket) -> None:
         """Put a claimed job file back as if it had not been claimed."""
         job_id, _, attempts = os.path.basename(path).partition(".a")
-        _move(path, f"{place.path}/{job_id}.a{int(attempts) - 1}")
+        move(path, f"{place.path}/{job_id}.a{int(attempts) - 1}")
 
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
@@ -219,15 +200,17 @@ class Spool:
             if lease is None:
                 continue
             try:
-                for entry in self._entries(lease.active, State.RUNNING):
+                for entry in entries(lease.active, State.RUNNING):
                     seen += self._try(self._recover, entry, (causes or {}).get(wid, "its worker died"))
                 lease.end()
             finally:
                 lease.drop()
-        for entry in self._entries(self.marks, State.CANCELLED):
+        for entry in entries(self.marks, State.CANCELLED):
             self._try(self._finish_cancel, entry)
         for name in files.names(self.marks):
             if ID.fullmatch(name) and self.results.exists(name):
+                if files.read(f"{self.marks}/{name}") == FORGET:
+                    self.results.remove(name)
                 files.remove(f"{self.marks}/{name}")
         return seen
 
@@ -246,7 +229,7 @@ class Spool:
         if record is None and self.results.exists(entry.id):
             self.results.remove(entry.id)  # a power cut tore it
         try:
-            job = _read(entry.path, entry.attempts)
+            job = entry.job()
         except DamagedJob as error:
             self._give_up(entry, "damaged", str(error))
             return
@@ -259,12 +242,12 @@ class Spool:
         else:
             self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
             place = bucket(self.queue, job.task, job.priority, job.id)
-            _move(entry.path, f"{place.path}/{os.path.basename(entry.path)}")
+            move(entry.path, f"{place.path}/{os.path.basename(entry.path)}")
             self.ring()
 
     def _give_up(self, entry: Entry, code: str, error: str) -> None:
         """End a job that no worker can end."""
-        job = _read_or_guess(entry)
+        job = entry.job_or_guess()
         ended = _result(job, State.FAILED, error=error, code=code)
         self.results.publish(ended, sync=job.durable)
         self.dead.bury(entry.path, entry.id, ended.record())
@@ -279,14 +262,14 @@ class Spool:
 
     # Change one's mind.
 
-    def cancel(self, job_id: str) -> bool:
+    def cancel(self, job_id: str, *, forget: bool = False) -> bool:
         """Cancel a job: at once when queued, else by a mark that its worker sees. False when it has ended.
 
-        Raises UnknownJob.
+        With *forget* the result of a running job goes too, once it has ended. Raises UnknownJob.
         """
         while (entry := self.find(job_id)) is not None and entry.state in (State.QUEUED, State.RUNNING):
             if entry.state is State.RUNNING:
-                files.write_atomic(f"{self.marks}/{job_id}", b"")
+                files.write_atomic(f"{self.marks}/{job_id}", FORGET if forget else b"")
                 return not self.results.exists(job_id)
             taken = f"{self.marks}/{os.path.basename(entry.path)}"
             try:
@@ -305,30 +288,39 @@ class Spool:
 
     def _finish_cancel(self, entry: Entry) -> None:
         try:
-            job = _read_or_guess(entry)
+            job = entry.job_or_guess()
         except FileNotFoundError:
             return  # another caller was first
         self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
         files.remove(entry.path)
-        files.remove(f"{self.marks}/{entry.id}")
 
     def retry(self, job_id: str) -> None:
         """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter."""
-        for entry in self._entries(self.dead.path(job_id), State.FAILED) if ID.fullmatch(job_id) else ():
+        for entry in self._letter(job_id):
             try:
-                job = _read(entry.path)
+                job = entry.job()
             except DamagedJob as error:
                 raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
             place = bucket(self.queue, job.task, job.priority, job.id)
             files.remove(f"{self.marks}/{job_id}")
             self.results.remove(job_id)
             files.sync_directory(self.results.root)  # else a power cut could bring the old result back
-            _move(entry.path, f"{place.path}/{job_id}.a0")
+            move(entry.path, f"{place.path}/{job_id}.a0")
             self._sync(place)
             self.dead.remove(job_id)
             self.ring()
             return
         raise UnknownJob(f"no dead letter {job_id!r}")
+
+    def _letter(self, job_id: str) -> list[Entry]:
+        """The dead letter of a job, also when its worker, which has published its result, is about to bury it."""
+        deadline = time.monotonic() + BURIAL
+        while ID.fullmatch(job_id):
+            found = list(entries(self.dead.path(job_id), State.FAILED))
+            if found or time.monotonic() > deadline or not self.results.exists(job_id):
+                return found
+            time.sleep(0.01)
+        return []
 
     # Look.
 
@@ -361,7 +353,7 @@ class Spool:
     def queued(self) -> Iterator[tuple[Entry, str]]:
         """Every queued job with its task, in no order. Costs a listing of the whole queue."""
         for place in buckets(self.queue, files.names(self.queue)):
-            yield from ((entry, place.task) for entry in self._entries(place.path, State.QUEUED))
+            yield from ((entry, place.task) for entry in entries(place.path, State.QUEUED))
 
     def count(self) -> dict[str, int]:
         """How many jobs are queued, by task."""
@@ -372,57 +364,18 @@ class Spool:
 
     def running(self) -> dict[str, list[Entry]]:
         """The jobs that workers have, by worker id."""
-        return {wid: list(self._entries(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
+        return {wid: list(entries(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
 
     def tidy(self) -> None:
-        """Remove what submitters that died left half-written."""
-        now = time.time()
-        for name in files.names(self.tmp):
-            try:
-                if now - os.stat(f"{self.tmp}/{name}").st_mtime > ABANDONED:
-                    os.unlink(f"{self.tmp}/{name}")
-            except FileNotFoundError:
-                continue  # it was finished meanwhile
-
-    def _entries(self, directory: str, state: State) -> Iterator[Entry]:
-        for name in files.names(directory):
-            if parsed := _NAME.fullmatch(name):
-                yield Entry(f"{directory}/{name}", parsed[1], int(parsed[2]), state)
-
-
-def born(job_id: str) -> float:
-    """When a job was submitted, by its id, in seconds since the epoch."""
-    return int(job_id[:16], 16) / 1e9
-
-
-def _read(path: str, attempts: int = 0) -> Job:
-    """The job in a job file. Raises DamagedJob, also when somebody put a link, a socket or a directory there."""
-    try:
-        data = files.read(path)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
-            raise DamagedJob(f"not a file: {error.strerror}") from error
-        raise
-    return Job.from_bytes(data, attempts)
-
-
-def _read_or_guess(entry: Entry) -> Job:
-    """The job of *entry*; what its name tells of it, when the file is damaged."""
-    try:
-        return _read(entry.path, entry.attempts)
-    except DamagedJob:
-        return Job("?", id=entry.id, created=born(entry.id), attempts=entry.attempts, durable=True)
-
-
-def _move(path: str, target: str) -> None:
-    """Rename a job file into a bucket, which may have to be made, and may be removed again before we get there."""
-    for _ in range(10):
-        try:
-            os.rename(path, target)
-            return
-        except FileNotFoundError:
-            files.make_directory(os.path.dirname(target))
-    os.rename(path, target)
+        """Remove what those who died left half-written, and marks on jobs that are no more."""
+        left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
+        for folder in (self.marks, self.workers):
+            left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
+        marked = [name for name in files.names(self.marks) if ID.fullmatch(name)]
+        left += [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]
+        for path in left:
+            if time.time() - files.modified(path) > ABANDONED:
+                files.remove(path)
 
 
 def _undo(reached: str, queued: str) -> bool:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spoolfarm import config, process
+from spoolfarm.entry import Claim
 from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.results import Results
-from spoolfarm.spool import Claim, Spool
+from spoolfarm.spool import Spool
 from spoolfarm.tasks.registry import Registry
 from spoolfarm.watch import RESCAN, WRITTEN, Watch
 

@@ -21,13 +21,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import files
+from spoolfarm import files, process
+from spoolfarm.entry import Claim
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.job import DamagedJob, Job, Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.queue import bucket
 from spoolfarm.results import Results
-from spoolfarm.spool import Claim, Spool
+from spoolfarm.spool import Spool
 
 #: The system calls that are counted.
 CALLS = ("open", "write", "fsync", "rename", "link", "unlink", "close", "mkdir", "rmdir")
@@ -123,6 +124,57 @@ def failed(claim: Claim, error: str = "no luck", code: str = "task_error") -> Re
     return Result(
         job.id, job.task, State.FAILED, job.attempts, job.created, claim.started, time.time(), None, error, code
     )
+
+
+def fork(act: Callable[[], object]) -> int:
+    """A child of this process that does *act* and ends, with status 0 when *act* returned; its process id."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            process.die_with_parent(parent)
+            act()
+            status = 0
+        finally:
+            os._exit(status)
+    return pid
+
+
+def ended(pid: int) -> int:
+    """Wait for a child; its exit status, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+class Elsewhere:
+    """Another process that does *act*, and then lives until it is killed."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        reader, writer = os.pipe()
+
+        def live() -> None:
+            kept = act()
+            os.write(writer, b"!" if kept is not False else b"?")
+            signal.pause()
+
+        self._pid: int | None = fork(live)
+        os.close(writer)
+        self._said = os.read(reader, 1)
+        os.close(reader)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = None
+
+    def __enter__(self) -> Elsewhere:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        assert self._said == b"!"
 
 
 # What must never be.
@@ -374,28 +426,27 @@ def _point(scenario: Scenario, base: Path, mode: str, at: int) -> tuple[list[str
 def in_child(tree: Tree, act: Callable[[Child], None], mode: str = "none", at: int = 0) -> tuple[list[str], int]:
     """Run *act* in a forked child; return what it said, and its exit status."""
     reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
+
+    def live() -> None:
         os.close(reader)
-        status = 1
+        child = Child(writer, mode, at)
         try:
-            child = Child(writer, mode, at)
-            try:
-                act(child)
-                status = 0
-            except BaseException:  # noqa: BLE001  # the parent shall know, whatever it was
-                child.say("violation " + traceback.format_exc().replace("\n", " | "))
-            child.say(" ".join(["calls", *child.calls]))
+            act(child)
+        except BaseException:  # the parent shall know, whatever it was
+            child.say("violation " + traceback.format_exc().replace("\n", " | "))
+            raise
         finally:
-            os._exit(status)
+            child.say(" ".join(["calls", *child.calls]))
+
+    pid = fork(live)
     os.close(writer)
     try:
         said = _listen(reader)
     finally:
         os.close(reader)
         os.kill(pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
-        _, code = os.waitpid(pid, 0)
-    return said, os.waitstatus_to_exitcode(code)
+        status = ended(pid)
+    return said, status
 
 
 def _listen(reader: int) -> list[str]:
@@ -646,9 +697,7 @@ def restore(state: dict[str, bytes | None], path: Path) -> Tree:
     return Tree(path, make=False)
 
 
-def after_power_cut(
-    recorder: Recorder, base: Path, jobs: dict[str, Job], *, journal: bool, enough: str = ""
-) -> Tally:
+def after_power_cut(recorder: Recorder, base: Path, jobs: dict[str, Job], *, journal: bool, enough: str = "") -> Tally:
     """Cut the power after every event, restart on every state that may be left, and look for what must never be.
 
     *jobs* are those that "ack <id>" may be said of, "done <id>" once their result has been published, and "retried
@@ -699,4 +748,6 @@ def _restart(tree: Tree, done: Iterable[str], retried: Iterable[str], *, strict:
 
 
 def _of_no_concern(tree: Tree, violation: str) -> bool:
-    return violation.startswith("I5") and "/results/" in violation and not any(each in violation for each in tree.promised)
+    return (
+        violation.startswith("I5") and "/results/" in violation and not any(each in violation for each in tree.promised)
+    )

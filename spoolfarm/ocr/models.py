@@ -49,8 +49,8 @@ def session(name: str, threads: int) -> Any:
 def without_denormals(model: bytes) -> bytes:
     """Return the ONNX file *model* with its denormal weights (below 1.2e-38) set to zero.
 
-    They add nothing to any sum, but x86 cores multiply them a hundred times slower: the 256,000 of them in the
-    detector, two thirds of one layer, triple its run time.
+    They add nothing to any sum, but x86 cores multiply them up to a hundred times slower: the 256,000 of them in the
+    detector, two thirds of one layer, double or triple its run time.
     """
     data = bytearray(model)
     for start, end in _weights(data):

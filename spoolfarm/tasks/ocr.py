@@ -16,7 +16,8 @@ from spoolfarm.tasks import Context, Params, Task
 if TYPE_CHECKING:
     from spoolfarm.ocr.reader import Reader
 
-Point = Annotated[list[float], Field(min_length=2, max_length=2)]
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
+Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 Polygon = Annotated[list[Point], Field(min_length=3, max_length=100)]
 Polygons = Annotated[list[Polygon], Field(max_length=100)]
 

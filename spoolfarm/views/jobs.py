@@ -77,7 +77,6 @@ def cancel(job_id: str) -> Response:
 @blueprint.post("/<job_id>/retry")
 def retry(job_id: str) -> Response:
     """Queue a job that failed for good again."""
-    farm().record(job_id)  # raises UnknownJob for what is no id at all
     farm().retry(job_id)
     response = answer({"id": job_id, "status": State.QUEUED}, 202)
     response.headers["Location"] = f"/v1/jobs/{job_id}"

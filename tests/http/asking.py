@@ -6,9 +6,10 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import requests
+from werkzeug.test import TestResponse
 
 from tests.running import ROOT, RunningFarm
 
@@ -16,12 +17,8 @@ from tests.running import ROOT, RunningFarm
 SECRET = ("Traceback", "site-packages", str(ROOT), "/spool", "/results/", ".py")
 
 
-class Answered(Protocol):
-    """What the answers of Flask's test client and of `requests` have in common."""
-
-    status_code: int
-    text: str
-    headers: Any
+#: An answer of Flask's test client, or of `requests`: both have `status_code`, `text` and `headers`.
+Answered: TypeAlias = TestResponse | requests.Response
 
 
 def refused(answer: Answered, status: int, *words: str) -> dict[str, Any]:

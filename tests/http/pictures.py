@@ -52,6 +52,24 @@ def bomb() -> bytes:
     return png(30000, 30000, bytes(30000 * (1 + 30000 // 8)), depth=1, colour=0)
 
 
+def large_webp() -> bytes:
+    """A lossless WebP of 40 x 20 pixels whose header says 16383 x 16383, the most that WebP can say."""
+    file = io.BytesIO()
+    Image.new("RGB", (40, 20)).save(file, "WEBP", lossless=True)
+    data = bytearray(file.getvalue())
+    [bits] = struct.unpack("<I", data[21:25])
+    data[21:25] = struct.pack("<I", bits & 0xF0000000 | 16382 << 14 | 16382)
+    return bytes(data)
+
+
+def large_gif() -> bytes:
+    """A GIF of 40 x 20 pixels whose first frame says 60000 x 60000."""
+    data = bytearray(small("GIF"))
+    frame = data.index(b",", 13) + 5
+    data[frame : frame + 4] = struct.pack("<HH", 60000, 60000)
+    return bytes(data)
+
+
 def text_of(picture: bytes) -> str:
     """The picture as base64."""
     return base64.b64encode(picture).decode()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import cv2
 import pytest
-from benchmarks import pages
 
+from benchmarks import pages
 from tests.running import ROOT, RunningFarm
 
 #: What the scan that the docs speak of says.
@@ -46,7 +46,9 @@ def here(farm: RunningFarm, tmp_path: Path) -> Path:
 def shell(farm: RunningFarm, here: Path, command: str) -> str:
     command = command.replace("http://127.0.0.1:8090", farm.url)
     environment = {**os.environ, **farm.given}
-    done = subprocess.run(["bash", "-c", command], cwd=here, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=here, env=environment, capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 

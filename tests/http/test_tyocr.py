@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from tests.http.asking import files_of, refused
 from tests.http.pictures import grain, page, small, text_of
-from tests.running import RunningFarm
+from tests.running import RunningFarm, until
 
 LINES = ["Invoice 2026-118", "Total 1240.00"]
 
@@ -39,7 +39,7 @@ def test_a_page_answers_its_lines_and_leaves_nothing_behind(live: RunningFarm) -
     assert answer.json().keys() == {"sign", "text"}
     assert answer.json()["sign"] == 0
     assert lines(answer.json()["text"]) == lines("\n".join(LINES))
-    assert files_of(live) == before
+    until(lambda: files_of(live) == before, 5, what="nothing to be left")
 
 
 def test_16_pages_at_once_each_get_their_own_lines(live: RunningFarm) -> None:
@@ -50,7 +50,7 @@ def test_16_pages_at_once_each_get_their_own_lines(live: RunningFarm) -> None:
         answers = list(pool.map(lambda text: ask(live, text), sent))
     assert [answer.json()["sign"] for answer in answers] == [0] * 16
     assert [lines(answer.json()["text"]) for answer in answers] == [lines("\n".join(each)) for each in wanted]
-    assert files_of(live) == before
+    until(lambda: files_of(live) == before, 5, what="nothing to be left")
 
 
 def test_without_a_worker_it_says_time_out_in_time_and_leaves_nothing_behind(idle: RunningFarm) -> None:
@@ -58,7 +58,7 @@ def test_without_a_worker_it_says_time_out_in_time_and_leaves_nothing_behind(idl
     answer = ask(idle, text_of(small()))
     assert (answer.status_code, answer.json()) == (200, {"sign": -1, "text": "time out"})
     assert 1 <= answer.elapsed.total_seconds() < 2
-    assert files_of(idle) == before
+    until(lambda: files_of(idle) == before, 5, what="nothing to be left")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_truncated_picture_is_told_in_both_manners(live: RunningFarm) -> None:
     assert body["sign"] == -1
     assert body["code"] == "broken_image"
     assert body["text"] == body["error"]
-    assert files_of(live) == before
+    until(lambda: files_of(live) == before, 5, what="nothing to be left")
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,14 @@ import pytest
 
 from spoolfarm import files
 from spoolfarm.config import Settings
+from spoolfarm.entry import Claim
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.farm import Farm
 from spoolfarm.job import Job, Result, State
 from spoolfarm.lease import Lease
 from spoolfarm.queue import Bucket, bucket
 from spoolfarm.results import Results
-from spoolfarm.spool import Claim, Spool
+from spoolfarm.spool import Spool
 from tests.crash import (
     ERRORS,
     Child,
@@ -38,6 +39,7 @@ from tests.crash import (
     claims,
     enumerate_points,
     failed,
+    fork,
     in_child,
     recorded,
     recover,
@@ -424,6 +426,11 @@ def uncounted(spool: Spool, lease: Lease, place: Bucket, name: str) -> Claim | N
     return Claim(Job.from_bytes(files.read(path), 1), path, 0.0)
 
 
+def claim_and_die(tree: Tree) -> None:
+    """Claim the next job, and let go of it."""
+    assert tree.spool.claim(tree.lease(), tree.spool.cursor(["echo"]), lambda task: 1)
+
+
 def test_writing_in_place_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Spool, "put", in_place)
     assert any("I5" in each and "torn" in each for each in enumerate_points(put(True), base, ["half"]).violations)
@@ -454,7 +461,7 @@ def test_a_claim_that_does_not_count_is_found(base: Path, monkeypatch: pytest.Mo
     tree.put(new())
     monkeypatch.setattr(Spool, "_claim", uncounted)
     for _ in range(tree.spool.max_attempts):
-        in_child(tree, lambda child: str(tree.spool.claim(tree.lease(), tree.spool.cursor(["echo"]), lambda task: 1)))
+        in_child(tree, lambda child: claim_and_die(tree))
         tree.spool.reclaim()
     assert not tree.spool.dead.ids()  # which the test above asserts of the sound spool
 
@@ -672,13 +679,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 def forked(act: Callable[[int], None]) -> Iterator[tuple[int, int]]:
     """A child that does *act* with a descriptor to write to; gives its process id and the descriptor to read from."""
     reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(reader)
-            act(writer)
-        finally:
-            os._exit(0)
+    pid = fork(lambda: act(writer))
     os.close(writer)
     try:
         yield pid, reader

@@ -34,7 +34,7 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 
 def test_both_readmes_show_the_same_commands() -> None:
-    blocks = [re.findall(r"```\w+\n(.*?)```", (ROOT / name).read_text(), re.S) for name in ("README.md", "README.zh-CN.md")]
+    blocks = [re.findall(r"```\w+\n(.*?)```", (ROOT / name).read_text(), re.DOTALL) for name in ("README.md", "README.zh-CN.md")]
     strip = [[re.sub(r"#.*", "", block) for block in found] for found in blocks]
     assert strip[0] == strip[1]
     assert len(strip[0]) >= 4

@@ -180,7 +180,7 @@ def test_what_is_gone_was_modified_now_and_has_no_names_in_it(tmp_path: Path) ->
 def test_a_made_directory_is_private_and_every_new_name_above_it_is_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced = []
+    synced: list[str] = []
     monkeypatch.setattr(files, "sync_directory", synced.append)
     files.make_directory(str(tmp_path / "a" / "b" / "c"))
     files.make_directory(str(tmp_path / "a" / "b" / "c"))
@@ -196,7 +196,7 @@ def test_a_directory_whose_name_could_not_be_synced_is_made_and_synced_again(
         patch.setattr(os, "fsync", refuse(errno.EIO))
         with pytest.raises(OSError, match="Input/output"):
             files.make_directory(path)
-    synced = []
+    synced: list[str] = []
     monkeypatch.setattr(files, "sync_directory", synced.append)
     files.make_directory(path)
     assert synced == [str(tmp_path)]
@@ -256,9 +256,7 @@ def crowd(disk: Disk, path: Path) -> list[OSError | None]:
     return got
 
 
-def test_fifteen_who_come_while_a_sync_runs_share_the_next_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fifteen_who_come_while_a_sync_runs_share_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(monkeypatch)
     assert crowd(disk, tmp_path) == [None] * 16
     assert disk.count == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 import sys
@@ -262,6 +263,7 @@ def test_order_none_gives_each_line_a_row_of_its_own(ocr: Ocr, invoice: pages.Pa
         {"order": "z"},
         {"regions": [[[0, 0], [1, 1]]]},
         {"regions": [[[0, 0], [1, 1], [2]]]},
+        {"regions": [[[0, 0], [1e300, 1], [2, 3]]]},
         {"ignore": "all"},
         {"no_such": 1},
     ],
@@ -356,6 +358,32 @@ def test_a_line_across_the_columns_parts_what_is_above_from_what_is_below() -> N
     expected = [f"{name}{row}" for name in "ab" for row in range(4)]
     expected += ["heading", *(f"{name}{row}" for name in "cd" for row in range(4))]
     assert read([*above, line("heading", 200, 250, 240), *below]) == expected
+
+
+@pytest.mark.parametrize("lean", [-0.08, 0.03, 0.08])
+def test_columns_that_lean_in_a_photograph_are_still_columns(lean: float) -> None:
+    upright = column("a", 0, 20) + column("b", 330, 20)
+    leaning = [replace(one, box=replace(one.box, cx=one.box.cx + lean * one.box.cy)) for one in upright]
+    assert read([line("heading", 200, 20, 240), *leaning]) == [
+        "heading",
+        *(f"{name}{row}" for name in "ab" for row in range(20)),
+    ]
+
+
+def test_rows_that_fan_out_in_a_photograph_stay_together() -> None:
+    lines = []
+    for row in range(12):
+        slope = (row - 6) / 100
+        for name, left in (("a", 0), ("b", 700)):
+            box = Box(left, 40 * row + slope * (left - 350), 120, 24, math.degrees(math.atan(slope)))
+            lines.append(Line(box, f"{name}{row}", 1, 1))
+    assert read(lines) == [f"a{row}\tb{row}" for row in range(12)]
+
+
+def test_a_line_that_leans_into_the_gutter_stays_in_its_column() -> None:
+    lines = column("a", 0, 6) + column("b", 340, 6)
+    lines[2] = replace(lines[2], box=replace(lines[2].box, w=345, cx=172.5))
+    assert read(lines) == [f"{name}{row}" for name in "ab" for row in range(6)]
 
 
 def test_a_table_is_read_across_however_wide_its_cells_are() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import logging
 import os
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from watchdog.observers import inotify_c
 
 from spoolfarm import watch
 from spoolfarm.watch import APPEARED, WRITTEN, Arrivals, Watch
+from tests.crash import fork
 from tests.running import until
 
 #: Seconds in which a wake-up has to come; a lost one takes RESCAN, which these tests set to more.
@@ -95,7 +98,7 @@ def test_a_closed_watch_gives_its_descriptors_back(tmp_path: Path) -> None:
 
 def no_instances(patch: pytest.MonkeyPatch) -> None:
     def init() -> int:
-        inotify_c.ctypes.set_errno(errno.EMFILE)
+        ctypes.set_errno(errno.EMFILE)
         return -1
 
     patch.setattr(inotify_c, "inotify_init", init)
@@ -103,7 +106,7 @@ def no_instances(patch: pytest.MonkeyPatch) -> None:
 
 def no_watches(patch: pytest.MonkeyPatch) -> None:
     def add(descriptor: int, path: bytes, events: int) -> int:
-        inotify_c.ctypes.set_errno(errno.ENOSPC)
+        ctypes.set_errno(errno.ENOSPC)
         return -1
 
     patch.setattr(inotify_c, "inotify_add_watch", add)
@@ -157,7 +160,7 @@ def crowd(arrivals: Arrivals, path: Path, names: list[str], seconds: float = 60.
     threads = [threading.Thread(target=wait, args=(name,)) for name in names]
     for thread in threads:
         thread.start()
-    until(lambda: sum(map(len, arrivals._waiting.values())) == len(names))
+    until(lambda: {os.fsencode(name) for name in names} <= set(arrivals._waiting))
 
     def join() -> dict[str, float]:
         for thread in threads:
@@ -166,6 +169,19 @@ def crowd(arrivals: Arrivals, path: Path, names: list[str], seconds: float = 60.
         return late
 
     return join
+
+
+@contextmanager
+def leader(arrivals: Arrivals) -> Iterator[None]:
+    """Somebody else leads, and waits for a name that does not come."""
+    stop = threading.Event()
+    thread = threading.Thread(target=arrivals.wait, args=("never", lambda: stop.is_set() or None, 90))
+    thread.start()
+    until(lambda: arrivals._leading.locked())
+    yield
+    stop.set()
+    os.close(os.open(f"{arrivals._directory}/never", os.O_CREAT))
+    thread.join()
 
 
 def test_what_is_there_is_found_without_waiting(arrivals: Arrivals) -> None:
@@ -198,19 +214,11 @@ def test_fifty_waiting_threads_are_each_woken_by_their_own_name(arrivals: Arriva
 @pytest.mark.usefixtures("no_rescan")
 def test_all_who_wait_for_one_name_are_woken_by_it(arrivals: Arrivals, tmp_path: Path) -> None:
     woken = []
-    threads = [
-        threading.Thread(
-            target=lambda: woken.append(arrivals.wait("name", (tmp_path / "name").exists, 60))  # type: ignore[arg-type]
-        )
-        for _ in range(10)
-    ]
 
     def look() -> bool | None:
         return (tmp_path / "name").exists() or None
 
-    threads = [
-        threading.Thread(target=lambda: woken.append(arrivals.wait("name", look, 60))) for _ in range(10)
-    ]
+    threads = [threading.Thread(target=lambda: woken.append(arrivals.wait("name", look, 60))) for _ in range(10)]
     for thread in threads:
         thread.start()
     until(lambda: len(arrivals._waiting.get(b"name", ())) == 10)
@@ -226,38 +234,12 @@ def test_all_who_wait_for_one_name_are_woken_by_it(arrivals: Arrivals, tmp_path:
 def test_a_leader_whose_time_is_over_hands_the_lead_on(arrivals: Arrivals, tmp_path: Path) -> None:
     leader = threading.Thread(target=arrivals.wait, args=("never", lambda: None, 0.3))
     leader.start()
-    until(arrivals._leading.locked)
-    join = crowd_beside(arrivals, tmp_path)
+    until(lambda: arrivals._leading.locked())
+    join = crowd(arrivals, tmp_path, ["name"])
     leader.join()
-    until(arrivals._leading.locked)
+    until(lambda: arrivals._leading.locked())
     (tmp_path / "name").touch()
     assert join()["name"] < SOON
-
-
-def crowd_beside(arrivals: Arrivals, path: Path) -> Callable[[], dict[str, float]]:
-    """One more waiter, for "name", while another leads."""
-    late: dict[str, float] = {}
-
-    def look() -> float | None:
-        try:
-            return os.stat(path / "name").st_mtime
-        except FileNotFoundError:
-            return None
-
-    def wait() -> None:
-        appeared = arrivals.wait("name", look, 60)
-        assert appeared is not None
-        late["name"] = time.time() - appeared
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    until(lambda: b"name" in arrivals._waiting)
-
-    def join() -> dict[str, float]:
-        thread.join(90)
-        return late
-
-    return join
 
 
 @pytest.mark.usefixtures("no_rescan")
@@ -268,7 +250,7 @@ def test_an_event_that_the_old_leader_read_is_not_lost_to_the_new_one(arrivals: 
         target=lambda: found.append(arrivals.wait("first", lambda: (tmp_path / "first").exists() or None, 60))
     )
     leader.start()
-    until(arrivals._leading.locked)
+    until(lambda: arrivals._leading.locked())
     looks = []
 
     def look() -> bool | None:
@@ -323,9 +305,7 @@ def test_in_a_storm_of_short_waits_no_wake_up_is_lost(arrivals: Arrivals, tmp_pa
 
 
 @pytest.mark.usefixtures("no_rescan")
-def test_an_overflow_makes_everyone_look(
-    arrivals: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_overflow_makes_everyone_look(arrivals: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = threading.Event()
     wait = Watch.wait
 
@@ -335,11 +315,12 @@ def test_an_overflow_makes_everyone_look(
 
     monkeypatch.setattr(Watch, "wait", overflowing)
     names = [f"name{number}" for number in range(10)]
-    join = crowd(arrivals, tmp_path, names)
-    for name in names:
-        (tmp_path / name).touch()
-    lost.set()
-    late = join()
+    with leader(arrivals):
+        join = crowd(arrivals, tmp_path, names)
+        for name in names:
+            (tmp_path / name).touch()
+        lost.set()
+        late = join()
     assert len(late) == 10
     assert max(late.values()) < SOON
 
@@ -351,10 +332,11 @@ def test_where_the_system_gives_no_events_every_waiter_finds_its_name_all_the_sa
 ) -> None:
     lack(monkeypatch)
     names = [f"name{number}" for number in range(10)]
-    join = crowd(arrivals, tmp_path, names)
-    for name in names:
-        (tmp_path / name).touch()
-    late = join()
+    with leader(arrivals):
+        join = crowd(arrivals, tmp_path, names)
+        for name in names:
+            (tmp_path / name).touch()
+        late = join()
     assert len(late) == 10
     assert max(late.values()) < SOON
 
@@ -380,20 +362,31 @@ def test_a_lost_event_costs_a_rescan_and_no_more(
 @pytest.mark.usefixtures("no_rescan")
 def test_a_forked_child_waits_for_itself_and_steals_no_event(arrivals: Arrivals, tmp_path: Path) -> None:
     join = crowd(arrivals, tmp_path, ["parent"])
-    until(arrivals._leading.locked)
-    pid = os.fork()
-    if pid == 0:
-        found = arrivals.wait("child", lambda: (tmp_path / "child").exists() or None, SOON)
-        os._exit(0 if found else 1)
+    until(lambda: arrivals._leading.locked())
+    looked, tell = os.pipe()
+
+    def look() -> bool | None:
+        found = (tmp_path / "child").exists()
+        os.write(tell, b".")
+        return found or None
+
+    def live() -> None:
+        assert arrivals.wait("child", look, 60)
+
+    pid = fork(live)
     try:
+        assert os.read(looked, 1)
         (tmp_path / "child").touch()
         (tmp_path / "parent").touch()
         assert join()["parent"] < SOON
-        _, status = until(lambda: (done := os.waitpid(pid, os.WNOHANG))[0] and done, 2 * SOON)
+        _, status = until(lambda: (done := os.waitpid(pid, os.WNOHANG))[0] and done, SOON)
     except BaseException:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
+    finally:
+        os.close(looked)
+        os.close(tell)
     assert os.waitstatus_to_exitcode(status) == 0
 
 

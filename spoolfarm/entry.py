@@ -1,0 +1,79 @@
+"""An entry: a job's file in the spool, and what its name and its place say of the job."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from spoolfarm import files
+from spoolfarm.job import DamagedJob, Job, State
+
+#: A job file's name: the id, and how often the job was claimed.
+NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job's file: where it lies, and what that says."""
+
+    path: str
+    id: str
+    attempts: int
+    state: State
+
+    def job(self) -> Job:
+        """The job in the file. Raises DamagedJob."""
+        return read_job(self.path, self.attempts)
+
+    def job_or_guess(self) -> Job:
+        """The job in the file; what the name tells of it, when the file is damaged."""
+        try:
+            return self.job()
+        except DamagedJob:
+            return Job("?", id=self.id, created=born(self.id), attempts=self.attempts, durable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that a worker of this process has, its file in active/, and when it was claimed."""
+
+    job: Job
+    path: str
+    started: float
+
+
+def entries(directory: str, state: State) -> Iterator[Entry]:
+    """The job files in *directory*, which holds jobs in *state*; what else lies there is passed over."""
+    for name in files.names(directory):
+        if parsed := NAME.fullmatch(name):
+            yield Entry(f"{directory}/{name}", parsed[1], int(parsed[2]), state)
+
+
+def read_job(path: str, attempts: int = 0) -> Job:
+    """The job in a job file. Raises DamagedJob, also when somebody put a link, a socket or a directory there."""
+    try:
+        data = files.read(path)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise DamagedJob(f"not a file: {error.strerror}") from error
+        raise
+    return Job.from_bytes(data, attempts)
+
+
+def move(path: str, target: str) -> None:
+    """Rename a job file into a bucket, which may have to be made, and may be removed again before we get there."""
+    for _ in range(10):
+        try:
+            os.rename(path, target)
+            return
+        except FileNotFoundError:
+            files.make_directory(os.path.dirname(target))
+    os.rename(path, target)
+
+
+def born(job_id: str) -> float:
+    """When a job was submitted, by its id, in seconds since the epoch."""
+    return int(job_id[:16], 16) / 1e9

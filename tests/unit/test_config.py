@@ -1,0 +1,169 @@
+"""Settings: where they come from, and what is said of one that is not allowed."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from spoolfarm import config
+from spoolfarm.config import Address, Settings, given, load, rows
+from spoolfarm.errors import SettingError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting from outside the test."""
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    for name in [name for name in os.environ if name.startswith("FARM_")]:
+        monkeypatch.delenv(name)
+
+
+BAD = [
+    ("FARM_BIND", "8090", "HOST:PORT"),
+    ("FARM_BIND", "localhost", "HOST:PORT"),
+    ("FARM_BIND", "localhost:0", "HOST:PORT"),
+    ("FARM_BIND", "localhost:65536", "HOST:PORT"),
+    ("FARM_BIND", "::1:80", "HOST:PORT"),
+    ("FARM_BIND", "a b:80", "HOST:PORT"),
+    ("FARM_BIND", ",", "HOST:PORT"),
+    ("FARM_WORKERS", "two", "a whole number from 0 to 1024"),
+    ("FARM_WORKERS", "-1", "a whole number from 0 to 1024"),
+    ("FARM_WORKERS", "1.5", "a whole number from 0 to 1024"),
+    ("FARM_WORKERS", "1025", "a whole number from 0 to 1024"),
+    ("FARM_WORKERS", "0x10", "a whole number from 0 to 1024"),
+    ("FARM_WORKERS", "1_0", "a whole number from 0 to 1024"),
+    ("FARM_SIMULATIONS", "65", "a whole number from 0 to 64"),
+    ("FARM_THREADS", "many", "a whole number from 0 to 256"),
+    ("FARM_SPOOL_DIR", "a\0b", "a directory"),
+    ("FARM_TASKS", "mine", "name=package.module:Class"),
+    ("FARM_TASKS", "mine=module", "name=package.module:Class"),
+    ("FARM_TASKS", "Mine=module:Class", "name=package.module:Class"),
+    ("FARM_TASKS", "a/b=module:Class", "name=package.module:Class"),
+    ("FARM_TASKS", "mine=module:Class,other", "name=package.module:Class"),
+    ("FARM_TIMEOUT", "0", "seconds from 0.01 to"),
+    ("FARM_TIMEOUT", "-1", "seconds from 0.01 to"),
+    ("FARM_TIMEOUT", "nan", "seconds from 0.01 to"),
+    ("FARM_TIMEOUT", "inf", "seconds from 0.01 to"),
+    ("FARM_TIMEOUT", "20s", "seconds from 0.01 to"),
+    ("FARM_JOB_TIMEOUT", "soon", "seconds from 0.01 to"),
+    ("FARM_SIMULATION_TIMEOUT", "1e99", "seconds from 0.01 to"),
+    ("FARM_MAX_ATTEMPTS", "0", "a whole number from 1 to 100"),
+    ("FARM_GRACE", "-0.1", "seconds from 0 to"),
+    ("FARM_MAX_QUEUED", "10k", "a whole number from 0 to"),
+    ("FARM_RESULT_TTL", "0", "seconds from 0.01 to"),
+    ("FARM_DEAD_TTL", "never", "seconds from 0.01 to"),
+    ("FARM_MAX_BODY_MB", "0", "a whole number from 1 to 4096"),
+    ("FARM_MAX_PIXELS", "0", "a whole number from 1 to"),
+    ("FARM_MIN_FREE_MB", "5%", "a whole number from 0 to"),
+    ("FARM_RECYCLE_JOBS", "-5", "a whole number from 0 to"),
+    ("FARM_RECYCLE_MB", "4G", "a whole number from 0 to"),
+    ("FARM_API_KEY", "a b", "letters, digits and signs of ASCII"),
+    ("FARM_API_KEY", "schlüssel", "letters, digits and signs of ASCII"),
+    ("FARM_CORS_ORIGINS", "example.org", "origins such as https://example.org"),
+    ("FARM_CORS_ORIGINS", "https://example.org/path", "origins such as https://example.org"),
+    ("FARM_FRONT_THREADS", "1", "a whole number from 4 to"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "allowed"), BAD)
+def test_a_bad_value_is_refused_with_the_setting_the_value_and_what_is_allowed(
+    name: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(SettingError, match=re.escape(allowed)) as caught:
+        load({name: value})
+    assert str(caught.value).startswith(f"{name}={value!r} is not allowed: it takes ")
+    assert caught.value.code == "bad_setting"
+
+
+def test_every_setting_that_can_be_bad_was_tried() -> None:
+    free = {"FARM_RESULTS_DIR", "FARM_RUN_DIR"}  # as FARM_SPOOL_DIR
+    anything = {"FARM_HOSTS", "FARM_ENABLE"}
+    assert {row["name"] for row in rows()} - free - anything <= {name for name, _, _ in BAD}
+
+
+def test_without_any_setting_the_defaults_hold(tmp_path: Path) -> None:
+    settings = load()
+    assert settings == Settings()
+    assert settings.environment() == {}
+    assert settings.spool_dir == str(tmp_path / "spool")
+    assert settings.bind == (Address("127.0.0.1", 8090),)
+    assert settings.workers == config.cores() >= 1
+
+
+def test_the_environment_is_above_the_file_and_the_command_line_above_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(
+        "# a comment\nFARM_WORKERS=1\nFARM_THREADS=1\nFARM_TIMEOUT=1\nexport FARM_GRACE='7'\nOTHER=x\n"
+    )
+    monkeypatch.setenv("FARM_THREADS", "2")
+    monkeypatch.setenv("FARM_TIMEOUT", "2")
+    settings = load({"FARM_TIMEOUT": "3"})
+    assert (settings.workers, settings.threads, settings.timeout, settings.grace) == (1, 2, 3.0, 7.0)
+
+
+def test_a_bad_line_of_the_file_is_refused_too(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FARM_WORKERS=lots\n")
+    with pytest.raises(SettingError, match="FARM_WORKERS='lots'"):
+        load()
+
+
+def test_an_empty_value_means_the_default(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FARM_WORKERS=\nFARM_TIMEOUT=  \nFARM_API_KEY=\nFARM_TASKS\n")
+    settings = load()
+    assert (settings.workers, settings.timeout, settings.api_key) == (config.cores(), 20.0, "")
+
+
+def test_a_child_that_gets_the_environment_has_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "FARM_BIND": "127.0.0.1:1,[::1]:2,example.org:3",
+        "FARM_TASKS": "a=m:A, b=n.o:B",
+        "FARM_TIMEOUT": "1.5",
+        "FARM_ENABLE": "echo, a",
+        "FARM_CORS_ORIGINS": "*",
+        "FARM_API_KEY": "a=b#c",
+    }
+    settings = load(given)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load() == settings
+    assert settings.tasks == {"a": "m:A", "b": "n.o:B"}
+    assert settings.enable == ("echo", "a")
+    assert settings.bind[1] == Address("::1", 2)
+
+
+def test_relative_directories_lie_below_the_checkout_and_absolute_ones_where_they_say(tmp_path: Path) -> None:
+    settings = load({"FARM_SPOOL_DIR": "data/spool", "FARM_RESULTS_DIR": "/var/answers"})
+    assert settings.spool_dir == str(tmp_path / "data" / "spool")
+    assert settings.results_dir == "/var/answers"
+
+
+def test_addresses_know_whether_others_reach_them() -> None:
+    assert [str(Address("::1", 80)), str(Address("a.org", 80))] == ["[::1]:80", "a.org:80"]
+    inside = ["localhost", "127.0.0.1", "127.9.9.9", "::1"]
+    outside = ["0.0.0.0", "::", "192.168.1.1", "example.org"]
+    assert all(Address(host, 1).loopback for host in inside)
+    assert not any(Address(host, 1).loopback for host in outside)
+
+
+def test_every_setting_is_an_option_too() -> None:
+    assert given([]) == {}
+    assert given(["--max-queued", "5", "--bind", "0.0.0.0:80"]) == {"FARM_MAX_QUEUED": "5", "FARM_BIND": "0.0.0.0:80"}
+    every = [text for row in rows() for text in ("--" + row["name"][5:].lower().replace("_", "-"), "1")]
+    assert set(given(every)) == {row["name"] for row in rows()}
+
+
+def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        given(["--help"])
+    text = capsys.readouterr().out
+    assert all("--" + row["name"][5:].lower().replace("_", "-") in text for row in rows())
+
+
+def test_every_row_says_what_it_is_for() -> None:
+    for row in rows():
+        assert len(row["help"]) > 10
+        row["parse"](row["default"])

@@ -1,0 +1,112 @@
+"""Dead letters: each has its job and its reason, and goes when it is old."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from spoolfarm import files
+from spoolfarm.deadletters import LAST_LINES, DeadLetters
+from spoolfarm.job import new_id
+from spoolfarm.results import Results
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results(str(tmp_path / "results"))
+
+
+@pytest.fixture
+def dead(tmp_path: Path, results: Results) -> DeadLetters:
+    return DeadLetters(str(tmp_path / "dead"), results)
+
+
+def job_file(tmp_path: Path, job_id: str) -> str:
+    path = tmp_path / f"{job_id}.a3"
+    path.write_text("the job")
+    return str(path)
+
+
+def test_a_letter_has_the_job_its_record_and_its_last_words(
+    tmp_path: Path, dead: DeadLetters, results: Results
+) -> None:
+    job_id = new_id()
+    for number in range(LAST_LINES + 5):
+        results.write_log(job_id, log=f"line {number}")
+    dead.bury(job_file(tmp_path, job_id), job_id, {"id": job_id, "error": "坏 \udcff"})
+    assert dead.ids() == [job_id]
+    assert Path(dead.path(job_id), f"{job_id}.a3").read_text() == "the job"
+    reason = dead.reason(job_id)
+    assert reason is not None
+    assert reason["error"] == "坏 ?"
+    assert [line["log"] for line in reason["log"]] == [f"line {number}" for number in range(5, LAST_LINES + 5)]
+    assert len(os.listdir(dead.path(job_id))) == 2
+    assert not os.path.exists(tmp_path / f"{job_id}.a3")
+
+
+def test_no_letter_is_ever_without_its_reason(
+    tmp_path: Path, dead: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = new_id()
+    path = job_file(tmp_path, job_id)
+
+    def broken(source: str, data: bytes, *, sync: bool = False) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_atomic", broken)
+        with pytest.raises(OSError, match="No space"):
+            dead.bury(path, job_id, {})
+    assert os.path.exists(path)
+    dead.bury(path, job_id, {"error": "second try"})
+    assert json.loads(Path(dead.path(job_id), "reason.json").read_text())["error"] == "second try"
+
+
+def test_the_reason_is_on_the_disk_before_the_job_is_here(
+    tmp_path: Path, dead: DeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = new_id()
+    path = job_file(tmp_path, job_id)
+    synced: list[str] = []
+
+    def fsync(descriptor: int) -> None:
+        assert os.path.exists(path)
+        synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")).partition(".")[0])
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    dead.bury(path, job_id, {})
+    assert synced == ["dead", "reason", job_id]
+
+
+def test_there_is_no_reason_where_there_is_no_letter(dead: DeadLetters) -> None:
+    job_id = new_id()
+    assert dead.reason(job_id) is None
+    os.mkdir(dead.path(job_id))
+    Path(dead.path(job_id), "reason.json").write_bytes(b"{")
+    assert dead.reason(job_id) is None
+
+
+def test_a_letter_is_thrown_away_whole(tmp_path: Path, dead: DeadLetters) -> None:
+    job_id = new_id()
+    dead.bury(job_file(tmp_path, job_id), job_id, {})
+    Path(dead.path(job_id), "reason.json.1234.tmp").touch()
+    dead.remove(job_id)
+    assert os.listdir(dead.root) == []
+    dead.remove(job_id)
+
+
+def test_old_letters_are_thrown_away_and_nothing_else(tmp_path: Path, dead: DeadLetters) -> None:
+    old, young = new_id(), new_id()
+    for job_id in (old, young):
+        dead.bury(job_file(tmp_path, job_id), job_id, {})
+    (tmp_path / "dead" / "notes").mkdir()
+    for name in (old, "notes"):
+        os.utime(tmp_path / "dead" / name, (time.time() - 200, time.time() - 200))
+    assert dead.expire(100) == 1
+    assert sorted(os.listdir(dead.root)) == [young, "notes"]
+    assert dead.ids() == [young]

@@ -1,0 +1,145 @@
+"""The order of work, and a cursor's way through it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from spoolfarm import files, queue
+from spoolfarm.queue import Cursor, bucket, buckets
+
+SLOT = 2**32
+
+
+def job_id(slot: int, number: int = 0) -> str:
+    return f"{slot * SLOT + number:016x}00000000"
+
+
+def put(root: Path, task: str, priority: int, each: str, attempts: int = 0) -> None:
+    place = bucket(str(root), task, priority, each)
+    os.makedirs(place.path, exist_ok=True)
+    Path(f"{place.path}/{each}.a{attempts}").touch()
+
+
+def drain(cursor: Cursor) -> list[str]:
+    """What the cursor gives until its end, each taken away as a claim would."""
+    given = []
+    while (found := cursor.next()) is not None:
+        place, name = found
+        os.unlink(f"{place.path}/{name}")
+        given.append(f"{place.task} {place.name[0]} {name}")
+    return given
+
+
+def now() -> int:
+    return time.time_ns() // SLOT
+
+
+def test_a_bucket_follows_from_the_job_alone() -> None:
+    place = bucket("/q", "ocr", 3, job_id(0x12345678))
+    assert (place.task, place.name, place.path) == ("ocr", "312345678", "/q/ocr/312345678")
+
+
+def test_the_order_is_priority_then_time_then_task(tmp_path: Path) -> None:
+    put(tmp_path, "b", 5, job_id(1, 2))
+    put(tmp_path, "b", 5, job_id(1, 1))
+    put(tmp_path, "a", 5, job_id(1, 3))
+    put(tmp_path, "a", 5, job_id(2, 0))
+    put(tmp_path, "b", 0, job_id(9, 0))
+    put(tmp_path, "a", 9, job_id(0, 0))
+    put(tmp_path, "other", 0, job_id(0, 0))
+    assert drain(Cursor(str(tmp_path), ["a", "b"])) == [
+        f"b 0 {job_id(9, 0)}.a0",
+        f"a 5 {job_id(1, 3)}.a0",
+        f"b 5 {job_id(1, 1)}.a0",
+        f"b 5 {job_id(1, 2)}.a0",
+        f"a 5 {job_id(2, 0)}.a0",
+        f"a 9 {job_id(0, 0)}.a0",
+    ]
+
+
+def test_there_may_be_no_queue_at_all(tmp_path: Path) -> None:
+    assert Cursor(str(tmp_path), ["a"]).next() is None
+    assert buckets(str(tmp_path), ["a"]) == []
+
+
+def test_after_its_end_a_cursor_starts_over(tmp_path: Path) -> None:
+    cursor = Cursor(str(tmp_path), ["a"])
+    assert cursor.next() is None
+    put(tmp_path, "a", 5, job_id(now()))
+    assert len(drain(cursor)) == 1
+    put(tmp_path, "a", 5, job_id(now(), 1))
+    assert len(drain(cursor)) == 1
+
+
+def test_a_more_urgent_job_is_seen_before_the_rest_of_a_long_bucket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    for number in range(10):
+        put(tmp_path, "a", 5, job_id(1, number))
+    cursor = Cursor(str(tmp_path), ["a"])
+    first = cursor.next()
+    assert first is not None
+    put(tmp_path, "a", 0, job_id(2))
+    clock[0] += queue.FRESH
+    urgent = cursor.next()
+    assert urgent is not None
+    assert urgent[0].name[0] == "0"
+
+
+def test_a_long_bucket_is_listed_once_while_it_is_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    for number in range(50):
+        put(tmp_path, "a", 5, job_id(1, number))
+    listed: list[str] = []
+    names = files.names
+
+    def note(path: str) -> list[str]:
+        listed.append(path)
+        return names(path)
+
+    monkeypatch.setattr(files, "names", note)
+    cursor = Cursor(str(tmp_path), ["a"])
+    for _ in range(50):
+        assert cursor.next() is not None
+        clock[0] += queue.FRESH
+    assert len([path for path in listed if path.endswith("00000001")]) == 1
+
+
+def test_neighbours_come_from_the_same_bucket_only(tmp_path: Path) -> None:
+    put(tmp_path, "a", 5, job_id(1, 0))
+    put(tmp_path, "a", 5, job_id(1, 1))
+    put(tmp_path, "a", 5, job_id(2, 0))
+    cursor = Cursor(str(tmp_path), ["a"])
+    found = cursor.next()
+    assert found is not None
+    place, _ = found
+    assert cursor.next_of(place) == f"{job_id(1, 1)}.a0"
+    assert cursor.next_of(place) is None
+    assert cursor.next_of(bucket(str(tmp_path), "a", 5, job_id(2))) is None
+    assert cursor.next() is not None
+
+
+def test_empty_buckets_are_removed_once_no_submitter_can_be_on_its_way_to_them(tmp_path: Path) -> None:
+    slots = [1, now() - 5, now(), now() + 1]
+    for slot in slots:
+        put(tmp_path, "a", 5, job_id(slot))
+    cursor = Cursor(str(tmp_path), ["a"])
+    drain(cursor)
+    drain(cursor)
+    assert sorted(os.listdir(tmp_path / "a")) == [f"5{slot:08x}" for slot in slots[2:]]
+
+
+def test_what_lies_among_the_buckets_and_is_none_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("0", "000000000", "README", "5zzz"):
+        (tmp_path / "a" / name).touch()
+    (tmp_path / "file").touch()
+    put(tmp_path, "a", 5, job_id(1))
+    assert drain(Cursor(str(tmp_path), ["a", "file"])) == [f"a 5 {job_id(1)}.a0"]
