@@ -118,9 +118,7 @@ def main() -> None:
     chosen = parser.parse_args()
     data = request(chosen.host, chosen.path, chosen.body.read_bytes())
     address = (chosen.host, chosen.port)
-    figures = drive(
-        address, data, connections=chosen.connections, seconds=chosen.seconds, expected=chosen.expected
-    )
+    figures = drive(address, data, connections=chosen.connections, seconds=chosen.seconds, expected=chosen.expected)
     print(json.dumps(figures))
 
 

@@ -104,9 +104,7 @@ def trial(peer: str, trips: int, jobs: int) -> dict[str, float]:
     """One trial in a fresh process tree."""
     queue, home = PEERS[peer]
     command = (sys.executable, "-m", "benchmarks.peers.trial", queue, str(home))
-    process = subprocess.Popen(
-        [*command, "--trips", str(trips), "--jobs", str(jobs)], cwd=ROOT, stdout=subprocess.PIPE
-    )
+    process = subprocess.Popen([*command, "--trips", str(trips), "--jobs", str(jobs)], cwd=ROOT, stdout=subprocess.PIPE)
     try:
         output, _ = process.communicate(timeout=TRIAL)
     except BaseException:
@@ -142,9 +140,7 @@ def depths(depth: int, claims: int, home: Path) -> tuple[dict[str, Any], list[Ta
     ]
     print_table(["queued", "claim mean us", "p50 us", "first ms", "slowest ms"], rows)
     base = fmean([*found[f"{SHALLOW}"], *found[f"{SHALLOW} again"]])
-    targets = [
-        Target(f"mean claim, {name} / {SHALLOW}", fmean(found[name]) / base, 1.2) for name in (burst, slow)
-    ]
+    targets = [Target(f"mean claim, {name} / {SHALLOW}", fmean(found[name]) / base, 1.2) for name in (burst, slow)]
     return {
         name: {"mean_s": fmean(times), "p50_s": median(times), "first_s": times[0], "slowest_s": max(times)}
         for name, times in found.items()

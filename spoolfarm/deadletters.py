@@ -1,7 +1,7 @@
 """Dead letters: jobs that ended for good without a result, each kept with its reason until someone looks.
 
-    dead/<id>/reason.json     the job's record and the last lines of its log
-    dead/<id>/<name>          the job file, ready to be queued again
+dead/<id>/reason.json     the job's record and the last lines of its log
+dead/<id>/<name>          the job file, ready to be queued again
 """
 
 from __future__ import annotations

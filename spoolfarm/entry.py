@@ -14,6 +14,9 @@ from spoolfarm.job import DamagedJob, Job, State
 #: A job file's name: the id, and how often the job was claimed.
 NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
 
+#: How opening and reading fail where somebody put a link, a socket or a directory.
+NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -27,6 +30,18 @@ class Entry:
     def job(self) -> Job:
         """The job in the file. Raises DamagedJob."""
         return read_job(self.path, self.attempts)
+
+    def glance(self) -> tuple[str, float]:
+        """The job's task, "?" when its file is damaged, and when the file came to its place, as a time.time()."""
+        came = os.lstat(self.path).st_ctime
+        try:
+            return Job.header(files.read_line(self.path)).task, came
+        except DamagedJob:
+            return "?", came  # who claims it will see, and say so
+        except OSError as error:
+            if error.errno in NO_FILE:
+                return "?", came
+            raise
 
     def job_or_guess(self) -> Job:
         """The job in the file; what the name tells of it, when the file is damaged."""
@@ -57,7 +72,7 @@ def read_job(path: str, attempts: int = 0) -> Job:
     try:
         data = files.read(path)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+        if error.errno in NO_FILE:
             raise DamagedJob(f"not a file: {error.strerror}") from error
         raise
     return Job.from_bytes(data, attempts)

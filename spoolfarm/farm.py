@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from spoolfarm import config, images, lease
 from spoolfarm.entry import Entry, born
 from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, UnknownJob, WaitTimeout
-from spoolfarm.job import FIRST, LAST, NORMAL, DamagedJob, Job, State
+from spoolfarm.job import FIRST, LAST, NORMAL, Job, State
 from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
@@ -124,6 +124,8 @@ class Farm:
                     job = self.job(task, _bytes_of(item), params, priority=priority)  # type: ignore[arg-type]
                     self._put_when_room(job)
                     waiting[job.id] = item
+                if not waiting:
+                    break
                 for record in self.results.arrived(watch, waiting):
                     self.results.collect(record["id"])
                     item = waiting.pop(record["id"])
@@ -303,12 +305,13 @@ class Farm:
             yield from (Entry("", job_id, 0, State.SUCCEEDED) for job_id in self.results.ids())
 
     def _describe(self, entry: Entry) -> dict[str, Any]:
-        record = self.results.get(entry.id) or self.spool.dead.reason(entry.id)
+        record = self.results.get(entry.id)
+        if record is None and entry.state is State.FAILED:
+            record = self.spool.dead.reason(entry.id)
         if record is not None:
             return record
         try:
-            with open(entry.path, "rb") as file:
-                task, claimed = _task_in(file.readline()), os.fstat(file.fileno()).st_ctime
+            task, claimed = entry.glance()
         except FileNotFoundError:
             return self.record(entry.id)  # it moved on meanwhile
         running = entry.state is State.RUNNING
@@ -323,13 +326,6 @@ class Farm:
             "finished": None,
             "progress": next((line["progress"] for line in reversed(lines) if "progress" in line), None),
         }
-
-
-def _task_in(line: bytes) -> str:
-    try:
-        return Job.header(line).task
-    except DamagedJob:
-        return "?"  # who claims it will see, and say so
 
 
 def _bytes_of(picture: Picture | None) -> list[bytes]:

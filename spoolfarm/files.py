@@ -55,6 +55,16 @@ def read(path: str) -> bytes:
         os.close(descriptor)
 
 
+def read_line(path: str) -> bytes:
+    """Return the first line of the file, or what there is of it in NEXT_READ bytes."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        line, end, _ = os.read(descriptor, NEXT_READ).partition(b"\n")
+        return line + end
+    finally:
+        os.close(descriptor)
+
+
 def write_atomic(path: str, data: bytes, *, sync: bool = False) -> None:
     """Put *data* at *path*, replacing what was there in one step; with *sync*, also when the power goes."""
     temporary = f"{path}.{os.urandom(4).hex()}.tmp"

@@ -82,10 +82,5 @@ class Cursor:
     def _open(self, bucket: Bucket) -> None:
         self._current = bucket
         self._names = sorted(files.names(bucket.path), reverse=True)
-        if not self._names and bucket.name[1:] < _oldest_open_slot():
-            files.remove_empty(bucket.path)
-
-
-def _oldest_open_slot() -> str:
-    """The slot before the current one: a submitter may still be on its way into either of the two."""
-    return f"{(time.time_ns() >> 32) - 1:08x}"
+        if not self._names and bucket.name[1:] < f"{time.time_ns() >> 32:08x}":
+            files.remove_empty(bucket.path)  # its time is over; who comes late makes it anew

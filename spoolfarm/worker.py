@@ -140,9 +140,7 @@ def _result(claim: Claim, outcome: Any) -> Result:
     elif isinstance(outcome, Exception):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
         status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
-    return Result(
-        job.id, job.task, status, job.attempts, job.created, claim.started, time.time(), value, error, code
-    )
+    return Result(job.id, job.task, status, job.attempts, job.created, claim.started, time.time(), value, error, code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,9 @@ PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.
 def test_every_setting_stands_in_the_docs_with_its_default_and_meaning() -> None:
     page = (ROOT / "docs/settings.md").read_text()
     for row in config.rows():
-        default = "number of cores" if row["name"] == "FARM_WORKERS" else f"`{row['default']}`" if row["default"] else "empty"
+        default = (
+            "number of cores" if row["name"] == "FARM_WORKERS" else f"`{row['default']}`" if row["default"] else "empty"
+        )
         assert f"| `{row['name']}` | {default} | {row['help']} |" in page
 
 
@@ -34,7 +36,10 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 
 def test_both_readmes_show_the_same_commands() -> None:
-    blocks = [re.findall(r"```\w+\n(.*?)```", (ROOT / name).read_text(), re.DOTALL) for name in ("README.md", "README.zh-CN.md")]
+    blocks = [
+        re.findall(r"```\w+\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+        for name in ("README.md", "README.zh-CN.md")
+    ]
     strip = [[re.sub(r"#.*", "", block) for block in found] for found in blocks]
     assert strip[0] == strip[1]
     assert len(strip[0]) >= 4
