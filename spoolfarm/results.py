@@ -56,6 +56,8 @@ class Results:
 
     def get(self, job_id: str) -> dict[str, Any] | None:
         """The record of an ended job, or None; None also for one that a power cut tore, which was not durable."""
+        if not ID.fullmatch(job_id):
+            return None  # it may come from anybody, and shall lead nowhere else
         try:
             record: dict[str, Any] = json.loads(files.read(self._path(job_id)))
         except (FileNotFoundError, ValueError):

@@ -94,7 +94,6 @@ def test_what_is_no_good_picture_is_refused_from_its_header(
     refused(answer, status, f"{field}: ", word)
 
 
-@pytest.mark.xfail(strict=True, reason="images.check lets Pillow's DecompressionBombError pass: 500")
 @pytest.mark.parametrize("picture", [large_webp(), large_gif()], ids=["WebP", "GIF"])
 def test_a_size_that_pillow_itself_refuses_is_413_too(front: FlaskClient, picture: bytes) -> None:
     for face in FACES:
