@@ -60,7 +60,7 @@ BAD = [
     ("FARM_MIN_FREE_MB", "5%", "a whole number from 0 to"),
     ("FARM_RECYCLE_JOBS", "-5", "a whole number from 0 to"),
     ("FARM_RECYCLE_MB", "4G", "a whole number from 0 to"),
-    ("FARM_API_KEY", "a b", "letters, digits and signs of ASCII"),
+    ("FARM_API_KEY", "a\tb", "letters, digits and signs of ASCII"),
     ("FARM_API_KEY", "schlüssel", "letters, digits and signs of ASCII"),
     ("FARM_CORS_ORIGINS", "example.org", "origins such as https://example.org"),
     ("FARM_CORS_ORIGINS", "https://example.org/path", "origins such as https://example.org"),
