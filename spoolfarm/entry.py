@@ -13,7 +13,8 @@ from spoolfarm.job import DamagedJob, Job, State
 
 #: A job file's name: the id, and how often the job was claimed.
 NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
-
+#: How often a bucket that is removed before the job gets there is made anew.
+MOVE_TRIES = 1000
 #: How opening and reading fail where somebody put a link, a socket or a directory.
 NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)
 
@@ -80,12 +81,13 @@ def read_job(path: str, attempts: int = 0) -> Job:
 
 def move(path: str, target: str) -> None:
     """Rename a job file into a bucket, which may have to be made, and may be removed again before we get there."""
-    for _ in range(10):
+    for _ in range(MOVE_TRIES):
         try:
             os.rename(path, target)
             return
         except FileNotFoundError:
-            files.make_directory(os.path.dirname(target))
+            # Not synced here: that would take long enough for the new bucket to be removed again as an empty one.
+            os.makedirs(os.path.dirname(target), files.DIRECTORY_MODE, exist_ok=True)
     os.rename(path, target)
 
 

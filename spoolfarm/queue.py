@@ -82,5 +82,10 @@ class Cursor:
     def _open(self, bucket: Bucket) -> None:
         self._current = bucket
         self._names = sorted(files.names(bucket.path), reverse=True)
-        if not self._names and bucket.name[1:] < f"{time.time_ns() >> 32:08x}":
-            files.remove_empty(bucket.path)  # its time is over; who comes late makes it anew
+        if not self._names and bucket.name[1:] < _previous_slot():
+            files.remove_empty(bucket.path)
+
+
+def _previous_slot() -> str:
+    """The slot before the current one: a submitter may still be on its way into either of the two."""
+    return f"{(time.time_ns() >> 32) - 1:08x}"

@@ -209,9 +209,7 @@ class Spool:
             self._try(self._finish_cancel, entry)
         for name in files.names(self.marks):
             if ID.fullmatch(name) and self.results.exists(name):
-                if files.read(f"{self.marks}/{name}") == FORGET:
-                    self.results.remove(name)
-                files.remove(f"{self.marks}/{name}")
+                self._try(self._drop_mark, Entry(f"{self.marks}/{name}", name, 0, State.CANCELLED))
         return seen
 
     def _try(self, act: Callable[..., None], entry: Entry, *more: str) -> bool:
@@ -270,7 +268,7 @@ class Spool:
         while (entry := self.find(job_id)) is not None and entry.state in (State.QUEUED, State.RUNNING):
             if entry.state is State.RUNNING:
                 files.write_atomic(f"{self.marks}/{job_id}", FORGET if forget else b"")
-                return not self.results.exists(job_id)
+                return not (self.results.exists(job_id) and files.remove(f"{self.marks}/{job_id}"))
             taken = f"{self.marks}/{os.path.basename(entry.path)}"
             try:
                 os.rename(entry.path, taken)
@@ -293,6 +291,15 @@ class Spool:
             return  # another caller was first
         self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
         files.remove(entry.path)
+
+    def _drop_mark(self, mark: Entry) -> None:
+        """Remove a mark whose job has ended, and with it a result that nobody wants."""
+        try:
+            if files.read(mark.path) == FORGET:
+                self.results.remove(mark.id)
+        except FileNotFoundError:
+            return  # another caller was first
+        files.remove(mark.path)
 
     def retry(self, job_id: str) -> None:
         """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from spoolfarm import files, process
-from spoolfarm.entry import Claim
+from spoolfarm.entry import NAME, Claim
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.job import DamagedJob, Job, Result, State
 from spoolfarm.lease import Lease, new_worker_id
@@ -90,7 +90,7 @@ class Tree:
         found = []
         for top in ("queue", "active", "cancel", "dead"):
             for folder, _, names in os.walk(f"{self.spool.root}/{top}"):
-                found += [(name[:24], f"{folder}/{name}") for name in names if name[24:26] == ".a"]
+                found += [(name[:24], f"{folder}/{name}") for name in names if NAME.fullmatch(name)]
         return found
 
     def drive(self) -> None:
@@ -730,7 +730,7 @@ def after_power_cut(recorder: Recorder, base: Path, jobs: dict[str, Job], *, jou
 
 
 def _all_files(tree: Tree) -> list[tuple[str, str]]:
-    return [(path.name[:24], str(path)) for path in tree.path.rglob("*.a*")]
+    return [(path.name[:24], str(path)) for path in tree.path.rglob("*.a*") if NAME.fullmatch(path.name)]
 
 
 def _restart(tree: Tree, done: Iterable[str], retried: Iterable[str], *, strict: bool) -> list[str]:

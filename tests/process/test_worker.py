@@ -220,7 +220,7 @@ def test_a_worker_is_woken_by_the_bell_and_not_by_its_rescan(farm: Farm, start: 
 def test_a_killed_worker_gives_its_jobs_back(farm: Farm, start: Start) -> None:
     first = start().ready()
     job = farm.submit("echo", seconds=1)
-    until(lambda: running(job))
+    until(lambda: farm.results.read_log(job.id))
     first.kill()
     assert farm.spool.reclaim({first.wid: "killed by signal 9 (SIGKILL)"}) == 1
     assert job.status() == "queued"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from spoolfarm import files, queue
+from spoolfarm.farm import Farm
 from spoolfarm.queue import Cursor, bucket, buckets
 
 SLOT = 2**32
@@ -143,3 +145,23 @@ def test_what_lies_among_the_buckets_and_is_none_is_passed_over(tmp_path: Path) 
     (tmp_path / "file").touch()
     put(tmp_path, "a", 5, job_id(1))
     assert drain(Cursor(str(tmp_path), ["a", "file"])) == [f"a 5 {job_id(1)}.a0"]
+
+
+def test_a_job_gets_into_a_bucket_that_is_removed_again_and_again(farm: Farm) -> None:
+    stop = threading.Event()
+
+    def remove() -> None:
+        while not stop.is_set():
+            for bucket in queue.buckets(farm.spool.queue, ["echo"]):
+                files.remove_empty(bucket.path)
+
+    removers = [threading.Thread(target=remove) for _ in range(3)]
+    for remover in removers:
+        remover.start()
+    try:
+        ids = {farm.submit("echo", durable=False).id for _ in range(100)}
+    finally:
+        stop.set()
+        for remover in removers:
+            remover.join()
+    assert {entry.id for entry, _ in farm.spool.queued()} == ids

@@ -723,6 +723,52 @@ def test_a_running_job_is_marked_and_the_mark_goes_with_it(tree: Tree, spool: Sp
     lease.end()
 
 
+def test_a_cancel_that_comes_too_late_leaves_no_mark(tree: Tree, spool: Spool) -> None:
+    job = new()
+    spool.put(job)
+    lease = tree.lease()
+    (claim,) = one(lease, spool)
+    spool.results.publish(succeeded(claim, "done"), sync=False)  # and the worker has not let go of it yet
+    for forget in (False, True):
+        assert spool.cancel(job.id, forget=forget) is False
+        assert os.listdir(spool.marks) == []
+    lease.end()
+
+
+@pytest.mark.parametrize("forget", [True, False])
+def test_a_result_that_nobody_wants_goes_with_its_mark(forget: bool, tree: Tree, spool: Spool) -> None:
+    job = new()
+    spool.put(job)
+    lease = tree.lease()
+    (claim,) = one(lease, spool)
+    assert spool.cancel(job.id, forget=forget) is True
+    spool.reclaim()
+    assert spool.marked(job.id)
+    spool.finish(claim, succeeded(claim, "done"))
+    spool.reclaim()
+    assert os.listdir(spool.marks) == []
+    assert spool.results.exists(job.id) is not forget
+    lease.end()
+
+
+def test_marks_that_another_caller_drops_stop_no_recovery(
+    tree: Tree, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new()
+    spool.results.publish(succeeded(Claim(job, "", 0.0), "done"), sync=False)
+    files.write_atomic(f"{spool.marks}/{job.id}", b"")
+    read = files.read
+
+    def late(path: str) -> bytes:
+        if path.startswith(spool.marks):
+            os.unlink(path)
+        return read(path)
+
+    monkeypatch.setattr(files, "read", late)
+    assert spool.reclaim() == 0
+    assert os.listdir(spool.marks) == []
+
+
 def test_a_running_job_that_was_cancelled_ends_with_its_worker(tree: Tree, spool: Spool) -> None:
     job = new()
     spool.put(job)
