@@ -94,9 +94,6 @@ class Launcher:
         self._be_alone()
         check_addresses(self._settings.bind)
         self._listen()
-        recovered = self._spool.reclaim()
-        if recovered:
-            log.info("took back %d jobs of a farm that died", recovered)
         self._start(self._front, "--launcher", str(os.getpid()))
         self._scale("general", self._wanted)
         self._scale("simulate", self._settings.simulations)

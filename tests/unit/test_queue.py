@@ -152,8 +152,8 @@ def test_a_job_gets_into_a_bucket_that_is_removed_again_and_again(farm: Farm) ->
 
     def remove() -> None:
         while not stop.is_set():
-            for bucket in queue.buckets(farm.spool.queue, ["echo"]):
-                files.remove_empty(bucket.path)
+            for place in queue.buckets(farm.spool.queue, ["echo"]):
+                files.remove_empty(place.path)
 
     removers = [threading.Thread(target=remove) for _ in range(3)]
     for remover in removers:
