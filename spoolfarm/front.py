@@ -98,6 +98,7 @@ class Front(BaseApplication):  # type: ignore[misc]
         warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is told to its sender
         app = create_app()
         app.register_error_handler(ParseException, malformed)
+        process.calm_collector()
         return app
 
 

@@ -90,6 +90,7 @@ class Worker:
         """Work as *wid* until stopped, full, or left by the parent."""
         lease = Lease.take(self._spool.workers, self._spool.active, wid)
         self._executor.setup()
+        process.calm_collector()
         lease.announce({"pid": os.getpid(), "tasks": list(self._tasks)})
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
