@@ -87,8 +87,11 @@ class Results:
         return self.collect(job_id)
 
     def remove_log(self, job_id: str) -> None:
-        """Forget what a job said."""
-        files.remove(self._log_path(job_id))
+        """Forget what a job said; when the disk does not let us, the log goes when it expires."""
+        try:
+            files.remove(self._log_path(job_id))
+        except OSError as error:
+            log.warning("job %s: log not removed (%s)", job_id, error.strerror)
 
     def collect(self, job_id: str) -> bool:
         """Forget the result of a job that was not durable: its log went when it ended."""
