@@ -16,6 +16,7 @@ from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
 from spoolfarm.spool import Spool
+from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class FarmJob:
     def wait(self, timeout: float | None = None) -> Any:
         """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
         return self._farm.wait(self.id, timeout)
+
+    def file(self, name: str) -> bytes:
+        """One of the files that the record names in `files`. Raises UnknownJob or UnknownFile."""
+        return self._farm.results.file(self.id, name).read_bytes()
 
     def cancel(self) -> bool:
         """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
@@ -176,7 +181,11 @@ class Farm:
             return FarmJob(self, first)
 
     def run(self, job: Job, timeout: float | None = None) -> Any:
-        """Queue *job*, wait and return its result, leaving nothing behind.
+        """Queue *job*, wait and return its result, leaving nothing behind. Raises what `answer` raises."""
+        return self.answer(job, timeout).value
+
+    def answer(self, job: Job, timeout: float | None = None) -> Answer:
+        """Queue *job*, wait and return its result with its files, leaving nothing behind.
 
         Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
         """
@@ -185,8 +194,9 @@ class Farm:
         record = self.results.wait(job.id, seconds)
         if record is None:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
+        attached = {name: self.results.file(job.id, name).read_bytes() for name in record.get("files", ())}
         self.results.collect(job.id)
-        return outcome(record)
+        return Answer(outcome(record), attached)
 
     def _put(self, job: Job) -> None:
         self.room.take()

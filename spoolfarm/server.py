@@ -29,6 +29,7 @@ STATUS = {
     "forbidden": 403,
     "unknown_task": 404,
     "unknown_job": 404,
+    "unknown_file": 404,
     "key_conflict": 409,
     "cancelled": 409,
     "too_large": 413,

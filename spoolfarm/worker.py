@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from spoolfarm import config, process
+from spoolfarm import config, files, process
 from spoolfarm.entry import Claim
 from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.executors.local import LocalExecutor
@@ -20,6 +21,7 @@ from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.results import Results
 from spoolfarm.spool import Spool
+from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
 from spoolfarm.watch import RESCAN, WRITTEN, Watch
 
@@ -42,6 +44,7 @@ class RunContext:
         self._spool = spool
         self._ids = [claim.job.id for claim in batch]
         self._next_progress = 0.0
+        self._scratch: Path | None = None
         #: Whether there is a log.
         self.spoke = False
 
@@ -58,6 +61,17 @@ class RunContext:
     def cancelled(self) -> bool:
         """Whether every job of the batch was cancelled."""
         return all(map(self._spool.marked, self._ids))
+
+    def scratch(self) -> Path:
+        """A directory on the results' file system, made when first asked for."""
+        if self._scratch is None:
+            self._scratch = self._spool.results.attachments.scratch(self._ids[0])
+        return self._scratch
+
+    def close(self) -> None:
+        """Remove what the batch left."""
+        if self._scratch is not None:
+            files.remove_tree(str(self._scratch))
 
     def _write(self, **said: Any) -> None:
         self.spoke = True
@@ -114,6 +128,7 @@ class Worker:
             self._finish(claim, _result(claim, outcome))
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
                 self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
+        context.close()
         self._done += len(batch)
 
     def _finish(self, claim: Claim, result: Result) -> None:
@@ -134,14 +149,18 @@ class Worker:
 def _result(claim: Claim, outcome: Any) -> Result:
     job = claim.job
     status, value, error, code = State.SUCCEEDED, outcome, None, None
-    if isinstance(outcome, JobCancelled):
+    attached: Mapping[str, bytes | Path] = {}
+    if isinstance(outcome, Answer):
+        value, attached = outcome.value, outcome.files
+    elif isinstance(outcome, JobCancelled):
         status, value, error, code = State.CANCELLED, None, str(outcome), outcome.code
     elif isinstance(outcome, FarmError):
         status, value, error, code = State.FAILED, None, str(outcome), outcome.code
     elif isinstance(outcome, Exception):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
         status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
-    return Result(job.id, job.task, status, job.attempts, job.created, claim.started, time.time(), value, error, code)
+    times = (job.created, claim.started, time.time())
+    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
