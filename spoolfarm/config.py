@@ -100,6 +100,20 @@ def tasks(text: str) -> dict[str, str]:
     return {name: path for name, _, path in pairs}
 
 
+def segment_model(text: str) -> str:
+    if text in ("default", "coco", "classical"):
+        return text
+    if not (ROOT / text).is_file():
+        raise ValueError("default, coco, classical, or the path of a weights file")
+    return str(ROOT / text)
+
+
+def precision(text: str) -> str:
+    if text not in ("fp32", "bf16"):
+        raise ValueError("fp32 or bf16")
+    return text
+
+
 def origins(text: str) -> tuple[str, ...]:
     found = words(text)
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
@@ -135,6 +149,7 @@ class Settings:
     )
     spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk")
     results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk")
+    data_dir: str = setting("FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes")
     run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d")
     tasks: Mapping[str, str] = setting(
         "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"
@@ -144,6 +159,15 @@ class Settings:
         "",
         words,
         "the tasks there are, with commas between; empty: all. Every worker loads their models",
+    )
+    segment_model: str = setting(
+        "FARM_SEGMENT_MODEL",
+        "default",
+        segment_model,
+        "what finds objects: default, coco, classical, or the path of a weights file",
+    )
+    segment_precision: str = setting(
+        "FARM_SEGMENT_PRECISION", "fp32", precision, "fp32, or bf16: faster, with slightly other masks"
     )
     timeout: float = setting("FARM_TIMEOUT", "20", seconds(), "seconds a synchronous request waits for its result")
     job_timeout: float = setting(

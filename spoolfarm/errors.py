@@ -46,6 +46,12 @@ class BrokenImage(FarmError):
     code = "broken_image"
 
 
+class NoObject(FarmError):
+    """No object was found in the picture."""
+
+    code = "no_object"
+
+
 class UnsupportedMedia(FarmError):
     """The content is of a type that is not taken."""
 

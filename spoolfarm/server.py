@@ -17,7 +17,8 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
 from spoolfarm.farm import Farm
-from spoolfarm.views import FARM, answer, health, jobs, metrics, run, tasks, tyocr
+from spoolfarm.uploads import Uploads
+from spoolfarm.views import FARM, answer, health, jobs, masks, metrics, run, tasks, tyocr, uploads
 
 log = logging.getLogger("spoolfarm.server")
 
@@ -35,6 +36,7 @@ STATUS = {
     "too_large": 413,
     "unsupported_media": 415,
     "invalid_params": 422,
+    "no_object": 422,
     "spool_full": 503,
     "spool_unavailable": 503,
     "wait_timeout": 504,
@@ -68,7 +70,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
     app.extensions[FARM] = Farm(settings=settings)
     meter = metrics.Meter(app.extensions[FARM])
-    for view in (health, tyocr, jobs, run, tasks):
+    app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
+    for view in (health, masks, uploads, tyocr, jobs, run, tasks):
         app.register_blueprint(view.blueprint)
     app.register_blueprint(meter.blueprint())
     app.register_error_handler(FarmError, _farm_error)

@@ -14,6 +14,8 @@ from spoolfarm.tasks import Task
 BUILT_IN: Mapping[str, str] = {
     "echo": "spoolfarm.tasks.echo:Echo",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
+    "orient": "spoolfarm.tasks.orient:Orient",
+    "segment": "spoolfarm.tasks.segment:Segment",
 }
 
 #: The entry-point group by which an installed package adds tasks.
