@@ -8,8 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from spoolfarm.config import load
+from spoolfarm.farm import Farm
 from spoolfarm.server import create_app
+from spoolfarm.uploads import Uploads
 from spoolfarm.views import FARM
+from spoolfarm.views.uploads import UPLOADS
 from tests.running import RunningFarm, until
 
 Make = Callable[..., FlaskClient]
@@ -46,7 +49,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
 @pytest.fixture(scope="session")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     """A function that makes the front's application with the settings given, and a client of it."""
-    made = []
+    made: list[Farm | Uploads] = []
 
     def make(**settings: object) -> FlaskClient:
         path = tmp_path_factory.mktemp("front")
@@ -59,12 +62,12 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
             "FARM_MAX_BODY_MB": 4,
         }
         app = create_app(load({name: str(value) for name, value in {**default, **settings}.items()}))
-        made.append(app.extensions[FARM])
+        made.extend((app.extensions[FARM], app.extensions[UPLOADS]))
         return app.test_client()
 
     yield make
-    for farm in made:
-        farm.close()
+    for each in made:
+        each.close()
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,8 @@ BAD = [
     ("FARM_TASKS", "Mine=module:Class", "name=package.module:Class"),
     ("FARM_TASKS", "a/b=module:Class", "name=package.module:Class"),
     ("FARM_TASKS", "mine=module:Class,other", "name=package.module:Class"),
+    ("FARM_SEGMENT_MODEL", "none.pth", "default, coco, classical, or the path of a weights file"),
+    ("FARM_SEGMENT_PRECISION", "int8", "fp32 or bf16"),
     ("FARM_TIMEOUT", "0", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "-1", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "nan", "seconds from 0.01 to"),
@@ -79,7 +81,7 @@ def test_a_bad_value_is_refused_with_the_setting_the_value_and_what_is_allowed(
 
 
 def test_every_setting_that_can_be_bad_was_tried() -> None:
-    free = {"FARM_RESULTS_DIR", "FARM_RUN_DIR"}  # as FARM_SPOOL_DIR
+    free = {"FARM_RESULTS_DIR", "FARM_DATA_DIR", "FARM_RUN_DIR"}  # as FARM_SPOOL_DIR
     anything = {"FARM_HOSTS", "FARM_ENABLE"}
     assert {row["name"] for row in rows()} - free - anything <= {name for name, _, _ in BAD}
 
