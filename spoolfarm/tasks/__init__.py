@@ -61,6 +61,10 @@ class Task:
     pictures: ClassVar[bool] = True
     #: Which workers run it: "general", or "simulate", the few kept aside so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
+    #: The names of the farm's settings that it wants to know.
+    needs: ClassVar[tuple[str, ...]] = ()
+    #: Their values by name, there before `validate` and `setup` are called.
+    settings: Mapping[str, Any] = {}
 
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return *params* as `run` wants them, defaults filled in. Raises InvalidParams for what can never work."""
