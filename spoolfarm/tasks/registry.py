@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 
 from spoolfarm.errors import SettingError, UnknownTask
+from spoolfarm.lanes import LANES
 from spoolfarm.tasks import Task
 
 #: The tasks that come with the farm.
@@ -61,4 +62,6 @@ def _load(name: str, path: str) -> Task:
         raise SettingError(f"task {name!r} is set to {path!r}, which cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Task)):
         raise SettingError(f"task {name!r} is set to {path!r}, which is no subclass of spoolfarm.tasks.Task")
+    if found.lane not in LANES:
+        raise SettingError(f"task {name!r} wants the lane {found.lane!r}; there are {', '.join(LANES)}")
     return found()
