@@ -111,14 +111,15 @@ class Record:
 
     def _write(self) -> None:
         self.result["total_training_time"] = duration(self._before + time.monotonic() - self._start)
-        text = json.dumps(self.result, indent=1, ensure_ascii=False, allow_nan=False)
-        replace(self.folder / "result.json", lambda path: path.write_text(text + "\n"))
+        lines = (f" {json.dumps(name)}: {_json(value)}" for name, value in self.result.items())
+        text = "{\n" + ",\n".join(lines) + "\n}\n"  # a line for each key: to be read by people, too
+        replace(self.folder / "result.json", lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def read_result(folder: Path) -> dict[str, Any]:
     """The result.json in *folder*."""
     try:
-        return json.loads((folder / "result.json").read_text())
+        return json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"resume {folder}: {error.strerror}") from error
 
@@ -194,6 +195,10 @@ def duration(seconds: float) -> str:
 
 def _count(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _figure(value: float) -> float | None:
