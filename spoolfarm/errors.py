@@ -139,9 +139,16 @@ class JobFailed(FarmError):
 
     code = "job_failed"
 
-    def __init__(self, message: str = "", *, code: str = "", record: dict[str, Any] | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        record: dict[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self.record = record or {}
+        super().__init__(message, details=details or self.record.get("details"))
         if code:
             self.code = code  # type: ignore[misc]  # the code of the error that ended the job
 

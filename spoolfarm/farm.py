@@ -167,7 +167,7 @@ class Farm:
         if known.pictures:
             for index, picture in enumerate(pictures):
                 images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
-        return Job(task, validated, pictures, priority=priority, durable=durable)
+        return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
 
     def put(self, job: Job, *, key: str | None = None) -> FarmJob:
         """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""

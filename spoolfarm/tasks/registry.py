@@ -14,6 +14,7 @@ from spoolfarm.tasks import Task
 BUILT_IN: Mapping[str, str] = {
     "echo": "spoolfarm.tasks.echo:Echo",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
+    "simulate": "spoolfarm.tasks.simulate:Simulate",
 }
 
 #: The entry-point group by which an installed package adds tasks.
