@@ -121,6 +121,12 @@ class SpoolUnavailable(FarmError):
     code = "spool_unavailable"
 
 
+class TooManyClients(FarmError):
+    """As many clients are connected as the front has threads for."""
+
+    code = "too_many_clients"
+
+
 class WaitTimeout(FarmError):
     """The result was not there in time."""
 

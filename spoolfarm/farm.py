@@ -263,7 +263,7 @@ class Farm:
         """
         status = None
         for event in self.results.follow(job_id, start):
-            if event is None or "record" not in event:
+            if event is None or ("record" not in event and status != State.RUNNING):
                 now = self.record(job_id)["status"]
                 if now != status:
                     yield {"status": now}
@@ -325,7 +325,6 @@ class Farm:
         except FileNotFoundError:
             return self.record(entry.id)  # it moved on meanwhile
         running = entry.state is State.RUNNING
-        lines = self.results.read_log(entry.id) if running else []
         return {
             "id": entry.id,
             "task": task,
@@ -334,7 +333,7 @@ class Farm:
             "created": born(entry.id),
             "started": claimed if running else None,
             "finished": None,
-            "progress": next((line["progress"] for line in reversed(lines) if "progress" in line), None),
+            "progress": self.results.progress(entry.id) if running else None,
         }
 
 

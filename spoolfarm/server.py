@@ -18,7 +18,8 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
 from spoolfarm.farm import Farm
-from spoolfarm.views import FARM, answer, health, jobs, metrics, run, tasks, tyocr
+from spoolfarm.views import FARM, LIVE, answer, health, jobs, metrics, run, tasks, tyocr
+from spoolfarm.views.live import Live
 
 log = logging.getLogger("spoolfarm.server")
 
@@ -38,6 +39,7 @@ STATUS = {
     "invalid_params": 422,
     "spool_full": 503,
     "spool_unavailable": 503,
+    "too_many_clients": 503,
     "wait_timeout": 504,
 }
 #: Seconds after which a client may try again when the farm is full.
@@ -90,6 +92,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         meter.count(response)
         return _headers(response)
 
+    app.extensions[LIVE] = live = Live(app, app.extensions[FARM], guard, settings.front_threads)
+    app.wsgi_app = live  # type: ignore[method-assign, assignment]
     exposed = ["Location", "Retry-After", "X-Request-Id"]
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
@@ -110,19 +114,30 @@ class Guard:
 
     def check(self, environ: Mapping[str, Any]) -> None:
         """Raise Forbidden or Unauthorized, or let the request pass."""
+        self.check_place(environ)
+        if self._key is not None and request.endpoint not in OPEN and request.method != "OPTIONS":
+            self.check_key(self.given_key(environ))
+
+    def check_place(self, environ: Mapping[str, Any]) -> None:
+        """Raise Forbidden for a foreign host name or a foreign page."""
         host = _host_of(environ.get("HTTP_HOST") or request.host)
         if self._hosts is not None and host not in self._hosts:
             raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
         origin = environ.get("HTTP_ORIGIN")
         if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
             raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
-        if self._key is None or request.endpoint in OPEN or request.method == "OPTIONS":
+
+    def check_key(self, given: str) -> None:
+        """Raise Unauthorized unless *given* is the key, or there is none."""
+        if self._key is None:
             return
-        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() != "bearer":
-            given = environ.get("HTTP_X_API_KEY", "")
-        if not hmac.compare_digest(hashlib.sha256(given.strip().encode()).digest(), self._key):
+        if not hmac.compare_digest(hashlib.sha256(given.strip().encode(errors="replace")).digest(), self._key):
             raise Unauthorized()
+
+    def given_key(self, environ: Mapping[str, Any]) -> str:
+        """The key that the headers carry."""
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        return given if scheme.lower() == "bearer" else str(environ.get("HTTP_X_API_KEY", ""))
 
 
 def _host_of(authority: str) -> str:

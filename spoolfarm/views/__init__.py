@@ -11,6 +11,8 @@ from spoolfarm.farm import Farm
 
 #: Where the application keeps its Farm.
 FARM = "spoolfarm"
+#: Where it keeps those who are connected by Socket.IO.
+LIVE = "spoolfarm.live"
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
