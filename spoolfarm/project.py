@@ -40,6 +40,8 @@ class Model:
     id: str
     weights: str
     about: str
+    #: Whether a simulation made it, and wrote the JSON with it.
+    is_run: bool
 
     @property
     def class_name(self) -> str:
@@ -95,10 +97,10 @@ class Project:
             return None
         saved = os.path.join(self._weights, model_id + WEIGHTS)
         if os.path.isfile(saved):
-            return Model(model_id, saved, os.path.join(self._histories or self._weights, f"{model_id}.json"))
+            return Model(model_id, saved, os.path.join(self._histories or self._weights, f"{model_id}.json"), False)
         folder = os.path.join(self.runs, model_id)
         best = os.path.join(folder, BEST)
-        return Model(model_id, best, os.path.join(folder, RECORD)) if os.path.isfile(best) else None
+        return Model(model_id, best, os.path.join(folder, RECORD), True) if os.path.isfile(best) else None
 
     # Histories.
 

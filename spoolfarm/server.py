@@ -7,6 +7,7 @@ import hmac
 import io
 import logging
 import random
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,8 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
 from spoolfarm.farm import Farm
-from spoolfarm.views import FARM, LIVE, answer, health, jobs, metrics, run, tasks, tyocr
+from spoolfarm.project import Project
+from spoolfarm.views import FARM, LIVE, PROJECT, answer, health, jobs, metrics, platform, run, tasks, tyocr
 from spoolfarm.views.live import Live
 
 log = logging.getLogger("spoolfarm.server")
@@ -27,16 +29,20 @@ log = logging.getLogger("spoolfarm.server")
 STATUS = {
     "invalid_request": 400,
     "broken_image": 400,
+    "bad_model": 400,
     "unauthorized": 401,
     "forbidden": 403,
     "unknown_task": 404,
     "unknown_job": 404,
+    "unknown_model": 404,
+    "no_history": 404,
     "unknown_file": 404,
     "key_conflict": 409,
     "cancelled": 409,
     "too_large": 413,
     "unsupported_media": 415,
     "invalid_params": 422,
+    "not_configured": 501,
     "spool_full": 503,
     "spool_unavailable": 503,
     "too_many_clients": 503,
@@ -69,9 +75,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
+    app.secret_key = settings.flask_secret_key or secrets.token_bytes(32)
     app.extensions[FARM] = Farm(settings=settings)
     meter = metrics.Meter(app.extensions[FARM])
-    for view in (health, tyocr, jobs, run, tasks):
+    app.extensions[PROJECT] = Project(settings.by_name())
+    for view in (health, tyocr, jobs, run, tasks, platform):
         app.register_blueprint(view.blueprint)
     app.register_blueprint(meter.blueprint())
     app.register_error_handler(FarmError, _farm_error)
