@@ -167,7 +167,7 @@ class Farm:
         if known.pictures:
             for index, picture in enumerate(pictures):
                 images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
-        return Job(task, validated, pictures, priority=priority, durable=durable)
+        return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
 
     def put(self, job: Job, *, key: str | None = None) -> FarmJob:
         """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""
@@ -263,7 +263,7 @@ class Farm:
         """
         status = None
         for event in self.results.follow(job_id, start):
-            if event is None or "record" not in event:
+            if event is None or ("record" not in event and status != State.RUNNING):
                 now = self.record(job_id)["status"]
                 if now != status:
                     yield {"status": now}
@@ -325,7 +325,6 @@ class Farm:
         except FileNotFoundError:
             return self.record(entry.id)  # it moved on meanwhile
         running = entry.state is State.RUNNING
-        lines = self.results.read_log(entry.id) if running else []
         return {
             "id": entry.id,
             "task": task,
@@ -334,7 +333,7 @@ class Farm:
             "created": born(entry.id),
             "started": claimed if running else None,
             "finished": None,
-            "progress": next((line["progress"] for line in reversed(lines) if "progress" in line), None),
+            "progress": self.results.progress(entry.id) if running else None,
         }
 
 

@@ -236,8 +236,9 @@ class Spool:
             self._settle(entry, record, job)
         elif os.path.exists(f"{self.marks}/{entry.id}"):
             self._finish_cancel(entry)
-        elif entry.attempts >= self.max_attempts:
-            self._give_up(entry, "worker_died", f"the worker died in every one of {entry.attempts} attempts: {cause}")
+        elif entry.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
+            often = f"the worker died in every one of {entry.attempts} attempts"
+            self._give_up(entry, "worker_died", f"{often if entry.attempts > 1 else 'the worker died'}: {cause}")
         else:
             self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
             place = bucket(self.queue, job.task, job.priority, job.id)

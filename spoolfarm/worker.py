@@ -160,6 +160,7 @@ def _result(claim: Claim, outcome: Any) -> Result:
     job = claim.job
     status, value, error, code = State.SUCCEEDED, outcome, None, None
     attached: Mapping[str, bytes | Path] = {}
+    details = outcome.details if isinstance(outcome, FarmError) else {}
     if isinstance(outcome, Answer):
         value, attached = outcome.value, outcome.files
     elif isinstance(outcome, JobCancelled):
@@ -170,7 +171,7 @@ def _result(claim: Claim, outcome: Any) -> Result:
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
         status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
     times = (job.created, claim.started, time.time())
-    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached)
+    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached, details)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -61,6 +61,9 @@ class Task:
     pictures: ClassVar[bool] = True
     #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
+    #: How often a job may be started whose worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not be
+    #: done twice.
+    tries: ClassVar[int] = 0
     #: The names of the farm's settings that it wants to know.
     needs: ClassVar[tuple[str, ...]] = ()
     #: Their values by name, there before `validate` and `setup` are called.
