@@ -135,6 +135,7 @@ class Settings:
     )
     spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk")
     results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk")
+    data_dir: str = setting("FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes")
     run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d")
     tasks: Mapping[str, str] = setting(
         "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"

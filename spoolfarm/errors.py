@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -121,9 +122,11 @@ class WaitTimeout(FarmError):
 
     code = "wait_timeout"
 
-    def __init__(self, message: str = "", *, job_id: str = "") -> None:
+    def __init__(self, message: str = "", *, job_id: str = "", job_ids: Sequence[str] = ()) -> None:
         super().__init__(message)
+        #: The job that is not ready, and of a request for several jobs all of them, in order.
         self.job_id = job_id
+        self.job_ids = job_ids
 
 
 # How a job ended.

@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
 from spoolfarm.farm import Farm
-from spoolfarm.views import FARM, answer, health, jobs, metrics, run, tasks, tyocr
+from spoolfarm.views import FARM, answer, edit, health, inference, items, jobs, metrics, run, tasks, tyocr
 
 log = logging.getLogger("spoolfarm.server")
 
@@ -68,7 +68,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
     app.extensions[FARM] = Farm(settings=settings)
     meter = metrics.Meter(app.extensions[FARM])
-    for view in (health, tyocr, jobs, run, tasks):
+    for view in (health, tyocr, edit, inference, items, jobs, run, tasks):
         app.register_blueprint(view.blueprint)
     app.register_blueprint(meter.blueprint())
     app.register_error_handler(FarmError, _farm_error)
@@ -87,7 +87,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         meter.count(response)
         return _headers(response)
 
-    exposed = ["Location", "Retry-After", "X-Request-Id"]
+    exposed = ["Location", "Retry-After", "X-Request-Id", "X-Skipped"]
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
     if not settings.api_key and not all(address.loopback for address in settings.bind):
@@ -162,6 +162,8 @@ def _farm_error(error: FarmError) -> Response:
         body["id"] = error.record["id"]
     if isinstance(error, WaitTimeout):
         body["id"] = error.job_id
+        if error.job_ids:
+            body["ids"] = list(error.job_ids)
     return _error(status, body, location=f"/v1/jobs/{body['id']}" if isinstance(error, WaitTimeout) else None)
 
 

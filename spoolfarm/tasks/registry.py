@@ -12,6 +12,7 @@ from spoolfarm.tasks import Task
 #: The tasks that come with the farm.
 BUILT_IN: Mapping[str, str] = {
     "echo": "spoolfarm.tasks.echo:Echo",
+    "edit": "spoolfarm.tasks.edit:Edit",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
 }
 

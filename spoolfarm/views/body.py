@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
 from spoolfarm.job import FIRST, LAST, NORMAL
+
+Model = TypeVar("Model", bound=BaseModel)
 
 #: How deep JSON may nest.
 MAX_DEPTH = 32
@@ -56,7 +58,7 @@ def read_job() -> Asked:
     """Read the body as JSON or multipart. Raises InvalidRequest that names the field, or UnsupportedMedia."""
     if request.mimetype == "multipart/form-data":
         return _from_multipart()
-    body = _model(read_json())
+    body = checked(JobBody, read_json())
     if body.image is not None and body.images is not None:
         raise InvalidRequest("image, images: send one of the two")
     sent = {f"images[{index}]": text for index, text in enumerate(body.images or [])}
@@ -86,6 +88,16 @@ def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
     return found
 
 
+def checked(model: type[Model], fields: Mapping[str, Any], *, strict: bool = True) -> Model:
+    """*fields* as a *model*. Raises InvalidRequest that names the field."""
+    try:
+        return model.model_validate(fields, strict=strict)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise InvalidRequest(f"{where}: {first['msg']}") from error
+
+
 def prefer_wait() -> float | None:
     """The seconds of `Prefer: wait=SECONDS` (RFC 7240), or None."""
     for preference in request.headers.get("Prefer", "").split(","):
@@ -94,28 +106,26 @@ def prefer_wait() -> float | None:
     return None
 
 
+def take_parts(texts: Sequence[str], files: Sequence[str]) -> None:
+    """Raise UnsupportedMedia unless the body is multipart, InvalidRequest when it has other parts than these."""
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMedia(f"send multipart/form-data, not {request.mimetype or 'an unnamed type'}")
+    if unknown := sorted({*request.form} - {*texts}):
+        raise InvalidRequest(f"{unknown[0]}: is no text field; those are {', '.join(texts)}")
+    if unknown := sorted({*request.files} - {*files}):
+        raise InvalidRequest(f"{unknown[0]}: cannot be a file; files are {', '.join(files)}")
+
+
 def _from_multipart() -> Asked:
     form = request.form
-    if unknown := sorted({*form} - {*TEXTS}):
-        raise InvalidRequest(f"{unknown[0]}: is no text field; those are {', '.join(TEXTS)}")
-    if unknown := sorted({*request.files} - {*FILES}):
-        raise InvalidRequest(f"{unknown[0]}: cannot be a file; files are {', '.join(FILES)}")
+    take_parts(TEXTS, FILES)
     fields: dict[str, Any] = {name: form[name] for name in ("task", "priority") if name in form}
     if "params" in form:
         fields["params"] = parse_json(form["params"], "params")
-    body = _model(fields, strict=False)  # all that a form can send is text
+    body = checked(JobBody, fields, strict=False)  # all that a form can send is text
     pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
     pictures += [images.from_base64(text, name) for name in ("image", "images") for text in form.getlist(name)]
     return Asked(body.task, pictures, body.params, body.priority)
-
-
-def _model(fields: Mapping[str, Any], *, strict: bool = True) -> JobBody:
-    try:
-        return JobBody.model_validate(fields, strict=strict)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise InvalidRequest(f"{where}: {first['msg']}") from error
 
 
 def _no_constant(name: str) -> NoReturn:
