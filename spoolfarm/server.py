@@ -17,10 +17,12 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
 from spoolfarm.farm import Farm
-from spoolfarm.views import FARM, answer, edit, health, inference, items, jobs, metrics, run, tasks, tyocr
+from spoolfarm.views import FARM, answer, edit, health, inference, items, jobs, metrics, openapi, run, tasks, tyocr
 
 log = logging.getLogger("spoolfarm.server")
 
+#: The faces; `metrics` makes its own for each application.
+VIEWS = (items, edit, tyocr, inference, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,
@@ -54,7 +56,7 @@ HTTP_ERRORS = {
 #: The longest error sentence, in letters: some quote what the client sent.
 MAX_SENTENCE = 1000
 #: Faces that never want the key.
-OPEN = {"health.health", "health.ready", "static"}
+OPEN = {"health.health", "health.ready", "static", "openapi.page", "openapi.static"}
 #: Hosts that always mean this machine.
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -68,8 +70,9 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
     app.extensions[FARM] = Farm(settings=settings)
     meter = metrics.Meter(app.extensions[FARM])
-    for view in (health, tyocr, edit, inference, items, jobs, run, tasks):
+    for view in VIEWS:
         app.register_blueprint(view.blueprint)
+    app.extensions[openapi.FACES_OF] = openapi.collect((*VIEWS, metrics))
     app.register_blueprint(meter.blueprint())
     app.register_error_handler(FarmError, _farm_error)
     app.register_error_handler(HTTPException, _http_error)

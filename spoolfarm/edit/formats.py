@@ -5,12 +5,16 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from spoolfarm.errors import InvalidParams
 
 if TYPE_CHECKING:
     from spoolfarm.edit.operations import Array
+
+
+#: What a picture's file may be called after the dot.
+Suffix: TypeAlias = Literal["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"]
 
 
 @dataclass(frozen=True)

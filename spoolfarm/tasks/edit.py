@@ -6,7 +6,7 @@ import functools
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -34,7 +34,7 @@ class EditParams(Params):
         description="name=value, done from left to right; docs/edit.md lists them",
         examples=[["fit=800,600", "sharpen=0.5", "quality=90"]],
     )
-    format: Literal["jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"] | None = Field(
+    format: formats.Suffix | None = Field(
         default=None, description="of the files beside the result; the picture's own when not given"
     )
     output: str | None = Field(

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
 from spoolfarm.job import FIRST, LAST, NORMAL
+from spoolfarm.views.face import File
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,10 +32,10 @@ class JobBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     task: str = ""
-    image: str | None = None
-    images: list[str] | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
-    priority: int = Field(default=NORMAL, ge=FIRST, le=LAST)
+    image: str | None = Field(default=None, description="a picture in base64")
+    images: list[str] | None = Field(default=None, description="several; send one of the two")
+    params: dict[str, Any] = Field(default_factory=dict, description="what the task takes; see `GET /v1/tasks`")
+    priority: int = Field(default=NORMAL, ge=FIRST, le=LAST, description="0 is done first, 9 last")
 
     @field_validator("params")
     @classmethod
@@ -42,6 +43,16 @@ class JobBody(BaseModel):
         """Refuse what JSON lets through and no job file can say: infinite numbers (1e999) and halves of letters."""
         json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
         return params
+
+
+class JobForm(BaseModel):
+    """The same as the parts of a multipart body."""
+
+    task: str = ""
+    image: File | None = None
+    images: list[File] = []
+    params: str = Field(default="{}", description="a JSON object")
+    priority: int = Field(default=NORMAL, ge=FIRST, le=LAST)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
 
 from spoolfarm.edit import formats
+from spoolfarm.edit.formats import Suffix
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.views import farm
 from spoolfarm.views.body import prefer_wait, take_parts
+from spoolfarm.views.face import MULTIPART, PREFER, Body, Face, File
 
 blueprint = Blueprint("edit", __name__, url_prefix="/v1/edit")
 
@@ -25,7 +28,9 @@ def edit() -> Response:
     """The edited picture itself, or a ZIP when the operations make several of it."""
     take_parts(("operations", "operation", "format"), ("image", "file"))
     form, files = request.form, request.files
-    params: dict[str, Any] = {"operations": [*form.getlist("operations"), *form.getlist("operation")]}
+    params: dict[str, Any] = {
+        "operations": [each for name in ("operations", "operation") for each in form.getlist(name) if each]
+    }
     if len(chosen := form.getlist("format")) > 1:
         raise InvalidRequest("format: send one")
     if chosen:
@@ -49,3 +54,21 @@ def _packed(made: Mapping[str, Any]) -> bytes:
         for name, content in made.items():
             packed.writestr(name, content)
     return file.getvalue()
+
+
+class EditForm(BaseModel):
+    """The parts of the form."""
+
+    image: File
+    operations: list[str] = Field(default=[], description="name=value, done in their order")
+    format: Suffix | None = Field(default=None, description="the picture's own when not given")
+
+
+FACES = {
+    "edit.edit": Face(
+        body={MULTIPART: Body(EditForm, {"operations": ["resize=2", "blur=3"], "format": "png"})},
+        answers={200: ("image/*", "application/zip")},
+        errors=(413, 415, 422, 503, 504),
+        parameters=(PREFER,),
+    )
+}

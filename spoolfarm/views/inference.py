@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
 
 from spoolfarm.errors import BrokenImage, InvalidRequest, JobFailed, TooLarge, UnsupportedMedia
 from spoolfarm.job import Job
 from spoolfarm.views import answer, farm
 from spoolfarm.views.body import prefer_wait, take_parts
+from spoolfarm.views.face import MULTIPART, PREFER, Body, Face, File
 
 blueprint = Blueprint("inference", __name__)
 
@@ -49,3 +51,20 @@ def _shown(outcome: Any) -> Any:
     if isinstance(outcome, (*BAD_PICTURE, JobFailed)):
         return {"error": str(outcome), "code": outcome.code}
     return outcome.value
+
+
+class InferenceForm(BaseModel):
+    """The parts of the form."""
+
+    model_type: str = Field(description="a task, or the id of a model")
+    img_file: list[File] = Field(min_length=1)
+
+
+FACES = {
+    "inference.inference": Face(
+        body={MULTIPART: Body(InferenceForm, {"model_type": "ocr"})},
+        answers={200: list},
+        errors=(404, 409, 413, 415, 422, 503, 504),
+        parameters=(PREFER,),
+    )
+}

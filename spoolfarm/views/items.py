@@ -15,6 +15,7 @@ from spoolfarm.errors import JobFailed
 from spoolfarm.job import Job
 from spoolfarm.views import answer, farm
 from spoolfarm.views.body import checked, prefer_wait, read_json
+from spoolfarm.views.face import JSON, PREFER, Body, Face
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("items", __name__)
@@ -37,9 +38,7 @@ class Item(BaseModel):
 class ItemsBody(BaseModel):
     """What to do with which pictures."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", json_schema_extra={"example": {"images": [], "operations": ["string"]}}
-    )
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     images: list[Item] = Field(max_length=MAX_IMAGES)
     operations: list[str] = Field(description="name=value, done from left to right")
@@ -87,3 +86,16 @@ def _header(skipped: Mapping[str, str]) -> str:
     names = [quote(name, errors="replace") for name in skipped]
     whole = ", ".join(names)
     return whole if len(whole) <= MAX_SKIPPED else f"{whole[:MAX_SKIPPED].rpartition(', ')[0]}, ..."
+
+
+#: The operation is called as the users of the interface that this face follows know it: their bookmarks lead to it.
+FACES = {
+    "items.create_request": Face(
+        body={JSON: Body(ItemsBody, {"images": [], "operations": ["string"]})},
+        answers={200: ItemsBody},
+        errors=(403, 413, 415, 422, 503, 504),
+        parameters=(PREFER,),
+        tag="default",
+        operation="create_request_items__post",
+    )
+}

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spoolfarm.farm import Farm
+from spoolfarm.views.face import Face
 
 #: Seconds: from a cheap answer to a long wait.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
@@ -48,6 +49,7 @@ class Meter:
         seconds.observe(time.perf_counter() - g.started)
 
     def _show(self) -> Response:
+        """Figures in Prometheus' text format."""
         return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -70,3 +72,6 @@ class SpoolCollector(Collector):
         yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(self._farm.workers()))
         free = self._farm.room.free_bytes()
         yield GaugeMetricFamily("farm_spool_free_bytes", "Free space on the spool's disk.", value=free)
+
+
+FACES = {"metrics.metrics": Face(answers={200: "text/plain"})}
