@@ -77,7 +77,7 @@ def test_a_value_out_of_bounds_skips_the_operation(text: str) -> None:
 )
 def test_a_malformed_value_is_an_error_that_says_what_is_taken(text: str) -> None:
     name, _, value = text.partition("=")
-    with pytest.raises(ValueError, match="number|h or v"):
+    with pytest.raises(ValueError, match=r"number|h or v"):
         OPERATIONS[name].parse(value)
 
 
