@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = config.load()
-        registry = Registry(settings.tasks, settings.enable)
+        registry = Registry(settings.tasks, settings.enable, settings.by_name())
         names = options.tasks.split(",") if options.tasks else registry.lane("general")
         executor = LocalExecutor({name: registry.get(name) for name in names})
         spool = Spool(settings.spool_dir, Results(settings.results_dir), max_attempts=settings.max_attempts)

