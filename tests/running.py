@@ -48,6 +48,7 @@ class RunningFarm:
             "FARM_SPOOL_DIR": str(path / "spool"),
             "FARM_RESULTS_DIR": str(path / "results"),
             "FARM_RUN_DIR": str(path / "run"),
+            "FARM_DATA_DIR": str(path / "data"),
             "FARM_WORKERS": "2",
             "FARM_ENABLE": "echo",
             "FARM_MIN_FREE_MB": "0",

@@ -15,7 +15,7 @@ from spoolfarm.edit import formats
 from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.operations import size_of
 from spoolfarm.edit.recipe import MAX_OPERATIONS, Recipe, names
-from spoolfarm.errors import FarmError, InvalidParams
+from spoolfarm.errors import InvalidParams
 from spoolfarm.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
 
@@ -72,12 +72,6 @@ class Edit(Task):
         return [self._edit(job, context) for job in batch]
 
     def _edit(self, job: Job, context: Context) -> Any:
-        try:
-            return self._do(job, context)
-        except FarmError as error:
-            return error
-
-    def _do(self, job: Job, context: Context) -> Any:
         params = EditParams.model_validate(job.params)
         recipe = Recipe.parse(params.operations, "params.operations")
         picture = images.decode(job.images[0])

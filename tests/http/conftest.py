@@ -18,7 +18,7 @@ Make = Callable[..., FlaskClient]
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm with two workers, which nothing here may bring to a traceback."""
-    farm = RunningFarm(tmp_path_factory.mktemp("live"), FARM_ENABLE="echo,ocr", FARM_SIMULATIONS=0)
+    farm = RunningFarm(tmp_path_factory.mktemp("live"), FARM_ENABLE="echo,edit,ocr", FARM_SIMULATIONS=0)
     try:
         yield farm.start()
     finally:
@@ -30,7 +30,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm without workers, which only queues, and takes no body above 1 MiB."""
     given = {"FARM_WORKERS": 0, "FARM_SIMULATIONS": 0, "FARM_TIMEOUT": 1, "FARM_MAX_BODY_MB": 1}
-    farm = RunningFarm(tmp_path_factory.mktemp("idle"), FARM_ENABLE="echo,ocr", **given)
+    farm = RunningFarm(tmp_path_factory.mktemp("idle"), FARM_ENABLE="echo,edit,ocr", **given)
     try:
         farm.start(ready=False)
         until(lambda: farm.get("/health")[0] == 200, what="the front")
@@ -50,6 +50,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
         default = {
             "FARM_SPOOL_DIR": path / "spool",
             "FARM_RESULTS_DIR": path / "results",
+            "FARM_DATA_DIR": path / "data",
             "FARM_MIN_FREE_MB": 0,
             "FARM_TIMEOUT": 0.05,
             "FARM_MAX_BODY_MB": 4,

@@ -98,7 +98,7 @@ def imports(path: Path) -> Iterator[str]:
 
 def ours(path: Path) -> set[str]:
     """What of the package *path* imports."""
-    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {"views", "tasks", "executors", "ocr"}
+    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {"views", "tasks", "executors", "ocr", "edit"}
     return {name for name in imports(path) if name in mine}
 
 
@@ -111,9 +111,9 @@ def named(*names: str) -> list[Path]:
 
 def test_views_see_the_farm_and_what_it_speaks_of() -> None:
     for path in named("views"):
-        assert ours(path) <= {"views", "farm", "errors", "images", "job", "results"}, path
+        assert ours(path) <= {"views", "farm", "tasks", "edit", "errors", "images", "job", "results"}, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
-        assert third <= {"flask", "pydantic", "prometheus_client"}, path
+        assert third <= {"flask", "werkzeug", "pydantic", "pydantic_core", "prometheus_client"}, path
 
 
 def test_views_take_from_results_only_what_reads_a_record() -> None:
@@ -131,8 +131,15 @@ def test_views_touch_no_files() -> None:
 
 def test_tasks_know_no_http_and_no_spool() -> None:
     for path in named("tasks", "ocr"):
-        assert ours(path) <= {"tasks", "ocr", "errors", "job", "images", "threads", "lanes"}, path
+        assert ours(path) <= {"tasks", "ocr", "edit", "errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
+
+
+def test_edits_know_pictures_and_paths_and_no_farm() -> None:
+    for path in named("edit"):
+        assert ours(path) <= {"edit", "errors", "images"}, path
+        third = set(imports(path)) - sys.stdlib_module_names - ours(path)
+        assert third <= {"cv2", "numpy"}, path
 
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
