@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -122,10 +122,15 @@ def take_parts(texts: Sequence[str], files: Sequence[str]) -> None:
     """Raise UnsupportedMedia unless the body is multipart, InvalidRequest when it has other parts than these."""
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMedia(f"send multipart/form-data, not {request.mimetype or 'an unnamed type'}")
-    if unknown := sorted({*request.form} - {*texts}):
-        raise InvalidRequest(f"{unknown[0]}: is no text field; those are {', '.join(texts)}")
-    if unknown := sorted({*request.files} - {*files}):
-        raise InvalidRequest(f"{unknown[0]}: cannot be a file; files are {', '.join(files)}")
+    if unknown := {*request.form} - {*texts}:
+        raise InvalidRequest(f"{_first(unknown)}: is no text field; those are {', '.join(texts)}")
+    if unknown := {*request.files} - {*files}:
+        raise InvalidRequest(f"{_first(unknown)}: cannot be a file; files are {', '.join(files)}")
+
+
+def _first(names: Iterable[str | None]) -> str:
+    """What an error calls the first of *names*; a part may have none."""
+    return min(name or "" for name in names) or "a part without a name"
 
 
 def _from_multipart() -> Asked:
