@@ -36,6 +36,8 @@ MAX_SIDE = 16384
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 #: What Pillow raises for pictures that are not what they say.
 _UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
+#: The EXIF tag that says which way is up.
+_ORIENTATION = 0x0112
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -120,6 +122,16 @@ def check(data: bytes, field: str, max_pixels: int) -> Header:
             f"{MAX_SIDE} a side; raise FARM_MAX_PIXELS or send a smaller picture"
         )
     return header
+
+
+def upright(data: bytes, header: Header) -> tuple[int, int]:
+    """Width and height as `decode` gives them: EXIF may say that the picture lies on its side."""
+    try:
+        with _opened(data, header.format) as picture:
+            lies = picture.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+    except _UNREADABLE:
+        lies = False
+    return (header.height, header.width) if lies else (header.width, header.height)
 
 
 def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -15,6 +15,7 @@ from spoolfarm.tasks import Task
 BUILT_IN: Mapping[str, str] = {
     "classify": "spoolfarm.tasks.classify:Classify",
     "echo": "spoolfarm.tasks.echo:Echo",
+    "edit": "spoolfarm.tasks.edit:Edit",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
     "orient": "spoolfarm.tasks.orient:Orient",
     "segment": "spoolfarm.tasks.segment:Segment",

@@ -99,7 +99,14 @@ def imports(path: Path) -> Iterator[str]:
 
 def ours(path: Path) -> set[str]:
     """What of the package *path* imports."""
-    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {"views", "tasks", "executors", "ocr", "segment"}
+    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {
+        "views",
+        "tasks",
+        "executors",
+        "ocr",
+        "segment",
+        "edit",
+    }
     return {name for name in imports(path) if name in mine}
 
 
@@ -112,9 +119,9 @@ def named(*names: str) -> list[Path]:
 
 def test_views_see_the_farm_and_what_it_speaks_of() -> None:
     for path in named("views"):
-        assert ours(path) <= {"views", "farm", "uploads", "errors", "images", "job", "results"}, path
+        assert ours(path) <= {"views", "farm", "uploads", "tasks", "edit", "errors", "images", "job", "results"}, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
-        assert third <= {"flask", "pydantic", "pydantic_core", "prometheus_client"}, path
+        assert third <= {"flask", "werkzeug", "pydantic", "pydantic_core", "prometheus_client"}, path
 
 
 def test_views_take_from_results_only_what_reads_a_record() -> None:
@@ -132,8 +139,15 @@ def test_views_touch_no_files() -> None:
 
 def test_tasks_know_no_http_and_no_spool() -> None:
     for path in named("tasks", "ocr", "segment"):
-        assert ours(path) <= {"tasks", "ocr", "segment", "errors", "job", "images", "threads", "lanes"}, path
+        assert ours(path) <= {"tasks", "ocr", "segment", "edit", "errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
+
+
+def test_edits_know_pictures_and_paths_and_no_farm() -> None:
+    for path in named("edit"):
+        assert ours(path) <= {"edit", "errors", "images"}, path
+        third = set(imports(path)) - sys.stdlib_module_names - ours(path)
+        assert third <= {"cv2", "numpy"}, path
 
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
