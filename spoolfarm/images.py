@@ -93,6 +93,11 @@ def sniff(data: bytes) -> str | None:
     return None
 
 
+def is_pdf(data: bytes) -> bool:
+    """Whether *data* begins like a PDF; a little of something else may stand before it."""
+    return b"%PDF-" in data[:1024] and sniff(data) is None
+
+
 def check(data: bytes, field: str, max_pixels: int) -> Header:
     """Read the size from the header of *data*, without decoding.
 

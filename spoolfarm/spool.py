@@ -7,6 +7,7 @@
     cancel/<id>                       a mark: whoever runs <id> shall stop
     dead/<id>/<name>, reason.json     ended for good without a result
     keys/<digest>                     the job that an Idempotency-Key started
+    parts/<id>                        the jobs that the job <id> has others do
     workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
     bell                              written to after every put
 
@@ -77,10 +78,10 @@ class Spool:
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
-        self.tmp, self.queue, self.active, self.marks, self.keys, self.workers = (
-            f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "workers")
-        )
-        for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.workers):
+        self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers = made = [
+            f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "parts", "workers")
+        ]
+        for path in made:
             files.make_directory(path)
         self.dead = DeadLetters(f"{self.root}/dead", results)
         self._synced: set[str] = set()

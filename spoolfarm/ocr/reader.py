@@ -90,8 +90,8 @@ class Reader:
 
     def _line(self, picture: Picture, found: Found, quarters: int = 0) -> Line:
         box = found.box.turned(quarters)
-        text, score = self._recogniser.read(cut(picture, box))
-        return Line(box, text, score, found.score)
+        text, score, words = self._recogniser.read(cut(picture, box))
+        return Line(box, text, score, found.score, words=words)
 
 
 def upright_or_downwards(found: Sequence[Found]) -> list[Found]:
