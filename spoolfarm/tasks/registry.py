@@ -12,6 +12,7 @@ from spoolfarm.tasks import Task
 
 #: The tasks that come with the farm.
 BUILT_IN: Mapping[str, str] = {
+    "document": "spoolfarm.tasks.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
 }
