@@ -50,9 +50,12 @@ class PdfPage:
         self.covered, native = self._scan(across * down)
         self.dpi = dpi or (min(max(native, SCANNED[0]), SCANNED[1]) if self.covered >= COVERS else DRAWN)
         most = min(math.sqrt(max_pixels / (across * down)), MAX_SIDE / max(across, down))
-        self.dpi = min(self.dpi, INCH * most * 0.999)
-        self.width = max(1, math.ceil(across * self.dpi / INCH))
-        self.height = max(1, math.ceil(down * self.dpi / INCH))
+        dpi = min(self.dpi, INCH * most)
+        # Whole pixels, and those of the scan where there is one; the renderer rounds up.
+        self._scale = (max(1, math.floor(across * dpi / INCH + 0.01)) - 0.001) / across
+        self.dpi = INCH * self._scale
+        self.width = math.ceil(across * self._scale)
+        self.height = math.ceil(down * self._scale)
 
     def __enter__(self) -> PdfPage:
         return self
@@ -63,7 +66,7 @@ class PdfPage:
     def picture(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """The page on white paper, (height, width, 3) uint8 in BGR order. Raises BrokenImage."""
         try:
-            bitmap = self.page.render(scale=self.dpi / INCH)
+            bitmap = self.page.render(scale=self._scale)
         except pdfium.PdfiumError as error:
             raise BrokenImage(f"the page cannot be rendered: {error}") from error
         pixels = bitmap.to_numpy()[: self.height, : self.width]
