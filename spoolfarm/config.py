@@ -229,6 +229,9 @@ class Settings:
     max_pixels: int = setting(
         "FARM_MAX_PIXELS", "50000000", whole(1, 1_000_000_000), "larger pictures are refused from their header"
     )
+    max_pages: int = setting(
+        "FARM_MAX_PAGES", "5000", whole(1, 1_000_000), "documents with more pages to read are refused"
+    )
     min_free_mb: int = setting(
         "FARM_MIN_FREE_MB", "200", whole(0, 1_000_000), "with less disk space left, in MiB, new jobs get 503"
     )

@@ -14,6 +14,7 @@ from spoolfarm.tasks import Task
 #: The tasks that come with the farm.
 BUILT_IN: Mapping[str, str] = {
     "classify": "spoolfarm.tasks.classify:Classify",
+    "document": "spoolfarm.tasks.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
     "edit": "spoolfarm.tasks.edit:Edit",
     "ocr": "spoolfarm.tasks.ocr:Ocr",

@@ -60,6 +60,7 @@ BAD = [
     ("FARM_RESULT_TTL", "0", "seconds from 0.01 to"),
     ("FARM_DEAD_TTL", "never", "seconds from 0.01 to"),
     ("FARM_MAX_BODY_MB", "0", "a whole number from 1 to 4096"),
+    ("FARM_MAX_PAGES", "0", "a whole number from 1 to"),
     ("FARM_MAX_PIXELS", "0", "a whole number from 1 to"),
     ("FARM_MIN_FREE_MB", "5%", "a whole number from 0 to"),
     ("FARM_RECYCLE_JOBS", "-5", "a whole number from 0 to"),
