@@ -21,6 +21,7 @@ from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.results import Results
 from spoolfarm.spool import Spool
+from spoolfarm.tally import Tally
 from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
 from spoolfarm.watch import RESCAN, WRITTEN, Watch
@@ -92,6 +93,8 @@ class Worker:
         self._full = full
         self._stopping = False
         self._done = 0
+        self._tally = Tally()
+        self._about = {"pid": os.getpid(), "tasks": list(tasks)}
         self._parent = os.getppid()
         self._bell = Watch(spool.root, WRITTEN)
 
@@ -105,7 +108,7 @@ class Worker:
         lease = Lease.take(self._spool.workers, self._spool.active, wid)
         self._executor.setup()
         process.calm_collector()
-        lease.announce({"pid": os.getpid(), "tasks": list(self._tasks)})
+        lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
@@ -117,6 +120,8 @@ class Worker:
             if batch:
                 self._run(batch)
             lease.drop_suspects()
+            if self._tally.due:
+                self._tell(lease)
             if not batch:
                 self._bell.wait(RESCAN)
         lease.end()
@@ -125,11 +130,19 @@ class Worker:
         context = RunContext(self._spool, batch)
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         for claim, outcome in zip(batch, outcomes, strict=True):
-            self._finish(claim, _result(claim, outcome))
+            self._finish(claim, result := _result(claim, outcome))
+            self._tally.count(claim.job.task, failed=result.status is State.FAILED)
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
                 self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
         context.close()
         self._done += len(batch)
+
+    def _tell(self, lease: Lease) -> None:
+        """Let others see what this worker does."""
+        try:
+            lease.announce({**self._about, "done": self._tally.tell()})
+        except OSError as error:
+            log.warning("cannot tell what was done: %s", error)  # no figure is worth a worker
 
     def _finish(self, claim: Claim, result: Result) -> None:
         """Publish; when the disk does not take it, hold on to the job and try again until it does or we are stopped."""

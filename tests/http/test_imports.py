@@ -171,7 +171,7 @@ def test_only_the_settings_read_the_environment() -> None:
         "config.py",  # the table
         "threads.py",  # the budget that the launcher hands a worker
         "doctor.py",  # names what is set and is no setting
-        *("launcher.py", "background.py"),  # hand it on to what they start
+        *("launcher.py", "crew.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
     }
     for path in PACKAGE:
