@@ -200,9 +200,10 @@ class Crew:
                 self._retire(worker)
 
     def kill(self) -> None:
-        """End everybody at once."""
+        """End everybody at once; those who run are gone when `look` has seen them die."""
         for worker in self.workers:
             worker.kill()
+        self.workers = [worker for worker in self.workers if worker.pid is not None]
 
 
 def start(child: Child, *extra: str) -> None:
