@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import sys
@@ -22,10 +23,13 @@ from spoolfarm.overview import count, duration, overview
 
 #: Seconds between two looks at the farm; a look into a deep queue takes time, so also so many times as long as it took.
 REFRESH, SHARE = 1.0, 20
-#: Lines beside those of tasks and workers: the heading, the feet, the titles of the tables, and blanks between.
+#: Lines beside those of tasks and workers: first and last, the titles of the tables, three blanks, the cursor's.
 REST = 8
 #: Lines for tasks, at most.
 TASKS = 8
+#: The columns of the tables, and how wide the others than the task's are.
+OF_TASKS = {"task": 0, "queued": 9, "running": 9, "/s in 10 s": 11, "/s in 1 min": 12, "failed/min": 11}
+OF_WORKERS = {"worker": 8, "task": 0, "job": 24, "for": 8, "done": 8, "failed": 8}
 
 
 def watch(farm: Farm, *, once: bool = False) -> None:
@@ -56,12 +60,11 @@ def picture(seen: Mapping[str, Any], height: int) -> RenderableType:
     return Group(
         _line(Text(f"spoolfarm {disk['path']}", style="bold"), Text(time.strftime("%H:%M:%S"))),
         Text(),
-        _table(("task", "queued", "running", "10 s", "1 min", "failed"), tasks, TASKS, "nothing to do"),
+        _table(OF_TASKS, tasks, TASKS, "nothing to do"),
         Text(),
-        _table(("pid", "task", "job", "since", "done", "failed"), _workers(seen), room, "no worker is ready"),
+        _table(OF_WORKERS, _workers(seen, room), room, "no worker is ready"),
         Text(),
         _line(dead, Text(free)),
-        Text("10 s, 1 min: jobs a second; failed: in the last minute, and by worker since it began", style="dim"),
     )
 
 
@@ -79,29 +82,35 @@ def _tasks(seen: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _workers(seen: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row for each worker, those that work first, the longest at the top."""
+def _workers(seen: Mapping[str, Any], room: int) -> list[tuple[str, ...]]:
+    """A row for each worker by its process id, with what it has done in its life.
+
+    They keep their places, unless there are too many: then the longest jobs are at the top.
+    """
     jobs: dict[str, dict[str, Any]] = {}
     for job in seen["running"]:
         jobs.setdefault(job["worker"], job)  # of a batch, the first
+    workers = sorted(seen["workers"], key=lambda each: int(each["pid"]))
+    if len(workers) > room:
+        workers.sort(key=lambda each: -jobs.get(each["worker"], {"seconds": -1})["seconds"])
     rows = []
-    for worker in sorted(seen["workers"], key=lambda each: -jobs.get(each["worker"], {"seconds": -1})["seconds"]):
+    for worker in workers:
         job = jobs.get(worker["worker"])
-        doing = (job["task"], job["id"], duration(job["seconds"])) if job else ("", "", "")
+        doing = (job["task"], job["id"], duration(job["seconds"])) if job else ("idle", "", "")
         done = worker.get("done", {}).values()
         figures = (sum(task["ended"] for task in done), sum(task["failed"] for task in done))
         rows.append((str(worker["pid"]), *doing, *map(str, figures)))
     return rows
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], room: int, nothing: str) -> RenderableType:
+def _table(columns: Mapping[str, int], rows: Sequence[Sequence[str]], room: int, nothing: str) -> RenderableType:
     """Rows in columns as wide as the terminal; in *room* lines, the last of which says how many more there are."""
     if not rows:
         return Group(Text(nothing, style="dim"))
     table = Table(box=None, expand=True, pad_edge=False, header_style="bold dim")
-    for title in titles:
-        wide = title in ("task", "job")
-        table.add_column(title, justify="left" if wide else "right", ratio=2 if wide else 1, no_wrap=True)
+    for title, width in columns.items():
+        size: dict[str, Any] = {"width": width} if width else {"ratio": 1}
+        table.add_column(title, justify="left" if title in ("task", "job") else "right", no_wrap=True, **size)
     shown = rows if len(rows) <= room else rows[: room - 1]
     for row in shown:
         table.add_row(*map(Text, row))
@@ -124,15 +133,17 @@ def _short(rate: float) -> str:
 
 @contextmanager
 def _keys() -> Iterator[Callable[[str, float], bool]]:
-    """Take single keys; yields what waits some seconds for one of some keys, and says whether it came."""
+    """Take single keys; yields what waits some seconds for one of some keys, or the end, and says whether it came."""
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
 
     def pressed(keys: str, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while (rest := deadline - time.monotonic()) > 0:
-            if select.select([sys.stdin], [], [], rest)[0] and sys.stdin.read(1) in keys:
-                return True
+            if select.select([sys.stdin], [], [], rest)[0]:
+                typed = os.read(sys.stdin.fileno(), 1024)  # not by sys.stdin: what that buffers, select does not see
+                if not typed or any(key.encode() in typed for key in keys):
+                    return True
         return False
 
     try:

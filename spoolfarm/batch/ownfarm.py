@@ -88,7 +88,7 @@ def _sweep() -> None:
     """Remove what batches left that were killed: a directory of ours whose lock nobody holds."""
     for name in files.names(tempfile.gettempdir()):
         root = f"{tempfile.gettempdir()}/{name}"
-        if not name.startswith(PREFIX) or time.time() - files.modified(root) < BIRTH or not _is_ours(root):
+        if not name.startswith(PREFIX) or not _may_be_left(root):
             continue
         lock = FileLock(f"{root}/{LOCK}", fallback_to_soft=False, thread_local=False)
         try:
@@ -99,9 +99,10 @@ def _sweep() -> None:
         lock.release()
 
 
-def _is_ours(root: str) -> bool:
+def _may_be_left(root: str) -> bool:
+    """Whether *root* is a directory of ours, and not of a batch that just begins."""
     try:
         found = os.lstat(root)
     except FileNotFoundError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and time.time() - found.st_mtime > BIRTH

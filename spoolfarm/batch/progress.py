@@ -66,7 +66,8 @@ class BatchProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:
+            self._bar.stop()
         logging.getLogger().removeHandler(self._logging)
 
     def count(self, *, failed: bool) -> None:
@@ -98,7 +99,7 @@ class BatchProgress:
             parts.append(f"{self.failed} failed")
         if rate := self._pace.rate(now, self.ended):
             parts.append(f"{rate:.{2 if rate < 10 else 0}f}/s")
-            if left := self.total - self.earlier - self.ended:
+            if (left := self.total - self.earlier - self.ended) and not self.note:
                 parts.append(f"{duration(left / rate)} left")
         if self.note:
             parts.append(self.note)

@@ -18,7 +18,7 @@ from spoolfarm.flight import Flight
 from spoolfarm.job import Job, State
 
 #: What is shown after the first Ctrl-C.
-STOPPING = "stopping when what runs has ended; Ctrl-C: at once"
+STOPPING = "stopping (Ctrl-C: at once)"
 #: Failures that the summary names; all stand in the results.
 NAMED = 20
 

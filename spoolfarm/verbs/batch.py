@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ TEXT = "do many files: folders in, answers out, and go on after an interruption"
 IN_FLIGHT, FOR_EACH = 64, 4
 #: Seconds between two looks at who works in the running farm.
 LOOK = 2.0
+#: What is sent by Ctrl-C, by kill, and by a terminal that is closed.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: What makes no sense as a whole, and is answered with the status 2.
 USAGE = (InvalidRequest, InvalidParams, UnknownTask)
 
@@ -102,11 +104,11 @@ def _work(
     progress = BatchProgress(len(inputs.paths), earlier=earlier, quiet=options.quiet)
     if earlier == len(inputs.paths):
         return Summary(earlier=earlier), 0
-    with progress, _workers(options, settings) as (farm, tend):
+    with Signals() as signals, progress, _workers(options, settings) as (farm, tend):
         in_flight = max(IN_FLIGHT, FOR_EACH * max(settings.workers, options.workers or 0))
         batch = Batch(farm, ledger, progress, priority=options.priority, in_flight=in_flight, tend=tend)
-        with _stopped_by_signals(batch) as came:
-            return batch.run(inputs), came[0] if came else 0
+        summary = signals.run(batch, inputs)
+    return summary, signals.came[0] if signals.came else 0
 
 
 @contextmanager
@@ -148,23 +150,42 @@ def _look_at(farm: Farm, task: str) -> Callable[[], str]:
     return tend
 
 
-@contextmanager
-def _stopped_by_signals(batch: Batch) -> Iterator[Sequence[int]]:
-    """Let the first signal stop the batch in order, and the second at once. Yields those that came."""
-    came: list[int] = []
+class Signals:
+    """Those that end a program: the first one stops the batch in order, the second at once."""
 
-    def note(number: int, _: Any) -> None:
-        came.append(number)
-        if len(came) > 1:
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        #: The batch while it runs: before and after, nothing is to be stopped that takes long.
+        self._batch: Batch | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        self._before = {ending: signal.signal(ending, self._note) for ending in ENDING}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for ending, handler in self._before.items():
+            signal.signal(ending, handler)
+
+    def run(self, batch: Batch, inputs: Inputs) -> Summary:
+        """Run *batch* until it ends or is stopped. Raises KeyboardInterrupt when it is stopped at once."""
+        self._batch = batch
+        if self.came:
+            batch.stop()
+        try:
+            return batch.run(inputs)
+        finally:
+            self._batch = None
+
+    def _note(self, came: int, _: object) -> None:
+        self.came.append(came)
+        batch = self._batch
+        if batch is None:
+            return
+        if len(self.came) > 1:
+            self._batch = None
             raise KeyboardInterrupt
         batch.stop()
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell(summary: Summary, results: str) -> None:
