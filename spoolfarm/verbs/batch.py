@@ -106,6 +106,7 @@ def _work(
         return Summary(earlier=earlier), 0
     with Signals() as signals, progress, _workers(options, settings) as (farm, tend):
         in_flight = max(IN_FLIGHT, FOR_EACH * max(settings.workers, options.workers or 0))
+        in_flight = min(in_flight, max(1, farm.settings.max_queued // 2))  # the other half is for those who come first
         batch = Batch(farm, ledger, progress, priority=options.priority, in_flight=in_flight, tend=tend)
         summary = signals.run(batch, inputs)
     return summary, signals.came[0] if signals.came else 0

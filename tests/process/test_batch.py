@@ -240,12 +240,8 @@ def test_a_second_interruption_does_not_wait(bench: Bench) -> None:
     bench.inputs(2)
     with bench.start("echo", "in", "--workers", "1", "-p", "seconds=600") as process:
         until(lambda: list((bench.path / "temporary").glob("*/spool/active/*/*")), what="a running job")
-
-        def interrupt() -> bool:
-            process.send_signal(signal.SIGINT)
-            return process.poll() is not None
-
-        until(interrupt, what="its end")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # another one, for two of a kind may count as one
         process.communicate()
     assert process.returncode == 130
     assert bench.workers() == []
@@ -289,7 +285,7 @@ def test_when_all_is_done_nothing_is_started_again(bench: Bench) -> None:
 @pytest.fixture
 def farm(run: Run, bench: Bench) -> RunningFarm:
     """A farm of two workers, which the command finds."""
-    made = run(FARM_MAX_QUEUED=5, FARM_TASKS=TASKS, FARM_ENABLE="echo,poison").start()
+    made = run(FARM_MAX_QUEUED=10, FARM_TASKS=TASKS, FARM_ENABLE="echo,poison").start()
     bench.settings |= made.given
     return made
 
@@ -298,6 +294,7 @@ def test_a_running_farm_does_the_batch_behind_everybody_else(farm: RunningFarm, 
     bench.inputs(20)
     with bench.start("echo", "in", "-p", "seconds=0.2") as process:
         until(lambda: farm.farm.spool.count().get("echo", 0) >= 3, what="a queue")
+        assert max(farm.farm.spool.count().values()) <= 5  # half of the room is for others
         assert bench.workers() == []
         started = len(bench.lines())
         assert farm.farm.call("echo", b"urgent", timeout=30)["bytes"] == 6
@@ -306,6 +303,16 @@ def test_a_running_farm_does_the_batch_behind_everybody_else(farm: RunningFarm, 
     assert (process.returncode, out, err) == (0, "20 succeeded, 0 failed: echo-results/results.jsonl\n", "")
     assert farm.farm.results.ids() == []
     assert set(farm.farm.spool.count().values()) <= {0}
+
+
+def test_a_batch_waits_while_the_queue_is_full(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(6)
+    others = [farm.farm.submit("echo", seconds=0.5) for _ in range(2)]
+    until(lambda: all(job.status() == "running" for job in others))
+    others += [farm.farm.submit("echo", seconds=0.2) for _ in range(10)]
+    status, out, err = bench.batch("echo", "in")
+    assert (status, out, err) == (0, "6 succeeded, 0 failed: echo-results/results.jsonl\n", "")
+    assert all(job.status() == "succeeded" for job in others)
 
 
 def test_an_interrupted_batch_leaves_nothing_in_the_farms_queue(farm: RunningFarm, bench: Bench) -> None:
