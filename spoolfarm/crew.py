@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spoolfarm import config
 from spoolfarm.child import Child
+from spoolfarm.lanes import LANES
 from spoolfarm.lease import new_worker_id
 from spoolfarm.spool import Spool
 
@@ -123,14 +124,13 @@ class Crew:
         seen: dict[tuple[str, str], float] = {}
         running = self._spool.running()
         for worker in self.workers:
-            simulates = worker.lane == "simulate"
-            limit = self._settings.simulation_timeout if simulates else self._settings.job_timeout
+            lane = LANES[worker.lane]
+            limit = lane.seconds(self._settings)
             for entry in running.get(worker.wid, []):
                 run, mark = (worker.wid, entry.path), (worker.wid, f"{entry.path} mark")
                 seen[run] = self._seen.get(run, now)
                 if now - seen[run] > limit:
-                    name = "FARM_SIMULATION_TIMEOUT" if simulates else "FARM_JOB_TIMEOUT"
-                    _kill(worker, f"killed after {limit:g} s ({name})")
+                    _kill(worker, f"killed after {limit:g} s ({lane.timeout_setting})")
                 if self._spool.marked(entry.id):
                     seen[mark] = self._seen.get(mark, now)
                     if now - seen[mark] > CANCEL_GRACE:

@@ -80,7 +80,7 @@ class Farm:
         self.results = Results(os.fspath(results_dir or self.settings.results_dir))
         root = os.fspath(spool_dir or self.settings.spool_dir)
         self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
-        self.tasks = Registry(self.settings.tasks, self.settings.enable)
+        self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
         self.room = Room(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
         self._keys = Keys(self.spool.keys)
 

@@ -20,6 +20,7 @@ from spoolfarm.child import Child
 from spoolfarm.crew import Crew, front_door, start
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm import Farm
+from spoolfarm.lanes import GENERAL, LANES
 
 log = logging.getLogger("launcher")
 
@@ -54,8 +55,8 @@ class Launcher:
         check_addresses(self._settings.bind)
         self._listen()
         self._start_front()
-        for lane, wanted in lanes(self._settings).items():
-            self._crew.scale(lane, wanted)
+        for lane, number in wanted(self._settings).items():
+            self._crew.scale(lane, number)
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
         log.info("%d workers; the front listens on %s", len(self._crew.workers), where)
         while not self._ended():
@@ -116,7 +117,7 @@ class Launcher:
                 case signal.SIGHUP if not self._ending:
                     self._reload()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
-                    self._crew.add("general", 1 if number == signal.SIGTTIN else -1)
+                    self._crew.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
 
     def _look(self) -> None:
         """See who died, what runs too long, and who is to be started."""
@@ -154,7 +155,7 @@ class Launcher:
             log.error("not reloaded: %s", error)
             return
         log.info("reloading")
-        self._crew.renew(self._settings, lanes(self._settings))
+        self._crew.renew(self._settings, wanted(self._settings))
         self._front.signal(signal.SIGHUP)
 
     # End.
@@ -184,9 +185,9 @@ class Launcher:
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
 
 
-def lanes(settings: config.Settings) -> dict[str, int]:
-    """How many workers each lane is to have."""
-    return {"general": settings.workers, "simulate": settings.simulations}
+def wanted(settings: config.Settings) -> dict[str, int]:
+    """How many workers each lane shall have."""
+    return {name: lane.count(settings) for name, lane in LANES.items()}
 
 
 def check_addresses(addresses: Sequence[config.Address]) -> None:

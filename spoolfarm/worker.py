@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spoolfarm import config, files, process
+from spoolfarm.bell import Bell
 from spoolfarm.entry import Claim
 from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.executors.local import LocalExecutor
@@ -24,7 +25,7 @@ from spoolfarm.spool import Spool
 from spoolfarm.tally import Tally
 from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
-from spoolfarm.watch import RESCAN, WRITTEN, Watch
+from spoolfarm.watch import RESCAN
 
 log = logging.getLogger("spoolfarm.worker")
 
@@ -96,35 +97,44 @@ class Worker:
         self._tally = Tally()
         self._about = {"pid": os.getpid(), "tasks": list(tasks)}
         self._parent = os.getppid()
-        self._bell = Watch(spool.root, WRITTEN)
+        self._bell: Bell | None = None
 
     def stop(self, *_: object) -> None:
         """Let the running batch be the last. A signal handler."""
         self._stopping = True
-        self._bell.wake()
+        if self._bell is not None:
+            self._bell.wake()
 
     def run(self, wid: str) -> None:
         """Work as *wid* until stopped, full, or left by the parent."""
         lease = Lease.take(self._spool.workers, self._spool.active, wid)
+        bell = self._bell = Bell(self._spool.root, wid)
         self._executor.setup()
         process.calm_collector()
         lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
+            resting = not cursor.has_more
+            if resting:
+                bell.lie_down()
+                cursor.look_again()  # whoever put a job before that has not rung
             try:
                 batch = self._spool.claim(lease, cursor, self._executor.most)
             except OSError as error:
                 log.error("cannot claim: %s", error)
-                batch = []
+                batch, resting = [], True
             if batch:
+                bell.get_up()
                 self._run(batch)
             lease.drop_suspects()
             if self._tally.due:
                 self._tell(lease)
-            if not batch:
-                self._bell.wait(RESCAN)
-        lease.end()
+            if not batch and resting:
+                bell.wait(RESCAN)
+        self._bell = None
+        self._spool.retire(lease)
+        bell.close()
 
     def _run(self, batch: Sequence[Claim]) -> None:
         context = RunContext(self._spool, batch)
@@ -189,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = config.load()
-        registry = Registry(settings.tasks, settings.enable)
+        registry = Registry(settings.tasks, settings.enable, settings.by_name())
         names = options.tasks.split(",") if options.tasks else registry.lane("general")
         executor = LocalExecutor({name: registry.get(name) for name in names})
         spool = Spool(settings.spool_dir, Results(settings.results_dir), max_attempts=settings.max_attempts)

@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from filelock import FileLock, Timeout
@@ -16,6 +17,7 @@ from spoolfarm import config, files
 from spoolfarm.crew import Crew
 from spoolfarm.errors import FarmError
 from spoolfarm.farm import Farm
+from spoolfarm.lanes import GENERAL, LANES
 
 #: What the directories of such farms are called, among all the others for temporary files.
 PREFIX = "spoolfarm-batch-"
@@ -48,13 +50,15 @@ class OwnFarm:
         self._selector = selectors.DefaultSelector()
         own_settings = config.load(own)
         self.farm = Farm(settings=own_settings)
-        self._lane, self._workers = self.farm.tasks.get(task).lane, workers
-        self._crew = Crew(self.farm.spool, own_settings, lambda _: [task], self._selector)
+        self._task, self._lane = task, self.farm.tasks.get(task).lane
+        self._workers = {self._lane: max(1, LANES[self._lane].count(own_settings)), GENERAL: workers}
+        self._crew = Crew(self.farm.spool, own_settings, self._tasks, self._selector)
         self._look_due = 0.0
         self._waiting = ""
 
     def __enter__(self) -> OwnFarm:
-        self._crew.scale(self._lane, self._workers)
+        for lane, wanted in self._workers.items():
+            self._crew.scale(lane, wanted)
         return self
 
     def __exit__(
@@ -82,6 +86,10 @@ class OwnFarm:
             raise FarmError(f"the workers cannot start: {hopeless[0].last_words()}")
         self._waiting = "" if self.farm.workers() else "the workers are starting"
         return self._waiting
+
+    def _tasks(self, lane: str) -> Sequence[str]:
+        """The task alone in its lane; all others of the general lane for one of another lane, which may need them."""
+        return [self._task] if lane == self._lane else self.farm.tasks.lane(lane)
 
 
 def _sweep() -> None:

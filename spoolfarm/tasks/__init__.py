@@ -59,8 +59,12 @@ class Task:
     max_images: ClassVar[int] = 1
     #: Whether the bytes must be pictures the farm can decode; False takes any bytes.
     pictures: ClassVar[bool] = True
-    #: Which workers run it: "general", or "simulate", the few kept aside so that long jobs never starve short ones.
+    #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
+    #: The names of the farm's settings that it wants to know.
+    needs: ClassVar[tuple[str, ...]] = ()
+    #: Their values by name, there before `validate` and `setup` are called.
+    settings: Mapping[str, Any] = {}
 
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return *params* as `run` wants them, defaults filled in. Raises InvalidParams for what can never work."""

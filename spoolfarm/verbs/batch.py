@@ -81,7 +81,7 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Input
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
 
-    task = Registry(settings.tasks, settings.enable).get(options.task)
+    task = Registry(settings.tasks, settings.enable, settings.by_name()).get(options.task)
     params = dict(options.params)
     task.validate(params)
     if not task.min_images <= 1 <= task.max_images:
