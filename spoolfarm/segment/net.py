@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
-from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
@@ -103,9 +103,9 @@ def build(**hyper: Any) -> MaskRCNN:
             tuple((side,) for side in chosen.anchors), (shapes,) * len(chosen.anchors)
         ),
         rpn_head=RPNHead(chosen.pyramid, len(shapes)),
-        rpn_pre_nms_top_n_train=400,
+        rpn_pre_nms_top_n_train=200,
         rpn_pre_nms_top_n_test=300,
-        rpn_post_nms_top_n_train=300,
+        rpn_post_nms_top_n_train=200,
         rpn_post_nms_top_n_test=200,
         rpn_batch_size_per_image=128,
         box_roi_pool=MultiScaleRoIAlign(["0", "1", "2", "3"], BOX_REGION, 2),
@@ -116,8 +116,19 @@ def build(**hyper: Any) -> MaskRCNN:
         box_detections_per_img=chosen.detections,
         box_batch_size_per_image=64,
         mask_roi_pool=MultiScaleRoIAlign(["0"], MASK_REGION, 1),
-        mask_head=MaskRCNNHeads(chosen.pyramid, list(chosen.mask), 1, norm_layer=nn.BatchNorm2d),
+        mask_head=_mask_head(chosen),
         mask_predictor=MaskRCNNPredictor(chosen.mask[-1], chosen.mask[-1], chosen.classes + 1),
+    )
+
+
+def _mask_head(hyper: Hyper) -> nn.Sequential:
+    """Convolutions that reach twice as far each: the last one sees half of a region."""
+    wides = (hyper.pyramid, *hyper.mask)
+    return nn.Sequential(
+        *(
+            Conv2dNormActivation(wide, out, 3, dilation=2**depth)
+            for depth, (wide, out) in enumerate(zip(wides, hyper.mask, strict=False))
+        )
     )
 
 
