@@ -1,4 +1,4 @@
-"""The operator's verbs: `spoolfarm submit`, `status`, `result`, `retry`, `cancel`, `purge` and `doctor`."""
+"""The operator's verbs: `spoolfarm submit`, `status`, `result`, `retry`, `cancel`, `purge`, `train`, `doctor`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from spoolfarm.arguments import VerbParser, age, param, seconds
 from spoolfarm.errors import FarmError, JobFailed, SpoolFull, SpoolUnavailable, UnknownJob
 from spoolfarm.overview import count, line, lines, overview
+from spoolfarm.segment.options import takes_train
 
 if TYPE_CHECKING:
     from spoolfarm.farm import Farm
@@ -151,6 +152,13 @@ def doctor(options: argparse.Namespace) -> int:
         print(json.dumps(finding.record()) if options.json else finding.line())
         failed |= finding.level is Level.FAIL
     return int(failed)
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train a net."""
+    from spoolfarm.segment.command import train
+
+    return train(options, lambda line: print(line, flush=True))
 
 
 # What the verbs share.
@@ -346,6 +354,7 @@ VERBS = (
     (retry, "queue jobs that failed for good again", _takes_jobs),
     (cancel, "cancel jobs that are queued or running", _takes_jobs),
     (purge, "remove ended results and dead letters", _takes_purge),
+    (train, "train the net behind a task on drawn scenes or on pictures of your own", takes_train),
     (doctor, "check this machine, the settings and the farm", _takes_json),
 )
 

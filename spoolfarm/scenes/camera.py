@@ -33,8 +33,8 @@ def take(rng: Generator, scene: Array) -> Array:
         if rng.random() < 0.3:
             noise = fractal(rng, height, width, 4, 2)
         scene = scene + np.float32(rng.uniform(0.5, 3) if rng.random() < 0.6 else rng.uniform(3, 14)) * noise[..., None]
-    picture = np.clip(scene, 0, 255).astype(np.uint8)
+    picture: Array = np.clip(scene, 0, 255).astype(np.uint8)
     if rng.random() < 0.35:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]
-        picture = cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR)
+        picture = np.asarray(cv2.imdecode(cv2.imencode(".jpg", picture, quality)[1], cv2.IMREAD_COLOR))
     return picture

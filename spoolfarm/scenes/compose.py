@@ -92,7 +92,7 @@ class _Board:
             gap = plan.gap
             around = self.owners[max(0, first - gap) : last + gap, max(0, start - gap) : end + gap]
             if around.any():
-                padded = np.zeros_like(around)
+                padded: Array = np.zeros_like(around)
                 y, x = first - max(0, first - gap), start - max(0, start - gap)
                 padded[y : y + last - first, x : x + end - start] = mine
                 if gap:
@@ -197,11 +197,11 @@ def _step(rng: Generator) -> Array:
     """How an object's colour differs from the ground's: by brightness mostly, by colour, or by texture alone."""
     kind = rng.random()
     if kind < 0.05:
-        return rng.normal(0, 3, 3)
+        faint: Array = rng.normal(0, 3, 3)
+        return faint
     strength = rng.uniform(16, 40) if kind < 0.4 else rng.uniform(40, 170)
-    sign = rng.choice([-1, 1])
-    colour = rng.normal(0, 1, 3) * rng.choice([0, 8, 30])
-    return np.full(3, sign * strength) + colour
+    colour: Array = rng.choice([-1, 1]) * strength + rng.normal(0, 1, 3) * rng.choice([0, 8, 30])
+    return colour
 
 
 def _add(rng: Generator, board: _Board, plan: _Plan, spot: int) -> None:
@@ -231,7 +231,8 @@ def _apart(under: Array, step: Array) -> Array:
     wanted = under + step
     if abs(np.clip(wanted, 0, 255) - under).mean() < 0.6 * abs(step).mean():
         wanted = under - step
-    return np.clip(wanted, 0, 255)
+    colour: Array = np.clip(wanted, 0, 255)
+    return colour
 
 
 def _spot(rng: Generator, board: _Board, plan: _Plan, spot: int, box: tuple[int, ...]) -> tuple[int, int]:
@@ -262,4 +263,5 @@ def _drawn(rng: Generator, choices: Mapping[Kind, float]) -> Kind:
 
 def _colour(rng: Generator, brightness: float) -> Array:
     """A colour of that mean brightness: grey, tinted or strong."""
-    return np.clip(brightness + rng.normal(0, 1, 3) * rng.choice([0, 6, 15, 45]), 0, 255)
+    colour: Array = np.clip(brightness + rng.normal(0, 1, 3) * rng.choice([0, 6, 15, 45]), 0, 255)
+    return colour

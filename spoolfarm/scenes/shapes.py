@@ -35,7 +35,7 @@ def draw(shape: Shape, size: int, degrees: float) -> Array:
     fine = min(CANVAS, max(64, 2 * size)) / size
     scale = size * fine / max(most - least)
     width, height = (max(1, round(float(side))) for side in np.ceil((most - least) * scale / fine))
-    canvas = np.zeros((max(1, round(height * fine)), max(1, round(width * fine))), np.uint8)
+    canvas: Array = np.zeros((max(1, round(height * fine)), max(1, round(width * fine))), np.uint8)
     for polygons, value in ((solids, 255), (holes, 0)):
         for polygon in polygons:
             cv2.fillPoly(canvas, [np.round((polygon - least) * scale * 16).astype(np.int32)], value, shift=4)

@@ -79,7 +79,8 @@ def _pattern(rng: Generator, height: int, width: int) -> Array:
         angle, rows, columns = rng.uniform(0, 3), np.arange(height)[:, None], np.arange(width)[None, :]
         period = max(4.0, max(height, width) * rng.uniform(0.08, 0.4))
         wave = np.sin((np.cos(angle) * columns + np.sin(angle) * rows) * 2 * np.pi / period)
-        return np.clip(wave * rng.choice([1, 6]), -1, 1).astype(np.float32)
+        stripes: Array = np.clip(wave * rng.choice([1, 6]), -1, 1).astype(np.float32)
+        return stripes
     if kind == 2:
         return np.where(smooth(rng, height, width, max(3.0, max(height, width) * 0.15)) > 0.9, 1, 0).astype(np.float32)
     if max(height, width) < 40:
@@ -125,12 +126,13 @@ def _relief(rng: Generator, height: int, width: int, light: float) -> Array:
         cv2.polylines(canvas, [points.astype(np.int32)], False, shade, thick, cv2.LINE_AA)
     if rng.random() < 0.3 and size > 30:
         text = "".join(rng.choice(list("ABCDEHKMNRSTXZ0123456789"), int(rng.integers(1, 6))))
-        spot = (int(width * rng.uniform(0.1, 0.4)), int(height * rng.uniform(0.4, 0.8)))
-        cv2.putText(canvas, text, spot, cv2.FONT_HERSHEY_SIMPLEX, size / rng.uniform(60, 160), 220, thick, cv2.LINE_AA)
+        start = (int(width * rng.uniform(0.1, 0.4)), int(height * rng.uniform(0.4, 0.8)))
+        cv2.putText(canvas, text, start, cv2.FONT_HERSHEY_SIMPLEX, size / rng.uniform(60, 160), 220, thick, cv2.LINE_AA)
     hill = cv2.GaussianBlur(canvas, (0, 0), max(0.6, size * rng.uniform(0.005, 0.03))).astype(np.float32)
     lit = np.cos(light) * cv2.Sobel(hill, cv2.CV_32F, 1, 0) + np.sin(light) * cv2.Sobel(hill, cv2.CV_32F, 0, 1)
     strongest = float(np.abs(lit).max()) or 1.0
-    return lit / strongest + rng.uniform(-0.6, 0.6) * hill / 255
+    pressed: Array = lit / strongest + rng.uniform(-0.6, 0.6) * hill / 255
+    return pressed
 
 
 def _highlight(rng: Generator, height: int, width: int, light: float) -> Array:

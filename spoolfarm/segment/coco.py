@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,9 @@ class Labelled:
         sample = self.read(self.learned[int(rng.integers(len(self.learned)))])
         return _lit(rng, _fitted(rng, sample, height, width))
 
-    def evaluation(self) -> list[Sample]:
-        """The kept pictures as they are."""
-        return [self.read(each) for each in self.kept]
+    def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
+        """The kept pictures as they are, *count* at most."""
+        return (self.read(each) for each in self.kept[:count])
 
     def read(self, number: int) -> Sample:
         """The picture with that id. Raises FarmError when it is not there or broken."""

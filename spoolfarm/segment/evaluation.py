@@ -77,8 +77,7 @@ def precision(find: Finder, samples: Iterable[Sample], names: Mapping[int, str] 
         pictures.append({"id": number, "height": height, "width": width})
         for mask, label in zip(sample.masks, sample.classes.tolist(), strict=True):
             truth.append({**_annotation(number, mask, label), "id": len(truth) + 1, "iscrowd": 0})
-        for found in find(sample.picture):
-            answers.append({**_annotation(number, found.mask, found.label), "score": found.score})
+        answers += ({**_annotation(number, one.mask, one.label), "score": one.score} for one in find(sample.picture))
     categories = [{"id": label, "name": name} for label, name in enumerate((names or {1: "object"}).values(), 1)]
     return _score({"images": pictures, "annotations": truth, "categories": categories}, answers)
 

@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 
 #: The seed of the scenes that no training ever sees; trainings may have any other.
 HELD_OUT = 2_000_000_011
+#: Their side in pixels.
+HELD_OUT_SIDE = 320
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Source(Protocol):
     def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
         """Sample *number* of *seed*, of that size."""
 
+    def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
+        """Up to *count* samples that are never learned; those of another *stream* are others where there are more."""
+
 
 class Drawn:
     """Scenes of the generator."""
@@ -48,6 +53,10 @@ class Drawn:
         drawn = scenes.scene(seed, number, height, width)
         masks = drawn.masks()
         return Sample(drawn.picture, masks, np.ones(len(masks), np.int64))
+
+    def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
+        """Scenes of a seed of their own."""
+        return (self.sample(HELD_OUT + stream, number, HELD_OUT_SIDE, HELD_OUT_SIDE) for number in range(count))
 
 
 class _Batches(IterableDataset[list[Sample]]):

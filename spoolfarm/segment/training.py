@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,3 @@ def _target(sample: Sample) -> dict[str, Tensor]:
         "labels": torch.from_numpy(sample.classes),
         "masks": torch.from_numpy(sample.masks),
     }
-
-
-Report = Callable[[Step], None]
