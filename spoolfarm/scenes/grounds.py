@@ -45,7 +45,7 @@ def paper(rng: Generator, height: int, width: int) -> Array:
     if ruled < 0.3:
         for column in range(int(rng.integers(step)), width, step):
             field[:, column : column + thick] -= 2
-    return field
+    return unit(field)
 
 
 def wood(rng: Generator, height: int, width: int) -> Array:

@@ -54,4 +54,4 @@ def unit(field: Array) -> Array:
     mean, deviation = cv2.meanStdDev(field)
     spread = float(deviation[0, 0])
     result: Array = (field - np.float32(mean[0, 0])) * np.float32(1 / spread if spread > 1e-6 else 0)
-    return result
+    return result.astype(np.float32, copy=False)

@@ -34,7 +34,7 @@ def draw(shape: Shape, size: int, degrees: float) -> Array:
     least, most = np.min([s.min(0) for s in solids], 0), np.max([s.max(0) for s in solids], 0)
     fine = min(CANVAS, max(64, 2 * size)) / size
     scale = size * fine / max(most - least)
-    width, height = (max(1, round(float(side))) for side in np.ceil((most - least) * scale / fine))
+    width, height = (max(1, round(float(side))) for side in np.ceil((most - least) * scale / fine - 1e-6))
     canvas: Array = np.zeros((max(1, round(height * fine)), max(1, round(width * fine))), np.uint8)
     for polygons, value in ((solids, 255), (holes, 0)):
         for polygon in polygons:

@@ -108,6 +108,7 @@ class Training:
             yield Step(self.iteration, losses, time.monotonic() - begin)
 
     def _learn(self, samples: Sequence[Sample]) -> dict[str, float]:
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.iteration)  # a resumed training draws the same regions
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.iteration)
         with torch.autocast("cpu", torch.bfloat16):
