@@ -22,6 +22,8 @@ VERSION = 1
 TRIES = 10
 #: The least part of an object that may stay in sight, and of one at the picture's edge.
 IN_SIGHT, INSIDE = 0.4, 0.45
+#: The darkest and the brightest an object is before it is lit: light shall not wash it out.
+INK = 5, 235
 #: Pixels an object must show.
 LEAST = 20
 
@@ -65,7 +67,7 @@ class _Board:
 
     def __init__(self, rng: Generator, height: int, width: int) -> None:
         self.height, self.width = height, width
-        base = _colour(rng, rng.uniform(15, 240))
+        base = _colour(rng, rng.uniform(15, 230))
         strength = rng.uniform(1, 12) if rng.random() < 0.6 else rng.uniform(8, 40)
         field = _drawn(rng, GROUNDS)(rng, height, width) * np.float32(strength)
         tint = (base / max(20.0, float(base.mean()))).astype(np.float32)
@@ -229,9 +231,9 @@ def _add(rng: Generator, board: _Board, plan: _Plan, spot: int) -> None:
 def _apart(under: Array, step: Array) -> Array:
     """A colour that differs from *under* by *step*, in the other direction where there is no room for it."""
     wanted = under + step
-    if abs(np.clip(wanted, 0, 255) - under).mean() < 0.6 * abs(step).mean():
+    if abs(np.clip(wanted, *INK) - under).mean() < 0.6 * abs(step).mean():
         wanted = under - step
-    colour: Array = np.clip(wanted, 0, 255)
+    colour: Array = np.clip(wanted, *INK)
     return colour
 
 

@@ -27,7 +27,7 @@ class Shape:
 
 
 def draw(shape: Shape, size: int, degrees: float) -> Array:
-    """How much of each pixel *shape* covers, 0 to 1; the longer side is *size* pixels after the turn."""
+    """How much of each pixel *shape* covers, 0 to 1; its longer side is *size* pixels after a turn with the clock."""
     angle = np.deg2rad(degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     solids, holes = [each @ turn for each in shape.solids], [each @ turn for each in shape.holes]

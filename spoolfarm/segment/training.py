@@ -149,7 +149,12 @@ class Training:
     @classmethod
     def resume(cls, path: Path, source: Source, **changed: Any) -> Training:
         """Go on from a checkpoint, with some fields of its recipe *changed*. Raises FarmError or OSError."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except OSError:
+            raise
+        except Exception as error:  # torch, pickle and zipfile raise what they like for a damaged file
+            raise FarmError(f"{path} is no checkpoint: {error}") from error
         if not isinstance(state, dict) or "optimizer" not in state:
             raise FarmError(f"{path} is no checkpoint")
         recipe = replace(Recipe(**state["recipe"]), **changed)

@@ -122,10 +122,10 @@ def test_rings_and_nuts_have_holes_and_discs_have_none() -> None:
         assert any(holes(draw(shape(np.random.default_rng(number)), 200, 0)) for number in range(8))
 
 
-def test_a_shape_turns_against_the_clock() -> None:
+def test_a_shape_turns_with_the_clock() -> None:
     flat = Shape([np.array([[-1, -0.1], [1, -0.1], [1, 0.1], [-1, 0.1]])])
     assert draw(flat, 100, 0).shape == (10, 100)
     turned = draw(flat, 100, 30) > 0.5
     rows, columns = np.nonzero(turned)
-    slope = np.polyfit(columns, -rows, 1)[0]
+    slope = np.polyfit(columns, rows, 1)[0]
     assert np.rad2deg(np.arctan(slope)) == pytest.approx(30, abs=2)
