@@ -60,6 +60,10 @@ class ClientJob:
         """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
         return self._client.wait(self.id, timeout)
 
+    def file(self, name: str) -> bytes:
+        """One of the files that the record names in `files`. Raises UnknownJob or UnknownFile."""
+        return self._client.file(self.id, name)
+
     def cancel(self) -> bool:
         """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
         return self._client.cancel(self.id)
@@ -147,6 +151,10 @@ class Client:
     def wait(self, job_id: str, timeout: float | None = None) -> Any:
         """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
         return self._wait(job_id, FOREVER if timeout is None else timeout)
+
+    def file(self, job_id: str, name: str) -> bytes:
+        """One of the files that a record names in `files`. Raises UnknownJob or UnknownFile."""
+        return self._wire.fetch(f"{_path(job_id)}/files/{quote(name, safe='')}")
 
     def jobs(
         self, status: str | None = None, task: str | None = None, limit: int = 100, before: str | None = None

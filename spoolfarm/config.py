@@ -189,6 +189,10 @@ class Settings:
         """The settings that differ from their defaults, as environment variables for a child process."""
         return {row["name"]: self._text[row["name"]] for row in rows() if row["name"] in self._text}
 
+    def by_name(self) -> dict[str, Any]:
+        """Every value by its setting's name."""
+        return {row["name"]: getattr(self, row["field"]) for row in rows()}
+
     #: The values as they were written, by setting name.
     _text: Mapping[str, str] = field(default_factory=dict, repr=False)
 

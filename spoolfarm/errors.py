@@ -89,6 +89,12 @@ class UnknownJob(FarmError):
     code = "unknown_job"
 
 
+class UnknownFile(FarmError):
+    """The job's result has no such file."""
+
+    code = "unknown_file"
+
+
 class KeyConflict(FarmError):
     """The Idempotency-Key was used before with another request."""
 

@@ -16,6 +16,7 @@ from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
 from spoolfarm.spool import Spool
+from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class FarmJob:
         """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
         return self._farm.wait(self.id, timeout)
 
+    def file(self, name: str) -> bytes:
+        """One of the files that the record names in `files`. Raises UnknownJob or UnknownFile."""
+        return self._farm.results.file(self.id, name).read_bytes()
+
     def cancel(self) -> bool:
         """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
         return self._farm.cancel(self.id)
@@ -74,7 +79,7 @@ class Farm:
         self.results = Results(os.fspath(results_dir or self.settings.results_dir))
         root = os.fspath(spool_dir or self.settings.spool_dir)
         self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
-        self.tasks = Registry(self.settings.tasks, self.settings.enable)
+        self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
         self.room = Room(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
         self._keys = Keys(self.spool.keys)
 
@@ -176,7 +181,11 @@ class Farm:
             return FarmJob(self, first)
 
     def run(self, job: Job, timeout: float | None = None) -> Any:
-        """Queue *job*, wait and return its result, leaving nothing behind.
+        """Queue *job*, wait and return its result, leaving nothing behind. Raises what `answer` raises."""
+        return self.answer(job, timeout).value
+
+    def answer(self, job: Job, timeout: float | None = None) -> Answer:
+        """Queue *job*, wait and return its result with its files, leaving nothing behind.
 
         Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
         """
@@ -185,8 +194,9 @@ class Farm:
         record = self.results.wait(job.id, seconds)
         if record is None:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
+        attached = {name: self.results.file(job.id, name).read_bytes() for name in record.get("files", ())}
         self.results.collect(job.id)
-        return outcome(record)
+        return Answer(outcome(record), attached)
 
     def _put(self, job: Job) -> None:
         self.room.take()

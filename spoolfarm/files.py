@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -114,10 +115,20 @@ def remove_empty(path: str) -> None:
             raise
 
 
-def modified(path: str) -> float:
-    """When *path* was last written, in seconds since the epoch; now, when it is gone."""
+def remove_tree(path: str) -> None:
+    """Remove the directory *path* with all that is in it; nothing when it is gone."""
     try:
-        return os.stat(path).st_mtime
+        os.rmdir(path)  # most often there is nothing, and this is all it takes to know
+    except FileNotFoundError:
+        return
+    except OSError:
+        shutil.rmtree(path)
+
+
+def modified(path: str) -> float:
+    """When *path*, or the last file in it, was written, in seconds since the epoch; now, when it is gone."""
+    try:
+        return max([os.stat(path).st_mtime, *(os.stat(f"{path}/{name}").st_mtime for name in names(path))])
     except FileNotFoundError:
         return time.time()
 
@@ -143,6 +154,15 @@ def names(path: str) -> list[str]:
         return os.listdir(path)
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def sync(path: str) -> None:
+    """Force the finished file *path* to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(path: str) -> None:
@@ -176,11 +196,7 @@ class SharedSync:
 
     def _sync(self, turn: Future[None]) -> None:
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync(self._path)
         except OSError as error:
             turn.set_exception(error)
         else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import os
 import re
@@ -67,9 +65,11 @@ def from_base64(text: str, field: str = "image") -> bytes:
     Taken in this order: a `data:...;base64,` prefix goes; line breaks go with the blanks around them; a blank that
     remains is a `+` that a form turned into a space. The URL-safe alphabet and missing padding are fine too.
     """
+    import pybase64  # ten times and more as fast as the standard library, which is all that the client needs
+
     if text:
         try:
-            return binascii.a2b_base64(text, strict_mode=True)
+            return pybase64.b64decode(text, validate=True)
         except ValueError:
             pass  # not as the book says: now the careful way
     if prefix := _DATA_URI.match(text):
@@ -80,8 +80,8 @@ def from_base64(text: str, field: str = "image") -> bytes:
     if not text:
         raise InvalidRequest(f"{field}: is empty; send a picture as base64")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        return pybase64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError as error:
         raise InvalidRequest(f"{field}: is not base64 ({error})") from error
 
 

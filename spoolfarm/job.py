@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 #: The most urgent and the least urgent priority.
@@ -132,6 +133,8 @@ class Result:
     #: Why it failed, as a sentence and as a stable code.
     error: str | None = None
     code: str | None = None
+    #: The files that belong to the result, by name: their bytes, or where they lie.
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """What `GET /v1/jobs/<id>` shows."""
@@ -147,6 +150,8 @@ class Result:
         }
         if self.status is State.SUCCEEDED:
             shown["result"] = self.result
+            if self.files:
+                shown["files"] = sorted(self.files)
         else:
             shown |= {"error": self.error, "code": self.code}
         return shown

@@ -1,6 +1,7 @@
 """Results: the answers on disk, each complete the moment it is visible, and never replaced.
 
     results/<id>.json    how job <id> ended: its record
+    results/<id>/        the files of its result, if it has any; see `attachments.py`
     results/<id>.log     what it said while it ran: one JSON object a line, {"at": ..., "log" or "progress": ...}
     results/tmp/         being written
 
@@ -17,10 +18,12 @@ import random
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from spoolfarm import files
-from spoolfarm.errors import JobCancelled, JobFailed
+from spoolfarm.attachments import Attachments
+from spoolfarm.errors import JobCancelled, JobFailed, UnknownFile, UnknownJob
 from spoolfarm.job import Result, State
 from spoolfarm.watch import APPEARED, RESCAN, Arrivals, Watch
 
@@ -39,12 +42,18 @@ class Results:
         self.root = os.path.abspath(root)
         self._tmp = os.path.join(self.root, "tmp")
         files.make_directory(self._tmp)
+        self.attachments = Attachments(self.root, self._tmp)
         self._arrivals = Arrivals(self.root)
 
     def publish(self, result: Result, *, sync: bool) -> bool:
         """Make *result* visible, and with *sync* power-cut proof. False when the job has a result already."""
+        record = result.to_bytes()
+        if result.files:
+            if self.exists(result.id):
+                return False
+            self.attachments.place(result.id, result.files, sync=sync)
         temporary = f"{self._tmp}/{result.id}.{random.getrandbits(32):08x}"
-        files.write_new(temporary, [result.to_bytes()], sync=sync)
+        files.write_new(temporary, [record], sync=sync)
         won = files.publish(temporary, self._path(result.id))
         if sync:
             files.sync_directory(self.root)
@@ -81,8 +90,17 @@ class Results:
         found = (self.get(job_id) for job_id in seen if job_id in waiting)
         return [record for record in found if record is not None]
 
+    def file(self, job_id: str, name: str) -> Path:
+        """Where the file *name* of a result lies. Raises UnknownJob or UnknownFile."""
+        record = self.get(job_id)
+        if record is None:
+            raise UnknownJob(f"job {job_id!r} has no result")
+        if name not in record.get("files", ()):
+            raise UnknownFile(f"the result of job {job_id} has no file {name!r}; it has {record.get('files', [])}")
+        return self.attachments.path(job_id, name)
+
     def remove(self, job_id: str) -> bool:
-        """Forget a result and its log. False when there was no result."""
+        """Forget a result, its files and its log. False when there was no result."""
         self.remove_log(job_id)
         return self.collect(job_id)
 
@@ -95,7 +113,9 @@ class Results:
 
     def collect(self, job_id: str) -> bool:
         """Forget the result of a job that was not durable: its log went when it ended."""
-        return files.remove(self._path(job_id))
+        removed = files.remove(self._path(job_id))
+        self.attachments.remove(job_id)
+        return removed
 
     def ids(self) -> list[str]:
         """The ids of all ended jobs, unsorted."""
@@ -159,12 +179,17 @@ class Results:
         """
         now, gone = time.time(), 0
         for name in files.names(self.root):
-            stem, _, suffix = name.partition(".")
-            if suffix in ("json", "log") and ID.fullmatch(stem) and self._age(name, stem, now) > seconds:
+            stem, dot, suffix = name.partition(".")
+            if not ID.fullmatch(stem) or self._age(name, stem, now) <= seconds:
+                continue
+            if suffix in ("json", "log"):
                 gone += files.remove(os.path.join(self.root, name)) and suffix == "json"
+            elif not dot and not self.exists(stem):
+                self.attachments.remove(stem)
         for name in files.names(self._tmp):
-            if now - files.modified(os.path.join(self._tmp, name)) > 3600:
-                files.remove(os.path.join(self._tmp, name))
+            path = os.path.join(self._tmp, name)
+            if now - files.modified(path) > 3600:
+                files.remove_tree(path) if os.path.isdir(path) else files.remove(path)
         return gone
 
     def close(self) -> None:

@@ -8,9 +8,10 @@ import io
 import logging
 import random
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from flask_cors import CORS
 from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge
 
@@ -29,6 +30,7 @@ STATUS = {
     "forbidden": 403,
     "unknown_task": 404,
     "unknown_job": 404,
+    "unknown_file": 404,
     "key_conflict": 409,
     "cancelled": 409,
     "too_large": 413,
@@ -78,8 +80,10 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     # One hook each, not two: Flask looks anew at every call whether a hook is a coroutine.
     @app.before_request
     def begin() -> None:
-        guard.check()
-        _end_body()
+        environ = request.environ
+        environ[metrics.STARTED] = time.perf_counter()
+        guard.check(environ)
+        _end_body(environ)
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -104,20 +108,19 @@ class Guard:
         self._hosts = None if is_open else LOOPBACK | named
         self._origins = settings.cors_origins
 
-    def check(self) -> None:
+    def check(self, environ: Mapping[str, Any]) -> None:
         """Raise Forbidden or Unauthorized, or let the request pass."""
-        g.started = time.perf_counter()
-        host = _host_of(request.host)
+        host = _host_of(environ.get("HTTP_HOST") or request.host)
         if self._hosts is not None and host not in self._hosts:
             raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
-        origin = request.headers.get("Origin")
+        origin = environ.get("HTTP_ORIGIN")
         if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
             raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
         if self._key is None or request.endpoint in OPEN or request.method == "OPTIONS":
             return
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
-            given = request.headers.get("X-API-Key", "")
+            given = environ.get("HTTP_X_API_KEY", "")
         if not hmac.compare_digest(hashlib.sha256(given.strip().encode()).digest(), self._key):
             raise Unauthorized()
 
@@ -133,13 +136,12 @@ def _same_host(origin: str) -> bool:
     return origin.partition("://")[2] == request.host
 
 
-def _end_body() -> None:
+def _end_body(environ: dict[str, Any]) -> None:
     """Have the body end where its sender ends it: what has come so far shall never pass for the whole.
 
     Werkzeug takes Gunicorn's word that a body ends by itself. Then it neither notices that one of a stated length broke
     off, nor that one sent in chunks goes on after the limit.
     """
-    environ = request.environ
     if environ.pop("HTTP_TRANSFER_ENCODING", None):
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         try:

@@ -101,6 +101,13 @@ class Wire:
         with self._open(method, path, body, sent, self.timeout + (wait or 0)) as response:
             return self._answer(response)
 
+    def fetch(self, path: str) -> bytes:
+        """The bytes at *path*. Raises the error that the farm names when there are none."""
+        with self._open("GET", path, None, {}, self.timeout) as response:
+            if response.status != 200:
+                raise self._answer(response).error()
+            return response.read()
+
     def events(self, path: str, last_id: str) -> Iterator[tuple[str, Any, str]]:
         """The Server-Sent Events of *path* after *last_id* as (name, data, id); the name of a sign of life is empty.
 

@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from spoolfarm import config, process
+from spoolfarm import config, files, process
+from spoolfarm.bell import Bell
 from spoolfarm.entry import Claim
 from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.executors.local import LocalExecutor
@@ -20,8 +22,9 @@ from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.results import Results
 from spoolfarm.spool import Spool
+from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
-from spoolfarm.watch import RESCAN, WRITTEN, Watch
+from spoolfarm.watch import RESCAN
 
 log = logging.getLogger("spoolfarm.worker")
 
@@ -42,6 +45,7 @@ class RunContext:
         self._spool = spool
         self._ids = [claim.job.id for claim in batch]
         self._next_progress = 0.0
+        self._scratch: Path | None = None
         #: Whether there is a log.
         self.spoke = False
 
@@ -58,6 +62,17 @@ class RunContext:
     def cancelled(self) -> bool:
         """Whether every job of the batch was cancelled."""
         return all(map(self._spool.marked, self._ids))
+
+    def scratch(self) -> Path:
+        """A directory on the results' file system, made when first asked for."""
+        if self._scratch is None:
+            self._scratch = self._spool.results.attachments.scratch(self._ids[0])
+        return self._scratch
+
+    def close(self) -> None:
+        """Remove what the batch left."""
+        if self._scratch is not None:
+            files.remove_tree(str(self._scratch))
 
     def _write(self, **said: Any) -> None:
         self.spoke = True
@@ -79,33 +94,42 @@ class Worker:
         self._stopping = False
         self._done = 0
         self._parent = os.getppid()
-        self._bell = Watch(spool.root, WRITTEN)
+        self._bell: Bell | None = None
 
     def stop(self, *_: object) -> None:
         """Let the running batch be the last. A signal handler."""
         self._stopping = True
-        self._bell.wake()
+        if self._bell is not None:
+            self._bell.wake()
 
     def run(self, wid: str) -> None:
         """Work as *wid* until stopped, full, or left by the parent."""
         lease = Lease.take(self._spool.workers, self._spool.active, wid)
+        bell = self._bell = Bell(self._spool.root, wid)
         self._executor.setup()
         process.calm_collector()
         lease.announce({"pid": os.getpid(), "tasks": list(self._tasks)})
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
+            resting = not cursor.has_more
+            if resting:
+                bell.lie_down()
+                cursor.look_again()  # whoever put a job before that has not rung
             try:
                 batch = self._spool.claim(lease, cursor, self._executor.most)
             except OSError as error:
                 log.error("cannot claim: %s", error)
-                batch = []
+                batch, resting = [], True
             if batch:
+                bell.get_up()
                 self._run(batch)
             lease.drop_suspects()
-            if not batch:
-                self._bell.wait(RESCAN)
-        lease.end()
+            if not batch and resting:
+                bell.wait(RESCAN)
+        self._bell = None
+        self._spool.retire(lease)
+        bell.close()
 
     def _run(self, batch: Sequence[Claim]) -> None:
         context = RunContext(self._spool, batch)
@@ -114,6 +138,7 @@ class Worker:
             self._finish(claim, _result(claim, outcome))
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
                 self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
+        context.close()
         self._done += len(batch)
 
     def _finish(self, claim: Claim, result: Result) -> None:
@@ -134,14 +159,18 @@ class Worker:
 def _result(claim: Claim, outcome: Any) -> Result:
     job = claim.job
     status, value, error, code = State.SUCCEEDED, outcome, None, None
-    if isinstance(outcome, JobCancelled):
+    attached: Mapping[str, bytes | Path] = {}
+    if isinstance(outcome, Answer):
+        value, attached = outcome.value, outcome.files
+    elif isinstance(outcome, JobCancelled):
         status, value, error, code = State.CANCELLED, None, str(outcome), outcome.code
     elif isinstance(outcome, FarmError):
         status, value, error, code = State.FAILED, None, str(outcome), outcome.code
     elif isinstance(outcome, Exception):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
         status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
-    return Result(job.id, job.task, status, job.attempts, job.created, claim.started, time.time(), value, error, code)
+    times = (job.created, claim.started, time.time())
+    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -157,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = config.load()
-        registry = Registry(settings.tasks, settings.enable)
+        registry = Registry(settings.tasks, settings.enable, settings.by_name())
         names = options.tasks.split(",") if options.tasks else registry.lane("general")
         executor = LocalExecutor({name: registry.get(name) for name in names})
         spool = Spool(settings.spool_dir, Results(settings.results_dir), max_attempts=settings.max_attempts)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from spoolfarm.job import Job
-from spoolfarm.tasks import Context, Params, Task
+from spoolfarm.tasks import Answer, Context, Params, Task
 
 
 class Poison(Task):
@@ -55,6 +55,17 @@ class Slow(Deaf):
     """As Deaf, but for the workers kept aside."""
 
     lane: ClassVar[str] = "simulate"
+
+
+class Packing(Task):
+    """Answers with two files: one from memory, one from the scratch directory."""
+
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        large = context.scratch() / "being made"
+        large.write_bytes(b"L" * 100_000)
+        return [Answer({"files": 2}, {"note.txt": "纸".encode(), "large.bin": large})]
 
 
 class Unloadable(Task):

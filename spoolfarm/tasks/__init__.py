@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spoolfarm.errors import InvalidParams
 from spoolfarm.job import Job
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result that comes with files: what JSON can say, and by name the bytes, or a path in `Context.scratch`."""
+
+    value: Any
+    files: Mapping[str, bytes | Path]
 
 
 class Context(Protocol):
@@ -22,6 +32,9 @@ class Context(Protocol):
 
     def cancelled(self) -> bool:
         """Whether somebody asked to cancel; a task that waits on something asks this on a timer."""
+
+    def scratch(self) -> Path:
+        """A directory for files too large to hold in memory; it goes when the batch has ended."""
 
 
 class Params(BaseModel):
@@ -48,6 +61,10 @@ class Task:
     pictures: ClassVar[bool] = True
     #: Which workers run it: "general", or "simulate", the few kept aside so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
+    #: The names of the farm's settings that it wants to know.
+    needs: ClassVar[tuple[str, ...]] = ()
+    #: Their values by name, there before `validate` and `setup` are called.
+    settings: Mapping[str, Any] = {}
 
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return *params* as `run` wants them, defaults filled in. Raises InvalidParams for what can never work."""
@@ -70,7 +87,8 @@ class Task:
         """Load what `run` needs. Called once in each worker, before it claims anything."""
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
-        """Return one result for each job of *batch*, in order: JSON values, or a FarmError for a job that failed."""
+        """Return one result for each job of *batch*, in order: a JSON value, an Answer, or a FarmError for a
+        job that failed."""
         raise NotImplementedError
 
 

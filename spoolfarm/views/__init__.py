@@ -12,6 +12,8 @@ from spoolfarm.farm import Farm
 #: Where the application keeps its Farm.
 FARM = "spoolfarm"
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def farm() -> Farm:
     """The Farm of the application that serves this request."""
@@ -20,5 +22,4 @@ def farm() -> Farm:
 
 def answer(body: Any, status: int = 200) -> Response:
     """*body* as JSON, with all letters readable."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Response(text, status, mimetype="application/json")
+    return Response(_JSON.encode(body).encode("utf-8", "replace"), status, mimetype="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -65,6 +66,15 @@ def listing() -> Response:
 def show(job_id: str) -> Response:
     """All that is known of a job; with `Prefer: wait=SECONDS` as soon as it has ended."""
     return answer(farm().wait_record(job_id, prefer_wait() or 0))
+
+
+@blueprint.get("/<job_id>/files/<name>")
+def file(job_id: str, name: str) -> Response:
+    """One of the files that the record names in `files`."""
+    content = farm().results.file(job_id, name).read_bytes()
+    response = Response(content, mimetype=mimetypes.guess_type(name)[0] or "application/octet-stream")
+    response.headers["Content-Security-Policy"] = "sandbox"  # it may say what a picture's author wanted it to say
+    return response
 
 
 @blueprint.delete("/<job_id>")

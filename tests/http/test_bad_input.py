@@ -208,7 +208,7 @@ def test_what_is_no_json_object_is_400(front: FlaskClient, face: str, body: str 
 @pytest.mark.parametrize("kind", ["json", "multipart"])
 @pytest.mark.parametrize(
     "params",
-    ['{"n": 1e999}', '{"n": [{"m": -1e999}]}', r'{"n": "\ud800"}', r'{"\udfff": 1}', r'{"n": [["\ud83d"]]}'],
+    ['{"n": 1e999}', '{"n": [{"m": -1e999}]}'],
 )
 def test_parameters_that_no_job_file_can_hold_are_400(front: FlaskClient, kind: str, params: str) -> None:
     if kind == "json":
@@ -216,6 +216,13 @@ def test_parameters_that_no_job_file_can_hold_are_400(front: FlaskClient, kind: 
     else:
         answer = front.post("/v1/jobs", **multipart(("task", "echo"), ("params", params)))
     refused(answer, 400, "params: ")
+
+
+@pytest.mark.parametrize("params", [r'{"n": "\ud800"}', r'{"\udfff": 1}', r'{"n": [["\ud83d"]]}'])
+def test_half_a_letter_is_no_json(front: FlaskClient, params: str) -> None:
+    refused(post(front, f'{{"task": "echo", "params": {params}}}'), 400, "the body is not valid JSON")
+    answer = front.post("/v1/jobs", **multipart(("task", "echo"), ("params", params)))
+    refused(answer, 400, "params is not valid JSON")
 
 
 @pytest.mark.parametrize(
@@ -239,7 +246,7 @@ def test_a_parameter_the_task_does_not_have_is_422(front: FlaskClient) -> None:
     refused(post(front, body), 422, "params.bogus")
 
 
-@pytest.mark.parametrize("name", ["nosuch", "../echo", "\0", "echo\n", "\ud800", "x" * 1_000_000, "Echo", "__init__"])
+@pytest.mark.parametrize("name", ["nosuch", "../echo", "\0", "echo\n", "x" * 1_000_000, "Echo", "__init__"])
 def test_a_task_that_is_none_is_404_and_its_name_is_not_repeated_at_length(front: FlaskClient, name: str) -> None:
     answer = post(front, {"task": name})
     assert refused(answer, 404, "no task is called")["code"] == "unknown_task"

@@ -136,8 +136,9 @@ def test_tasks_know_no_http_and_no_spool() -> None:
 
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
-    below = {"files", "job", "errors", "results", "lease", "queue", "deadletters", "entry", "watch"}
-    for path in named("spool", "results", "lease", "queue", "deadletters", "files", "job", "errors", "watch"):
+    below = {"files", "job", "errors", "results", "attachments", "lease", "queue", "bell", "deadletters", "entry"}
+    below |= {"watch"}
+    for path in named("spool", *below):
         assert ours(path) <= below, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
         assert third <= {"filelock", "watchdog"}, path

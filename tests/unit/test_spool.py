@@ -213,7 +213,8 @@ def test_a_job_that_cannot_be_taken_back_is_refused_with_a_warning(
 
 
 def test_a_job_is_queued_even_when_the_bell_is_broken(spool: Spool) -> None:
-    os.mkdir(f"{spool.root}/bell")
+    os.rmdir(f"{spool.root}/idle")
+    Path(spool.root, "idle").touch()
     job = new()
     spool.put(job)
     assert where(spool, job).startswith("queue/")

@@ -1,0 +1,117 @@
+"""Attachments: the files of a result are there when its record is, and go when it goes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from spoolfarm import files
+from spoolfarm.errors import UnknownFile, UnknownJob
+from spoolfarm.job import Result, State, new_id
+from spoolfarm.results import Results
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Iterator[Results]:
+    made = Results(str(tmp_path))
+    yield made
+    made.close()
+
+
+def result(job_id: str, **attached: bytes | Path) -> Result:
+    named = {name.replace("_", "."): content for name, content in attached.items()}
+    return Result(job_id, "echo", State.SUCCEEDED, 1, 1.0, 2.0, 3.0, {}, files=named)
+
+
+def test_a_record_names_its_files_and_each_can_be_read(results: Results) -> None:
+    made = result(new_id(), note_txt="纸".encode(), page_png=b"png")
+    assert results.publish(made, sync=True)
+    record = results.get(made.id)
+    assert record is not None
+    assert record["files"] == ["note.txt", "page.png"]
+    assert results.file(made.id, "note.txt").read_text() == "纸"
+
+
+def test_a_record_without_files_says_nothing_of_them(results: Results) -> None:
+    made = result(new_id())
+    results.publish(made, sync=False)
+    assert "files" not in (results.get(made.id) or {})
+
+
+def test_a_large_file_is_linked_from_the_scratch_directory(results: Results) -> None:
+    job_id = new_id()
+    large = results.attachments.scratch(job_id) / "large"
+    large.write_bytes(b"x" * 1000)
+    results.publish(result(job_id, large_bin=large), sync=True)
+    assert results.file(job_id, "large.bin").stat().st_ino == large.stat().st_ino
+
+
+@pytest.mark.parametrize("name", ["other.txt", "../note.txt", "", ".", "/etc/passwd"])
+def test_only_files_the_record_names_can_be_had(results: Results, name: str) -> None:
+    made = result(new_id(), note_txt=b"mine")
+    results.publish(made, sync=False)
+    with pytest.raises(UnknownFile):
+        results.file(made.id, name)
+    with pytest.raises(UnknownJob):
+        results.file(new_id(), "note.txt")
+
+
+def test_a_late_second_result_changes_no_file(results: Results) -> None:
+    job_id = new_id()
+    results.publish(result(job_id, note_txt=b"first"), sync=False)
+    assert not results.publish(result(job_id, note_txt=b"second"), sync=False)
+    assert results.file(job_id, "note.txt").read_bytes() == b"first"
+
+
+def test_files_that_a_crash_left_without_a_record_are_replaced(results: Results) -> None:
+    job_id = new_id()
+    results.attachments.place(job_id, {"old.txt": b"half done"}, sync=False)
+    results.publish(result(job_id, new_txt=b"done"), sync=False)
+    assert os.listdir(f"{results.root}/{job_id}") == ["new.txt"]
+
+
+def test_files_that_do_not_fit_on_the_disk_leave_nothing(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_new", full)
+    with pytest.raises(OSError, match="No space"):
+        results.publish(result(new_id(), note_txt=b"x"), sync=False)
+    assert os.listdir(results.root) == ["tmp"]
+    assert not os.listdir(f"{results.root}/tmp")
+
+
+def test_files_go_with_their_result(results: Results) -> None:
+    made = result(new_id(), note_txt=b"x")
+    results.publish(made, sync=False)
+    assert results.remove(made.id)
+    assert os.listdir(results.root) == ["tmp"]
+
+
+def test_files_expire_with_their_result_and_without_one(results: Results, tmp_path: Path) -> None:
+    def old_id() -> str:
+        return f"{int((time.time() - 9000) * 1e9):016x}{os.urandom(4).hex()}"
+
+    ended, orphan, fresh = old_id(), old_id(), new_id()
+    results.publish(result(ended, note_txt=b"x"), sync=False)
+    results.attachments.place(orphan, {"note.txt": b"x"}, sync=False)
+    results.publish(result(fresh, note_txt=b"x"), sync=False)
+    for path in [*tmp_path.rglob("*"), tmp_path]:
+        if fresh not in str(path):
+            os.utime(path, (time.time() - 9000,) * 2)
+    results.expire(3600)
+    results.expire(3600)  # the directory of an expired result goes at the latest with the next sweep
+    assert sorted(os.listdir(tmp_path)) == sorted(["tmp", fresh, f"{fresh}.json"])
+
+
+def test_a_scratch_directory_that_is_written_to_is_not_swept(results: Results, tmp_path: Path) -> None:
+    used, left = results.attachments.scratch(new_id()), results.attachments.scratch(new_id())
+    (used / "page").write_bytes(b"x")
+    for path in (used, left):
+        os.utime(path, (time.time() - 9000,) * 2)
+    results.expire(10**9)
+    assert os.listdir(f"{results.root}/tmp") == [used.name]
