@@ -56,6 +56,8 @@ class _Plan:
     piled: bool
     gap: int
     rows: bool
+    #: Whether each object lies on one before it: a cup on its saucer.
+    stacked: bool
     shadow: float
     halo: float
     light: float
@@ -162,32 +164,33 @@ def _plan(rng: Generator) -> _Plan:
     crowd = rng.random()
     if crowd < 0.04:
         count, sizes = 0, (0.1, 0.2)
-    elif crowd < 0.24:
+    elif crowd < 0.22:
         count, sizes = int(rng.integers(12, 61)), (0.05, 0.16)
-    elif crowd < 0.6:
+    elif crowd < 0.54:
         count, sizes = int(rng.integers(3, 25)), (0.08, 0.35)
-    elif crowd < 0.82:
+    elif crowd < 0.76:
         count, sizes = int(rng.integers(1, 7)), (0.25, 0.6)
     else:
-        count, sizes = 1, (0.45, 0.9)
+        count, sizes = 1, (0.45, 0.97)
     if rng.random() < 0.1:
         sizes = (0.03, sizes[1])
     large = sizes[0] >= 0.25
     number = 1 if rng.random() < 0.5 else int(rng.integers(2, 5))
-    flat = rng.random() < 0.05
+    flat = rng.random() < (0.15 if count == 1 else 0.05)
     names = [
-        LIMBED[int(rng.integers(len(LIMBED)))] if large and rng.random() < 0.5 else _drawn(rng, SHAPES)
+        LIMBED[int(rng.integers(len(LIMBED)))] if large and rng.random() < 0.6 else _drawn(rng, SHAPES)
         for _ in range(number)
     ]
     kinds = tuple((name, FLAT if flat else surface(rng), _step(rng)) for name in names)
-    around = rng.random()
+    around, piled = rng.random(), rng.random() < 0.25
     return _Plan(
         count=count,
         sizes=sizes,
         kinds=kinds,
-        piled=rng.random() < 0.25,
+        piled=piled,
         gap=int(rng.integers(0, 5)),
         rows=rng.random() < 0.12,
+        stacked=piled and rng.random() < 0.25,
         shadow=rng.uniform(10, 70) if around < 0.35 else 0.0,
         halo=rng.choice([-1, 1]) * rng.uniform(10, 60) if around > 0.9 else 0.0,
         light=rng.uniform(0, 2 * np.pi),
@@ -211,9 +214,10 @@ def _add(rng: Generator, board: _Board, plan: _Plan, spot: int) -> None:
     least, most = plan.sizes
     upright = 0.5 if make in LIMBED and rng.random() < 0.6 else 1.0
     shape, degrees = make(rng), float(rng.normal(0, 8)) if upright < 1 else float(rng.uniform(0, 360))
+    room = _room(board, shape, degrees) if least >= 0.25 else min(board.height, board.width)
     for attempt in range(TRIES):
-        shrink = 0.85 ** (attempt // 3)
-        size = round(min(board.height, board.width) * float(np.exp(rng.uniform(np.log(least), np.log(most)))) * shrink)
+        shrink = 0.85 ** (attempt // 3) * (rng.uniform(0.4, 0.8) if plan.stacked and spot else 1)
+        size = round(room * float(np.exp(rng.uniform(np.log(least), np.log(most)))) * shrink)
         cover = draw(shape, max(7, size), degrees)
         inside = cover > 0.5
         if np.count_nonzero(inside) < LEAST:
@@ -226,6 +230,12 @@ def _add(rng: Generator, board: _Board, plan: _Plan, spot: int) -> None:
         look = paint(rng, kind, cover, plan.light + np.pi * (kind.bulge < 0))
         board.lay(rng, cover, _apart(under, step), look, place, plan)
         return
+
+
+def _room(board: _Board, shape: Shape, degrees: float) -> float:
+    """The longer side with which *shape* would fill the picture from border to border."""
+    high, wide = draw(shape, 64, degrees).shape
+    return 64 * min(board.height / int(high), board.width / int(wide))
 
 
 def _apart(under: Array, step: Array) -> Array:
@@ -245,6 +255,10 @@ def _spot(rng: Generator, board: _Board, plan: _Plan, spot: int, box: tuple[int,
         down = -(-plan.count // across)
         y = (spot // across + 0.5 + rng.normal(0, 0.06)) * board.height / down
         x = (spot % across + 0.5 + rng.normal(0, 0.06)) * board.width / across
+        return round(y - high / 2), round(x - wide / 2)
+    if plan.stacked and len(board.whole) > 1:
+        ys, xs = np.nonzero(board.owners == rng.integers(1, len(board.whole)))
+        y, x = (ys.mean(), xs.mean()) + rng.normal(0, 0.15, 2) * (high, wide)
         return round(y - high / 2), round(x - wide / 2)
     over = 0.45 if plan.cut else 0.0
     return (

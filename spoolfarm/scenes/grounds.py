@@ -177,7 +177,7 @@ SINGLE: tuple[Callable[[Generator, int, int], Array], ...] = (
 )
 #: Every ground and how often it is drawn.
 GROUNDS: dict[Callable[[Generator, int, int], Array], float] = {
-    plain: 0.17,
+    plain: 0.15,
     slope: 0.08,
     clouds: 0.13,
     grain: 0.1,
@@ -188,7 +188,7 @@ GROUNDS: dict[Callable[[Generator, int, int], Array], float] = {
     stones: 0.07,
     cloth: 0.04,
     bricks: 0.04,
-    craters: 0.04,
+    craters: 0.06,
     specks: 0.03,
     halves: 0.03,
 }

@@ -77,9 +77,9 @@ class _Batches(IterableDataset[list[Sample]]):
 
 
 def _shapes(side: int) -> list[tuple[int, int]]:
-    """Heights and widths of about the same area, one for each batch in turn; multiples of 32."""
-    narrow, wide = round(side * 0.85 / 32) * 32, round(side * 1.15 / 32) * 32
-    return [(side, side), (narrow, wide), (side, side), (wide, narrow)]
+    """Heights and widths, one for each batch in turn: small, middle and large, wide and high; multiples of 32."""
+    scales = ((1, 1), (0.75, 0.75), (1.25, 1.25), (0.85, 1.15), (0.7, 0.85), (1.3, 1.1), (1.15, 0.85))
+    return [(max(64, round(side * high / 32) * 32), max(64, round(side * wide / 32) * 32)) for high, wide in scales]
 
 
 def batches(source: Source, seed: int, first: int, size: int, side: int, processes: int) -> Iterator[list[Sample]]:

@@ -98,7 +98,8 @@ def imports(path: Path) -> Iterator[str]:
 
 def ours(path: Path) -> set[str]:
     """What of the package *path* imports."""
-    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {"views", "tasks", "executors", "ocr"}
+    rooms = {"views", "tasks", "executors", "ocr", "segment", "scenes"}
+    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | rooms
     return {name for name in imports(path) if name in mine}
 
 
@@ -133,6 +134,12 @@ def test_tasks_know_no_http_and_no_spool() -> None:
     for path in named("tasks", "ocr"):
         assert ours(path) <= {"tasks", "ocr", "errors", "job", "images", "threads"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
+
+
+def test_drawn_scenes_need_nothing_of_the_farm() -> None:
+    for path in named("scenes"):
+        assert ours(path) <= {"scenes"}, path
+        assert set(imports(path)) - sys.stdlib_module_names - {"scenes"} <= {"cv2", "numpy"}, path
 
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
