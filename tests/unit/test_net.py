@@ -97,3 +97,20 @@ def test_regions_are_read_as_torchvision_reads_them(levels: list[str], size: int
     slopes = [torch.autograd.grad((each * weights).sum(), used) for each in (mine, theirs)]
     for one, other in zip(*slopes, strict=True):
         assert torch.allclose(one, other, atol=1e-3)
+
+
+def test_a_vague_mask_makes_a_detection_worth_less() -> None:
+    model = net.build(**SMALL, score=0.0).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        features = model.backbone(images)
+        boxes = [torch.tensor([[4.0, 4.0, 40.0, 40.0], [20.0, 10.0, 60.0, 50.0], [1.0, 30.0, 30.0, 60.0]])]
+        found = model.roi_heads(features, boxes, [(64, 64)])[0][0]
+        plain = super(net.Heads, model.roi_heads).forward(features, boxes, [(64, 64)])[0][0]
+    assert len(found["scores"]) == len(plain["scores"]) > 1
+    assert (found["scores"].diff() <= 0).all()
+    for box, score in zip(plain["boxes"], plain["scores"], strict=True):
+        at = int((found["boxes"] == box).all(1).nonzero()[0, 0])
+        mask = found["masks"][at]
+        sure = mask[mask > 0.5].mean() if (mask > 0.5).any() else 0.0
+        assert found["scores"][at] == pytest.approx(float(score * sure), abs=1e-6)
