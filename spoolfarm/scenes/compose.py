@@ -164,11 +164,11 @@ def _plan(rng: Generator) -> _Plan:
     crowd = rng.random()
     if crowd < 0.04:
         count, sizes = 0, (0.1, 0.2)
-    elif crowd < 0.22:
+    elif crowd < 0.2:
         count, sizes = int(rng.integers(12, 61)), (0.05, 0.16)
-    elif crowd < 0.54:
+    elif crowd < 0.48:
         count, sizes = int(rng.integers(3, 25)), (0.08, 0.35)
-    elif crowd < 0.76:
+    elif crowd < 0.7:
         count, sizes = int(rng.integers(1, 7)), (0.25, 0.6)
     else:
         count, sizes = 1, (0.45, 0.97)
@@ -176,7 +176,7 @@ def _plan(rng: Generator) -> _Plan:
         sizes = (0.03, sizes[1])
     large = sizes[0] >= 0.25
     number = 1 if rng.random() < 0.5 else int(rng.integers(2, 5))
-    flat = rng.random() < (0.15 if count == 1 else 0.05)
+    flat = rng.random() < (0.22 if count == 1 else 0.05)
     names = [
         LIMBED[int(rng.integers(len(LIMBED)))] if large and rng.random() < 0.6 else _drawn(rng, SHAPES)
         for _ in range(number)

@@ -8,12 +8,19 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from spoolfarm.errors import SettingError, UnknownTask
+from spoolfarm.lanes import LANES
 from spoolfarm.tasks import Task
 
 #: The tasks that come with the farm.
 BUILT_IN: Mapping[str, str] = {
+    "classify": "spoolfarm.tasks.classify:Classify",
+    "document": "spoolfarm.tasks.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
+    "edit": "spoolfarm.tasks.edit:Edit",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
+    "orient": "spoolfarm.tasks.orient:Orient",
+    "segment": "spoolfarm.tasks.segment:Segment",
+    "simulate": "spoolfarm.tasks.simulate:Simulate",
 }
 
 #: The entry-point group by which an installed package adds tasks.
@@ -69,6 +76,8 @@ def _load(name: str, path: str, settings: Mapping[str, Any]) -> Task:
         raise SettingError(f"task {name!r} is set to {path!r}, which cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Task)):
         raise SettingError(f"task {name!r} is set to {path!r}, which is no subclass of spoolfarm.tasks.Task")
+    if found.lane not in LANES:
+        raise SettingError(f"task {name!r} wants the lane {found.lane!r}; there are {', '.join(LANES)}")
     task = found()
     if unknown := sorted(set(task.needs) - set(settings)):
         raise SettingError(f"task {name!r} needs the setting {unknown[0]}, which there is not")
