@@ -22,7 +22,8 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name = name
         self._command = list(command)
-        self._environment = dict(environment)
+        #: What it is started with next time.
+        self.environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._failures = 0
         self._rest = b""
@@ -44,7 +45,7 @@ class Child:
         """Start the command with *extra* arguments."""
         self._process = subprocess.Popen(
             [*self._command, *extra],
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

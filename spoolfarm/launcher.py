@@ -1,4 +1,4 @@
-"""The launcher: the supervisor of one front and N workers. It spawns, reaps, reclaims, scales and stops."""
+"""The launcher: the supervisor of front, hot folder and N workers. It spawns, reaps, reclaims, scales and stops."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ TICK = 1.0
 SWEEP = 60.0
 #: Seconds that a task gets to notice that its job was cancelled, before its worker is killed.
 CANCEL_GRACE = 5.0
-#: Seconds that the front lives at least; one that ends sooner could not start.
-FRONT_BOOT = 3.0
+#: Seconds that the front and the hot folder live at least; one that ends sooner could not start.
+BOOT = 3.0
 
 #: What the libraries that a task may use read their number of threads from.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -43,10 +43,7 @@ class WorkerChild(Child):
 
     def __init__(self, number: int, lane: str, tasks: Sequence[str], settings: config.Settings) -> None:
         threads = settings.threads or max(1, config.cores() // max(1, settings.workers))
-        environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
-        environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
-        for secret in SECRETS:
-            environment.pop(secret, None)
+        environment = without_secrets(settings) | dict.fromkeys(THREAD_VARIABLES, str(threads))
         super().__init__(f"worker {number}", [*front_door("worker"), "--tasks", ",".join(tasks)], environment)
         self.lane = lane
         self.wid = ""
@@ -57,7 +54,7 @@ class WorkerChild(Child):
 
     def start(self, *extra: str) -> None:
         self.wid, self.reason = new_worker_id(), ""
-        super().start("--launcher", str(os.getpid()), "--id", self.wid, *extra)
+        super().start(*extra, "--id", self.wid)
 
     def retire(self) -> None:
         """Let the running job be its last."""
@@ -76,6 +73,7 @@ class Launcher:
         self._signals: list[int] = []
         self._selector = selectors.DefaultSelector()
         self._front = Child("front", front_door("server"), {**os.environ, **settings.environment()})
+        self._hot_folder = Child("hot folder", front_door("hotfolder"), without_secrets(settings))
         self._workers: list[WorkerChild] = []
         #: Workers that a reload has still to replace.
         self._old: list[WorkerChild] = []
@@ -94,7 +92,8 @@ class Launcher:
         self._be_alone()
         check_addresses(self._settings.bind)
         self._listen()
-        self._start(self._front, "--launcher", str(os.getpid()))
+        for service in self._services:
+            self._start(service)
         self._scale("general", self._wanted)
         self._scale("simulate", self._settings.simulations)
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
@@ -181,17 +180,21 @@ class Launcher:
         if self._ending:
             self._end(now)
             return
-        for child in (self._front, *self._workers):
+        for child in (*self._services, *self._workers):
             if child.pid is None and now >= child.due:
-                self._start(child, *(("--launcher", str(os.getpid())) if child is self._front else ()))
+                self._start(child)
         self._replace()
 
     def _reap(self) -> dict[str, str]:
         """Note who died, and return why by worker id."""
         causes = {}
-        if (ended := self._reaped(self._front)) is not None and not self._ending:
-            wait = self._front.plan_restart(failed=time.monotonic() - self._front.due < FRONT_BOOT)
-            log.error("the front ended (%s); starting it again in %.1f s", ended, wait)
+        for service in self._services:
+            ended = self._reaped(service)
+            if ended == "exit status 0" and service is self._hot_folder:
+                service.plan_restart(failed=False)  # a reload asked it to
+            elif ended is not None and not self._ending:
+                wait = service.plan_restart(failed=time.monotonic() - service.due < BOOT)
+                log.error("the %s ended (%s); starting it again in %.1f s", service.name, ended, wait)
         for worker in list(self._workers):
             was_ready = os.path.exists(f"{self._spool.workers}/{worker.wid}.json")
             ended = self._reaped(worker)
@@ -262,9 +265,14 @@ class Launcher:
         else:
             worker.retire()
 
-    def _start(self, child: Child, *extra: str) -> None:
+    @property
+    def _services(self) -> tuple[Child, Child]:
+        """The children of which there is one each."""
+        return self._front, self._hot_folder
+
+    def _start(self, child: Child) -> None:
         try:
-            child.start(*extra)
+            child.start("--launcher", str(os.getpid()))
         except OSError as error:
             wait = child.plan_restart(failed=True)
             log.error("%s cannot be started: %s; trying again in %.1f s", child.name, error, wait)
@@ -284,6 +292,8 @@ class Launcher:
         self._wanted = self._settings.workers
         self._old = [worker for worker in self._workers if not worker.retired]
         self._front.signal(signal.SIGHUP)
+        self._hot_folder.environment = without_secrets(self._settings)
+        self._hot_folder.signal(signal.SIGTERM)
 
     def _replace(self) -> None:
         """One step of a reload: when the new workers are ready, retire an old one and start the next new one."""
@@ -305,30 +315,37 @@ class Launcher:
     # End.
 
     def _drain(self) -> None:
-        """Begin to stop: the front takes no more requests, and those that wait are still answered."""
+        """Begin to stop: nothing more is taken, and the requests that wait are still answered."""
         log.info("stopping; running jobs get %g s", self._settings.grace)
         self._ending = time.monotonic() + max(self._settings.grace, 0.001)
-        self._front.signal(signal.SIGTERM)
+        for service in self._services:
+            service.signal(signal.SIGTERM)
 
     def _end(self, now: float) -> None:
-        """One step of stopping: once the front is gone, or too slow, the workers end after their running job."""
+        """One step of stopping: once front and hot folder are gone, the workers end after their running job."""
         if now >= self._ending:
-            for child in (self._front, *self._workers):
+            for child in (*self._services, *self._workers):
                 child.kill()
-        elif self._front.pid is None:
+        elif not any(service.pid for service in self._services):
             for worker in list(self._workers):
                 if not worker.retired:
                     self._retire(worker)
 
     def _ended(self) -> bool:
-        return bool(self._ending) and self._front.pid is None and not self._workers
+        return bool(self._ending) and not self._workers and not any(service.pid for service in self._services)
 
     def _pause(self) -> float:
         """Seconds until there is something to do if nothing happens."""
         now = time.monotonic()
-        due = [child.due for child in (self._front, *self._workers) if child.pid is None and not self._ending]
+        due = [child.due for child in (*self._services, *self._workers) if child.pid is None and not self._ending]
         self._look_due = min([self._look_due, *due])
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
+
+
+def without_secrets(settings: config.Settings) -> dict[str, str]:
+    """The environment of a child that speaks to nobody."""
+    environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
+    return {name: value for name, value in environment.items() if name not in SECRETS}
 
 
 def front_door(name: str) -> list[str]:
