@@ -67,7 +67,12 @@ def read(folder: int, name: str, limit: int, quiet: Callable[[Identity], float])
     *quiet* says for how many seconds a version of the file is known to have stayed as it is. Raises Unfinished,
     TooLarge over *limit* bytes, InvalidRequest for what is no file, and OSError.
     """
-    kind = stat.S_IFMT(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    try:
+        kind = stat.S_IFMT(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # parameters of a file whose name leaves no room for their ending
+            raise FileNotFoundError(name) from error
+        raise
     if kind != stat.S_IFREG:  # opening a FIFO would disturb who writes to it, and a device might do anything
         raise InvalidRequest(f"{printable(name)}: is {_NO_FILES.get(kind, 'not a file')}")
     descriptor = os.open(name, _FLAGS, dir_fd=folder)

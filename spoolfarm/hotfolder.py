@@ -13,6 +13,7 @@ by a digest: what has the same bytes was only given other times.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -45,7 +46,7 @@ PRIORITY = 7
 #: Files that are jobs at once, and files that are taken and not yet moved away.
 IN_FLIGHT, UNDER_WAY = 256, 4096
 #: Seconds until a full or broken spool is tried again.
-FULL_RETRY = 0.5
+FULL_RETRY = 0.2
 #: Seconds of looking at files after which it is time to look for answers.
 SLICE = 0.02
 #: Seconds to wait after events that concerned nobody, so that a busy farm does not keep this process busy too.
@@ -54,6 +55,8 @@ CALM = 0.005
 RECHECK, AUDIT = 1.0, 30.0
 #: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.
 PATIENCE = 10.0
+#: Errors that the next file would meet as well.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 #: What stands for parameters that cannot be read.
 UNREADABLE = "?"
 
@@ -68,7 +71,7 @@ class HotFolder:
         self._inbox = Inbox(f"{farm.spool.root}/inbox")
         self._taken = Taken(f"{farm.spool.root}/taken")
         self._answers = Answers(f"{farm.results.root}/inbox", farm.results, self._inbox)
-        tasks = [name for name in farm.tasks.names() if takes_one(farm, name)]
+        tasks = farm.tasks.for_one()
         self._inbox.make(tasks)
         self._lookout = Lookout(self._inbox, tasks, farm.results.root)
         self._departures = Departures(self._answers, self._taken, self._lookout.wake)
@@ -178,6 +181,11 @@ class HotFolder:
             with self._inbox.folder(folder) as inner:
                 return self._look_at(inner, name, path)
         except (FileNotFoundError, NotADirectoryError, PermissionError, Unfinished):
+            return False  # or not yet
+        except OSError as error:
+            if error.errno in DISK:
+                raise
+            log.error("%r cannot be taken: %s", path, error)
             return False
 
     def _look_at(self, folder: int, name: str, path: str) -> bool:
@@ -347,12 +355,6 @@ class HotFolder:
             else:
                 self._lookout.hint(note.path)  # the same bytes will be known by their new times, others be taken
         return len(changed)
-
-
-def takes_one(farm: Farm, name: str) -> bool:
-    """Whether the task called *name* can work on one file."""
-    task = farm.tasks.get(name)
-    return task.min_images <= 1 <= task.max_images
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -34,6 +34,7 @@ class Lookout:
         self._tasks = tasks
         self._elsewhere = elsewhere
         self._watches = Watches()
+        self._listening = False
         self._hints: deque[str] = deque()
         #: The look at the whole inbox that is under way, when the next one begins, and what this one has cost.
         self._walk: Iterator[str] | None = None
@@ -83,17 +84,20 @@ class Lookout:
         return now - since
 
     def listen(self, seconds: float, *, elsewhere: bool) -> list[str] | None:
-        """Wait for events, for *seconds* at most; return the names that they named elsewhere, None when some were lost.
+        """Wait for events, for *seconds* at most; return the names that they named elsewhere.
 
-        An event that came while nobody listened ends the wait at once.
+        An event that came while nobody listened ends the wait at once. None when something may have happened elsewhere
+        that no event told of.
         """
-        if elsewhere:
-            self._watches.add(self._elsewhere, APPEARED)
-        else:
+        if elsewhere != self._listening:
+            self._listening = elsewhere
+            if elsewhere:
+                self._watches.add(self._elsewhere, APPEARED)
+                return None
             self._watches.remove(self._elsewhere)
         names: list[str] = []
-        lost = False
-        for folder, name in self._watches.wait(seconds):
+        lost = self._watches.blind
+        for folder, name in self._watches.wait(min(seconds, POLL) if lost else seconds):
             if not folder:
                 lost, self._due = True, 0.0
             elif folder == self._elsewhere:
@@ -133,5 +137,5 @@ class Lookout:
     def _name(self, strangers: Collection[tuple[str, int]]) -> None:
         for name, number in strangers:
             if (name, number) not in self._strangers:
-                log.warning("inbox/%s (%d files): no task of that name takes a file", ascii(name)[1:-1], number)
+                log.warning("inbox/%s (%d files): no task of that name takes files", ascii(name)[1:-1], number)
         self._strangers = list(strangers)

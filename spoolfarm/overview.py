@@ -8,15 +8,21 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.errors import UnknownJob
+from spoolfarm.inbox import Inbox
 
 if TYPE_CHECKING:
     from spoolfarm.farm import Farm
 
 
 def overview(farm: Farm) -> dict[str, Any]:
-    """The jobs `queued` by task, each one `running`, how many dead letters, the ready workers, and the disk."""
+    """What the farm does now.
+
+    How many files lie in the `inbox`, the jobs `queued` by task, each one `running`, how many dead letters, the ready
+    workers, and the disk.
+    """
     disk = os.statvfs(farm.spool.root)
     return {
+        "inbox": Inbox(f"{farm.spool.root}/inbox").waiting(),
         "queued": {task: number for task, number in sorted(farm.spool.count().items()) if number},
         "running": list(_running(farm)),
         "dead": len(farm.spool.dead.ids()),
@@ -31,6 +37,8 @@ def overview(farm: Farm) -> dict[str, Any]:
 
 def lines(seen: Mapping[str, Any]) -> Iterator[str]:
     """An overview for people."""
+    if seen["inbox"]:
+        yield f"inbox    {count(seen['inbox'], 'file')}"
     queued = ", ".join(f"{task} {number}" for task, number in seen["queued"].items())
     yield f"queued   {queued or 'nothing'}"
     for job in seen["running"]:
