@@ -79,9 +79,7 @@ class Answers:
         name = _cut(name, LONGEST - max(len(os.fsencode(ending)) for ending in endings))
         for target in self._candidates(place + name):
             if not any(self._in_use(target + ending) for ending in endings):
-                addressed = replace(note, target=target)
-                self.promise(addressed)
-                return addressed
+                return replace(note, target=target)
         raise AssertionError("numbers do not end")
 
     def promise(self, note: Note) -> None:

@@ -241,7 +241,7 @@ class HotFolder:
         return False
 
     def _take(self, folder: int, note: Note, content: bytes | FarmError) -> None:
-        """Make it a job, or answer with what is wrong with it. Raises Unfinished, SpoolFull or SpoolUnavailable."""
+        """Make it a job, or answer with what is wrong. Raises Unfinished, SpoolFull, SpoolUnavailable or OSError."""
         name = note.path.rpartition("/")[2]
         job, problem = None, content
         if isinstance(content, bytes):
@@ -258,14 +258,14 @@ class HotFolder:
         try:
             if job is not None:
                 self._farm.put(job)
-        except (SpoolFull, SpoolUnavailable):
-            self._flying.discard(note.id)
+            elif isinstance(problem, FarmError):
+                self._refuse(note, problem)
+        except (SpoolFull, SpoolUnavailable, OSError):
             self._taken.remove(note)
+            self._flying.discard(note.id)
             raise
         except FarmError as error:
-            job, problem = None, error
-        if job is None and isinstance(problem, FarmError):
-            self._refuse(note, problem)
+            self._refuse(note, error)
 
     def _job(self, note: Note, data: bytes, params: Mapping[str, Any] | FarmError) -> Job:
         if isinstance(params, FarmError):
@@ -325,6 +325,7 @@ class HotFolder:
                 if not note.target:
                     note = self._answers.address(note, parts)
                     self._taken.save(note)
+                    self._answers.promise(note)
                 self._answers.write(note, parts)
                 self._flying.discard(note.id)
                 self._departures.add(note.id, parts)
@@ -333,17 +334,17 @@ class HotFolder:
         return answered
 
     def _look_for_lost(self) -> None:
-        """Find results that came without an event, and take files again whose job somebody has removed."""
+        """Find what came without an event, and take files again whose job somebody has removed."""
         now = time.monotonic()
         if now >= self._recheck_due:
             self._recheck_due = now + RECHECK
             self._arrived.extend(filter(self._results.exists, self._flying))
         if now >= self._audit_due:
             self._audit_due = now + AUDIT
-            for job_id in [each for each in self._flying if not self._is_job(each)]:
-                self._flying.discard(job_id)
-                if (note := self._taken.get(job_id)) is not None:
-                    self._taken.remove(note)
+            for lost in [each for each in self._flying if not self._is_job(each)]:
+                self._flying.discard(lost)
+                if (note := self._taken.get(lost)) is not None:
+                    self._resume(note)  # it is not what we thought, after an error perhaps
 
     def _depart(self) -> int:
         """Move answered files away; return how many have to be looked at anew."""
