@@ -40,7 +40,7 @@ def examine() -> Iterator[Finding]:
     yield from names({**dotenv_values(config.ROOT / ".env"), **os.environ}, known)
     try:
         settings = config.load()
-        Registry(settings.tasks, settings.enable)
+        Registry(settings.tasks, settings.enable, settings.by_name())
     except SettingError as error:
         yield Finding(Level.FAIL, "settings", str(error), "correct it in the environment or in .env")
         return
@@ -74,7 +74,7 @@ def exposure(settings: Settings) -> Iterator[Finding]:
 
 def tasks(settings: Settings) -> Iterator[Finding]:
     """Whether every task's class can be imported."""
-    registry = Registry(settings.tasks, settings.enable)
+    registry = Registry(settings.tasks, settings.enable, settings.by_name())
     good = []
     for name in registry.names():
         try:
@@ -99,7 +99,7 @@ def models(_: Settings) -> Iterator[Finding]:
 
 def strays(settings: Settings) -> Iterator[Finding]:
     """Folders of tasks nobody knows, and files that are no jobs: they would lie there for ever."""
-    registry = Registry(settings.tasks, settings.enable)
+    registry = Registry(settings.tasks, settings.enable, settings.by_name())
     known = set(registry.names())
     good = True
     advice = "name the task in FARM_TASKS or FARM_ENABLE, or move it away"
@@ -125,7 +125,11 @@ def inbox(settings: Settings) -> Iterator[Finding]:
     """Whether files in the hot folder wait for longer than they should."""
     here = Inbox(f"{settings.spool_dir}/inbox")
     latest = time.time() - OVERDUE
-    waiting = [path for task in Registry(settings.tasks, settings.enable).for_one() for path in here.walk(task)]
+    waiting = [
+        path
+        for task in Registry(settings.tasks, settings.enable, settings.by_name()).for_one()
+        for path in here.walk(task)
+    ]
     old = [path for path in waiting if _changed(f"{here.root}/{path}") < latest]
     if old:
         what = f"{len(old)} of {len(waiting)} files wait for more than a minute, the first is {printable(old[0])}"
