@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ import pytest
 from PIL import Image
 
 from tests.http.pictures import page, png, small
-from tests.running import RunningFarm, until
+from tests.running import ROOT, RunningFarm, until
 
 Run = Callable[..., RunningFarm]
 #: How often each way of dropping a file is tried.
@@ -329,6 +330,19 @@ def test_a_page_gets_its_text(hot: Hot) -> None:
     assert answers["scan.png"]["status"] == "succeeded"
     assert (hot.out / "ocr/scan.png.txt").read_text() == "Hello hot folder\nSecond line\n"
     assert (hot.out / "ocr/scan.png").read_bytes() == page(["Hello hot folder", "Second line"])
+
+
+def test_the_first_example_of_the_page_works(hot: Hot) -> None:
+    [example] = re.findall(r"```sh\n(cp scan.jpg.*?)```", (ROOT / "docs/inbox.md").read_text(), re.DOTALL)
+    drop, _, show = example.partition("# a moment later:\n")
+    home = hot.inbox.parent.parent
+    (home / "scan.jpg").write_bytes(page(["Found on the desk"]))
+    subprocess.run(["sh", "-e"], input=drop, cwd=home, text=True, timeout=20, check=True)
+    until(lambda: (hot.out / "ocr/scan.jpg.json").exists())
+    shown = subprocess.run(["sh", "-e"], input=show, cwd=home, capture_output=True, text=True, timeout=20, check=True)
+    text, _, record = shown.stdout.partition("\n")
+    assert text == "Found on the desk"
+    assert json.loads(record)["result"]["lines"][0]["text"] == text
 
 
 def test_the_files_of_a_result_lie_beside_its_record(hot: Hot) -> None:
