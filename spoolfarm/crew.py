@@ -35,7 +35,8 @@ class WorkerChild(Child):
     ) -> None:
         threads = settings.threads or max(1, config.cores() // max(1, settings.workers))
         environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
-        environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+        if lane != "simulate" or settings.threads:  # a simulation gets what it would get without the farm
+            environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
         for secret in SECRETS:
             environment.pop(secret, None)
         command = [*front_door("worker"), "--tasks", ",".join(tasks)]
