@@ -125,13 +125,13 @@ class Ledger:
     def _write(self, name: str, record: dict[str, Any], file: Callable[[str], Path]) -> None:
         place = f"{self.root}/{name}"
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        for ending, attached in endings(record.get("files", ())).items():
-            shutil.copyfile(file(attached), f"{place}.part")
-            os.replace(f"{place}.part", place + ending)
         text = text_of(record)
         if text is None:
             files.remove(f"{place}.txt")  # of an earlier try
-        else:
+        for ending, attached in endings(record.get("files", ()), text=text is not None).items():
+            shutil.copyfile(file(attached), f"{place}.part")
+            os.replace(f"{place}.part", place + ending)
+        if text is not None:
             end = "" if text.endswith("\n") or not text else "\n"
             files.write_atomic(f"{place}.txt", f"{text}{end}".encode(errors="replace"), mode=FILE_MODE)
         files.write_atomic(f"{place}.json", _bytes(record), mode=FILE_MODE)
@@ -212,13 +212,15 @@ class Ledger:
         return _open(path)
 
 
-def endings(names: Collection[str]) -> dict[str, str]:
-    """The endings under which a result's files lie beside it: the suffix, or the whole name when that is in use."""
+def endings(names: Collection[str], *, text: bool) -> dict[str, str]:
+    """The endings under which a result's files lie beside it, and beside its *text* if it has one: the suffix, or the
+    whole name when that is in use."""
+    used = {"", ".json", ".part", *([".txt"] if text else [])}
     suffixes = {name: os.path.splitext(name)[1] for name in names}
     common = Counter(suffixes.values())
     found: dict[str, str] = {}
     for name, suffix in suffixes.items():
-        alone = suffix not in ("", ".json", ".txt", ".part") and common[suffix] == 1
+        alone = suffix not in used and common[suffix] == 1
         found[suffix if alone else f".{name}"] = name
     return found
 

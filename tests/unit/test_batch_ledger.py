@@ -88,13 +88,14 @@ def test_the_files_of_a_result_lie_beside_it_by_their_suffixes(out: Path, base: 
 
 
 def test_files_whose_suffix_is_in_use_keep_their_whole_name() -> None:
-    assert endings(["a.png", "b.png", "c.tsv", "note.txt", "plain"]) == {
+    assert endings(["a.png", "b.png", "c.tsv", "note.txt", "plain"], text=True) == {
         ".a.png": "a.png",
         ".b.png": "b.png",
         ".tsv": "c.tsv",
         ".note.txt": "note.txt",
         ".plain": "plain",
     }
+    assert endings(["note.txt"], text=False) == {".txt": "note.txt"}
 
 
 def test_the_table_has_the_same_as_the_lines(out: Path, base: Path) -> None:

@@ -105,8 +105,9 @@ def test_old_letters_are_thrown_away_and_nothing_else(tmp_path: Path, dead: Dead
     for job_id in (old, young):
         dead.bury(job_file(tmp_path, job_id), job_id, {})
     (tmp_path / "dead" / "notes").mkdir()
-    for name in (old, "notes"):
-        os.utime(tmp_path / "dead" / name, (time.time() - 200, time.time() - 200))
+    letter = tmp_path / "dead" / old
+    for path in (*letter.iterdir(), letter, tmp_path / "dead" / "notes"):
+        os.utime(path, (time.time() - 200, time.time() - 200))
     assert dead.expire(100) == 1
     assert sorted(os.listdir(dead.root)) == [young, "notes"]
     assert dead.ids() == [young]
