@@ -198,7 +198,8 @@ class Results:
                 log.warning("%s/%s not removed (%s)", self.root, name, error.strerror or error)
         for name in files.names(self._tmp):
             path = os.path.join(self._tmp, name)
-            if now - files.modified(path) > max(seconds, WRITING):
+            last = max(files.modified(each) for each in (path, *(f"{path}/{inner}" for inner in files.names(path))))
+            if now - last > max(seconds, WRITING):
                 files.remove_tree(path) if os.path.isdir(path) else files.remove(path)
         return gone
 
