@@ -78,9 +78,9 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Input
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
 
-    task = Registry(settings.tasks, settings.enable, settings.by_name()).get(options.task)
-    params = dict(options.params)
-    task.validate(params)
+    tasks, params = Registry(settings.tasks, settings.enable, settings.by_name()), dict(options.params)
+    task = tasks.get(options.task)
+    tasks.get(task.instead([], params) or options.task).validate(params)  # what is wrong with every file is said once
     if not task.min_images <= 1 <= task.max_images:
         raise InvalidRequest(f"task {options.task} does not work on one picture at a time")
     words: list[str] = []
@@ -129,7 +129,8 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        self._before = {ending: signal.signal(ending, self._note) for ending in ENDING}
+        wanted = [ending for ending in ENDING if signal.getsignal(ending) != signal.SIG_IGN]  # else nohup says no
+        self._before = {ending: signal.signal(ending, self._note) for ending in wanted}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -143,6 +143,9 @@ def test_text_is_read_from_pictures_and_documents_in_one_folder(bench: Bench) ->
     assert (bench.path / "ocr-results/b.pdf.txt").read_text().split("\n\f") == ["Timber Yard", "Brick Kilns\n"]
     assert (bench.path / "ocr-results/b.pdf.pdf").read_bytes().startswith(b"%PDF")
     assert bench.workers() == []
+    status, _, err = bench.batch("ocr", "in/b.pdf", "-p", "pages=2", "--out", "second")
+    assert (status, err) == (0, "")
+    assert (bench.path / "second/in/b.pdf.txt").read_text() == "Brick Kilns\n"
 
 
 def test_a_list_on_standard_input_is_done(bench: Bench) -> None:
@@ -250,6 +253,20 @@ def test_what_runs_when_the_batch_is_stopped_is_finished_and_counts(bench: Bench
         out, _ = process.communicate(timeout=30)
     assert out == "1 succeeded, 0 failed: echo-results/results.jsonl\n"
     assert len(bench.lines()) == 1
+
+
+def test_after_nohup_a_batch_outlives_its_terminal(bench: Bench) -> None:
+    bench.inputs(10)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which the command inherits
+    try:
+        process = bench.start("echo", "in", "--workers", "1", "-p", "seconds=0.1")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with process:
+        until(bench.lines, what="some results")
+        process.send_signal(signal.SIGHUP)
+        out, _ = process.communicate(timeout=60)
+    assert out.startswith("10 succeeded")
 
 
 def test_a_second_interruption_does_not_wait(bench: Bench) -> None:
