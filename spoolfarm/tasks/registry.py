@@ -63,6 +63,10 @@ class Registry:
             self._tasks[name] = _load(name, path, self._settings)
         return self._tasks[name]
 
+    def for_one(self) -> list[str]:
+        """The names of the tasks that can work on one file alone."""
+        return [name for name in self.names() if self.get(name).min_images <= 1 <= self.get(name).max_images]
+
     def lane(self, lane: str) -> list[str]:
         """The names of the tasks that the workers of *lane* run."""
         return [name for name in self.names() if self.get(name).lane == lane]
