@@ -49,6 +49,7 @@ class Document(Task):
 
     Params = DocumentParams
     pdf = True
+    parts = ("ocr",)
     lane = "document"
 
     def setup(self) -> None:
