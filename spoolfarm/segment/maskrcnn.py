@@ -13,6 +13,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import resize_boxes
 
+from spoolfarm.segment.alignment import align
 from spoolfarm.segment.folding import fold
 from spoolfarm.segment.instance import Found, Instance, Pixels, Wanted
 from spoolfarm.segment.pasting import paste
@@ -29,8 +30,9 @@ class MaskRcnn:
     """Finds what the net was trained for.
 
     It differs from torchvision's own way, which gives the same masks, in this: normalisations are folded into
-    convolutions, weights lie channels last, pictures are resized before they are normalised, weak detections are
-    dropped before their masks are computed, and masks stay small until each is pasted inside its box.
+    convolutions, weights lie channels last, regions are read with the channels last, pictures are resized before they
+    are normalised, weak detections are dropped before their masks are computed, and masks stay small until each is
+    pasted inside its box.
     """
 
     name = "mask-rcnn"
@@ -40,6 +42,8 @@ class MaskRcnn:
     ) -> None:
         fold(net)
         self._device = torch.device(device)
+        if self._device.type == "cpu":
+            align(net.roi_heads)
         self._net = net.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
         self._half = precision == "bf16"
         self.model = model

@@ -16,11 +16,12 @@ import torch
 from pycocotools import mask as coco
 from torch import nn
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
-from torchvision.ops import FrozenBatchNorm2d
+from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from spoolfarm.errors import BrokenImage, FarmError, InvalidParams, NoObject
 from spoolfarm.job import Job
 from spoolfarm.segment import engines, net
+from spoolfarm.segment.alignment import Alignment
 from spoolfarm.segment.classical import Classical
 from spoolfarm.segment.folding import fold
 from spoolfarm.segment.instance import Engine, Instance, Wanted
@@ -119,6 +120,19 @@ def test_every_normalisation_of_both_nets_is_folded(random_net: MaskRCNN) -> Non
         norms = sum(isinstance(module, NORMS) for module in made.modules())
         assert fold(made) == norms > 20
         assert not any(isinstance(module, NORMS) for module in made.modules())
+
+
+@pytest.mark.parametrize(("levels", "side"), [(["0", "1", "2", "3"], 7), (["0"], 28)])
+def test_regions_are_read_as_torchvision_reads_them(levels: list[str], side: int) -> None:
+    rng = torch.Generator().manual_seed(4)
+    pyramid = {str(level): torch.randn(2, 16, 96 >> level, 128 >> level, generator=rng) for level in range(4)}
+    pool = MultiScaleRoIAlign(levels, side, 2)
+    low = torch.rand(2, 60, 2, generator=rng) * 400 - 30
+    boxes = list(torch.cat([low, low + torch.rand(2, 60, 2, generator=rng) ** 3 * 500], 2))
+    sizes = [(384, 500), (360, 512)]
+    for chosen in (boxes, [boxes[0][:0], boxes[1]], [boxes[0][:0], boxes[1][:0]]):
+        wanted = pool(pyramid, chosen, sizes)
+        torch.testing.assert_close(Alignment(pool)(pyramid, chosen, sizes), wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_the_surest_come_first_and_what_nobody_wants_is_left_out(random_net: MaskRCNN, texture: Picture) -> None:
