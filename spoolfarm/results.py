@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{24}")
 #: Seconds between two looks at a log that somebody follows.
 FOLLOW = 0.1
+#: Bytes at the end of a log in which the progress is looked for.
+LAST_WORDS = 65536
 
 
 class Results:
@@ -154,6 +156,15 @@ class Results:
                 continue
         return lines
 
+    def progress(self, job_id: str) -> float | None:
+        """How much of a running job is done, by the end of its log; None when nothing there tells."""
+        try:
+            size = os.stat(self._log_path(job_id)).st_size
+        except FileNotFoundError:
+            return None
+        lines = reversed(self.read_log(job_id, max(0, size - LAST_WORDS)))
+        return next((line["progress"] for line in lines if "progress" in line), None)
+
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
         """Yield the log's lines as they are written, as `read_log` gives them, and at the end `{"record": ...}`.
 
@@ -188,7 +199,8 @@ class Results:
                 self.attachments.remove(stem)
         for name in files.names(self._tmp):
             path = os.path.join(self._tmp, name)
-            if now - files.modified(path) > 3600:
+            last = max(files.modified(each) for each in (path, *(f"{path}/{inner}" for inner in files.names(path))))
+            if now - last > 3600:
                 files.remove_tree(path) if os.path.isdir(path) else files.remove(path)
         return gone
 

@@ -18,7 +18,7 @@ from tests.running import RunningFarm, until
 Make = Callable[..., FlaskClient]
 
 #: The tasks of the farms here; without a net, whose libraries take seconds to load in each worker.
-TASKS = {"FARM_ENABLE": "echo,ocr,orient,segment", "FARM_SEGMENT_MODEL": "classical"}
+TASKS = {"FARM_ENABLE": "echo,edit,ocr,orient,segment", "FARM_SEGMENT_MODEL": "classical"}
 
 
 @pytest.fixture(scope="session")

@@ -489,3 +489,13 @@ def test_after_all_this_the_same_workers_do_the_next_job(live: RunningFarm) -> N
             assert 200 <= answer.status_code < 500
     assert live.post("/v1/run/echo", {"params": {"n": 1}}) == (200, {"params": {"n": 1}, "bytes": 0})
     assert set(live.workers()) == workers
+
+
+@pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo", "/v1/edit", "/inference"])
+@pytest.mark.parametrize("name", ["", '; name=""', '; name="\\"'])
+def test_parts_without_a_name_are_refused(front: FlaskClient, face: str, name: str) -> None:
+    part = f"--B\r\nContent-Disposition: form-data{name}\r\n\r\nx\r\n"
+    other = '--B\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n'
+    for text in (f"{part}{part}--B--\r\n", f"{part}{other}--B--\r\n"):
+        answer = front.post(face, data=text, content_type="multipart/form-data; boundary=B")
+        refused(answer, 400, "is no text field")
