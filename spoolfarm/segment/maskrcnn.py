@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.transform import resize_boxes
 
 from spoolfarm.segment.alignment import align
@@ -46,6 +47,8 @@ class MaskRcnn:
             align(net.roi_heads)
         self._net = net.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
         self._half = precision == "bf16"
+        #: Heads that order detections anew by their masks must see as many as they were made for.
+        self._least = 1 if type(net.roi_heads) is RoIHeads else net.roi_heads.detections_per_img
         self.model = model
         self.labels = labels
         self.batch = 1 if self._device.type == "cpu" else BATCH
@@ -106,7 +109,7 @@ class MaskRcnn:
         # What nobody wants goes here, before its mask is computed; the rest stays as it would be.
         heads.score_thresh = min(each.score for each in wanted)
         chosen = any(each.categories is not None for each in wanted)
-        heads.detections_per_img = MOST if chosen else max(each.most for each in wanted)
+        heads.detections_per_img = MOST if chosen else max(self._least, *(each.most for each in wanted))
         detections, _ = heads(features, proposals, images.image_sizes)
         return [_choose(each, want) for each, want in zip(detections, wanted, strict=True)]
 
