@@ -186,6 +186,18 @@ def test_half_precision_is_in_the_backbone_alone(random_net: MaskRCNN, texture: 
     assert [each.score for each in found] == pytest.approx([each.score for each in exact], abs=0.05)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_finds_what_a_cpu_finds(random_net: MaskRCNN, texture: Picture) -> None:
+    known = find(MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"}), texture, score=0.3, most=100)
+    engine = MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"}, device="cuda")
+    for found in engine.find([texture] * 5, [Wanted(0.3, 100)] * 5):
+        masks = [(each.score, whole(each, texture)) for each in found.instances]
+        assert abs(len(masks) - len(known)) <= 1  # one may lie on the threshold
+        for each in known[:20]:
+            same = [mask for score, mask in masks if abs(score - each.score) < 1e-3]
+            assert max(overlap(whole(each, texture), mask) for mask in same) > 0.99
+
+
 @pytest.mark.parametrize("size", ODD, ids=str)
 def test_odd_pictures_are_answered_and_not_a_crash(random_net: MaskRCNN, size: tuple[int, int]) -> None:
     picture = np.full((*size, 3), 90, np.uint8)
