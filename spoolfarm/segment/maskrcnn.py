@@ -43,12 +43,12 @@ class MaskRcnn:
     ) -> None:
         fold(net)
         self._device = torch.device(device)
+        self._half = precision == "bf16"
         if self._device.type == "cpu":
             align(net.roi_heads)
         else:
             torch.backends.cudnn.allow_tf32 = self._half  # CUDA would round to 10 bits unasked
         self._net = net.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
-        self._half = precision == "bf16"
         #: Heads that order detections anew by their masks must see as many as they were made for.
         self._least = 1 if type(net.roi_heads) is RoIHeads else net.roi_heads.detections_per_img
         self.model = model
