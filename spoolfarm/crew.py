@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from spoolfarm import config
+from spoolfarm import config, devices
 from spoolfarm.child import Child
 from spoolfarm.lanes import LANES
 from spoolfarm.lease import new_worker_id
@@ -37,6 +37,9 @@ class WorkerChild(Child):
         environment = without_secrets(settings)
         if lane != "simulate" or settings.threads:  # a simulation gets what it would get without the farm
             environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+        device = devices.dealt(number, environment.get(devices.VARIABLE))
+        if lane != "simulate" and device is not None:
+            environment[devices.VARIABLE] = device
         command = [*front_door("worker"), "--tasks", ",".join(tasks)]
         super().__init__(f"worker {number}", command, environment, selector)
         self.lane = lane

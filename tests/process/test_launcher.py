@@ -302,6 +302,15 @@ def test_a_worker_makes_way_for_a_new_one_after_so_many_jobs(run: Run) -> None:
     assert "starting it again" not in farm.log()
 
 
+def test_each_worker_is_dealt_a_device(run: Run) -> None:
+    farm = run(CUDA_VISIBLE_DEVICES="GPU-a,GPU-b", FARM_WORKERS=3).start()
+    found = []
+    for pid in farm.workers():
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            found += [each for each in file.read().split(b"\0") if each.startswith(b"CUDA_VISIBLE_DEVICES=")]
+    assert sorted(found) == [b"CUDA_VISIBLE_DEVICES=GPU-%c" % name for name in b"aab"]
+
+
 def test_long_jobs_have_workers_of_their_own(run: Run) -> None:
     farm = run(FARM_TASKS="slow=tests.tasks:Slow", FARM_ENABLE="echo,slow", FARM_WORKERS=1).start()
     until(lambda: len(farm.workers()) == 2)
