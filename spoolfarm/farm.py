@@ -26,6 +26,8 @@ Item = TypeVar("Item")
 
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
+#: Jobs of one request for many that are under way at once: more than workers need, and not all that wait to be read.
+AHEAD = 64
 #: Seconds until `map` tries again to submit when the spool is full.
 FULL_RETRY = 0.2
 #: Seconds for which a job that is waited for is taken to exist: most results are there by then.
@@ -199,26 +201,34 @@ class Farm:
     def answers(self, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
         """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
 
-        *jobs* are queued as they come, and only when there is room for all. Leaves nothing behind. Raises WaitTimeout
-        when *timeout* (FARM_TIMEOUT when None) is over: all go on, and each can be collected.
+        None is queued unless there is room for all; then they are taken from *jobs* a few at a time. Leaves nothing
+        behind. Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: all go on, and can be collected.
         """
         end = time.monotonic() + (seconds := self.settings.timeout if timeout is None else timeout)
         self.room.take(count)
         ids: list[str] = []
+        records: list[dict[str, Any]] = []
+
+        def wait() -> bool:
+            """Whether the next result is there, at once or in time."""
+            if record := self.results.wait(ids[len(records)], end - time.monotonic()):
+                records.append(record)
+            return record is not None
+
         try:
             for job in jobs:
+                if len(ids) - len(records) >= AHEAD:
+                    wait()
                 self._queue(job)
                 ids.append(job.id)
         except BaseException:
             for job_id in ids:
                 self.forget(job_id)
             raise
-        records = []
-        for job_id in ids:
-            record = self.results.wait(job_id, end - time.monotonic())
-            if record is None:
-                raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=job_id, job_ids=ids)
-            records.append(record)
+        while len(records) < len(ids):
+            if not wait():
+                first = ids[len(records)]
+                raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=first, job_ids=ids)
         return [self._collected(record) for record in records]
 
     def _collected(self, record: Mapping[str, Any]) -> Answer | JobFailed:
