@@ -8,15 +8,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spoolfarm import config, images, lease
+from spoolfarm import config, images, lease, parts
 from spoolfarm.entry import Entry, born
-from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, UnknownJob, WaitTimeout
+from spoolfarm.errors import (
+    InvalidParams,
+    InvalidRequest,
+    JobFailed,
+    SpoolFull,
+    UnknownJob,
+    UnsupportedMedia,
+    WaitTimeout,
+)
+from spoolfarm.flight import Flight
 from spoolfarm.job import FIRST, LAST, NORMAL, Job, State
 from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
 from spoolfarm.spool import Spool
-from spoolfarm.tasks import Answer
+from spoolfarm.tasks import Answer, Task
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -118,34 +127,25 @@ class Farm:
         """
         source = iter(items)
         left = True
-        waiting: dict[str, Item] = {}
-        watch = self.results.watch()
-        try:
-            while left or waiting:
-                while left and len(waiting) < in_flight:
+        with Flight[Item](self) as flight:
+            while left or len(flight):
+                while left and len(flight) < in_flight:
                     try:
                         item = next(source)
                     except StopIteration:
                         left = False
                         break
                     job = self.job(task, _bytes_of(item), params, priority=priority)  # type: ignore[arg-type]
-                    self._put_when_room(job)
-                    waiting[job.id] = item
-                if not waiting:
+                    _put_when_room(flight, job, item)
+                if not len(flight):
                     break
-                for record in self.results.arrived(watch, waiting):
-                    self.results.collect(record["id"])
-                    item = waiting.pop(record["id"])
+                for item, record in flight.landed():
                     try:
                         yield item, outcome(record)
                     except JobFailed as error:
                         if not return_exceptions:
                             raise
                         yield item, error
-        finally:
-            watch.close()
-            for job_id in waiting:
-                self.forget(job_id)
 
     def job(
         self,
@@ -159,6 +159,8 @@ class Farm:
     ) -> Job:
         """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors."""
         known = self.tasks.get(task)
+        if (other := known.instead(pictures, params)) is not None:
+            task, known = other, self._stand_in(other, field)
         if not isinstance(priority, int) or not FIRST <= priority <= LAST:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)
@@ -168,8 +170,16 @@ class Farm:
             )
         if known.pictures:
             for index, picture in enumerate(pictures):
+                if known.pdf and images.is_pdf(picture):
+                    continue
                 images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
-        return Job(task, validated, pictures, priority=priority, durable=durable)
+        return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
+
+    def _stand_in(self, other: str, field: str) -> Task:
+        """The task *other*, for which a job turns out to be."""
+        if other not in self.tasks.names():
+            raise UnsupportedMedia(f"{field}: is for the task {other}, which FARM_ENABLE leaves out")
+        return self.tasks.get(other)
 
     def put(self, job: Job, *, key: str | None = None) -> FarmJob:
         """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""
@@ -184,19 +194,25 @@ class Farm:
 
     def run(self, job: Job, timeout: float | None = None) -> Any:
         """Queue *job*, wait and return its result, leaving nothing behind. Raises what `answer` raises."""
-        return self.answer(job, timeout).value
+        record = self._finished(job, timeout)
+        self.results.collect(job.id)
+        return outcome(record)
 
     def answer(self, job: Job, timeout: float | None = None) -> Answer:
         """Queue *job*, wait and return its result with its files, leaving nothing behind.
 
         Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
         """
+        return self._collect(self._finished(job, timeout))
+
+    def _finished(self, job: Job, timeout: float | None) -> dict[str, Any]:
+        """Queue *job* and wait for its record."""
         self.put(job)
         seconds = self.settings.timeout if timeout is None else timeout
         record = self.results.wait(job.id, seconds)
         if record is None:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
-        return self._collect(record)
+        return record
 
     def answers(self, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
         """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
@@ -253,14 +269,6 @@ class Farm:
         except (TypeError, ValueError) as error:
             raise InvalidParams(f"params: hold something that JSON in UTF-8 cannot say: {error}") from error
 
-    def _put_when_room(self, job: Job) -> None:
-        while True:
-            try:
-                self.put(job)
-                return
-            except SpoolFull:
-                time.sleep(FULL_RETRY)
-
     # Ask.
 
     def record(self, job_id: str) -> dict[str, Any]:
@@ -311,7 +319,7 @@ class Farm:
         """
         status = None
         for event in self.results.follow(job_id, start):
-            if event is None or "record" not in event:
+            if event is None or ("record" not in event and status != State.RUNNING):
                 now = self.record(job_id)["status"]
                 if now != status:
                     yield {"status": now}
@@ -347,6 +355,7 @@ class Farm:
         self.results.expire(self.settings.result_ttl)
         self.spool.dead.expire(self.settings.dead_ttl)
         self._keys.expire(2 * self.settings.result_ttl)
+        parts.sweep(self)
         self.spool.tidy()
 
     def close(self) -> None:
@@ -373,7 +382,6 @@ class Farm:
         except FileNotFoundError:
             return self.record(entry.id)  # it moved on meanwhile
         running = entry.state is State.RUNNING
-        lines = self.results.read_log(entry.id) if running else []
         return {
             "id": entry.id,
             "task": task,
@@ -382,9 +390,18 @@ class Farm:
             "created": born(entry.id),
             "started": claimed if running else None,
             "finished": None,
-            "progress": next((line["progress"] for line in reversed(lines) if "progress" in line), None),
+            "progress": self.results.progress(entry.id) if running else None,
         }
 
 
 def _bytes_of(picture: Picture | None) -> list[bytes]:
     return [] if picture is None else [images.encoded(picture)]
+
+
+def _put_when_room(flight: Flight[Item], job: Job, item: Item) -> None:
+    while True:
+        try:
+            flight.put(job, item)
+            return
+        except SpoolFull:
+            time.sleep(FULL_RETRY)

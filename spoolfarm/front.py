@@ -22,6 +22,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from spoolfarm import config, process
 from spoolfarm.server import create_app, malformed
+from spoolfarm.views import LIVE
+from spoolfarm.views.uploads import UPLOADS
 
 #: Seconds a client may pause while it sends a request or reads the answer.
 READ_DEADLINE = 30.0
@@ -71,6 +73,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
+            self.wsgi.extensions[LIVE].close()
 
     def handle(self, conn: Any) -> Any:
         """Serve one request in a thread of the pool.
@@ -143,6 +146,7 @@ def _post_fork(_server: Any, worker: Any) -> None:
 
 def _post_worker_init(worker: Any) -> None:
     worker.wsgi.register_error_handler(ParseException, malformed)
+    worker.wsgi.extensions[UPLOADS].keep_settling()
     process.calm_collector()
 
 

@@ -7,6 +7,7 @@ import hmac
 import io
 import logging
 import random
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,28 +19,55 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
 from spoolfarm.farm import Farm
-from spoolfarm.views import FARM, answer, edit, health, inference, items, jobs, metrics, openapi, run, tasks, tyocr
+from spoolfarm.project import Project
+from spoolfarm.uploads import Uploads
+from spoolfarm.views import (
+    FARM,
+    LIVE,
+    PROJECT,
+    answer,
+    edit,
+    health,
+    inference,
+    items,
+    jobs,
+    masks,
+    metrics,
+    openapi,
+    platform,
+    run,
+    tasks,
+    tyocr,
+    uploads,
+)
+from spoolfarm.views.live import Live
 
 log = logging.getLogger("spoolfarm.server")
 
 #: The faces; `metrics` makes its own for each application.
-VIEWS = (items, edit, tyocr, inference, run, jobs, tasks, health, openapi)
+VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,
     "broken_image": 400,
+    "bad_model": 400,
     "unauthorized": 401,
     "forbidden": 403,
     "unknown_task": 404,
     "unknown_job": 404,
+    "unknown_model": 404,
+    "no_history": 404,
     "unknown_file": 404,
     "key_conflict": 409,
     "cancelled": 409,
     "too_large": 413,
     "unsupported_media": 415,
     "invalid_params": 422,
+    "no_object": 422,
+    "not_configured": 501,
     "spool_full": 503,
     "spool_unavailable": 503,
+    "too_many_clients": 503,
     "wait_timeout": 504,
 }
 #: Seconds after which a client may try again when the farm is full.
@@ -69,8 +97,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
+    app.secret_key = settings.flask_secret_key or secrets.token_bytes(32)
     app.extensions[FARM] = Farm(settings=settings)
     meter = metrics.Meter(app.extensions[FARM])
+    app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
+    app.extensions[PROJECT] = Project(settings.by_name())
     for view in VIEWS:
         app.register_blueprint(view.blueprint)
     app.extensions[openapi.FACES_OF] = openapi.collect((*VIEWS, metrics))
@@ -93,6 +124,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         meter.count(response)
         return _headers(response)
 
+    app.extensions[LIVE] = live = Live(app, app.extensions[FARM], guard, settings.front_threads)
+    app.wsgi_app = live  # type: ignore[method-assign, assignment]
     exposed = ["Location", "Retry-After", "X-Request-Id", "X-Skipped"]
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
@@ -113,19 +146,30 @@ class Guard:
 
     def check(self, environ: Mapping[str, Any]) -> None:
         """Raise Forbidden or Unauthorized, or let the request pass."""
+        self.check_place(environ)
+        if self._key is not None and request.endpoint not in OPEN and request.method != "OPTIONS":
+            self.check_key(self.given_key(environ))
+
+    def check_place(self, environ: Mapping[str, Any]) -> None:
+        """Raise Forbidden for a foreign host name or a foreign page."""
         host = _host_of(environ.get("HTTP_HOST") or request.host)
         if self._hosts is not None and host not in self._hosts:
             raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
         origin = environ.get("HTTP_ORIGIN")
         if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
             raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
-        if self._key is None or request.endpoint in OPEN or request.method == "OPTIONS":
+
+    def check_key(self, given: str) -> None:
+        """Raise Unauthorized unless *given* is the key, or there is none."""
+        if self._key is None:
             return
-        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.lower() != "bearer":
-            given = environ.get("HTTP_X_API_KEY", "")
-        if not hmac.compare_digest(hashlib.sha256(given.strip().encode()).digest(), self._key):
+        if not hmac.compare_digest(hashlib.sha256(given.strip().encode(errors="replace")).digest(), self._key):
             raise Unauthorized()
+
+    def given_key(self, environ: Mapping[str, Any]) -> str:
+        """The key that the headers carry."""
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        return given if scheme.lower() == "bearer" else str(environ.get("HTTP_X_API_KEY", ""))
 
 
 def _host_of(authority: str) -> str:

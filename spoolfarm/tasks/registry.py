@@ -13,9 +13,14 @@ from spoolfarm.tasks import Task
 
 #: The tasks that come with the farm.
 BUILT_IN: Mapping[str, str] = {
+    "classify": "spoolfarm.tasks.classify:Classify",
+    "document": "spoolfarm.tasks.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
     "edit": "spoolfarm.tasks.edit:Edit",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
+    "orient": "spoolfarm.tasks.orient:Orient",
+    "segment": "spoolfarm.tasks.segment:Segment",
+    "simulate": "spoolfarm.tasks.simulate:Simulate",
 }
 
 #: The entry-point group by which an installed package adds tasks.

@@ -8,9 +8,14 @@ from typing import Any, cast
 from flask import Response, current_app
 
 from spoolfarm.farm import Farm
+from spoolfarm.project import Project
 
 #: Where the application keeps its Farm.
 FARM = "spoolfarm"
+#: Where it keeps the Flower project.
+PROJECT = "spoolfarm.project"
+#: Where it keeps those who are connected by Socket.IO.
+LIVE = "spoolfarm.live"
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -18,6 +23,11 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 def farm() -> Farm:
     """The Farm of the application that serves this request."""
     return cast(Farm, current_app.extensions[FARM])
+
+
+def project() -> Project:
+    """The Flower project of the application that serves this request."""
+    return cast(Project, current_app.extensions[PROJECT])
 
 
 def answer(body: Any, status: int = 200) -> Response:

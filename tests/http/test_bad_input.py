@@ -21,7 +21,10 @@ from tests.http.pictures import bomb, grain, large_gif, large_webp, png, small, 
 from tests.running import RunningFarm
 
 #: How a job, a call and a page are sent, as JSON, as multipart and as a form: the face, and the name of the picture.
-FACES = ("/v1/jobs", "/v1/jobs multipart", "/v1/jobs file", "/v1/run/ocr", "/v1/run/ocr file", "/tyocr")
+FACES = (
+    *("/v1/jobs", "/v1/jobs multipart", "/v1/jobs file", "/v1/run/ocr", "/v1/run/ocr file", "/tyocr"),
+    *("/predict", "/predict file", "/upload"),
+)
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 #: A form for /tyocr.
@@ -34,6 +37,9 @@ def send(front: FlaskClient, face: str, picture: bytes | str) -> tuple[Answered,
     text = picture if isinstance(picture, str) else text_of(picture)
     if path == "/tyocr":
         return front.post(path, data={"imgbase64": text}), "imgbase64"
+    if path in ("/predict", "/upload"):
+        sent = multipart(("file", ("../../a.png", picture))) if way else {"json": {"image": text}}
+        return front.post(path, **sent), "file" if way else "image"
     if not way:
         return front.post(path, json={"task": "ocr", "image": text}), "image"
     sent = ("../../a.png", picture) if way == "file" else text

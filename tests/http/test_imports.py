@@ -27,6 +27,7 @@ Image.new("RGB", (9, 9)).save(file, "PNG")
 for picture, status in ((file.getvalue(), 202), (b"no picture", 415)):
     sent = {"task": "ocr", "image": base64.b64encode(picture).decode()}
     assert front.post("/v1/jobs", json=sent).status_code == status
+    assert front.post("/upload", json={"image": sent["image"]}).status_code == (200 if status == 202 else status)
 for path in ("/ready", "/v1/jobs", "/v1/tasks", "/metrics"):
     front.get(path)
 """
@@ -36,7 +37,7 @@ FRONT_DOORS = [ROOT / f"{name}.py" for name in ("server", "worker", "launcher")]
 
 def loaded(code: str, path: Path) -> set[str]:
     """The top-level modules that a fresh process has loaded after *code*."""
-    directories = {"FARM_SPOOL_DIR": str(path / "spool"), "FARM_RESULTS_DIR": str(path / "results")}
+    directories = {f"FARM_{name.upper()}_DIR": str(path / name) for name in ("spool", "results", "data")}
     result = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
         env={**os.environ, **directories, "FARM_MIN_FREE_MB": "0"},
@@ -98,7 +99,8 @@ def imports(path: Path) -> Iterator[str]:
 
 def ours(path: Path) -> set[str]:
     """What of the package *path* imports."""
-    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {"views", "tasks", "executors", "ocr", "edit"}
+    rooms = {each.parent.name for each in (ROOT / "spoolfarm").glob("*/__init__.py")}
+    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | rooms
     return {name for name in imports(path) if name in mine}
 
 
@@ -111,7 +113,7 @@ def named(*names: str) -> list[Path]:
 
 def test_views_see_the_farm_and_what_it_speaks_of() -> None:
     for path in named("views"):
-        assert ours(path) <= {"views", "farm", "tasks", "edit", "errors", "images", "job", "results"}, path
+        assert ours(path) <= {"views", "farm", "uploads", "tasks", "edit", "errors", "images", "job", "results"}, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
         assert third <= {"flask", "werkzeug", "pydantic", "pydantic_core", "prometheus_client"}, path
 
@@ -130,8 +132,8 @@ def test_views_touch_no_files() -> None:
 
 
 def test_tasks_know_no_http_and_no_spool() -> None:
-    for path in named("tasks", "ocr"):
-        assert ours(path) <= {"tasks", "ocr", "edit", "errors", "job", "images", "threads", "lanes"}, path
+    for path in named("tasks", "ocr", "segment"):
+        assert ours(path) <= {"tasks", "ocr", "segment", "edit", "errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
 
 
@@ -151,6 +153,11 @@ def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
         assert third <= {"filelock", "watchdog"}, path
 
 
+def test_uploads_stand_on_the_farm() -> None:
+    assert ours(ROOT / "spoolfarm/records.py") <= {"errors", "files"}
+    assert ours(ROOT / "spoolfarm/uploads.py") <= {"farm", "records", "results", "job", "errors", "files"}
+
+
 def test_only_the_front_speaks_http_and_only_its_process_runs_gunicorn() -> None:
     for path in PACKAGE:
         if set(imports(path)) & {"flask", "werkzeug", "flask_cors"}:
@@ -168,7 +175,7 @@ def test_nobody_imports_server_worker_or_launcher_but_those_who_start_them() -> 
 
 
 def test_the_farm_is_the_one_bridge() -> None:
-    for path in named("views", "client", "wire"):
+    for path in named("views", "client", "wire", "top"):
         assert not ours(path) & {"spool", "queue", "deadletters", "keys", "room", "lease", "files"}, path
 
 
@@ -177,7 +184,7 @@ def test_only_the_settings_read_the_environment() -> None:
         "config.py",  # the table
         "threads.py",  # the budget that the launcher hands a worker
         "doctor.py",  # names what is set and is no setting
-        *("launcher.py", "background.py"),  # hand it on to what they start
+        *("launcher.py", "crew.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
     }
     for path in PACKAGE:
