@@ -35,8 +35,6 @@ Item = TypeVar("Item")
 
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
-#: Jobs of one request for many that are under way at once: more than workers need, and not all that wait to be read.
-AHEAD = 64
 #: Seconds until `map` tries again to submit when the spool is full.
 FULL_RETRY = 0.2
 #: Seconds for which a job that is waited for is taken to exist: most results are there by then.
@@ -203,7 +201,7 @@ class Farm:
 
         Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
         """
-        return self._collect(self._finished(job, timeout))
+        return self.collect(self._finished(job, timeout))
 
     def _finished(self, job: Job, timeout: float | None) -> dict[str, Any]:
         """Queue *job* and wait for its record."""
@@ -214,46 +212,7 @@ class Farm:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
         return record
 
-    def answers(self, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
-        """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
-
-        None is queued unless there is room for all; then they are taken from *jobs* a few at a time. Leaves nothing
-        behind. Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: all go on, and can be collected.
-        """
-        end = time.monotonic() + (seconds := self.settings.timeout if timeout is None else timeout)
-        self.room.take(count)
-        ids: list[str] = []
-        records: list[dict[str, Any]] = []
-
-        def wait() -> bool:
-            """Whether the next result is there, at once or in time."""
-            if record := self.results.wait(ids[len(records)], end - time.monotonic()):
-                records.append(record)
-            return record is not None
-
-        try:
-            for job in jobs:
-                if len(ids) - len(records) >= AHEAD:
-                    wait()
-                self._queue(job)
-                ids.append(job.id)
-        except BaseException:
-            for job_id in ids:
-                self.forget(job_id)
-            raise
-        while len(records) < len(ids):
-            if not wait():
-                first = ids[len(records)]
-                raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=first, job_ids=ids)
-        return [self._collected(record) for record in records]
-
-    def _collected(self, record: Mapping[str, Any]) -> Answer | JobFailed:
-        try:
-            return self._collect(record)
-        except JobFailed as error:
-            return error
-
-    def _collect(self, record: Mapping[str, Any]) -> Answer:
+    def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed."""
         attached = {name: self.results.file(record["id"], name).read_bytes() for name in record.get("files", ())}
         self.results.collect(record["id"])
@@ -261,9 +220,10 @@ class Farm:
 
     def _put(self, job: Job) -> None:
         self.room.take()
-        self._queue(job)
+        self.queue(job)
 
-    def _queue(self, job: Job) -> None:
+    def queue(self, job: Job) -> None:
+        """Queue *job*, for which room has been taken."""
         try:
             self.spool.put(job)
         except (TypeError, ValueError) as error:

@@ -27,12 +27,12 @@ from spoolfarm.errors import (
     WaitTimeout,
 )
 from spoolfarm.executors.local import LocalExecutor
-from spoolfarm.farm import AHEAD, Farm
+from spoolfarm.farm import Farm
 from spoolfarm.job import Job, new_id
 from spoolfarm.lease import new_worker_id
 from spoolfarm.queue import bucket
 from spoolfarm.spool import Spool
-from spoolfarm.tasks import Answer, Context, Task
+from spoolfarm.tasks import Context, Task
 from spoolfarm.worker import Worker
 from tests.crash import fork
 from tests.running import until
@@ -474,47 +474,3 @@ def test_a_farm_is_where_its_settings_say_or_where_one_says(settings: Settings, 
     assert here.spool.root == str(tmp_path / "spool")
     there = Farm(tmp_path / "other", str(tmp_path / "answers"), settings=settings)
     assert (there.spool.root, there.results.root) == (str(tmp_path / "other"), str(tmp_path / "answers"))
-
-
-# Several at once.
-
-
-def test_several_jobs_answer_in_their_order_and_leave_nothing(farm: Farm) -> None:
-    with working(farm, 2):
-        answers = farm.answers((farm.job("pairs", [b"x" * number], {}) for number in range(1, 200)), 199, 30)
-        assert [type(answer) for answer in answers] == [Answer] * 199
-        mixed = farm.answers((farm.job("pairs", [data], {}) for data in (b"1", b"bad", b"3")), 3, 30)
-        assert [type(answer) for answer in mixed] == [Answer, JobFailed, Answer]
-        assert "cannot stand it" in str(mixed[1])
-        assert farm.answers(iter(()), 0) == []
-        until(lambda: not left(farm))
-
-
-def test_many_jobs_are_drawn_a_few_at_a_time(farm: Farm) -> None:
-    drawn = []
-
-    def jobs() -> Iterator[Job]:
-        for _ in range(AHEAD + 10):
-            drawn.append(time.monotonic())
-            yield farm.job("echo", [], {})
-
-    start = time.monotonic()
-    with pytest.raises(WaitTimeout) as raised:
-        farm.answers(jobs(), AHEAD + 10, 0.5)
-    assert drawn[AHEAD + 1] >= start + 0.5  # there is no worker: only when the time is over the rest is queued, too
-    assert len(raised.value.job_ids) == AHEAD + 10
-    assert raised.value.job_id == raised.value.job_ids[0]
-    assert farm.spool.count() == {"echo": AHEAD + 10}
-
-
-def test_several_jobs_need_room_for_all_and_one_that_is_refused_takes_the_others_back(farm: Farm) -> None:
-    def jobs() -> Iterator[Job]:
-        yield farm.job("echo", [], {})
-        yield farm.job("nosuch", [], {})
-
-    with pytest.raises(UnknownTask):
-        farm.answers(jobs(), 2, 1)
-    assert sum(farm.spool.count().values()) == 0
-    with pytest.raises(SpoolFull):
-        farm.answers((farm.job("echo", [], {}) for _ in range(11)), 10**9, 1)
-    assert sum(farm.spool.count().values()) == 0
