@@ -67,7 +67,7 @@ EDITS = {
         1,
         0.5,
         "convert {0} -scale 50% -quality 95 {1}.jpg",
-        "vips resize {0} {1}.jpg[Q=95] 0.5",
+        "vips shrink {0} {1}.jpg[Q=95] 2 2",
     ),
     "quarters": Edit(
         ["splitQuadrants=True", "resize=2"],
@@ -90,7 +90,7 @@ SIZES = {"1": (1152, 864), "12": (4000, 3000)}
 def draw(size: tuple[int, int], seed: int) -> bytes:
     """A picture with large and small shapes and a little grain, as a photograph has them."""
     rng, (width, height) = np.random.default_rng(seed), size
-    picture = np.zeros((height, width, 3), np.float32)
+    picture: Any = np.zeros((height, width, 3), np.float32)
     for cells in (4, 16, 64, 256):
         noise = rng.uniform(-1, 1, (cells * 3 // 4, cells, 3)).astype(np.float32)
         picture += cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC) * 120 / cells**0.5
@@ -188,7 +188,8 @@ def check(edit: Edit, size: tuple[int, int], target: Path, count: int) -> None:
     """Raise RuntimeError unless all pictures are there, of the size they should have."""
     made = sorted(target.iterdir())
     wanted = tuple(round(side * edit.scale) for side in size)
-    shape = cv2.imread(str(made[-1])).shape if made else ()
+    picture: Any = cv2.imread(str(made[-1])) if made else np.empty(())
+    shape = picture.shape
     if len(made) != count * edit.outputs or shape[1::-1] != wanted:
         raise RuntimeError(f"{len(made)} files, the last {shape}; wanted {count * edit.outputs} of {wanted}")
 
