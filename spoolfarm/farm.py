@@ -201,7 +201,7 @@ class Farm:
 
         Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
         """
-        return self._collect(self._finished(job, timeout))
+        return self.collect(self._finished(job, timeout))
 
     def _finished(self, job: Job, timeout: float | None) -> dict[str, Any]:
         """Queue *job* and wait for its record."""
@@ -212,38 +212,7 @@ class Farm:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
         return record
 
-    def answers(self, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
-        """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
-
-        *jobs* are queued as they come, and only when there is room for all. Leaves nothing behind. Raises WaitTimeout
-        when *timeout* (FARM_TIMEOUT when None) is over: all go on, and each can be collected.
-        """
-        end = time.monotonic() + (seconds := self.settings.timeout if timeout is None else timeout)
-        self.room.take(count)
-        ids: list[str] = []
-        try:
-            for job in jobs:
-                self._queue(job)
-                ids.append(job.id)
-        except BaseException:
-            for job_id in ids:
-                self.forget(job_id)
-            raise
-        records = []
-        for job_id in ids:
-            record = self.results.wait(job_id, end - time.monotonic())
-            if record is None:
-                raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=job_id, job_ids=ids)
-            records.append(record)
-        return [self._collected(record) for record in records]
-
-    def _collected(self, record: Mapping[str, Any]) -> Answer | JobFailed:
-        try:
-            return self._collect(record)
-        except JobFailed as error:
-            return error
-
-    def _collect(self, record: Mapping[str, Any]) -> Answer:
+    def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed."""
         attached = {name: self.results.file(record["id"], name).read_bytes() for name in record.get("files", ())}
         self.results.collect(record["id"])
@@ -251,9 +220,10 @@ class Farm:
 
     def _put(self, job: Job) -> None:
         self.room.take()
-        self._queue(job)
+        self.queue(job)
 
-    def _queue(self, job: Job) -> None:
+    def queue(self, job: Job) -> None:
+        """Queue *job*, for which room has been taken."""
         try:
             self.spool.put(job)
         except (TypeError, ValueError) as error:

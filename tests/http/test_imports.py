@@ -116,6 +116,7 @@ def test_views_see_the_farm_and_what_it_speaks_of() -> None:
         assert ours(path) <= {
             "views",
             "farm",
+            "several",
             "uploads",
             "project",
             "tasks",
