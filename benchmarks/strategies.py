@@ -1,7 +1,8 @@
 """What each strategy reaches with honest and with poisoned clients: `python -m benchmarks.strategies --help`.
 
 It prints the table of docs/federated.md. Ten clients with uneven shares of the digits (alpha 0.5) all train, ten rounds
-of two passes, with each strategy's own defaults. Every cell is a median over seeds.
+of two passes, with each strategy's own defaults. Every cell is a median over seeds; 0 stands for a run that
+ended because no client could train the model any more.
 """
 
 from __future__ import annotations
@@ -40,12 +41,15 @@ PRIVATE: dict[str, dict[str, Any]] = {
 ROWS: dict[str, dict[str, Any]] = {name: {"strategy": name} for name in STRATEGIES} | PRIVATE
 
 
-def accuracy(options: dict[str, Any]) -> dict[str, Any]:
-    """The result of one run in this process."""
+def result(options: dict[str, Any]) -> dict[str, Any]:
+    """The record of one run in this process."""
     with scratch(MEMORY) as folder, contextlib.redirect_stdout(io.StringIO()):
         settings = Settings.read({**COMMON, **options, "out": str(folder)})
-        with Record(settings) as record:
-            Server(InlineGrid(client_app.app, settings.clients), settings, record).run()
+        try:
+            with Record(settings) as record:
+                Server(InlineGrid(client_app.app, settings.clients), settings, record).run()
+        except RuntimeError:
+            return {"test_accuracy": 0.0, "failed": record.result["error"]}
     return record.result
 
 
@@ -62,12 +66,12 @@ def main() -> int:
         done[name] = {}
         for case, options in CASES.items():
             runs = [
-                accuracy({**ROWS[name], **options, "rounds": chosen.rounds, "seed": seed})
+                result({**ROWS[name], **options, "rounds": chosen.rounds, "seed": seed})
                 for seed in range(1, chosen.seeds + 1)
             ]
             done[name][case] = [run["test_accuracy"] for run in runs]
             shown = " ".join(f"{value:.3f}" for value in done[name][case])
-            print(f"{name}, {case}: {shown}", *[run.get("privacy", "") for run in runs[:1]], flush=True)
+            print(f"{name}, {case}: {shown}", runs[0].get("failed") or runs[0].get("privacy", ""), flush=True)
     print_table(
         ["test accuracy", *CASES],
         [[name, *(f"{median(row[case]):.3f}" for case in CASES)] for name, row in done.items()],
