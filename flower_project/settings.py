@@ -124,7 +124,8 @@ class Settings:
         known = {row.name for row in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"{unknown[0]}: there is no such setting")
-        return cls(**{name: _parse(name, value) for name, value in values.items()})
+        parsed: dict[str, Any] = {name: _parse(name, value) for name, value in values.items()}
+        return cls(**parsed)
 
     def record(self) -> dict[str, Value]:
         """The settings by name."""

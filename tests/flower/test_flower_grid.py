@@ -9,9 +9,13 @@ import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.supercore.run import Run
+from PIL import Image
 
 import client_app
 from grid import InlineGrid
+from record import Record
+from server_app import Server
+from settings import Settings
 from tests.flower.running import federated
 
 QUICK = {"rounds": 2, "clients": 4, "fraction_fit": 1.0, "augment": "none", "local_epochs": 1, "batch_size": 64}
@@ -99,3 +103,31 @@ def test_clients_can_tell_how_well_the_global_model_fits_them(tmp_path: Path) ->
     for rows in result["clients"]:
         assert all(0 <= row["global_accuracy"] <= 1 and row["global_loss"] > 0 for row in rows)
     assert sum(row["examples"] for row in result["clients"][0]) == 1259
+
+
+def own_pictures(path: Path, names: tuple[str, ...]) -> Path:
+    """A folder with a class of plain pictures for each name."""
+    for shade, name in enumerate(names):
+        (path / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("RGB", (16, 16), (100 * shade, number, 0)).save(path / name / f"{number}.png")
+    return path
+
+
+def test_a_client_may_have_pictures_of_its_own(tmp_path: Path) -> None:
+    common, own, other = (
+        own_pictures(tmp_path / name, classes)
+        for name, classes in (("common", ("day", "night")), ("own", ("day", "night")), ("other", ("day", "dusk")))
+    )
+    settings = Settings.read(
+        {"rounds": 1, "clients": 2, "fraction_fit": 1.0, "data": str(common), "image_size": 8, "out": str(tmp_path)}
+    )
+    grid = InlineGrid(client_app.app, 2)
+    for node, folder in ((1, own), (2, other)):
+        grid._contexts[node].node_config = {"data": str(folder)}  # as flower-supernode --node-config gives it
+    with Record(settings) as record:
+        Server(grid, settings, record).run()
+    first, second = record.result["clients"][0]
+    assert first["examples"] == 24, "all of its pictures, and no share of the common ones"
+    assert second["error"].startswith("ValueError: data")
+    assert "('day', 'dusk')" in second["error"]
