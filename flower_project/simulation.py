@@ -56,7 +56,7 @@ def _start(settings: Settings, temporary: str) -> None:
     path = os.pathsep.join([project, *sys.path])
     environment = {"env_vars": {"PYTHONPATH": path}} if mine else {"working_dir": project, "excludes": NOT_SENT}
     ray.init(
-        address=settings.ray_address or None,
+        address=settings.ray_address or "local",
         num_cpus=len(os.sched_getaffinity(0)) if mine else None,
         include_dashboard=False if mine else None,
         _temp_dir=temporary if mine else None,
