@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
-from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, Context, Error, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
+from flwr.clientapp.typing import ClientAppCallable
+from flwr.common.constant import ErrorCode
 from torch import Tensor, nn
 
 import data
@@ -17,6 +21,7 @@ from data import Pictures
 from model import MODELS
 from settings import DEFAULTS, Settings
 
+HERE = Path(__file__).parent
 #: How much longer than an honest update an attacker's is, and which way it points.
 POISON = -10.0
 
@@ -37,7 +42,17 @@ class Order:
     mu: float
 
 
-@app.train(mods=[privacy.clip])
+def own_up(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
+    """A mod: whatever is raised becomes one line of an error reply, the same under every runtime."""
+    try:
+        return call_next(message, context)
+    except Exception as error:  # noqa: BLE001 - one client's failure is not the run's
+        ours = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == HERE]
+        reason = f"{type(error).__name__}: {error} ({Path(ours[-1].filename).name}, line {ours[-1].lineno})"
+        return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason), reply_to=message)
+
+
+@app.train(mods=[own_up, privacy.clip])
 def train(message: Message, context: Context) -> Message:
     """Train the global model on this client's pictures and send it back."""
     order = _read(message, context)
@@ -49,7 +64,7 @@ def train(message: Message, context: Context) -> Message:
     return _reply(message, order, score, ArrayRecord({name: tensor.cpu() for name, tensor in weights.items()}))
 
 
-@app.evaluate()
+@app.evaluate(mods=[own_up])
 def evaluate(message: Message, context: Context) -> Message:
     """Tell how well the global model fits this client's pictures."""
     order = _read(message, context)

@@ -131,3 +131,8 @@ def test_a_client_may_have_pictures_of_its_own(tmp_path: Path) -> None:
     assert first["examples"] == 24, "all of its pictures, and no share of the common ones"
     assert second["error"].startswith("ValueError: data")
     assert "('day', 'dusk')" in second["error"]
+
+
+def test_a_clients_error_says_where_it_was_raised(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"no client answered; FloatingPointError: .* \(task.py, line \d+\)$"):
+        federated(tmp_path, **QUICK, learning_rate=1e9)
