@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import os
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,20 @@ def tasks(text: str) -> dict[str, str]:
     return {name: path for name, _, path in pairs}
 
 
+def segment_model(text: str) -> str:
+    if text in ("default", "coco", "classical"):
+        return text
+    if not (ROOT / text).is_file():
+        raise ValueError("default, coco, classical, or the path of a weights file")
+    return str(ROOT / text)
+
+
+def precision(text: str) -> str:
+    if text not in ("fp32", "bf16"):
+        raise ValueError("fp32 or bf16")
+    return text
+
+
 def origins(text: str) -> tuple[str, ...]:
     found = words(text)
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
@@ -107,12 +122,49 @@ def origins(text: str) -> tuple[str, ...]:
     return found
 
 
-def setting(name: str, default: str, parse: Callable[[str], T], text: str) -> T:
-    """A row of the table: the default is written as a user would write it."""
-    made: T = field(
-        default_factory=lambda: parse(default),
-        metadata={"name": name, "default": default, "parse": parse, "help": text},
-    )
+def subdirectory(text: str) -> str:
+    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts:
+        raise ValueError("a directory inside the project")
+    return text
+
+
+def command(text: str) -> tuple[str, ...]:
+    try:
+        found = tuple(shlex.split(text))
+    except ValueError:
+        found = ()
+    if not found or "\0" in text:
+        raise ValueError("a script, or a command as a shell would read it")
+    return found
+
+
+def module(text: str) -> str:
+    dotted = text.removesuffix(".py").removeprefix("./").replace("/", ".")
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", dotted):
+        raise ValueError("a module such as model or nets.model")
+    return dotted
+
+
+def channels(least: float) -> Callable[[str], tuple[float, ...]]:
+    def parse(text: str) -> tuple[float, ...]:
+        try:
+            found = tuple(map(float, words(text)))
+        except ValueError:
+            found = ()
+        if len(found) not in (1, 3) or not all(least <= value <= 1e6 for value in found):
+            raise ValueError("one number, or three with commas between")
+        return found
+
+    return parse
+
+
+def setting(name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False) -> T:
+    """A row of the table: the default is written as a user would write it.
+
+    An empty line in .env means the default, unless it *may_be_empty* and have a meaning of its own.
+    """
+    row = {"name": name, "default": default, "parse": parse, "help": text, "may_be_empty": may_be_empty}
+    made: T = field(default_factory=lambda: parse(default), metadata=row)
     return made
 
 
@@ -136,6 +188,7 @@ class Settings:
     )
     spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk")
     results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk")
+    data_dir: str = setting("FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes")
     run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d")
     tasks: Mapping[str, str] = setting(
         "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"
@@ -145,6 +198,15 @@ class Settings:
         "",
         words,
         "the tasks there are, with commas between; empty: all. Every worker loads their models",
+    )
+    segment_model: str = setting(
+        "FARM_SEGMENT_MODEL",
+        "default",
+        segment_model,
+        "what finds objects: default, coco, classical, or the path of a weights file",
+    )
+    segment_precision: str = setting(
+        "FARM_SEGMENT_PRECISION", "fp32", precision, "fp32, or bf16: faster, with slightly other masks"
     )
     timeout: float = setting("FARM_TIMEOUT", "20", seconds(), "seconds a synchronous request waits for its result")
     job_timeout: float = setting(
@@ -189,10 +251,42 @@ class Settings:
     front_threads: int = setting(
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"
     )
+    flower_project_dir: str = setting("FLOWER_PROJECT_DIR", "flower_project", directory, "the Flower project")
+    flower_start_script: tuple[str, ...] = setting(
+        "FLOWER_START_SCRIPT", "run_flower.py", command, "the script in it, or the command, that starts a simulation"
+    )
+    model_weights_subdir: str = setting(
+        "MODEL_WEIGHTS_SUBDIR", "saved_models", subdirectory, "the project's folder of weights, NAME.pth"
+    )
+    model_definition_module: str = setting(
+        "MODEL_DEFINITION_MODULE", "model", module, "the project's module of model classes"
+    )
+    history_subdir: str = setting(
+        "HISTORY_SUBDIR",
+        "results",
+        subdirectory,
+        "the project's folder of training histories, NAME.json; empty: there are none",
+        may_be_empty=True,
+    )
+    class_labels: tuple[str, ...] = setting(
+        "CLASS_LABELS", "0,1,2,3,4,5,6,7,8,9", words, "what a model tells apart, in the order of its outputs"
+    )
+    img_size: int = setting("IMG_SIZE", "8", whole(1, 4096), "pixels a side of the pictures a model takes")
+    img_mean: tuple[float, ...] = setting(
+        "IMG_MEAN", "0.485,0.456,0.406", channels(-1e6), "their mean, red, green and blue, on a scale of 0 to 1"
+    )
+    img_std: tuple[float, ...] = setting("IMG_STD", "0.229,0.224,0.225", channels(1e-6), "their standard deviation")
+    flask_secret_key: str = setting(
+        "FLASK_SECRET_KEY", "", key, "signs the sessions of the front; empty: a new one at each start"
+    )
 
     def environment(self) -> dict[str, str]:
         """The settings that differ from their defaults, as environment variables for a child process."""
         return {row["name"]: self._text[row["name"]] for row in rows() if row["name"] in self._text}
+
+    def by_name(self) -> dict[str, Any]:
+        """Every value by its setting's name."""
+        return {row["name"]: getattr(self, row["field"]) for row in rows()}
 
     #: The values as they were written, by setting name.
     _text: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -224,8 +318,8 @@ def load(overrides: Mapping[str, str] | None = None) -> Settings:
     values: dict[str, Any] = {}
     for row in rows():
         given = written.get(row["name"])
-        if given is None or (not given.strip() and row["default"]):
-            continue  # an empty line in .env means the default
+        if given is None or (not given.strip() and row["default"] and not row["may_be_empty"]):
+            continue
         text[row["name"]] = given.strip()
         try:
             values[row["field"]] = row["parse"](text[row["name"]])

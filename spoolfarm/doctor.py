@@ -36,7 +36,7 @@ def examine() -> Iterator[Finding]:
     yield from names({**dotenv_values(config.ROOT / ".env"), **os.environ}, known)
     try:
         settings = config.load()
-        Registry(settings.tasks, settings.enable)
+        Registry(settings.tasks, settings.enable, settings.by_name())
     except SettingError as error:
         yield Finding(Level.FAIL, "settings", str(error), "correct it in the environment or in .env")
         return
@@ -70,7 +70,7 @@ def exposure(settings: Settings) -> Iterator[Finding]:
 
 def tasks(settings: Settings) -> Iterator[Finding]:
     """Whether every task's class can be imported."""
-    registry = Registry(settings.tasks, settings.enable)
+    registry = Registry(settings.tasks, settings.enable, settings.by_name())
     good = []
     for name in registry.names():
         try:
@@ -95,7 +95,7 @@ def models(_: Settings) -> Iterator[Finding]:
 
 def strays(settings: Settings) -> Iterator[Finding]:
     """Folders of tasks nobody knows, and files that are no jobs: they would lie there for ever."""
-    known = set(Registry(settings.tasks, settings.enable).names())
+    known = set(Registry(settings.tasks, settings.enable, settings.by_name()).names())
     good = True
     for name in ("queue", "inbox"):
         root = f"{settings.spool_dir}/{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -12,11 +13,15 @@ class FarmError(Exception):
     code: ClassVar[str] = "farm_error"
     #: What to do about it, when the sentence alone does not say.
     hint: str = ""
+    #: More about it, for programs: what JSON can say.
+    details: Mapping[str, Any] = {}
 
-    def __init__(self, message: str = "", *, hint: str = "") -> None:
+    def __init__(self, message: str = "", *, hint: str = "", details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message or type(self).__doc__ or self.code)
         if hint:
             self.hint = hint
+        if details:
+            self.details = details
 
 
 class SettingError(FarmError):
@@ -44,6 +49,12 @@ class BrokenImage(FarmError):
     """The picture is damaged."""
 
     code = "broken_image"
+
+
+class NoObject(FarmError):
+    """No object was found in the picture."""
+
+    code = "no_object"
 
 
 class UnsupportedMedia(FarmError):
@@ -116,14 +127,22 @@ class SpoolUnavailable(FarmError):
     code = "spool_unavailable"
 
 
+class TooManyClients(FarmError):
+    """As many clients are connected as the front has threads for."""
+
+    code = "too_many_clients"
+
+
 class WaitTimeout(FarmError):
     """The result was not there in time."""
 
     code = "wait_timeout"
 
-    def __init__(self, message: str = "", *, job_id: str = "") -> None:
+    def __init__(self, message: str = "", *, job_id: str = "", job_ids: Sequence[str] = ()) -> None:
         super().__init__(message)
+        #: The job that is not ready, and of a request for several jobs all of them, in order.
         self.job_id = job_id
+        self.job_ids = job_ids
 
 
 # How a job ended.
@@ -134,9 +153,16 @@ class JobFailed(FarmError):
 
     code = "job_failed"
 
-    def __init__(self, message: str = "", *, code: str = "", record: dict[str, Any] | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        record: dict[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self.record = record or {}
+        super().__init__(message, details=details or self.record.get("details"))
         if code:
             self.code = code  # type: ignore[misc]  # the code of the error that ended the job
 
@@ -145,3 +171,54 @@ class JobCancelled(JobFailed):
     """The job was cancelled."""
 
     code = "cancelled"
+
+
+# The Flower project.
+
+
+class BadProject(FarmError):
+    """The Flower project is not as the settings say."""
+
+    code = "bad_project"
+
+
+class UnknownModel(FarmError):
+    """The project has no model of that id."""
+
+    code = "unknown_model"
+
+
+class BadModel(FarmError):
+    """The model's class or its weights cannot be loaded."""
+
+    code = "bad_model"
+
+
+class LabelMismatch(FarmError):
+    """The model tells more or fewer classes apart than there are labels."""
+
+    code = "label_mismatch"
+
+
+class NoHistory(FarmError):
+    """There is no training history of that model."""
+
+    code = "no_history"
+
+
+class BadHistory(FarmError):
+    """The training history cannot be read."""
+
+    code = "bad_history"
+
+
+class NotConfigured(FarmError):
+    """That is not set up here."""
+
+    code = "not_configured"
+
+
+class SimulationFailed(FarmError):
+    """The simulation ended with an exit code other than 0."""
+
+    code = "simulation_failed"

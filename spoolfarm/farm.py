@@ -87,7 +87,7 @@ class Farm:
         self.results = Results(os.fspath(results_dir or self.settings.results_dir))
         root = os.fspath(spool_dir or self.settings.spool_dir)
         self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
-        self.tasks = Registry(self.settings.tasks, self.settings.enable)
+        self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
         self.room = Room(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
         self._keys = Keys(self.spool.keys)
 
@@ -179,7 +179,7 @@ class Farm:
                 if known.pdf and images.is_pdf(picture):
                     continue
                 images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
-        return Job(task, validated, pictures, priority=priority, durable=durable)
+        return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
 
     def _stand_in(self, other: str, field: str) -> Task:
         """The task *other*, for which a job turns out to be."""
@@ -209,10 +209,7 @@ class Farm:
 
         Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
         """
-        record = self._finished(job, timeout)
-        attached = {name: self.results.file(job.id, name).read_bytes() for name in record.get("files", ())}
-        self.results.collect(job.id)
-        return Answer(outcome(record), attached)
+        return self._collect(self._finished(job, timeout))
 
     def _finished(self, job: Job, timeout: float | None) -> dict[str, Any]:
         """Queue *job* and wait for its record."""
@@ -223,8 +220,48 @@ class Farm:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
         return record
 
+    def answers(self, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
+        """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
+
+        *jobs* are queued as they come, and only when there is room for all. Leaves nothing behind. Raises WaitTimeout
+        when *timeout* (FARM_TIMEOUT when None) is over: all go on, and each can be collected.
+        """
+        end = time.monotonic() + (seconds := self.settings.timeout if timeout is None else timeout)
+        self.room.take(count)
+        ids: list[str] = []
+        try:
+            for job in jobs:
+                self._queue(job)
+                ids.append(job.id)
+        except BaseException:
+            for job_id in ids:
+                self.forget(job_id)
+            raise
+        records = []
+        for job_id in ids:
+            record = self.results.wait(job_id, end - time.monotonic())
+            if record is None:
+                raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=job_id, job_ids=ids)
+            records.append(record)
+        return [self._collected(record) for record in records]
+
+    def _collected(self, record: Mapping[str, Any]) -> Answer | JobFailed:
+        try:
+            return self._collect(record)
+        except JobFailed as error:
+            return error
+
+    def _collect(self, record: Mapping[str, Any]) -> Answer:
+        """Take the result and its files away. Raises JobFailed."""
+        attached = {name: self.results.file(record["id"], name).read_bytes() for name in record.get("files", ())}
+        self.results.collect(record["id"])
+        return Answer(outcome(record), attached)
+
     def _put(self, job: Job) -> None:
         self.room.take()
+        self._queue(job)
+
+    def _queue(self, job: Job) -> None:
         try:
             self.spool.put(job)
         except (TypeError, ValueError) as error:
@@ -288,7 +325,7 @@ class Farm:
         """
         status = None
         for event in self.results.follow(job_id, start):
-            if event is None or "record" not in event:
+            if event is None or ("record" not in event and status != State.RUNNING):
                 now = self.record(job_id)["status"]
                 if now != status:
                     yield {"status": now}
@@ -351,7 +388,6 @@ class Farm:
         except FileNotFoundError:
             return self.record(entry.id)  # it moved on meanwhile
         running = entry.state is State.RUNNING
-        lines = self.results.read_log(entry.id) if running else []
         return {
             "id": entry.id,
             "task": task,
@@ -360,7 +396,7 @@ class Farm:
             "created": born(entry.id),
             "started": claimed if running else None,
             "finished": None,
-            "progress": next((line["progress"] for line in reversed(lines) if "progress" in line), None),
+            "progress": self.results.progress(entry.id) if running else None,
         }
 
 

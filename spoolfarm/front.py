@@ -16,11 +16,14 @@ from typing import Any
 
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
+from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from spoolfarm import config, process
 from spoolfarm.server import create_app, malformed
+from spoolfarm.views import LIVE
+from spoolfarm.views.uploads import UPLOADS
 
 #: Seconds a client may pause while it sends a request or reads the answer.
 READ_DEADLINE = 30.0
@@ -30,6 +33,31 @@ KEEP_ALIVE = 30
 NEXT_REQUEST = 0.02
 #: Connections beyond those that are being served.
 SPARE_CONNECTIONS = 1500
+
+
+class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's response, whose head leaves together with the body's first part: one packet for most answers."""
+
+    def write(self, part: bytes) -> None:
+        """Send *part*, and before the first one the head."""
+        if self.headers_sent:
+            super().write(part)
+            return
+        held = Held()
+        sock, self.sock = self.sock, held  # type: ignore[has-type]
+        try:
+            super().write(part)
+        finally:
+            self.sock = sock
+        sock.sendall(b"".join(held.parts))
+
+
+class Held:
+    """In place of a socket, for what shall leave at once."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.sendall = self.parts.append
 
 
 class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -45,6 +73,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
+            self.wsgi.extensions[LIVE].close()
 
     def handle(self, conn: Any) -> Any:
         """Serve one request in a thread of the pool.
@@ -98,6 +127,7 @@ class Front(BaseApplication):  # type: ignore[misc]
         warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is told to its sender
         app = create_app()
         app.register_error_handler(ParseException, malformed)
+        app.extensions[UPLOADS].keep_settling()
         process.calm_collector()
         return app
 
@@ -105,7 +135,8 @@ class Front(BaseApplication):  # type: ignore[misc]
 def _post_fork(_server: Any, worker: Any) -> None:
     process.die_with_parent(worker.ppid)
     process.stay_on_one_core()
-    util.write_error = _write_error  # Gunicorn has no setting for it
+    util.write_error = _write_error  # Gunicorn has no setting for it, nor for the response
+    wsgi.Response = Response
     logging.getLogger("gunicorn.error").addFilter(_worth_a_line)
 
 

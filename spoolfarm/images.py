@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import os
 import re
@@ -38,6 +36,8 @@ MAX_SIDE = 16384
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 #: What Pillow raises for pictures that are not what they say.
 UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
+#: The EXIF tag that says which way is up.
+_ORIENTATION = 0x0112
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -67,9 +67,11 @@ def from_base64(text: str, field: str = "image") -> bytes:
     Taken in this order: a `data:...;base64,` prefix goes; line breaks go with the blanks around them; a blank that
     remains is a `+` that a form turned into a space. The URL-safe alphabet and missing padding are fine too.
     """
+    import pybase64  # ten times and more as fast as the standard library, which is all that the client needs
+
     if text:
         try:
-            return binascii.a2b_base64(text, strict_mode=True)
+            return pybase64.b64decode(text, validate=True)
         except ValueError:
             pass  # not as the book says: now the careful way
     if prefix := _DATA_URI.match(text):
@@ -80,8 +82,8 @@ def from_base64(text: str, field: str = "image") -> bytes:
     if not text:
         raise InvalidRequest(f"{field}: is empty; send a picture as base64")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        return pybase64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError as error:
         raise InvalidRequest(f"{field}: is not base64 ({error})") from error
 
 
@@ -125,6 +127,16 @@ def check(data: bytes, field: str, max_pixels: int) -> Header:
             f"{MAX_SIDE} a side; raise FARM_MAX_PIXELS or send a smaller picture"
         )
     return header
+
+
+def upright(data: bytes, header: Header) -> tuple[int, int]:
+    """Width and height as `decode` gives them: EXIF may say that the picture lies on its side."""
+    try:
+        with opened(data, header.format) as picture:
+            lies = picture.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+    except UNREADABLE:
+        lies = False
+    return (header.height, header.width) if lies else (header.width, header.height)
 
 
 def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:

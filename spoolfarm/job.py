@@ -64,6 +64,8 @@ class Job:
     created: float = field(default_factory=time.time)
     #: How often it was claimed, this time included. On disk it is part of the file's name, not of the file.
     attempts: int = 0
+    #: How often it may be claimed; 0: as often as the spool allows.
+    tries: int = 0
 
     def to_buffers(self) -> list[bytes]:
         """The job file: one line of JSON, then the pictures' raw bytes. `head -1 FILE` shows the line."""
@@ -80,6 +82,8 @@ class Job:
             "sizes": [len(image) for image in self.images],
             "crc32": crc,
         }
+        if self.tries:
+            header["tries"] = self.tries
         line = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
         return [line + b"\n", *self.images]
 
@@ -114,7 +118,8 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 
 def _fields(header: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: header[name] for name in ("task", "params", "id", "priority", "durable", "created")}
+    named = {name: header[name] for name in ("task", "params", "id", "priority", "durable", "created")}
+    return {**named, "tries": header.get("tries", 0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,8 @@ class Result:
     code: str | None = None
     #: The files that belong to the result, by name: their bytes, or where they lie.
     files: Mapping[str, bytes | Path] = field(default_factory=dict)
+    #: More about why it failed, for programs: what JSON can say.
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """What `GET /v1/jobs/<id>` shows."""
@@ -154,6 +161,8 @@ class Result:
                 shown["files"] = sorted(self.files)
         else:
             shown |= {"error": self.error, "code": self.code}
+            if self.details:
+                shown["details"] = self.details
         return shown
 
     def to_bytes(self) -> bytes:

@@ -45,7 +45,8 @@ class WorkerChild(Child):
     def __init__(self, number: int, lane: str, tasks: Sequence[str], settings: config.Settings) -> None:
         threads = settings.threads or max(1, config.cores() // max(1, settings.workers))
         environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
-        environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+        if lane != "simulate" or settings.threads:  # a simulation gets what it would get without the farm
+            environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
         for secret in SECRETS:
             environment.pop(secret, None)
         super().__init__(f"worker {number}", [*front_door("worker"), "--tasks", ",".join(tasks)], environment)

@@ -53,6 +53,15 @@ class Cursor:
         self._names: list[str] = []
         self._stale = 0.0
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there was more in the queue when it was last listed."""
+        return bool(self._names or self._buckets)
+
+    def look_again(self) -> None:
+        """List anew at the next call."""
+        self._stale = 0.0
+
     def next(self) -> tuple[Bucket, str] | None:
         """The next queued job's bucket and file name; None at the end, after which the next call starts over."""
         if time.monotonic() >= self._stale:

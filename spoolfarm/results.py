@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{24}")
 #: Seconds between two looks at a log that somebody follows.
 FOLLOW = 0.1
+#: Bytes at the end of a log in which the progress is looked for.
+LAST_WORDS = 65536
 
 
 class Results:
@@ -153,6 +155,15 @@ class Results:
             except (ValueError, TypeError):
                 continue
         return lines
+
+    def progress(self, job_id: str) -> float | None:
+        """How much of a running job is done, by the end of its log; None when nothing there tells."""
+        try:
+            size = os.stat(self._log_path(job_id)).st_size
+        except FileNotFoundError:
+            return None
+        lines = reversed(self.read_log(job_id, max(0, size - LAST_WORDS)))
+        return next((line["progress"] for line in lines if "progress" in line), None)
 
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
         """Yield the log's lines as they are written, as `read_log` gives them, and at the end `{"record": ...}`.

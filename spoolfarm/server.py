@@ -7,36 +7,67 @@ import hmac
 import io
 import logging
 import random
+import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from flask_cors import CORS
 from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
 from spoolfarm.farm import Farm
-from spoolfarm.views import FARM, answer, health, jobs, metrics, run, tasks, tyocr
+from spoolfarm.project import Project
+from spoolfarm.uploads import Uploads
+from spoolfarm.views import (
+    FARM,
+    LIVE,
+    PROJECT,
+    answer,
+    edit,
+    health,
+    inference,
+    items,
+    jobs,
+    masks,
+    metrics,
+    openapi,
+    platform,
+    run,
+    tasks,
+    tyocr,
+    uploads,
+)
+from spoolfarm.views.live import Live
 
 log = logging.getLogger("spoolfarm.server")
 
+#: The faces; `metrics` makes its own for each application.
+VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,
     "broken_image": 400,
+    "bad_model": 400,
     "unauthorized": 401,
     "forbidden": 403,
     "unknown_task": 404,
     "unknown_job": 404,
+    "unknown_model": 404,
+    "no_history": 404,
     "unknown_file": 404,
     "key_conflict": 409,
     "cancelled": 409,
     "too_large": 413,
     "unsupported_media": 415,
     "invalid_params": 422,
+    "no_object": 422,
+    "not_configured": 501,
     "spool_full": 503,
     "spool_unavailable": 503,
+    "too_many_clients": 503,
     "wait_timeout": 504,
 }
 #: Seconds after which a client may try again when the farm is full.
@@ -54,7 +85,7 @@ HTTP_ERRORS = {
 #: The longest error sentence, in letters: some quote what the client sent.
 MAX_SENTENCE = 1000
 #: Faces that never want the key.
-OPEN = {"health.health", "health.ready", "static"}
+OPEN = {"health.health", "health.ready", "static", "openapi.page", "openapi.static"}
 #: Hosts that always mean this machine.
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -66,10 +97,14 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
+    app.secret_key = settings.flask_secret_key or secrets.token_bytes(32)
     app.extensions[FARM] = Farm(settings=settings)
     meter = metrics.Meter(app.extensions[FARM])
-    for view in (health, tyocr, jobs, run, tasks):
+    app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
+    app.extensions[PROJECT] = Project(settings.by_name())
+    for view in VIEWS:
         app.register_blueprint(view.blueprint)
+    app.extensions[openapi.FACES_OF] = openapi.collect((*VIEWS, metrics))
     app.register_blueprint(meter.blueprint())
     app.register_error_handler(FarmError, _farm_error)
     app.register_error_handler(HTTPException, _http_error)
@@ -79,15 +114,19 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     # One hook each, not two: Flask looks anew at every call whether a hook is a coroutine.
     @app.before_request
     def begin() -> None:
-        guard.check()
-        _end_body()
+        environ = request.environ
+        environ[metrics.STARTED] = time.perf_counter()
+        guard.check(environ)
+        _end_body(environ)
 
     @app.after_request
     def end(response: Response) -> Response:
         meter.count(response)
         return _headers(response)
 
-    exposed = ["Location", "Retry-After", "X-Request-Id"]
+    app.extensions[LIVE] = live = Live(app, app.extensions[FARM], guard, settings.front_threads)
+    app.wsgi_app = live  # type: ignore[method-assign, assignment]
+    exposed = ["Location", "Retry-After", "X-Request-Id", "X-Skipped"]
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
     if not settings.api_key and not all(address.loopback for address in settings.bind):
@@ -105,22 +144,32 @@ class Guard:
         self._hosts = None if is_open else LOOPBACK | named
         self._origins = settings.cors_origins
 
-    def check(self) -> None:
+    def check(self, environ: Mapping[str, Any]) -> None:
         """Raise Forbidden or Unauthorized, or let the request pass."""
-        g.started = time.perf_counter()
-        host = _host_of(request.host)
+        self.check_place(environ)
+        if self._key is not None and request.endpoint not in OPEN and request.method != "OPTIONS":
+            self.check_key(self.given_key(environ))
+
+    def check_place(self, environ: Mapping[str, Any]) -> None:
+        """Raise Forbidden for a foreign host name or a foreign page."""
+        host = _host_of(environ.get("HTTP_HOST") or request.host)
         if self._hosts is not None and host not in self._hosts:
             raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
-        origin = request.headers.get("Origin")
+        origin = environ.get("HTTP_ORIGIN")
         if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
             raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
-        if self._key is None or request.endpoint in OPEN or request.method == "OPTIONS":
+
+    def check_key(self, given: str) -> None:
+        """Raise Unauthorized unless *given* is the key, or there is none."""
+        if self._key is None:
             return
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            given = request.headers.get("X-API-Key", "")
-        if not hmac.compare_digest(hashlib.sha256(given.strip().encode()).digest(), self._key):
+        if not hmac.compare_digest(hashlib.sha256(given.strip().encode(errors="replace")).digest(), self._key):
             raise Unauthorized()
+
+    def given_key(self, environ: Mapping[str, Any]) -> str:
+        """The key that the headers carry."""
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        return given if scheme.lower() == "bearer" else str(environ.get("HTTP_X_API_KEY", ""))
 
 
 def _host_of(authority: str) -> str:
@@ -134,13 +183,12 @@ def _same_host(origin: str) -> bool:
     return origin.partition("://")[2] == request.host
 
 
-def _end_body() -> None:
+def _end_body(environ: dict[str, Any]) -> None:
     """Have the body end where its sender ends it: what has come so far shall never pass for the whole.
 
     Werkzeug takes Gunicorn's word that a body ends by itself. Then it neither notices that one of a stated length broke
     off, nor that one sent in chunks goes on after the limit.
     """
-    environ = request.environ
     if environ.pop("HTTP_TRANSFER_ENCODING", None):
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         try:
@@ -162,6 +210,8 @@ def _farm_error(error: FarmError) -> Response:
         body["id"] = error.record["id"]
     if isinstance(error, WaitTimeout):
         body["id"] = error.job_id
+        if error.job_ids:
+            body["ids"] = list(error.job_ids)
     return _error(status, body, location=f"/v1/jobs/{body['id']}" if isinstance(error, WaitTimeout) else None)
 
 

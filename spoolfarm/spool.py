@@ -9,7 +9,8 @@
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
     workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
-    bell                              written to after every put
+    workers/<wid>.bell/, .token       how it is woken; see `bell.py`
+    idle/<wid>                        a worker that can be woken
 
     name = <id>.a<attempts>, attempts being how often the job was claimed. The name, not the file, counts them, so that
     a picture that kills its worker is counted too. The tree is one file system, and no directory is ever renamed.
@@ -51,6 +52,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from spoolfarm import files
+from spoolfarm.bell import Ringer
 from spoolfarm.deadletters import DeadLetters
 from spoolfarm.entry import NAME, Claim, Entry, entries, move, read_job
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
@@ -84,6 +86,7 @@ class Spool:
         for path in made:
             files.make_directory(path)
         self.dead = DeadLetters(f"{self.root}/dead", results)
+        self.ringer = Ringer(self.root)
         self._synced: set[str] = set()
 
     # Submit.
@@ -103,14 +106,7 @@ class Spool:
         except OSError as error:
             fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
             raise SpoolUnavailable(f"the job cannot be written ({error.strerror}); {fate}") from error
-        self.ring()
-
-    def ring(self) -> None:
-        """Wake every waiting worker. Only a hint: they look by themselves every second."""
-        try:
-            os.close(os.open(f"{self.root}/bell", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, files.FILE_MODE))
-        except OSError:
-            pass  # the job is queued all the same
+        self.ringer.ring(job.task)
 
     def _sync(self, place: Bucket) -> None:
         """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
@@ -128,6 +124,11 @@ class Spool:
                 self._synced = {*list(self._synced)[-16:], place.path}
 
     # Work.
+
+    def retire(self, lease: Lease) -> None:
+        """Remove what shows a worker that has ended, its lock last."""
+        self.ringer.remove(lease.wid)
+        lease.end()
 
     def cursor(self, tasks: Sequence[str]) -> Cursor:
         """A place in the queue for one worker that runs *tasks*."""
@@ -203,7 +204,7 @@ class Spool:
             try:
                 for entry in entries(lease.active, State.RUNNING):
                     seen += self._try(self._recover, entry, (causes or {}).get(wid, "its worker died"))
-                lease.end()
+                self.retire(lease)
             finally:
                 lease.drop()
         for entry in entries(self.marks, State.CANCELLED):
@@ -236,13 +237,14 @@ class Spool:
             self._settle(entry, record, job)
         elif os.path.exists(f"{self.marks}/{entry.id}"):
             self._finish_cancel(entry)
-        elif entry.attempts >= self.max_attempts:
-            self._give_up(entry, "worker_died", f"the worker died in every one of {entry.attempts} attempts: {cause}")
+        elif entry.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
+            often = f"the worker died in every one of {entry.attempts} attempts"
+            self._give_up(entry, "worker_died", f"{often if entry.attempts > 1 else 'the worker died'}: {cause}")
         else:
             self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
             place = bucket(self.queue, job.task, job.priority, job.id)
             move(entry.path, f"{place.path}/{os.path.basename(entry.path)}")
-            self.ring()
+            self.ringer.ring(job.task)
 
     def _give_up(self, entry: Entry, code: str, error: str) -> None:
         """End a job that no worker can end."""
@@ -316,7 +318,7 @@ class Spool:
             move(entry.path, f"{place.path}/{job_id}.a0")
             self._sync(place)
             self.dead.remove(job_id)
-            self.ring()
+            self.ringer.ring(job.task)
             return
         raise UnknownJob(f"no dead letter {job_id!r}")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spoolfarm import config, files, process
+from spoolfarm.bell import Bell
 from spoolfarm.entry import Claim
 from spoolfarm.errors import FarmError, JobCancelled, JobFailed
 from spoolfarm.executors.local import LocalExecutor
@@ -24,7 +25,7 @@ from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.parts import Parts
 from spoolfarm.queue import bucket
 from spoolfarm.tasks import Answer, Limits, Part, Stopping
-from spoolfarm.watch import RESCAN, WRITTEN, Watch
+from spoolfarm.watch import RESCAN
 
 log = logging.getLogger("spoolfarm.worker")
 
@@ -111,33 +112,42 @@ class Worker:
         self._stopping = False
         self._done = 0
         self._parent = os.getppid()
-        self._bell = Watch(farm.spool.root, WRITTEN)
+        self._bell: Bell | None = None
 
     def stop(self, *_: object) -> None:
         """Let the running batch be the last. A signal handler."""
         self._stopping = True
-        self._bell.wake()
+        if self._bell is not None:
+            self._bell.wake()
 
     def run(self, wid: str) -> None:
         """Work as *wid* until stopped, full, or left by the parent."""
         lease = Lease.take(self._spool.workers, self._spool.active, wid)
+        bell = self._bell = Bell(self._spool.root, wid)
         self._executor.setup()
         process.calm_collector()
         lease.announce({"pid": os.getpid(), "tasks": list(self._tasks)})
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
+            resting = not cursor.has_more
+            if resting:
+                bell.lie_down()
+                cursor.look_again()  # whoever put a job before that has not rung
             try:
                 batch = self._spool.claim(lease, cursor, self._executor.most)
             except OSError as error:
                 log.error("cannot claim: %s", error)
-                batch = []
+                batch, resting = [], True
             if batch:
+                bell.get_up()
                 self._run(batch)
             lease.drop_suspects()
-            if not batch:
-                self._bell.wait(RESCAN)
-        lease.end()
+            if not batch and resting:
+                bell.wait(RESCAN)
+        self._bell = None
+        self._spool.retire(lease)
+        bell.close()
 
     def _run(self, batch: Sequence[Claim]) -> None:
         context = RunContext(self._farm, batch, lambda: self._stopping)
@@ -156,7 +166,7 @@ class Worker:
         """Put a job back for another worker, as if it had not been claimed."""
         job = claim.job
         self._spool.release(claim.path, bucket(self._spool.queue, job.task, job.priority, job.id))
-        self._spool.ring()
+        self._spool.ringer.ring(job.task)
 
     def _finish(self, claim: Claim, result: Result) -> None:
         """Publish; when the disk does not take it, hold on to the job and try again until it does or we are stopped."""
@@ -177,6 +187,7 @@ def _result(claim: Claim, outcome: Any) -> Result:
     job = claim.job
     status, value, error, code = State.SUCCEEDED, outcome, None, None
     attached: Mapping[str, bytes | Path] = {}
+    details = outcome.details if isinstance(outcome, FarmError) else {}
     if isinstance(outcome, Answer):
         value, attached = outcome.value, outcome.files
     elif isinstance(outcome, JobCancelled):
@@ -187,7 +198,7 @@ def _result(claim: Claim, outcome: Any) -> Result:
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
         status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
     times = (job.created, claim.started, time.time())
-    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached)
+    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached, details)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

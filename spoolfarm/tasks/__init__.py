@@ -90,6 +90,13 @@ class Task:
     pdf: ClassVar[bool] = False
     #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
+    #: How often a job may be started whose worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not be
+    #: done twice.
+    tries: ClassVar[int] = 0
+    #: The names of the farm's settings that it wants to know.
+    needs: ClassVar[tuple[str, ...]] = ()
+    #: Their values by name, there before `validate` and `setup` are called.
+    settings: Mapping[str, Any] = {}
 
     def instead(self, images: Sequence[bytes], params: Mapping[str, Any]) -> str | None:
         """The task that a job with *images* and *params* is for in place of this one, or None. Asked first."""

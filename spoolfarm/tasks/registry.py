@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from typing import Any
 
 from spoolfarm.errors import SettingError, UnknownTask
 from spoolfarm.lanes import LANES
@@ -12,9 +13,14 @@ from spoolfarm.tasks import Task
 
 #: The tasks that come with the farm.
 BUILT_IN: Mapping[str, str] = {
+    "classify": "spoolfarm.tasks.classify:Classify",
     "document": "spoolfarm.tasks.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
+    "edit": "spoolfarm.tasks.edit:Edit",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
+    "orient": "spoolfarm.tasks.orient:Orient",
+    "segment": "spoolfarm.tasks.segment:Segment",
+    "simulate": "spoolfarm.tasks.simulate:Simulate",
 }
 
 #: The entry-point group by which an installed package adds tasks.
@@ -24,10 +30,17 @@ GROUP = "spoolfarm.tasks"
 class Registry:
     """The tasks by name: *extra* ones win over entry points, and those over the built-in. With *only*, no others.
 
-    Raises SettingError when *only* names a task that is not there.
+    Each task gets those of the *settings*, values by name, that it needs. Raises SettingError when *only* names a task
+    that is not there.
     """
 
-    def __init__(self, extra: Mapping[str, str] | None = None, only: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        extra: Mapping[str, str] | None = None,
+        only: Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._settings = settings or {}
         self._paths = dict(BUILT_IN)
         self._paths |= {point.name: point.value for point in entry_points(group=GROUP)}
         self._paths |= extra or {}
@@ -47,7 +60,7 @@ class Registry:
             path = self._paths.get(name)
             if path is None:
                 raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")
-            self._tasks[name] = _load(name, path)
+            self._tasks[name] = _load(name, path, self._settings)
         return self._tasks[name]
 
     def lane(self, lane: str) -> list[str]:
@@ -55,7 +68,7 @@ class Registry:
         return [name for name in self.names() if self.get(name).lane == lane]
 
 
-def _load(name: str, path: str) -> Task:
+def _load(name: str, path: str, settings: Mapping[str, Any]) -> Task:
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
@@ -65,4 +78,8 @@ def _load(name: str, path: str) -> Task:
         raise SettingError(f"task {name!r} is set to {path!r}, which is no subclass of spoolfarm.tasks.Task")
     if found.lane not in LANES:
         raise SettingError(f"task {name!r} wants the lane {found.lane!r}; there are {', '.join(LANES)}")
-    return found()
+    task = found()
+    if unknown := sorted(set(task.needs) - set(settings)):
+        raise SettingError(f"task {name!r} needs the setting {unknown[0]}, which there is not")
+    task.settings = {each: settings[each] for each in task.needs}
+    return task

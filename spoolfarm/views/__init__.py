@@ -8,9 +8,16 @@ from typing import Any, cast
 from flask import Response, current_app
 
 from spoolfarm.farm import Farm
+from spoolfarm.project import Project
 
 #: Where the application keeps its Farm.
 FARM = "spoolfarm"
+#: Where it keeps the Flower project.
+PROJECT = "spoolfarm.project"
+#: Where it keeps those who are connected by Socket.IO.
+LIVE = "spoolfarm.live"
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def farm() -> Farm:
@@ -18,7 +25,11 @@ def farm() -> Farm:
     return cast(Farm, current_app.extensions[FARM])
 
 
+def project() -> Project:
+    """The Flower project of the application that serves this request."""
+    return cast(Project, current_app.extensions[PROJECT])
+
+
 def answer(body: Any, status: int = 200) -> Response:
     """*body* as JSON, with all letters readable."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Response(text, status, mimetype="application/json")
+    return Response(_JSON.encode(body).encode("utf-8", "replace"), status, mimetype="application/json")

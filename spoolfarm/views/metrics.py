@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spoolfarm.farm import Farm
+from spoolfarm.views.face import Face
 
+#: Where the beginning of a request is noted, by time.perf_counter().
+STARTED = "farm.started"
 #: Seconds: from a cheap answer to a long wait.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
 
@@ -39,15 +42,17 @@ class Meter:
 
     def count(self, response: Response) -> None:
         """Note one answered request."""
-        rule = request.url_rule
+        asked = request._get_current_object()  # type: ignore[attr-defined]
+        rule = asked.url_rule
         key = (rule.rule if rule else "unknown", response.status_code)
         if key not in self._rows:
             self._rows[key] = self._requests.labels(*key), self._seconds.labels(key[0])
         requests, seconds = self._rows[key]
         requests.inc()
-        seconds.observe(time.perf_counter() - g.started)
+        seconds.observe(time.perf_counter() - asked.environ[STARTED])
 
     def _show(self) -> Response:
+        """Figures in Prometheus' text format."""
         return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -70,3 +75,6 @@ class SpoolCollector(Collector):
         yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(self._farm.workers()))
         free = self._farm.room.free_bytes()
         yield GaugeMetricFamily("farm_spool_free_bytes", "Free space on the spool's disk.", value=free)
+
+
+FACES = {"metrics.metrics": Face(answers={200: "text/plain"})}

@@ -71,5 +71,5 @@ def files_of(farm: RunningFarm) -> set[str]:
     for root in (farm.farm.spool.root, farm.farm.results.root):
         for directory, _, names in os.walk(root):
             found |= {os.path.join(directory, name) for name in names}
-    kept = ("bell", "launcher.lock", "launcher.json")
-    return {path for path in found if Path(path).parent.name != "workers" and Path(path).name not in kept}
+    kept = ("launcher.lock", "launcher.json")
+    return {path for path in found if not {"workers", "idle"} & {*Path(path).parts} and Path(path).name not in kept}

@@ -21,7 +21,10 @@ from tests.http.pictures import bomb, grain, large_gif, large_webp, png, small, 
 from tests.running import RunningFarm
 
 #: How a job, a call and a page are sent, as JSON, as multipart and as a form: the face, and the name of the picture.
-FACES = ("/v1/jobs", "/v1/jobs multipart", "/v1/jobs file", "/v1/run/ocr", "/v1/run/ocr file", "/tyocr")
+FACES = (
+    *("/v1/jobs", "/v1/jobs multipart", "/v1/jobs file", "/v1/run/ocr", "/v1/run/ocr file", "/tyocr"),
+    *("/predict", "/predict file", "/upload"),
+)
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 #: A form for /tyocr.
@@ -34,6 +37,9 @@ def send(front: FlaskClient, face: str, picture: bytes | str) -> tuple[Answered,
     text = picture if isinstance(picture, str) else text_of(picture)
     if path == "/tyocr":
         return front.post(path, data={"imgbase64": text}), "imgbase64"
+    if path in ("/predict", "/upload"):
+        sent = multipart(("file", ("../../a.png", picture))) if way else {"json": {"image": text}}
+        return front.post(path, **sent), "file" if way else "image"
     if not way:
         return front.post(path, json={"task": "ocr", "image": text}), "image"
     sent = ("../../a.png", picture) if way == "file" else text
@@ -208,7 +214,7 @@ def test_what_is_no_json_object_is_400(front: FlaskClient, face: str, body: str 
 @pytest.mark.parametrize("kind", ["json", "multipart"])
 @pytest.mark.parametrize(
     "params",
-    ['{"n": 1e999}', '{"n": [{"m": -1e999}]}', r'{"n": "\ud800"}', r'{"\udfff": 1}', r'{"n": [["\ud83d"]]}'],
+    ['{"n": 1e999}', '{"n": [{"m": -1e999}]}'],
 )
 def test_parameters_that_no_job_file_can_hold_are_400(front: FlaskClient, kind: str, params: str) -> None:
     if kind == "json":
@@ -216,6 +222,13 @@ def test_parameters_that_no_job_file_can_hold_are_400(front: FlaskClient, kind: 
     else:
         answer = front.post("/v1/jobs", **multipart(("task", "echo"), ("params", params)))
     refused(answer, 400, "params: ")
+
+
+@pytest.mark.parametrize("params", [r'{"n": "\ud800"}', r'{"\udfff": 1}', r'{"n": [["\ud83d"]]}'])
+def test_half_a_letter_is_no_json(front: FlaskClient, params: str) -> None:
+    refused(post(front, f'{{"task": "echo", "params": {params}}}'), 400, "the body is not valid JSON")
+    answer = front.post("/v1/jobs", **multipart(("task", "echo"), ("params", params)))
+    refused(answer, 400, "params is not valid JSON")
 
 
 @pytest.mark.parametrize(
@@ -239,7 +252,7 @@ def test_a_parameter_the_task_does_not_have_is_422(front: FlaskClient) -> None:
     refused(post(front, body), 422, "params.bogus")
 
 
-@pytest.mark.parametrize("name", ["nosuch", "../echo", "\0", "echo\n", "\ud800", "x" * 1_000_000, "Echo", "__init__"])
+@pytest.mark.parametrize("name", ["nosuch", "../echo", "\0", "echo\n", "x" * 1_000_000, "Echo", "__init__"])
 def test_a_task_that_is_none_is_404_and_its_name_is_not_repeated_at_length(front: FlaskClient, name: str) -> None:
     answer = post(front, {"task": name})
     assert refused(answer, 404, "no task is called")["code"] == "unknown_task"
@@ -476,3 +489,13 @@ def test_after_all_this_the_same_workers_do_the_next_job(live: RunningFarm) -> N
             assert 200 <= answer.status_code < 500
     assert live.post("/v1/run/echo", {"params": {"n": 1}}) == (200, {"params": {"n": 1}, "bytes": 0})
     assert set(live.workers()) == workers
+
+
+@pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo", "/v1/edit", "/inference"])
+@pytest.mark.parametrize("name", ["", '; name=""', '; name="\\"'])
+def test_parts_without_a_name_are_refused(front: FlaskClient, face: str, name: str) -> None:
+    part = f"--B\r\nContent-Disposition: form-data{name}\r\n\r\nx\r\n"
+    other = '--B\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n'
+    for text in (f"{part}{part}--B--\r\n", f"{part}{other}--B--\r\n"):
+        answer = front.post(face, data=text, content_type="multipart/form-data; boundary=B")
+        refused(answer, 400, "is no text field")

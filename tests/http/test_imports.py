@@ -27,6 +27,7 @@ Image.new("RGB", (9, 9)).save(file, "PNG")
 for picture, status in ((file.getvalue(), 202), (b"no picture", 415)):
     sent = {"task": "ocr", "image": base64.b64encode(picture).decode()}
     assert front.post("/v1/jobs", json=sent).status_code == status
+    assert front.post("/upload", json={"image": sent["image"]}).status_code == (200 if status == 202 else status)
 for path in ("/ready", "/v1/jobs", "/v1/tasks", "/metrics"):
     front.get(path)
 """
@@ -36,7 +37,7 @@ FRONT_DOORS = [ROOT / f"{name}.py" for name in ("server", "worker", "launcher")]
 
 def loaded(code: str, path: Path) -> set[str]:
     """The top-level modules that a fresh process has loaded after *code*."""
-    directories = {"FARM_SPOOL_DIR": str(path / "spool"), "FARM_RESULTS_DIR": str(path / "results")}
+    directories = {f"FARM_{name.upper()}_DIR": str(path / name) for name in ("spool", "results", "data")}
     result = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
         env={**os.environ, **directories, "FARM_MIN_FREE_MB": "0"},
@@ -98,7 +99,14 @@ def imports(path: Path) -> Iterator[str]:
 
 def ours(path: Path) -> set[str]:
     """What of the package *path* imports."""
-    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {"views", "tasks", "executors", "ocr"}
+    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {
+        "views",
+        "tasks",
+        "executors",
+        "ocr",
+        "segment",
+        "edit",
+    }
     return {name for name in imports(path) if name in mine}
 
 
@@ -111,9 +119,9 @@ def named(*names: str) -> list[Path]:
 
 def test_views_see_the_farm_and_what_it_speaks_of() -> None:
     for path in named("views"):
-        assert ours(path) <= {"views", "farm", "errors", "images", "job", "results"}, path
+        assert ours(path) <= {"views", "farm", "uploads", "tasks", "edit", "errors", "images", "job", "results"}, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
-        assert third <= {"flask", "pydantic", "prometheus_client"}, path
+        assert third <= {"flask", "werkzeug", "pydantic", "pydantic_core", "prometheus_client"}, path
 
 
 def test_views_take_from_results_only_what_reads_a_record() -> None:
@@ -130,19 +138,30 @@ def test_views_touch_no_files() -> None:
 
 
 def test_tasks_know_no_http_and_no_spool() -> None:
-    for path in named("tasks", "ocr"):
-        assert ours(path) <= {"tasks", "ocr", "errors", "job", "images", "threads", "lanes"}, path
+    for path in named("tasks", "ocr", "segment"):
+        assert ours(path) <= {"tasks", "ocr", "segment", "edit", "errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
 
 
+def test_edits_know_pictures_and_paths_and_no_farm() -> None:
+    for path in named("edit"):
+        assert ours(path) <= {"edit", "errors", "images"}, path
+        third = set(imports(path)) - sys.stdlib_module_names - ours(path)
+        assert third <= {"cv2", "numpy"}, path
+
+
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
-    below = {"files", "job", "errors", "results", "attachments", "lease", "queue", "deadletters", "entry", "watch"}
-    for path in named(
-        "spool", "results", "attachments", "lease", "queue", "deadletters", "files", "job", "errors", "watch"
-    ):
+    below = {"files", "job", "errors", "results", "attachments", "lease", "queue", "bell", "deadletters", "entry"}
+    below |= {"watch"}
+    for path in named("spool", *below):
         assert ours(path) <= below, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
         assert third <= {"filelock", "watchdog"}, path
+
+
+def test_uploads_stand_on_the_farm() -> None:
+    assert ours(ROOT / "spoolfarm/records.py") <= {"errors", "files"}
+    assert ours(ROOT / "spoolfarm/uploads.py") <= {"farm", "records", "results", "job", "errors", "files"}
 
 
 def test_only_the_front_speaks_http_and_only_its_process_runs_gunicorn() -> None:

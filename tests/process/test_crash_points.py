@@ -404,7 +404,6 @@ def in_place(spool: Spool, job: Job) -> None:
         files.sync_directory(place.path)
     except OSError as error:
         raise SpoolUnavailable(f"nothing was queued: {error}") from error
-    spool.ring()
 
 
 def replacing(temporary: str, path: str) -> bool:

@@ -145,8 +145,9 @@ def test_a_dead_letter_says_what_killed_the_worker(run: Run) -> None:
     error = job.record()["error"]
     assert "signal 11 (SIGSEGV)" in error
     assert "Segmentation fault" in error
-    reason = (farm.log_path.parent / "spool" / "dead" / job.id / "reason.json").read_text()
-    assert "about to crash" in reason
+    reason = farm.log_path.parent / "spool" / "dead" / job.id / "reason.json"
+    until(reason.exists)
+    assert "about to crash" in reason.read_text()
 
 
 def test_a_worker_that_cannot_start_is_tried_ever_more_slowly(run: Run) -> None:

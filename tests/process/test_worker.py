@@ -443,7 +443,6 @@ def test_a_result_that_the_disk_does_not_take_is_kept_until_it_does(
     job = farm.submit("echo", n=1)
     worker = Worker(farm, LocalExecutor({"echo": Echo()}), ["echo"], lambda done: done >= 1)
     worker.run("w1")
-    worker._bell.close()
     assert job.wait(5) == {"params": {"n": 1}, "bytes": 0}
     assert len(tries) == 4
     assert caplog.text.count("the result cannot be written") == 3
@@ -463,7 +462,6 @@ def test_a_worker_that_is_told_to_end_while_the_disk_is_full_keeps_the_job(
     with monkeypatch.context() as patch:
         patch.setattr(Results, "publish", full)
         worker.run("w1")
-    worker._bell.close()
     assert os.listdir(f"{farm.spool.active}/w1") == [f"{job.id}.a1"]
     assert farm.spool.reclaim() == 1
     assert job.status() == "queued"
@@ -504,3 +502,11 @@ def test_a_worker_shows_its_reasons_in_its_log_and_nowhere_secret(farm: Farm, st
     record = json.dumps(farm.jobs())
     assert "Traceback" not in record
     assert str(ROOT) not in record
+
+
+def test_a_job_put_while_the_worker_finishes_another_waits_for_no_rescan(farm: Farm, start: Start) -> None:
+    start().ready()
+    begin = time.monotonic()
+    for number in range(200):  # each is put as soon as the result of the last is seen, when the worker is not idle yet
+        farm.call("echo", timeout=20, n=number)
+    assert time.monotonic() - begin < 200 * RESCAN / 4

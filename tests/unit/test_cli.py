@@ -214,7 +214,7 @@ def test_an_error_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[
     assert main(["submit", "no-such-task"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("spoolfarm: no task is called 'no-such-task'; there are echo, ")
+    assert said.err.startswith("spoolfarm: no task is called 'no-such-task'; there are classify, echo, ")
     assert said.err.count("\n") == 1
 
 

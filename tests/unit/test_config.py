@@ -44,6 +44,8 @@ BAD = [
     ("FARM_TASKS", "Mine=module:Class", "name=package.module:Class"),
     ("FARM_TASKS", "a/b=module:Class", "name=package.module:Class"),
     ("FARM_TASKS", "mine=module:Class,other", "name=package.module:Class"),
+    ("FARM_SEGMENT_MODEL", "none.pth", "default, coco, classical, or the path of a weights file"),
+    ("FARM_SEGMENT_PRECISION", "int8", "fp32 or bf16"),
     ("FARM_TIMEOUT", "0", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "-1", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "nan", "seconds from 0.01 to"),
@@ -68,6 +70,16 @@ BAD = [
     ("FARM_CORS_ORIGINS", "example.org", "origins such as https://example.org"),
     ("FARM_CORS_ORIGINS", "https://example.org/path", "origins such as https://example.org"),
     ("FARM_FRONT_THREADS", "1", "a whole number from 4 to"),
+    ("FLOWER_START_SCRIPT", "run 'it", "a script, or a command as a shell would read it"),
+    ("MODEL_WEIGHTS_SUBDIR", "../weights", "a directory inside the project"),
+    ("HISTORY_SUBDIR", "/var/results", "a directory inside the project"),
+    ("MODEL_DEFINITION_MODULE", "my-model", "a module such as model or nets.model"),
+    ("MODEL_DEFINITION_MODULE", "nets.", "a module such as model or nets.model"),
+    ("IMG_SIZE", "0", "a whole number from 1 to 4096"),
+    ("IMG_MEAN", "0.5,0.5", "one number, or three with commas between"),
+    ("IMG_MEAN", "half", "one number, or three with commas between"),
+    ("IMG_STD", "0", "one number, or three with commas between"),
+    ("FLASK_SECRET_KEY", "a\nb", "letters, digits and signs of ASCII"),
 ]
 
 
@@ -82,8 +94,8 @@ def test_a_bad_value_is_refused_with_the_setting_the_value_and_what_is_allowed(
 
 
 def test_every_setting_that_can_be_bad_was_tried() -> None:
-    free = {"FARM_RESULTS_DIR", "FARM_RUN_DIR"}  # as FARM_SPOOL_DIR
-    anything = {"FARM_HOSTS", "FARM_ENABLE"}
+    free = {"FARM_RESULTS_DIR", "FARM_DATA_DIR", "FARM_RUN_DIR", "FLOWER_PROJECT_DIR"}  # as FARM_SPOOL_DIR
+    anything = {"FARM_HOSTS", "FARM_ENABLE", "CLASS_LABELS"}
     assert {row["name"] for row in rows()} - free - anything <= {name for name, _, _ in BAD}
 
 
@@ -118,6 +130,29 @@ def test_an_empty_value_means_the_default(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("FARM_WORKERS=\nFARM_TIMEOUT=  \nFARM_API_KEY=\nFARM_TASKS\n")
     settings = load()
     assert (settings.workers, settings.timeout, settings.api_key) == (config.cores(), 20.0, "")
+
+
+def test_where_empty_has_a_meaning_it_is_not_the_default(tmp_path: Path) -> None:
+    assert load().history_subdir == "results"
+    (tmp_path / ".env").write_text("HISTORY_SUBDIR=\n")
+    assert load().history_subdir == ""
+    assert load().environment() == {"HISTORY_SUBDIR": ""}
+
+
+def test_the_settings_of_the_flower_project_are_taken_as_people_write_them() -> None:
+    settings = load(
+        {
+            "FLOWER_START_SCRIPT": "'my python' run.py --quiet",
+            "MODEL_DEFINITION_MODULE": "./nets/model.py",
+            "CLASS_LABELS": "猫, 狗,鸟",
+            "IMG_MEAN": "0.5",
+            "IMG_STD": "0.2, 0.3,0.4",
+        }
+    )
+    assert settings.flower_start_script == ("my python", "run.py", "--quiet")
+    assert settings.model_definition_module == "nets.model"
+    assert settings.class_labels == ("猫", "狗", "鸟")
+    assert (settings.img_mean, settings.img_std) == ((0.5,), (0.2, 0.3, 0.4))
 
 
 def test_a_child_that_gets_the_environment_has_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +190,9 @@ def test_addresses_know_whether_others_reach_them() -> None:
 def test_every_setting_is_an_option_too() -> None:
     assert given([]) == {}
     assert given(["--max-queued", "5", "--bind", "0.0.0.0:80"]) == {"FARM_MAX_QUEUED": "5", "FARM_BIND": "0.0.0.0:80"}
-    every = [text for row in rows() for text in ("--" + row["name"][5:].lower().replace("_", "-"), "1")]
+    every = [
+        text for row in rows() for text in ("--" + row["name"].removeprefix("FARM_").lower().replace("_", "-"), "1")
+    ]
     assert set(given(every)) == {row["name"] for row in rows()}
 
 
@@ -163,7 +200,7 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         given(["--help"])
     text = capsys.readouterr().out
-    assert all("--" + row["name"][5:].lower().replace("_", "-") in text for row in rows())
+    assert all("--" + row["name"].removeprefix("FARM_").lower().replace("_", "-") in text for row in rows())
 
 
 def test_every_row_says_what_it_is_for() -> None:

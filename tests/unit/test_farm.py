@@ -93,8 +93,6 @@ def working(farm: Farm, count: int = 1) -> Iterator[None]:
             worker.stop()
         for thread in threads:
             thread.join(20)
-        for worker in workers:
-            worker._bell.close()
 
 
 @pytest.fixture
@@ -104,11 +102,11 @@ def worker(farm: Farm) -> Iterator[None]:
 
 
 def left(farm: Farm) -> list[str]:
-    """Every file below the farm's directories, its bell and locks left out."""
+    """Every file below the farm's directories, its workers' own left out."""
     found = []
     for root in (farm.spool.root, farm.results.root):
         for folder, _, names in os.walk(root):
-            found += [f"{folder}/{name}" for name in names if name != "bell" and "/workers" not in folder]
+            found += [f"{folder}/{name}" for name in names if "/workers" not in folder and "/idle" not in folder]
     return found
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from spoolfarm.config import load
 from spoolfarm.errors import SettingError, UnknownTask
 from spoolfarm.tasks import Task, registry
 from spoolfarm.tasks.echo import Echo
@@ -17,6 +18,12 @@ class Mine(Task):
     """A task of one's own."""
 
     lane = "simulate"
+
+
+class Needy(Task):
+    """A task that wants to know a setting."""
+
+    needs = ("FARM_TIMEOUT",)
 
 
 class Astray(Task):
@@ -82,6 +89,15 @@ def test_a_bad_path_harms_no_other_task() -> None:
     assert isinstance(found.get("echo"), Echo)
 
 
+def test_a_task_gets_the_settings_it_needs_and_no_others() -> None:
+    paths = {"needy": f"{__name__}:Needy", "mine": MINE}
+    found = Registry(paths, (), load({"FARM_TIMEOUT": "7"}).by_name())
+    assert found.get("needy").settings == {"FARM_TIMEOUT": 7.0}
+    assert found.get("mine").settings == {}
+    with pytest.raises(SettingError, match="task 'needy' needs the setting FARM_TIMEOUT, which there is not"):
+        Registry(paths).get("needy")
+
+
 def test_each_lane_has_its_tasks() -> None:
     found = Registry({"mine": MINE}, ["echo", "mine"])
     assert found.lane("general") == ["echo"]
@@ -104,7 +120,7 @@ def test_a_registry_imports_no_task_until_it_is_asked(monkeypatch: pytest.Monkey
 
 
 def test_every_built_in_task_describes_itself() -> None:
-    found = Registry()
+    found = Registry(settings=load().by_name())
     for name in BUILT_IN:
         shown = found.get(name).describe()
         assert shown["description"]

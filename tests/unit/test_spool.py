@@ -213,7 +213,8 @@ def test_a_job_that_cannot_be_taken_back_is_refused_with_a_warning(
 
 
 def test_a_job_is_queued_even_when_the_bell_is_broken(spool: Spool) -> None:
-    os.mkdir(f"{spool.root}/bell")
+    os.rmdir(f"{spool.root}/idle")
+    Path(spool.root, "idle").touch()
     job = new()
     spool.put(job)
     assert where(spool, job).startswith("queue/")
@@ -621,9 +622,25 @@ def test_a_job_is_given_up_after_as_many_attempts_as_allowed(limit: int, tree: T
     record = spool.results.get(job.id)
     assert record is not None
     assert (record["status"], record["code"], record["attempts"]) == ("failed", "worker_died", limit)
-    assert record["error"] == f"the worker died in every one of {limit} attempts: bang {limit}"
+    often = f"the worker died in every one of {limit} attempts" if limit > 1 else "the worker died"
+    assert record["error"] == f"{often}: bang {limit}"
     assert spool.dead.ids() == [job.id]
     assert spool.count().get("echo", 0) == 0
+
+
+def test_a_job_that_must_not_be_done_twice_is_given_up_after_one_attempt(tree: Tree, spool: Spool) -> None:
+    job = replace(new(), tries=1)
+    wid = tree.orphan(job)
+    spool.reclaim({wid: "bang"})
+    record = spool.results.get(job.id)
+    assert record is not None
+    assert (record["code"], record["attempts"], record["error"]) == ("worker_died", 1, "the worker died: bang")
+
+
+def test_a_job_may_not_be_tried_more_often_than_the_spool_allows(tree: Tree, spool: Spool) -> None:
+    job = replace(new(), tries=spool.max_attempts + 1)
+    spool.reclaim({tree.orphan(job, spool.max_attempts): "bang"})
+    assert spool.results.exists(job.id)
 
 
 def test_a_job_whose_result_is_there_is_not_run_again(tree: Tree, spool: Spool) -> None:

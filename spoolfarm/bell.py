@@ -1,0 +1,119 @@
+"""The bell: whoever puts a job wakes one idle worker that runs such jobs, and disturbs no other.
+
+Each worker has a token, an empty file. It lies
+
+    workers/<wid>.token       while the worker is busy
+    idle/<wid>                while it is idle
+    workers/<wid>.bell/rung   when somebody has rung for it: the worker watches this directory
+
+A worker that has nothing more to do puts its token into idle/ first, and then looks into the queue once more before it
+sleeps. Whoever puts a job does so first, and then moves a token out of idle/. So one of the two always sees the other,
+and of all who ring for one worker only one succeeds. A bell rung for a worker that died is passed on by whoever
+reclaims its jobs. All of this is a hint: idle workers also look by themselves every second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from spoolfarm import files
+from spoolfarm.watch import APPEARED, Watch
+
+
+class Bell:
+    """One worker's bell. Only its worker uses it."""
+
+    def __init__(self, root: str, wid: str) -> None:
+        self._busy, self._idle = f"{root}/workers/{wid}.token", f"{root}/idle/{wid}"
+        home = f"{root}/workers/{wid}.bell"
+        self._rung = f"{home}/rung"
+        os.mkdir(home, files.DIRECTORY_MODE)
+        files.write_new(self._busy, [])
+        self._watch = Watch(home, APPEARED)
+        #: Where the token is, as far as this worker knows.
+        self._token = self._busy
+
+    def lie_down(self) -> None:
+        """Let others ring from here on; look into the queue once more before you `wait`."""
+        if self._token != self._idle and _move(self._token, self._idle):
+            self._token = self._idle
+
+    def get_up(self) -> None:
+        """Be busy: whoever puts a job rings for somebody else."""
+        if self._token == self._idle:
+            self._token = self._busy if _move(self._idle, self._busy) else self._rung
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until somebody rings, `wake`, or the end of *seconds*."""
+        self._watch.wait(seconds)
+        if os.path.exists(self._rung):
+            self._token = self._rung
+
+    def wake(self) -> None:
+        """End the wait. A signal handler may call this."""
+        self._watch.wake()
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._watch.close()
+
+
+class Ringer:
+    """Rings for the workers of the spool at *root*."""
+
+    def __init__(self, root: str) -> None:
+        self._idle, self._workers = f"{root}/idle", f"{root}/workers"
+        files.make_directory(self._idle)
+        #: What each worker runs, read once in its life.
+        self._tasks: dict[str, frozenset[str]] = {}
+
+    def ring(self, task: str) -> None:
+        """Wake one idle worker that runs *task*; without one, those that are busy will look."""
+        try:
+            for wid in files.names(self._idle):
+                if task in self._runs(wid) and self._ring_for(wid):
+                    return
+        except OSError:
+            pass  # the job is queued all the same, and the workers look every second
+
+    def ring_all(self) -> None:
+        """Wake every idle worker."""
+        for wid in files.names(self._idle):
+            self._ring_for(wid)
+
+    def remove(self, wid: str) -> None:
+        """Remove the bell of a worker that ended; when it was rung and did not hear it, wake the others instead."""
+        home = f"{self._workers}/{wid}.bell"
+        files.remove(f"{self._idle}/{wid}")
+        unheard = files.remove(f"{home}/rung")
+        files.remove(f"{self._workers}/{wid}.token")
+        files.remove_empty(home)
+        self._tasks.pop(wid, None)
+        if unheard:
+            self.ring_all()
+
+    def _ring_for(self, wid: str) -> bool:
+        """False when another was first, or the worker has ended."""
+        return _move(f"{self._idle}/{wid}", f"{self._workers}/{wid}.bell/rung")
+
+    def _runs(self, wid: str) -> frozenset[str]:
+        tasks = self._tasks.get(wid)
+        if tasks is None:
+            try:
+                tasks = frozenset(json.loads(files.read(f"{self._workers}/{wid}.json"))["tasks"])
+            except FileNotFoundError:
+                return frozenset()  # it has ended
+            if len(self._tasks) >= 1000:
+                self._tasks.clear()  # workers come and go
+            self._tasks[wid] = tasks
+        return tasks
+
+
+def _move(token: str, place: str) -> bool:
+    """Move a token. False when it is not there, or the disk refuses: then it stays, and the worker looks by itself."""
+    try:
+        os.rename(token, place)
+    except OSError:
+        return False
+    return True

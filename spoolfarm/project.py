@@ -1,0 +1,180 @@
+"""The Flower project: its models, their training histories and the command of its simulation, with nothing loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spoolfarm import files
+from spoolfarm.errors import BadHistory, BadProject, NoHistory, NotConfigured, UnknownModel
+
+#: The settings that say where what lies.
+NEEDS = (
+    "FLOWER_PROJECT_DIR",
+    "FLOWER_START_SCRIPT",
+    "MODEL_WEIGHTS_SUBDIR",
+    "MODEL_DEFINITION_MODULE",
+    "HISTORY_SUBDIR",
+)
+#: Where simulations leave one folder each, and what is in it.
+RUNS, BEST, RECORD = "global_models", "best_model.pth", "result.json"
+#: The suffix of weights.
+WEIGHTS = ".pth"
+#: What a simulation adds to the name of the class that it trained.
+STAMP = re.compile(r"_\d{8}-\d{6}.*")
+#: The lists that a training history has.
+CURVES = ("rounds", "accuracies", "losses")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that can predict: its weights, and the JSON that may tell of its classes and its pictures."""
+
+    id: str
+    weights: str
+    about: str
+    #: Whether a simulation made it, and wrote the JSON with it.
+    is_run: bool
+
+    @property
+    def class_name(self) -> str:
+        """The name of its class, as far as case, `_` and `-` go."""
+        return plain(STAMP.sub("", self.id))
+
+
+def plain(name: str) -> str:
+    """*name* without what the names of a class and of its weights may differ in."""
+    return name.replace("_", "").replace("-", "").casefold()
+
+
+class Project:
+    """The directory that the settings name."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.root = os.path.normpath(settings["FLOWER_PROJECT_DIR"])
+        self.runs = os.path.join(self.root, RUNS)
+        self.module: str = settings["MODEL_DEFINITION_MODULE"]
+        self._script: tuple[str, ...] = settings["FLOWER_START_SCRIPT"]
+        self._weights = os.path.join(self.root, settings["MODEL_WEIGHTS_SUBDIR"])
+        history: str = settings["HISTORY_SUBDIR"]
+        self._histories = os.path.join(self.root, history) if history else None
+
+    # Models.
+
+    def models(self) -> list[Model]:
+        """Every model: the weights by name, then what simulations left, the newest first. Raises BadProject."""
+        try:
+            names = sorted(os.listdir(self._weights))
+        except OSError as error:
+            raise BadProject(
+                f"the models cannot be listed ({error.strerror}); see FLOWER_PROJECT_DIR and MODEL_WEIGHTS_SUBDIR"
+            ) from error
+        ids = [name.removesuffix(WEIGHTS) for name in names if name.endswith(WEIGHTS)]
+        runs = sorted(files.names(self.runs), key=lambda name: (STAMP.findall(name) or [""], name), reverse=True)
+        found = (self._find(model_id) for model_id in dict.fromkeys([*ids, *runs]))
+        return [model for model in found if model is not None]
+
+    def model(self, model_id: str) -> Model:
+        """The model of that id. Raises UnknownModel."""
+        found = self._find(model_id)
+        if found is None:
+            raise UnknownModel(f"no model is called {model_id!r}; GET /api/models/ lists them")
+        return found
+
+    def has_model(self, model_id: str) -> bool:
+        """Whether there is a model of that id."""
+        return self._find(model_id) is not None
+
+    def _find(self, model_id: str) -> Model | None:
+        if not is_name(model_id):
+            return None
+        saved = os.path.join(self._weights, model_id + WEIGHTS)
+        if os.path.isfile(saved):
+            return Model(model_id, saved, os.path.join(self._histories or self._weights, f"{model_id}.json"), False)
+        folder = os.path.join(self.runs, model_id)
+        best = os.path.join(folder, BEST)
+        return Model(model_id, best, os.path.join(folder, RECORD), True) if os.path.isfile(best) else None
+
+    # Histories.
+
+    def history(self, model_id: str) -> dict[str, Any]:
+        """The training history of a model. Raises NotConfigured, NoHistory or BadHistory."""
+        if self._histories is None:
+            raise NotConfigured("there are no training histories: HISTORY_SUBDIR is empty")
+        places = [(self._histories, f"{model_id}.json"), (self.runs, model_id, RECORD)] if is_name(model_id) else []
+        for place in places:
+            try:
+                return _curves(read_json(os.path.join(*place)), model_id)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise BadHistory(f"the history of {model_id!r} cannot be read: {error.strerror}") from error
+            except ValueError as error:
+                raise BadHistory(f"the history of {model_id!r} is not JSON: {error}") from error
+        raise NoHistory(f"there is no training history of {model_id!r}")
+
+    # Simulations.
+
+    def command(self, params: Mapping[str, Any]) -> list[str]:
+        """The command that simulates with *params*, to be run in the project's directory. Raises BadProject."""
+        if not os.path.isdir(self.root):
+            raise BadProject("FLOWER_PROJECT_DIR is no directory")
+        first, *rest = self._script
+        if os.path.isfile(os.path.join(self.root, first)):
+            start = [sys.executable, first] if first.endswith(".py") else [os.path.join(self.root, first)]
+        elif first.endswith(".py") or not shutil.which(first):
+            raise BadProject("FLOWER_START_SCRIPT is neither in the project nor a command")
+        else:
+            start = [first]
+        given = (text for name, value in params.items() for text in (f"--{name}", argument(value)))
+        return [*start, *rest, *given]
+
+
+def is_name(text: str) -> bool:
+    """Whether *text* may be the name of a file, and leads nowhere else."""
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return 0 < length < 250 and text[0] != "." and "/" not in text and "\0" not in text
+
+
+def argument(value: Any) -> str:
+    """A parameter as the script's argument."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def read_json(path: str) -> Any:
+    """What the JSON file at *path* says; numbers that JSON does not have are None. Raises OSError or ValueError."""
+    try:
+        with open(path, "rb") as file:
+            return json.loads(file.read(), parse_constant=lambda _: None)
+    except RecursionError as error:
+        raise ValueError("it nests too deep") from error
+
+
+def _curves(found: Any, model_id: str) -> dict[str, Any]:
+    """The curves in *found* and what else is told of the whole training. Raises BadHistory."""
+    if not isinstance(found, dict):
+        raise BadHistory(f"the history of {model_id!r} is no JSON object")
+    for name in CURVES:
+        if not isinstance(found.get(name), list) or not all(map(_is_number, found[name])):
+            raise BadHistory(f"the history of {model_id!r} lacks the list of numbers {name!r}")
+    if len({len(found[name]) for name in CURVES}) > 1:
+        raise BadHistory(f"the history of {model_id!r} has lists of different lengths")
+    more = ("total_training_time", "test_accuracy", "best_round", "status", "model")
+    told = {name: found[name] for name in more if isinstance(found.get(name), (str, int, float))}
+    return {**{name: found[name] for name in CURVES}, **told}
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value))

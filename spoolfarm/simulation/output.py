@@ -1,0 +1,81 @@
+"""The output of a simulation: bytes from a pipe become lines, as they come, and never more than a log can hold."""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from collections.abc import Callable
+
+#: Letters of one line at most; a longer one is told in pieces.
+LONGEST = 8192
+#: Seconds after which the beginning of a line is told though its end has not come: a question, or a progress bar.
+PATIENCE = 0.5
+#: Bytes that a log holds of one simulation; each line counts LINE more.
+LOG, LINE = 16 * 2**20, 64
+#: How many of the lines beyond that are told all the same, the last ones.
+TAIL = 100
+
+
+class Lines:
+    """Cuts what is printed into lines. Of a line that was overwritten (by a carriage return) the last state counts."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._rest = ""
+        self._since = 0.0
+
+    def feed(self, data: bytes, now: float) -> list[str]:
+        """The lines that *data* completes, and what has waited for its end too long."""
+        if data:
+            if not self._rest:
+                self._since = now
+            *whole, self._rest = (self._rest + self._decoder.decode(data)).split("\n")
+            if whole:
+                self._since = now
+            found = [piece for line in whole for piece in _pieces(line)]
+        else:
+            found = []
+        if self._rest and (len(self._rest) > LONGEST or now - self._since >= PATIENCE):
+            found += _pieces(self._rest)
+            self._rest = ""
+        return found
+
+    def end(self) -> list[str]:
+        """What is left when no more will come."""
+        rest = self._rest + self._decoder.decode(b"", final=True)
+        self._rest = ""
+        return _pieces(rest) if rest else []
+
+
+def _pieces(line: str) -> list[str]:
+    if "\r" in line:
+        line = next((state for state in reversed(line.split("\r")) if state), "")
+    return [line[at : at + LONGEST] for at in range(0, len(line), LONGEST)] or [""]
+
+
+class Log:
+    """Passes lines on to *write* until the log is full; of the rest the last ones are told at the end."""
+
+    def __init__(self, write: Callable[[str], None], room: int = LOG) -> None:
+        self._write = write
+        self._room = room
+        self._left_out = 0
+        self._tail: deque[str] = deque(maxlen=TAIL)
+
+    def add(self, line: str) -> None:
+        """Tell *line*, or keep it for the end."""
+        if self._left_out == 0:
+            self._room -= len(line.encode(errors="replace")) + LINE
+            if self._room >= 0:
+                self._write(line)
+                return
+            self._write("[the log is full; of what follows only the last lines will be told, at the end]")
+        self._left_out += 1
+        self._tail.append(line)
+
+    def close(self) -> None:
+        """Tell the last lines that found no room."""
+        if self._left_out > len(self._tail):
+            self._write(f"[{self._left_out - len(self._tail)} lines are left out]")
+        for line in self._tail:
+            self._write(line)

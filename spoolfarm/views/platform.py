@@ -1,0 +1,50 @@
+"""`/api/`: the Flower project's models, what they say of a picture, and how they were trained."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spoolfarm import images
+from spoolfarm.errors import InvalidRequest, UnsupportedMedia
+from spoolfarm.views import answer, farm, project
+from spoolfarm.views.body import read_json
+
+blueprint = Blueprint("platform", __name__, url_prefix="/api")
+
+
+class PredictBody(BaseModel):
+    """Which model, and the picture in base64."""
+
+    model_config = ConfigDict(strict=True)
+
+    model_id: str
+    image_data: str
+
+
+@blueprint.get("/models/", strict_slashes=False)
+def models() -> Response:
+    """Every model that can predict."""
+    return answer({"models": [{"id": each.id, "name": each.id, "description": ""} for each in project().models()]})
+
+
+@blueprint.post("/predict/", strict_slashes=False)
+def predict() -> Response:
+    """How likely each class is, the likeliest first. Whatever is wrong with the request is a 400."""
+    try:
+        body = PredictBody.model_validate(read_json())
+        project().model(body.model_id)
+        picture = images.from_base64(body.image_data, "image_data")
+        job = farm().job("classify", [picture], {"model": body.model_id}, field="image_data")
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except UnsupportedMedia as error:
+        raise InvalidRequest(str(error)) from error
+    return answer({"predictions": farm().run(job)["predictions"]})
+
+
+@blueprint.get("/models/<model_id>/training_history/", strict_slashes=False)
+def training_history(model_id: str) -> Response:
+    """The accuracies and losses of each round."""
+    return answer(project().history(model_id))
