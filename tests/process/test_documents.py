@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ Run = Callable[..., RunningFarm]
 SHORT = (1000, 250)
 
 
-@pytest.fixture
-def farm(run: Run) -> RunningFarm:
-    return run(FARM_ENABLE="ocr,document", FARM_SIMULATIONS=0).start()
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    made = RunningFarm(tmp_path_factory.mktemp("documents"), FARM_ENABLE="ocr,document", FARM_SIMULATIONS=0)
+    yield made.start()
+    made.stop()
 
 
 def ended(job: FarmJob, seconds: float = 100) -> dict[str, Any]:
@@ -39,9 +41,9 @@ def text_of(pdf: bytes, path: Path) -> list[str]:
     return found.split("\f")[:-1]
 
 
-def stray(farm: RunningFarm, *jobs: FarmJob) -> list[str]:
-    """What is left on the disk of jobs other than *jobs*."""
-    known = {job.id for job in jobs}
+def stray(farm: RunningFarm) -> list[str]:
+    """What is left on the disk of jobs other than documents."""
+    known = {record["id"] for record in farm.farm.jobs(task="document")}
     ids = {path.name.partition(".")[0] for path in Path(farm.given["FARM_RESULTS_DIR"]).iterdir()}
     spool = Path(farm.given["FARM_SPOOL_DIR"])
     for folder in ("queue", "active", "dead", "parts"):
@@ -76,7 +78,7 @@ def test_a_book_of_forty_pages_becomes_one_searchable_pdf(farm: RunningFarm, tmp
         for page, scan in zip(made.pages, book.scans, strict=True):
             if scan is not None:
                 assert page.obj.Resources.XObject.Scan.read_raw_bytes() == scan
-    assert stray(farm, job) == []
+    assert stray(farm) == []
 
 
 def coordinator(farm: RunningFarm) -> int:
@@ -110,7 +112,7 @@ def test_a_document_whose_worker_is_killed_goes_on_and_repeats_no_page(farm: Run
         assert record is None or now is None or now["finished"] == record["finished"]
     assert ended(job)["status"] == "succeeded"
     whole(job, book, tmp_path)
-    assert stray(farm, job) == []
+    assert stray(farm) == []
 
 
 def test_a_page_whose_worker_is_killed_is_read_again(farm: RunningFarm, tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_a_page_whose_worker_is_killed_is_read_again(farm: RunningFarm, tmp_path
     assert ended(job)["status"] == "succeeded"
     assert job.record()["attempts"] == 1
     whole(job, book, tmp_path)
-    assert stray(farm, job) == []
+    assert stray(farm) == []
 
 
 def test_a_document_survives_the_farm_and_no_page_is_done_twice(farm: RunningFarm, tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_a_document_survives_the_farm_and_no_page_is_done_twice(farm: RunningFar
     farm.start()
     assert ended(job)["attempts"] == 1
     whole(job, book, tmp_path)
-    assert stray(farm, job) == []
+    assert stray(farm) == []
 
 
 def test_a_cancelled_document_takes_its_pages_with_it(farm: RunningFarm) -> None:
@@ -145,7 +147,7 @@ def test_a_cancelled_document_takes_its_pages_with_it(farm: RunningFarm) -> None
     until(lambda: pages_done(job) >= 1)
     assert job.cancel()
     assert ended(job)["status"] == "cancelled"
-    until(lambda: stray(farm, job) == [], what="the pages to go")
+    until(lambda: stray(farm) == [], what="the pages to go")
 
 
 def test_the_pages_of_a_document_that_is_given_up_go_too(run: Run) -> None:
@@ -155,7 +157,7 @@ def test_the_pages_of_a_document_that_is_given_up_go_too(run: Run) -> None:
     os.kill(coordinator(farm), signal.SIGKILL)
     record = ended(job)
     assert (record["status"], record["code"]) == ("failed", "worker_died")
-    until(lambda: farm.farm.sweep() or stray(farm, job) == [], what="the pages to go")
+    until(lambda: farm.farm.sweep() or stray(farm) == [], what="the pages to go")
 
 
 def test_a_page_that_kills_every_worker_is_missing_and_the_others_are_there(run: Run, tmp_path: Path) -> None:
@@ -177,4 +179,4 @@ def test_a_page_that_kills_every_worker_is_missing_and_the_others_are_there(run:
     assert first["lines"] == third["lines"] == 1
     assert record["result"]["text"] == "read\n\f\n\fread"
     assert [text.strip() for text in text_of(job.file("document.pdf"), tmp_path / "out")] == ["read", "poison", "read"]
-    until(lambda: stray(farm, job) == [], what="the dead page to go")
+    until(lambda: stray(farm) == [], what="the dead page to go")
