@@ -19,6 +19,7 @@ from spoolfarm.errors import (
     UnsupportedMedia,
     WaitTimeout,
 )
+from spoolfarm.flight import Flight
 from spoolfarm.job import FIRST, LAST, NORMAL, Job, State
 from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
@@ -124,34 +125,25 @@ class Farm:
         """
         source = iter(items)
         left = True
-        waiting: dict[str, Item] = {}
-        watch = self.results.watch()
-        try:
-            while left or waiting:
-                while left and len(waiting) < in_flight:
+        with Flight[Item](self) as flight:
+            while left or len(flight):
+                while left and len(flight) < in_flight:
                     try:
                         item = next(source)
                     except StopIteration:
                         left = False
                         break
                     job = self.job(task, _bytes_of(item), params, priority=priority)  # type: ignore[arg-type]
-                    self._put_when_room(job)
-                    waiting[job.id] = item
-                if not waiting:
+                    _put_when_room(flight, job, item)
+                if not len(flight):
                     break
-                for record in self.results.arrived(watch, waiting):
-                    self.results.collect(record["id"])
-                    item = waiting.pop(record["id"])
+                for item, record in flight.landed():
                     try:
                         yield item, outcome(record)
                     except JobFailed as error:
                         if not return_exceptions:
                             raise
                         yield item, error
-        finally:
-            watch.close()
-            for job_id in waiting:
-                self.forget(job_id)
 
     def job(
         self,
@@ -266,14 +258,6 @@ class Farm:
             self.spool.put(job)
         except (TypeError, ValueError) as error:
             raise InvalidParams(f"params: hold something that JSON in UTF-8 cannot say: {error}") from error
-
-    def _put_when_room(self, job: Job) -> None:
-        while True:
-            try:
-                self.put(job)
-                return
-            except SpoolFull:
-                time.sleep(FULL_RETRY)
 
     # Ask.
 
@@ -402,3 +386,12 @@ class Farm:
 
 def _bytes_of(picture: Picture | None) -> list[bytes]:
     return [] if picture is None else [images.encoded(picture)]
+
+
+def _put_when_room(flight: Flight[Item], job: Job, item: Item) -> None:
+    while True:
+        try:
+            flight.put(job, item)
+            return
+        except SpoolFull:
+            time.sleep(FULL_RETRY)

@@ -18,16 +18,17 @@ DIRECTORY_MODE = 0o700
 FIRST_READ, NEXT_READ = 32768, 2**20
 
 
-def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False) -> None:
+def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Create the file *path* from *buffers*, and with *sync* force it to the disk; on any error it is gone again.
 
     A failed sync is never tried again on the same file: the kernel may have dropped the pages it could not write, and
     a second sync would then report success (PostgreSQL, 2018).
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         try:
-            _write_all(descriptor, buffers)
+            for buffer in buffers:
+                write_all(descriptor, buffer)
             if sync:
                 os.fsync(descriptor)
         finally:
@@ -37,11 +38,11 @@ def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False) -> Non
         raise
 
 
-def _write_all(descriptor: int, buffers: Sequence[bytes]) -> None:
-    for buffer in buffers:
-        rest = memoryview(buffer)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+def write_all(descriptor: int, buffer: bytes) -> None:
+    """Write the whole of *buffer*."""
+    rest = memoryview(buffer)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def read(path: str) -> bytes:
@@ -66,10 +67,10 @@ def read_line(path: str) -> bytes:
         os.close(descriptor)
 
 
-def write_atomic(path: str, data: bytes, *, sync: bool = False) -> None:
+def write_atomic(path: str, data: bytes, *, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Put *data* at *path*, replacing what was there in one step; with *sync*, also when the power goes."""
     temporary = f"{path}.{os.urandom(4).hex()}.tmp"
-    write_new(temporary, [data], sync=sync)
+    write_new(temporary, [data], sync=sync, mode=mode)
     try:
         os.rename(temporary, path)
     except BaseException:

@@ -24,6 +24,7 @@ from spoolfarm.lanes import GENERAL
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.parts import Parts
 from spoolfarm.queue import bucket
+from spoolfarm.tally import Tally
 from spoolfarm.tasks import Answer, Limits, Part, Stopping
 from spoolfarm.watch import RESCAN
 
@@ -111,6 +112,8 @@ class Worker:
         self._full = full
         self._stopping = False
         self._done = 0
+        self._tally = Tally()
+        self._about = {"pid": os.getpid(), "tasks": list(tasks)}
         self._parent = os.getppid()
         self._bell: Bell | None = None
 
@@ -126,7 +129,7 @@ class Worker:
         bell = self._bell = Bell(self._spool.root, wid)
         self._executor.setup()
         process.calm_collector()
-        lease.announce({"pid": os.getpid(), "tasks": list(self._tasks)})
+        lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
@@ -143,6 +146,8 @@ class Worker:
                 bell.get_up()
                 self._run(batch)
             lease.drop_suspects()
+            if self._tally.due:
+                self._tell(lease)
             if not batch and resting:
                 bell.wait(RESCAN)
         self._bell = None
@@ -156,7 +161,8 @@ class Worker:
             if isinstance(outcome, Stopping):
                 self._give_back(claim)
                 continue
-            self._finish(claim, _result(claim, outcome))
+            self._finish(claim, result := _result(claim, outcome))
+            self._tally.count(claim.job.task, failed=result.status is State.FAILED)
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
                 self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
         context.close(ended=not any(isinstance(outcome, Stopping) for outcome in outcomes))
@@ -167,6 +173,13 @@ class Worker:
         job = claim.job
         self._spool.release(claim.path, bucket(self._spool.queue, job.task, job.priority, job.id))
         self._spool.ringer.ring(job.task)
+
+    def _tell(self, lease: Lease) -> None:
+        """Let others see what this worker does."""
+        try:
+            lease.announce({**self._about, "done": self._tally.tell()})
+        except OSError as error:
+            log.warning("cannot tell what was done: %s", error)  # no figure is worth a worker
 
     def _finish(self, claim: Claim, result: Result) -> None:
         """Publish; when the disk does not take it, hold on to the job and try again until it does or we are stopped."""
