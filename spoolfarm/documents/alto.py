@@ -1,4 +1,7 @@
-"""ALTO 4: pages as the XML of libraries and archives. https://www.loc.gov/standards/alto/"""
+"""ALTO 4: pages as the XML of libraries and archives.
+
+https://www.loc.gov/standards/alto/
+"""
 
 from __future__ import annotations
 

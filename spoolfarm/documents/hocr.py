@@ -1,4 +1,7 @@
-"""hOCR: pages as XHTML with the places of words in its `title` attributes. http://kba.github.io/hocr-spec/1.2/"""
+"""hOCR: pages as XHTML with the places of words in its `title` attributes.
+
+http://kba.github.io/hocr-spec/1.2/
+"""
 
 from __future__ import annotations
 

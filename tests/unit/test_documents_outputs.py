@@ -87,7 +87,7 @@ NASTY = record(
     line("第二行 with\ttab", Box(150, 90, 240, 30, 0), "第二行", "with", "tab"),
     line("control\x01 and half \ud800", Box(150, 130, 240, 30, 0.8)),
     line("off the page", Box(590, 395, 200, 30, -2)),
-    line("downwards", Box(550, 150, 140, 30, 90)),
+    line("downwards", Box(550, 220, 60, 30, 90)),
     line("over", Box(300, 300, 90, 30, 180)),
 )
 UNREAD = {"error": "damaged", "code": "broken_image"}

@@ -185,12 +185,12 @@ def test_a_line_longer_than_any_text_does_not_eat_memory(reader: Reader) -> None
 def test_the_answer_has_exactly_the_promised_shape(ocr: Ocr) -> None:
     [answer] = run(ocr, NOTE.jpeg())
     assert json.loads(json.dumps(answer)) == answer
-    assert list(answer) == ["text", "width", "height", "rotation", "lines", "ms"]
+    assert list(answer) == ["text", "width", "height", "rotation", "paragraphs", "lines", "ms"]
     assert letters(answer["text"]) == letters(NOTE.text)
     assert (answer["width"], answer["height"], answer["rotation"]) == (520, 260, 0)
     assert list(answer["ms"]) == ["decode", "detect", "recognise"]
     line = answer["lines"][0]
-    assert list(line) == ["name", "text", "score", "det_score", "box", "poly", "block", "row"]
+    assert list(line) == ["name", "text", "score", "det_score", "box", "poly", "block", "row", "words"]
     assert list(line["box"]) == ["cx", "cy", "w", "h", "angle"]
     assert [line["name"] for line in answer["lines"]] == [str(number) for number in range(len(answer["lines"]))]
     assert 0.5 < line["score"] <= 1
