@@ -17,7 +17,7 @@ from spoolfarm import config, files
 from spoolfarm.crew import Crew
 from spoolfarm.errors import FarmError
 from spoolfarm.farm import Farm
-from spoolfarm.lanes import GENERAL, LANES
+from spoolfarm.lanes import DOCUMENT, GENERAL, LANES
 
 #: What the directories of such farms are called, among all the others for temporary files.
 PREFIX = "spoolfarm-batch-"
@@ -52,6 +52,8 @@ class OwnFarm:
         self.farm = Farm(settings=own_settings)
         self._task, self._lane = task, self.farm.tasks.get(task).lane
         self._workers = {self._lane: max(1, LANES[self._lane].count(own_settings)), GENERAL: workers}
+        if self.farm.tasks.get(task).pdf and self.farm.tasks.lane(DOCUMENT):
+            self._workers[DOCUMENT] = max(1, own_settings.documents)
         self._crew = Crew(self.farm.spool, own_settings, self._tasks, self._selector)
         self._look_due = 0.0
         self._waiting = ""
