@@ -12,7 +12,7 @@ from typing import Any
 import pikepdf
 import pytest
 
-from benchmarks import books
+from benchmarks import books, pages
 from spoolfarm.farm import FarmJob
 from tests.running import RunningFarm, until
 
@@ -69,8 +69,8 @@ def test_a_book_of_forty_pages_becomes_one_searchable_pdf(farm: RunningFarm, tmp
     pdf = job.file("document.pdf")
     found = text_of(pdf, tmp_path / "out.pdf")
     wrong = sum(books.errors(one, other) for one, other in zip(found, book.texts, strict=True))
-    assert wrong < 0.01 * sum(len(books.letters(text)) for text in book.texts)
-    assert [books.letters(text) for text in result["text"].split("\f")] == [books.letters(text) for text in found]
+    assert wrong < 0.01 * sum(len(pages.letters(text)) for text in book.texts)
+    assert [pages.letters(text) for text in result["text"].split("\f")] == [pages.letters(text) for text in found]
     checked = subprocess.run(["qpdf", "--check", tmp_path / "out.pdf"], capture_output=True, text=True)
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "No syntax or stream encoding errors" in checked.stdout
