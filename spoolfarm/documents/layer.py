@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
+from statistics import median, median_low
 from typing import Any
 
 from spoolfarm.documents.font import DESCENT, EM, Font
@@ -41,7 +41,7 @@ def _sizes(lines: Sequence[Mapping[str, Any]]) -> list[float]:
         height = line["box"]["h"]
         near = [other["box"]["h"] for other in lines if height / ALIKE <= other["box"]["h"] <= height * ALIKE]
         sizes.append(median(near))
-    common = median(sizes) if sizes else 0
+    common = median_low(sizes) if sizes else 0
     return [common if common / ALIKE <= size <= common * ALIKE else size for size in sizes]
 
 
