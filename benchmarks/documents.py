@@ -165,9 +165,9 @@ def memory(lengths: Sequence[int]) -> tuple[dict[str, Any], list[Target]]:
     print_table(["pages", "documents' worker, MB", "largest reader, MB", "the PDF, MB"], rows)
     short, long = held[lengths[0]], held[lengths[-1]]
     pages_more = lengths[-1] - lengths[0]
-    grown = 1024 * ((long[0] - long[2]) - (short[0] - short[2])) / pages_more
+    grown = 1024 * ((long[0] - 2 * long[2]) - (short[0] - 2 * short[2])) / pages_more
     return {str(count): row for count, row in held.items()}, [
-        Target("KB that a page costs the documents' worker, beyond the file itself", grown, 200),
+        Target("KB that a page costs the documents' worker, beyond twice the file", grown, 50),
         Target("a reader's memory after the longest book to that after the shortest", long[1] / short[1], 1.25),
     ]
 

@@ -168,7 +168,8 @@ class Farm:
             for index, picture in enumerate(pictures):
                 if known.pdf and images.is_pdf(picture):
                     continue
-                images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
+                name = field if len(pictures) == 1 else f"{field}[{index}]"
+                images.check(picture, name, self.settings.max_pixels, pdf=known.pdf)
         return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
 
     def put(self, job: Job, *, key: str | None = None) -> FarmJob:

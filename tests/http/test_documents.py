@@ -12,6 +12,7 @@ from typing import Any
 import pikepdf
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 
 from benchmarks import books
 from spoolfarm.client import Client
@@ -92,6 +93,7 @@ def test_the_client_takes_a_pdf_and_fetches_what_becomes_of_it(farm: RunningFarm
         (drawn(), {"password": 5}, 422, "invalid_params", "params.password"),
         (drawn(), {"pages": "x"}, 422, "invalid_params", "params.pages"),
         (drawn(), {"outputs": ["docx"]}, 422, "invalid_params", "params.outputs"),
+        (b"neither picture nor document", {}, 415, "unsupported_media", "PDF"),
         (drawn(), {"dpi": 5}, 422, "invalid_params", "params.dpi"),
     ],
 )
@@ -119,6 +121,19 @@ def test_a_picture_may_have_files_made_of_it_too(farm: RunningFarm) -> None:
     status, record = farm.post("/v1/jobs", body, Prefer="wait=60")
     assert (status, record["task"], record["files"]) == (200, "ocr", ["document.pdf"])
     assert record["result"]["text"] == "Hello there"
+
+
+def test_a_tiff_of_many_pages_becomes_a_pdf_of_its_pictures(farm: RunningFarm) -> None:
+    pages = [Image.open(io.BytesIO(pictures.page([word]))).convert("L") for word in ("First", "Second", "Third")]
+    file = io.BytesIO()
+    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    body = {"task": "document", "image": base64.b64encode(file.getvalue()).decode(), "params": {"pages": "1,3"}}
+    status, record = farm.post("/v1/jobs", body, Prefer="wait=60")
+    assert (status, record["result"]["text"], record["result"]["page_count"]) == (200, "First\n\fThird", 3)
+    job = farm.farm.results.file(record["id"], "document.pdf")
+    with pikepdf.open(job) as pdf:
+        shown = [pikepdf.PdfImage(page.obj.Resources.XObject.Picture).as_pil_image() for page in pdf.pages]
+    assert [image.tobytes() for image in shown] == [pages[0].tobytes(), pages[2].tobytes()]
 
 
 def test_the_front_refuses_a_pdf_for_other_tasks_and_without_documents(make: Make) -> None:
