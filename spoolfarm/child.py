@@ -28,7 +28,8 @@ class Child:
     ) -> None:
         self.name = name
         self._command = list(command)
-        self._environment = dict(environment)
+        #: What it is started with next time.
+        self.environment = dict(environment)
         self._selector = selector
         self._process: subprocess.Popen[bytes] | None = None
         #: How often it failed to start since it last did.
@@ -47,7 +48,7 @@ class Child:
         """Start the command with *extra* arguments."""
         self._process = subprocess.Popen(
             [*self._command, *extra],
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

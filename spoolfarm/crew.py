@@ -34,11 +34,9 @@ class WorkerChild(Child):
         self, number: int, lane: str, tasks: Sequence[str], settings: config.Settings, selector: selectors.BaseSelector
     ) -> None:
         threads = settings.threads or max(1, config.cores() // max(1, settings.workers))
-        environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
+        environment = without_secrets(settings)
         if lane != "simulate" or settings.threads:  # a simulation gets what it would get without the farm
             environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
-        for secret in SECRETS:
-            environment.pop(secret, None)
         command = [*front_door("worker"), "--tasks", ",".join(tasks)]
         super().__init__(f"worker {number}", command, environment, selector)
         self.lane = lane
@@ -216,6 +214,12 @@ def start(child: Child, *extra: str) -> None:
         log.error("%s cannot be started: %s; trying again in %.1f s", child.name, error, wait)
         return
     child.due = time.monotonic()
+
+
+def without_secrets(settings: config.Settings) -> dict[str, str]:
+    """The environment of a child that speaks to nobody."""
+    environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
+    return {name: value for name, value in environment.items() if name not in SECRETS}
 
 
 def front_door(name: str) -> list[str]:

@@ -6,8 +6,10 @@ import errno
 import functools
 import os
 import shutil
+import stat
 import threading
 import time
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 
@@ -96,6 +98,41 @@ def publish(temporary: str, path: str) -> bool:
     finally:
         os.unlink(temporary)
     return True
+
+
+def relocate(path: str, target: str, folder: int | None = None) -> None:
+    """Move *path*, in the open directory *folder* if given, to *target*, replacing what was there.
+
+    What is no file is renamed as well. To another file system a file is copied first, a link is made anew, and what
+    holds no data, such as a FIFO, only goes; it is whole there the moment it is visible, and goes here last.
+    """
+    try:
+        os.rename(path, target, src_dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        kind = stat.S_IFMT(os.stat(path, dir_fd=folder, follow_symlinks=False).st_mode)
+        temporary = os.path.join(os.path.dirname(target), f".{zlib.crc32(os.fsencode(target)):08x}.moving")
+        remove(temporary)  # a crash left it
+        if kind == stat.S_IFREG:
+            _copy(path, temporary, folder)
+        elif kind == stat.S_IFLNK:
+            os.symlink(os.readlink(path, dir_fd=folder), temporary)
+        if kind in (stat.S_IFREG, stat.S_IFLNK):
+            os.rename(temporary, target)
+        os.unlink(path, dir_fd=folder)
+
+
+def _copy(path: str, target: str, folder: int | None) -> None:
+    """Copy a file with its permissions and times, and force it to the disk."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open(os.open(path, flags, dir_fd=folder), "rb") as source, open(target, "xb") as copy:
+        shutil.copyfileobj(source, copy, NEXT_READ)
+        copy.flush()
+        found = os.fstat(source.fileno())
+        os.fchmod(copy.fileno(), stat.S_IMODE(found.st_mode))
+        os.utime(copy.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
+        os.fsync(copy.fileno())
 
 
 def remove(path: str) -> bool:

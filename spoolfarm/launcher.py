@@ -1,4 +1,4 @@
-"""The launcher: the supervisor of one front and a crew of workers. It starts them, obeys signals, and stops them."""
+"""The launcher: the supervisor of the front, the hot folder and a crew of workers. It starts, obeys and stops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from spoolfarm import config, files
 from spoolfarm.child import Child
-from spoolfarm.crew import Crew, front_door, start
+from spoolfarm.crew import Crew, front_door, start, without_secrets
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm import Farm
 from spoolfarm.lanes import GENERAL, LANES
@@ -28,8 +28,8 @@ log = logging.getLogger("launcher")
 TICK = 1.0
 #: Seconds between two sweeps of what is past its time.
 SWEEP = 60.0
-#: Seconds that the front lives at least; one that ends sooner could not start.
-FRONT_BOOT = 3.0
+#: Seconds that the front and the hot folder live at least; one that ends sooner could not start.
+BOOT = 3.0
 
 
 class Launcher:
@@ -44,6 +44,8 @@ class Launcher:
         self._selector = selectors.DefaultSelector()
         environment = {**os.environ, **settings.environment()}
         self._front = Child("front", front_door("server"), environment, self._selector)
+        hot_folder = without_secrets(settings)
+        self._hot_folder = Child("hot folder", front_door("hotfolder"), hot_folder, self._selector)
         self._crew = Crew(self._spool, settings, self._farm.tasks.lane, self._selector)
         self._look_due = self._sweep_due = 0.0
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
@@ -54,7 +56,7 @@ class Launcher:
         self._be_alone()
         check_addresses(self._settings.bind)
         self._listen()
-        self._start_front()
+        self._start_services()
         for lane, number in wanted(self._settings).items():
             self._crew.scale(lane, number)
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
@@ -125,7 +127,7 @@ class Launcher:
         if now < self._look_due and not self._ending:
             return
         self._look_due = now + TICK
-        self._reap_front()
+        self._reap_services()
         self._crew.look(ending=bool(self._ending))
         if self._ending:
             self._end(now)
@@ -136,16 +138,26 @@ class Launcher:
                 self._farm.sweep()
             except OSError as error:
                 log.error("the spool cannot be swept: %s", error)  # a full disk, perhaps; the next sweep tries again
-        if self._front.pid is None and now >= self._front.due:
-            self._start_front()
+        self._start_services()
 
-    def _reap_front(self) -> None:
-        if (ended := self._front.reap()) is not None and not self._ending:
-            wait = self._front.plan_restart(failed=time.monotonic() - self._front.due < FRONT_BOOT)
-            log.error("the front ended (%s); starting it again in %.1f s", ended, wait)
+    @property
+    def _services(self) -> tuple[Child, Child]:
+        """The children of which there is one each."""
+        return self._front, self._hot_folder
 
-    def _start_front(self) -> None:
-        start(self._front, "--launcher", str(os.getpid()))
+    def _reap_services(self) -> None:
+        for service in self._services:
+            ended = service.reap()
+            if ended == "exit status 0" and service is self._hot_folder:
+                service.plan_restart(failed=False)  # a reload asked it to
+            elif ended is not None and not self._ending:
+                wait = service.plan_restart(failed=time.monotonic() - service.due < BOOT)
+                log.error("the %s ended (%s); starting it again in %.1f s", service.name, ended, wait)
+
+    def _start_services(self) -> None:
+        for service in self._services:
+            if service.pid is None and time.monotonic() >= service.due:
+                start(service, "--launcher", str(os.getpid()))
 
     def _reload(self) -> None:
         """Read the settings again, replace the workers one by one, and have the front start anew."""
@@ -157,6 +169,8 @@ class Launcher:
         log.info("reloading")
         self._crew.renew(self._settings, wanted(self._settings))
         self._front.signal(signal.SIGHUP)
+        self._hot_folder.environment = without_secrets(self._settings)
+        self._hot_folder.signal(signal.SIGTERM)
 
     # End.
 
@@ -164,23 +178,25 @@ class Launcher:
         """Begin to stop: the front takes no more requests, and those that wait are still answered."""
         log.info("stopping; running jobs get %g s", self._settings.grace)
         self._ending = time.monotonic() + max(self._settings.grace, 0.001)
-        self._front.signal(signal.SIGTERM)
+        for service in self._services:
+            service.signal(signal.SIGTERM)
 
     def _end(self, now: float) -> None:
         """One step of stopping: once the front is gone, or too slow, the workers end after their running job."""
         if now >= self._ending:
-            self._front.kill()
+            for service in self._services:
+                service.kill()
             self._crew.kill()
-        elif self._front.pid is None:
+        elif not any(service.pid for service in self._services):
             self._crew.retire()
 
     def _ended(self) -> bool:
-        return bool(self._ending) and self._front.pid is None and not self._crew.workers
+        return bool(self._ending) and not self._crew.workers and not any(service.pid for service in self._services)
 
     def _pause(self) -> float:
         """Seconds until there is something to do if nothing happens."""
         now = time.monotonic()
-        due = [child.due for child in (self._front, *self._crew.workers) if child.pid is None and not self._ending]
+        due = [child.due for child in (*self._services, *self._crew.workers) if child.pid is None and not self._ending]
         self._look_due = min([self._look_due, *due])
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.errors import UnknownJob
+from spoolfarm.inbox import Inbox
 from spoolfarm.tally import rates
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def overview(farm: Farm) -> dict[str, Any]:
     disk = os.statvfs(farm.spool.root)
     workers = farm.workers()
     return {
+        "inbox": Inbox(f"{farm.spool.root}/inbox").waiting(),
         "queued": {task: number for task, number in sorted(farm.spool.count().items()) if number},
         "running": list(_running(farm)),
         "dead": len(farm.spool.dead.ids()),
@@ -35,6 +37,8 @@ def overview(farm: Farm) -> dict[str, Any]:
 
 def lines(seen: Mapping[str, Any]) -> Iterator[str]:
     """An overview for people."""
+    if seen["inbox"]:
+        yield f"inbox    {count(seen['inbox'], 'file')}"
     queued = ", ".join(f"{task} {number}" for task, number in seen["queued"].items())
     yield f"queued   {queued or 'nothing'}"
     for job in seen["running"]:

@@ -70,6 +70,10 @@ class Registry:
             raise UnsupportedMedia(f"{field}: is for the task {other}, which FARM_ENABLE leaves out")
         return other or name
 
+    def for_one(self) -> list[str]:
+        """The names of the tasks that can work on one file alone."""
+        return [name for name in self.names() if self.get(name).min_images <= 1 <= self.get(name).max_images]
+
     def lane(self, lane: str) -> list[str]:
         """The names of the tasks that the workers of *lane* run."""
         return [name for name in self.names() if self.get(name).lane == lane]

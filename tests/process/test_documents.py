@@ -19,6 +19,8 @@ from tests.running import RunningFarm, until
 Run = Callable[..., RunningFarm]
 #: A page with a few rows, which takes half a second of a core.
 SHORT = (1000, 250)
+#: A page with one row.
+TINY = (640, 200)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def stray(farm: RunningFarm) -> list[str]:
 
 
 def test_a_book_of_forty_pages_becomes_one_searchable_pdf(farm: RunningFarm, tmp_path: Path) -> None:
-    book = books.book(40, SHORT)
+    book = books.book(40, TINY)
     job = farm.farm.submit("ocr", book.pdf)
     record = ended(job)
     assert record["task"] == "document"
