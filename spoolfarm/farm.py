@@ -16,7 +16,6 @@ from spoolfarm.errors import (
     JobFailed,
     SpoolFull,
     UnknownJob,
-    UnsupportedMedia,
     WaitTimeout,
 )
 from spoolfarm.flight import Flight
@@ -25,7 +24,7 @@ from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
 from spoolfarm.spool import Spool
-from spoolfarm.tasks import Answer, Task
+from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -156,9 +155,8 @@ class Farm:
         field: str = "image",
     ) -> Job:
         """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors."""
+        task = self.tasks.meant(task, pictures, params, field)
         known = self.tasks.get(task)
-        if (other := known.instead(pictures, params)) is not None:
-            task, known = other, self._stand_in(other, field)
         if not isinstance(priority, int) or not FIRST <= priority <= LAST:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)
@@ -170,14 +168,9 @@ class Farm:
             for index, picture in enumerate(pictures):
                 if known.pdf and images.is_pdf(picture):
                     continue
-                images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
+                name = field if len(pictures) == 1 else f"{field}[{index}]"
+                images.check(picture, name, self.settings.max_pixels, pdf=known.pdf)
         return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
-
-    def _stand_in(self, other: str, field: str) -> Task:
-        """The task *other*, for which a job turns out to be."""
-        if other not in self.tasks.names():
-            raise UnsupportedMedia(f"{field}: is for the task {other}, which FARM_ENABLE leaves out")
-        return self.tasks.get(other)
 
     def put(self, job: Job, *, key: str | None = None) -> FarmJob:
         """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""

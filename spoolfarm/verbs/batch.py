@@ -78,15 +78,15 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Input
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
 
-    tasks, params = Registry(settings.tasks, settings.enable, settings.by_name()), dict(options.params)
-    task = tasks.get(options.task)
-    tasks.get(task.instead([], params) or options.task).validate(params)  # what is wrong with every file is said once
+    registry, params = Registry(settings.tasks, settings.enable, settings.by_name()), dict(options.params)
+    task = registry.get(registry.meant(options.task, (), params, "image"))
+    task.validate(params)
     if not task.min_images <= 1 <= task.max_images:
         raise InvalidRequest(f"task {options.task} does not work on one picture at a time")
     words: list[str] = []
     for word in options.paths:
         words += listed(sys.stdin.buffer.read()) if word == "-" else [word]
-    inputs = find(words, PICTURES | DOCUMENTS if task.pdf or not task.pictures else PICTURES)
+    inputs = find(words, PICTURES if task.pictures and not task.pdf else PICTURES | DOCUMENTS)
     return inputs, Beginning(options.task, params, inputs.base)
 
 
