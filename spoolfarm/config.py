@@ -168,6 +168,7 @@ class Settings:
     )
     workers: int = setting("FARM_WORKERS", str(cores()), whole(0, 1024), "general workers; 0 only queues")
     simulations: int = setting("FARM_SIMULATIONS", "1", whole(0, 64), "workers kept aside for the `simulate` lane")
+    documents: int = setting("FARM_DOCUMENTS", "1", whole(0, 64), "documents that are worked on at once, page by page")
     threads: int = setting(
         "FARM_THREADS", "0", whole(0, 256), "CPU threads of one worker; 0 deals the cores out evenly, one at least"
     )
@@ -190,6 +191,7 @@ class Settings:
     simulation_timeout: float = setting(
         "FARM_SIMULATION_TIMEOUT", "86400", seconds(), "the same for the `simulate` lane"
     )
+    document_timeout: float = setting("FARM_DOCUMENT_TIMEOUT", "3600", seconds(), "the same for a whole document")
     max_attempts: int = setting("FARM_MAX_ATTEMPTS", "3", whole(1, 100), "attempts before the dead letter")
     grace: float = setting("FARM_GRACE", "30", seconds(0), "seconds running jobs get at a graceful stop")
     max_queued: int = setting(

@@ -19,6 +19,7 @@ from spoolfarm import config, files
 from spoolfarm.child import Child
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm import Farm
+from spoolfarm.lanes import GENERAL, LANES
 from spoolfarm.lease import new_worker_id
 
 log = logging.getLogger("launcher")
@@ -83,7 +84,8 @@ class Launcher:
         #: The new worker that has to be ready before the next old one ends.
         self._successor: WorkerChild | None = None
         self._numbered = 0
-        self._wanted = settings.workers
+        #: How many workers each lane shall have.
+        self._wanted = wanted(settings)
         #: When each running job, and each mark on one, was first seen, by time.monotonic().
         self._seen: dict[tuple[str, str], float] = {}
         self._look_due = self._sweep_due = 0.0
@@ -96,8 +98,7 @@ class Launcher:
         check_addresses(self._settings.bind)
         self._listen()
         self._start(self._front, "--launcher", str(os.getpid()))
-        self._scale("general", self._wanted)
-        self._scale("simulate", self._settings.simulations)
+        self._scale()
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
         log.info("%d workers; the front listens on %s", len(self._workers), where)
         while not self._ended():
@@ -158,11 +159,11 @@ class Launcher:
                 case signal.SIGHUP if not self._ending:
                     self._reload()
                 case signal.SIGTTIN if not self._ending:
-                    self._wanted += 1
-                    self._scale("general", self._wanted)
-                case signal.SIGTTOU if not self._ending and self._wanted > 0:
-                    self._wanted -= 1
-                    self._scale("general", self._wanted)
+                    self._wanted[GENERAL] += 1
+                    self._scale()
+                case signal.SIGTTOU if not self._ending and self._wanted[GENERAL] > 0:
+                    self._wanted[GENERAL] -= 1
+                    self._scale()
 
     def _look(self) -> None:
         """See who died, what runs too long, and who is to be started."""
@@ -220,14 +221,13 @@ class Launcher:
         seen: dict[tuple[str, str], float] = {}
         running = self._spool.running()
         for worker in self._workers:
-            simulates = worker.lane == "simulate"
-            limit = self._settings.simulation_timeout if simulates else self._settings.job_timeout
+            lane = LANES[worker.lane]
+            limit = lane.seconds(self._settings)
             for entry in running.get(worker.wid, []):
                 run, mark = (worker.wid, entry.path), (worker.wid, f"{entry.path} mark")
                 seen[run] = self._seen.get(run, now)
                 if now - seen[run] > limit:
-                    name = "FARM_SIMULATION_TIMEOUT" if simulates else "FARM_JOB_TIMEOUT"
-                    self._kill(worker, f"killed after {limit:g} s ({name})")
+                    self._kill(worker, f"killed after {limit:g} s ({lane.timeout_setting})")
                 if self._spool.marked(entry.id):
                     seen[mark] = self._seen.get(mark, now)
                     if now - seen[mark] > CANCEL_GRACE:
@@ -241,14 +241,14 @@ class Launcher:
 
     # Scale.
 
-    def _scale(self, lane: str, wanted: int) -> None:
-        """Start or retire workers of *lane* until there are *wanted*."""
-        tasks = self._farm.tasks.lane(lane)
-        staying = [worker for worker in self._workers if worker.lane == lane and not worker.retired]
-        for worker in staying[wanted:]:
-            self._retire(worker)
-        for _ in range(wanted - len(staying) if tasks else 0):
-            self._add(lane)
+    def _scale(self) -> None:
+        """Start or retire workers until each lane that has a task has as many as are wanted."""
+        for lane, number in self._wanted.items():
+            staying = [worker for worker in self._workers if worker.lane == lane and not worker.retired]
+            for worker in staying[number:]:
+                self._retire(worker)
+            for _ in range(number - len(staying) if self._farm.tasks.lane(lane) else 0):
+                self._add(lane)
 
     def _add(self, lane: str) -> WorkerChild:
         self._numbered += 1
@@ -282,7 +282,7 @@ class Launcher:
             log.error("not reloaded: %s", error)
             return
         log.info("reloading")
-        self._wanted = self._settings.workers
+        self._wanted = wanted(self._settings)
         self._old = [worker for worker in self._workers if not worker.retired]
         self._front.signal(signal.SIGHUP)
 
@@ -300,8 +300,7 @@ class Launcher:
         if self._old:
             self._successor = self._add(self._old[-1].lane)
         else:
-            self._scale("general", self._wanted)
-            self._scale("simulate", self._settings.simulations)
+            self._scale()
 
     # End.
 
@@ -330,6 +329,11 @@ class Launcher:
         due = [child.due for child in (self._front, *self._workers) if child.pid is None and not self._ending]
         self._look_due = min([self._look_due, *due])
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
+
+
+def wanted(settings: config.Settings) -> dict[str, int]:
+    """How many workers each lane shall have."""
+    return {name: lane.count(settings) for name, lane in LANES.items()}
 
 
 def front_door(name: str) -> list[str]:

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 from spoolfarm.config import Settings
 from spoolfarm.finding import Finding, Level
+from spoolfarm.lanes import LANES
 from spoolfarm.room import MIN_INODES
 from spoolfarm.watch import APPEARED, Watch
 
@@ -132,7 +133,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 def inotify(settings: Settings, limits: str = "/proc/sys/fs/inotify") -> Iterator[Finding]:
     """Whether the system wakes the farm, and has enough watches for all of its processes."""
-    needed = INOTIFY_EACH * (settings.workers + settings.simulations + 2)
+    needed = INOTIFY_EACH * (sum(lane.count(settings) for lane in LANES.values()) + 2)
     for name in ("max_user_instances", "max_user_watches"):
         told = _told(f"{limits}/{name}").strip()
         if told.isdecimal() and int(told) < needed:

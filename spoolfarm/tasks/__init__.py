@@ -59,7 +59,7 @@ class Task:
     max_images: ClassVar[int] = 1
     #: Whether the bytes must be pictures the farm can decode; False takes any bytes.
     pictures: ClassVar[bool] = True
-    #: Which workers run it: "general", or "simulate", the few kept aside so that long jobs never starve short ones.
+    #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
     #: How often a job may be started whose worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not be
     #: done twice.

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from spoolfarm.errors import SettingError, UnknownTask
+from spoolfarm.lanes import LANES
 from spoolfarm.tasks import Task
 
 #: The tasks that come with the farm.
@@ -71,6 +72,8 @@ def _load(name: str, path: str, settings: Mapping[str, Any]) -> Task:
         raise SettingError(f"task {name!r} is set to {path!r}, which cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Task)):
         raise SettingError(f"task {name!r} is set to {path!r}, which is no subclass of spoolfarm.tasks.Task")
+    if found.lane not in LANES:
+        raise SettingError(f"task {name!r} wants the lane {found.lane!r}; there are {', '.join(LANES)}")
     task = found()
     if unknown := sorted(set(task.needs) - set(settings)):
         raise SettingError(f"task {name!r} needs the setting {unknown[0]}, which there is not")

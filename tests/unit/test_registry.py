@@ -26,6 +26,12 @@ class Needy(Task):
     needs = ("FARM_TIMEOUT",)
 
 
+class Astray(Task):
+    """A task that nobody would run."""
+
+    lane = "no such lane"
+
+
 NOT_A_TASK = "text"
 MINE = f"{__name__}:Mine"
 
@@ -97,6 +103,11 @@ def test_each_lane_has_its_tasks() -> None:
     assert found.lane("general") == ["echo"]
     assert found.lane("simulate") == ["mine"]
     assert found.lane("other") == []
+
+
+def test_a_task_of_no_lane_is_refused() -> None:
+    with pytest.raises(SettingError, match="'astray' wants the lane 'no such lane'; there are general, simulate"):
+        Registry({"astray": f"{__name__}:Astray"}).get("astray")
 
 
 def test_a_registry_imports_no_task_until_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
