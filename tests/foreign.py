@@ -16,7 +16,7 @@ SETTINGS = {
     "IMG_SIZE": "16",
 }
 #: What the start script does, by its arguments.
-START = '''
+START = """
 import argparse, json, os, signal, subprocess, sys, time
 
 parser = argparse.ArgumentParser()
@@ -52,7 +52,7 @@ for number in range(given.rounds):
     time.sleep(given.pause)
     print(f"round {number + 1}/{given.rounds} accuracy 0.5")
 sys.exit(given.code)
-'''
+"""
 #: Modules of the same names as some of ours and of the standard library's: they must not see each other.
 MODULES = {
     "config.py": "CLASSES = 3\n",

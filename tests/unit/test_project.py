@@ -122,7 +122,14 @@ def test_a_loss_that_ran_away_is_no_number(root: Path) -> None:
 
 
 def test_the_command_is_the_script_with_its_arguments(root: Path) -> None:
-    given = {"rounds": 10, "fraction_fit": 0.8, "learning_rate": 1e-5, "name": "a b; rm -rf /", "fast": True, "x": False}
+    given = {
+        "rounds": 10,
+        "fraction_fit": 0.8,
+        "learning_rate": 1e-5,
+        "name": "a b; rm -rf /",
+        "fast": True,
+        "x": False,
+    }
     said = ["--rounds", "10", "--fraction_fit", "0.8", "--learning_rate", "1e-05", "--name", "a b; rm -rf /"]
     said += ["--fast", "true", "--x", "false"]
     assert project(root).command(given) == [sys.executable, "start.py", *said]
