@@ -99,6 +99,7 @@ def imports(path: Path) -> Iterator[str]:
 def ours(path: Path) -> set[str]:
     """What of the package *path* imports."""
     mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {"views", "tasks", "executors", "ocr"}
+    mine |= {"classifier", "simulation"}
     return {name for name in imports(path) if name in mine}
 
 
@@ -111,9 +112,9 @@ def named(*names: str) -> list[Path]:
 
 def test_views_see_the_farm_and_what_it_speaks_of() -> None:
     for path in named("views"):
-        assert ours(path) <= {"views", "farm", "errors", "images", "job", "results"}, path
+        assert ours(path) <= {"views", "farm", "project", "errors", "images", "job", "results"}, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
-        assert third <= {"flask", "pydantic", "pydantic_core", "prometheus_client"}, path
+        assert third <= {"flask", "pydantic", "pydantic_core", "prometheus_client", "socketio"}, path
 
 
 def test_views_take_from_results_only_what_reads_a_record() -> None:
@@ -131,8 +132,14 @@ def test_views_touch_no_files() -> None:
 
 def test_tasks_know_no_http_and_no_spool() -> None:
     for path in named("tasks", "ocr"):
-        assert ours(path) <= {"tasks", "ocr", "errors", "job", "images", "threads", "lanes"}, path
+        mine = {"tasks", "ocr", "classifier", "simulation", "project"}
+        assert ours(path) <= mine | {"errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
+
+
+def test_the_project_and_what_works_on_it_know_no_farm() -> None:
+    for path in named("project", "classifier", "simulation"):
+        assert ours(path) <= {"project", "classifier", "simulation", "errors", "files"}, path
 
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
@@ -172,6 +179,7 @@ def test_only_the_settings_read_the_environment() -> None:
         "doctor.py",  # names what is set and is no setting
         *("launcher.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
+        *("session.py", "keeper.py"),  # hand it on to a simulation, less the secrets
     }
     for path in PACKAGE:
         if re.search(r"\bos\.(environ|getenv)\b", path.read_text()):
