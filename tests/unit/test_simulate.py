@@ -150,7 +150,7 @@ def test_an_exit_code_is_passed_on(task: Simulate, code: int) -> None:
 
 def test_a_script_that_is_killed_has_the_code_of_a_shell(task: Simulate, root: Path) -> None:
     foreign.write(root / "start.py", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(SimulationFailed, match="exit code 137$"):
+    with pytest.raises(SimulationFailed, match=r"exit code 137$"):
         run(task, Listener())
 
 
@@ -160,7 +160,7 @@ def test_a_script_that_cannot_be_run_says_so(root: Path, temporary: Path) -> Non
     task = Simulate()
     task.settings = load(foreign.settings(root, FLOWER_START_SCRIPT="start")).by_name()
     listener = Listener()
-    with pytest.raises(SimulationFailed, match="exit code 127$"):
+    with pytest.raises(SimulationFailed, match=r"exit code 127$"):
         run(task, listener)
     assert "cannot be run: Exec format error" in listener.lines[0]
 
@@ -192,7 +192,7 @@ def test_a_script_that_closes_its_output_is_waited_for(task: Simulate, root: Pat
     code = "import os, time; print('bye'); os.close(1); os.close(2); time.sleep(0.5); open('done', 'w'); os._exit(5)"
     foreign.write(root / "start.py", code)
     listener = Listener()
-    with pytest.raises(SimulationFailed, match="exit code 5$"):
+    with pytest.raises(SimulationFailed, match=r"exit code 5$"):
         run(task, listener)
     assert listener.lines == ["bye"]
     assert (root / "done").exists()
