@@ -39,6 +39,24 @@ def param(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def params(text: str) -> list[tuple[str, Any]]:
+    """The names and values in a JSON object."""
+    try:
+        found = json.loads(text, parse_constant=_no_constant)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object")
+    return list(found.items())
+
+
+def number(text: str) -> int:
+    """A whole number above 0."""
+    if not re.fullmatch(r"\d{1,4}", text) or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to 9999")
+    return int(text)
+
+
 def seconds(text: str) -> float:
     """A number of seconds."""
     try:

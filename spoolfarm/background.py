@@ -12,8 +12,8 @@ import urllib.request
 from collections.abc import Callable, Sequence
 
 from spoolfarm import config, files
+from spoolfarm.crew import front_door
 from spoolfarm.errors import FarmError
-from spoolfarm.launcher import front_door
 
 #: Seconds in which a started farm has to answer.
 START_DEADLINE = 60.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import signal
 import subprocess
 import time
@@ -17,14 +18,22 @@ FIRST_BACKOFF, LAST_BACKOFF = 0.5, 30.0
 
 
 class Child:
-    """Starts a command, tells how it ended, and when it may be started again."""
+    """Starts a command, tells how it ended, and when it may be started again.
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    While it can print, *selector* watches its output, with the Child itself as the data.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], selector: selectors.BaseSelector
+    ) -> None:
         self.name = name
         self._command = list(command)
-        self._environment = dict(environment)
+        #: What it is started with next time.
+        self.environment = dict(environment)
+        self._selector = selector
         self._process: subprocess.Popen[bytes] | None = None
-        self._failures = 0
+        #: How often it failed to start since it last did.
+        self.failures = 0
         self._rest = b""
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         #: When to start it, by time.monotonic().
@@ -35,16 +44,11 @@ class Child:
         """The process id while it runs."""
         return self._process.pid if self._process else None
 
-    @property
-    def output(self) -> int | None:
-        """The descriptor to read its output from while it runs."""
-        return self._process.stdout.fileno() if self._process and self._process.stdout else None
-
     def start(self, *extra: str) -> None:
         """Start the command with *extra* arguments."""
         self._process = subprocess.Popen(
             [*self._command, *extra],
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -52,6 +56,7 @@ class Child:
         )
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
+        self._selector.register(self._process.stdout.fileno(), selectors.EVENT_READ, self)
         self.last_lines.clear()
 
     def signal(self, number: signal.Signals) -> None:
@@ -67,19 +72,21 @@ class Child:
             except ProcessLookupError:
                 pass  # it was faster
 
-    def pass_on(self) -> bool:
-        """Log what the child has printed since the last call. False when it will never print again."""
-        if self.output is None:
-            return False
+    def pass_on(self) -> None:
+        """Log what the child has printed since the last call."""
+        if self._process is None or self._process.stdout is None:
+            return
+        output = self._process.stdout.fileno()
         try:
-            while data := os.read(self.output, 65536):
+            while data := os.read(output, 65536):
                 *lines, self._rest = (self._rest + data).split(b"\n")
                 for line in lines:
                     self._print(line)
                 self._rest = self._rest[-65536:]
         except BlockingIOError:
-            return True  # nothing more for now
-        return False
+            return  # nothing more for now
+        if output in self._selector.get_map():
+            self._selector.unregister(output)  # it will never print again
 
     def reap(self) -> str | None:
         """How the process ended, when it has; what it started ends with it."""
@@ -94,6 +101,8 @@ class Child:
             self._rest = b""
         status = self._process.wait()
         if self._process.stdout:
+            if self._process.stdout.fileno() in self._selector.get_map():
+                self._selector.unregister(self._process.stdout.fileno())  # what it started in its turn holds it open
             self._process.stdout.close()
         self._process = None
         if status >= 0:
@@ -107,8 +116,8 @@ class Child:
 
     def plan_restart(self, *, failed: bool) -> float:
         """Set when to start again: at once, or later and later when it *failed* to start. Returns the seconds."""
-        self._failures = self._failures + 1 if failed else 0
-        wait = min(FIRST_BACKOFF * 2 ** (self._failures - 1), LAST_BACKOFF) if self._failures else 0.0
+        self.failures = self.failures + 1 if failed else 0
+        wait = min(FIRST_BACKOFF * 2 ** (self.failures - 1), LAST_BACKOFF) if self.failures else 0.0
         self.due = time.monotonic() + wait
         return wait
 

@@ -101,6 +101,20 @@ def tasks(text: str) -> dict[str, str]:
     return {name: path for name, _, path in pairs}
 
 
+def segment_model(text: str) -> str:
+    if text in ("default", "coco", "classical"):
+        return text
+    if not (ROOT / text).is_file():
+        raise ValueError("default, coco, classical, or the path of a weights file")
+    return str(ROOT / text)
+
+
+def precision(text: str) -> str:
+    if text not in ("fp32", "bf16"):
+        raise ValueError("fp32 or bf16")
+    return text
+
+
 def origins(text: str) -> tuple[str, ...]:
     found = words(text)
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
@@ -174,6 +188,7 @@ class Settings:
     )
     spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk")
     results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk")
+    data_dir: str = setting("FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes")
     run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d")
     tasks: Mapping[str, str] = setting(
         "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"
@@ -183,6 +198,15 @@ class Settings:
         "",
         words,
         "the tasks there are, with commas between; empty: all. Every worker loads their models",
+    )
+    segment_model: str = setting(
+        "FARM_SEGMENT_MODEL",
+        "default",
+        segment_model,
+        "what finds objects: default, coco, classical, or the path of a weights file",
+    )
+    segment_precision: str = setting(
+        "FARM_SEGMENT_PRECISION", "fp32", precision, "fp32, or bf16: faster, with slightly other masks"
     )
     timeout: float = setting("FARM_TIMEOUT", "20", seconds(), "seconds a synchronous request waits for its result")
     job_timeout: float = setting(
@@ -204,6 +228,9 @@ class Settings:
     max_body_mb: int = setting("FARM_MAX_BODY_MB", "32", whole(1, 4096), "larger request bodies get 413, in MiB")
     max_pixels: int = setting(
         "FARM_MAX_PIXELS", "50000000", whole(1, 1_000_000_000), "larger pictures are refused from their header"
+    )
+    max_pages: int = setting(
+        "FARM_MAX_PAGES", "5000", whole(1, 1_000_000), "documents with more pages to read are refused"
     )
     min_free_mb: int = setting(
         "FARM_MIN_FREE_MB", "200", whole(0, 1_000_000), "with less disk space left, in MiB, new jobs get 503"

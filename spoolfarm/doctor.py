@@ -16,13 +16,17 @@ from dotenv import dotenv_values
 
 from spoolfarm import config, files, lease, machine
 from spoolfarm.config import Settings
+from spoolfarm.dropped import printable
 from spoolfarm.errors import SettingError
 from spoolfarm.finding import Finding, Level
+from spoolfarm.inbox import Inbox
 from spoolfarm.spool import ABANDONED
 from spoolfarm.tasks.registry import Registry
 
 #: How many strays are named.
 NAMED = 3
+#: Seconds after which a file in the hot folder should have been taken.
+OVERDUE = 60.0
 
 _BUCKET = re.compile(r"\d[0-9a-f]{8}")
 _JOB_FILE = re.compile(r"[0-9a-f]{24}\.a\d{1,3}")
@@ -95,21 +99,44 @@ def models(_: Settings) -> Iterator[Finding]:
 
 def strays(settings: Settings) -> Iterator[Finding]:
     """Folders of tasks nobody knows, and files that are no jobs: they would lie there for ever."""
-    known = set(Registry(settings.tasks, settings.enable, settings.by_name()).names())
+    registry = Registry(settings.tasks, settings.enable, settings.by_name())
+    known = set(registry.names())
     good = True
-    for name in ("queue", "inbox"):
-        root = f"{settings.spool_dir}/{name}"
-        for task in sorted(set(files.names(root)) - known):
-            number = sum(len(found) for _, _, found in os.walk(f"{root}/{task}"))
-            if number or not os.path.isdir(f"{root}/{task}"):
-                good = False
-                advice = "name the task in FARM_TASKS or FARM_ENABLE, or move it away"
-                yield Finding(Level.WARN, "strays", f"{root}/{task} ({number} files): no such task", advice)
+    advice = "name the task in FARM_TASKS or FARM_ENABLE, or move it away"
+    root = f"{settings.spool_dir}/queue"
+    for task in sorted(set(files.names(root)) - known):
+        number = sum(len(found) for _, _, found in os.walk(f"{root}/{task}"))
+        if number or not os.path.isdir(f"{root}/{task}"):
+            good = False
+            yield Finding(Level.WARN, "strays", f"{root}/{task} ({number} files): no such task", advice)
+    dropped = Inbox(f"{settings.spool_dir}/inbox")
+    for name, number in dropped.strangers(registry.for_one()):
+        good = False
+        what = f"{dropped.root}/{printable(name)} ({number} files): no task of that name takes files"
+        yield Finding(Level.WARN, "strays", what, advice)
     for path in islice(_no_jobs(f"{settings.spool_dir}/queue", known), NAMED):
         good = False
         yield Finding(Level.WARN, "strays", f"{path} is no job", "nobody will touch it; move it away")
     if good:
         yield Finding(Level.OK, "strays", "nothing lies in the queue that is no job")
+
+
+def inbox(settings: Settings) -> Iterator[Finding]:
+    """Whether files in the hot folder wait for longer than they should."""
+    here = Inbox(f"{settings.spool_dir}/inbox")
+    latest = time.time() - OVERDUE
+    waiting = [
+        path
+        for task in Registry(settings.tasks, settings.enable, settings.by_name()).for_one()
+        for path in here.walk(task)
+    ]
+    old = [path for path in waiting if _changed(f"{here.root}/{path}") < latest]
+    if old:
+        what = f"{len(old)} of {len(waiting)} files wait for more than a minute, the first is {printable(old[0])}"
+        advice = "start the farm; if it runs and has no work left, look for who holds them open, and in the log"
+        yield Finding(Level.WARN, "inbox", what, advice)
+    else:
+        yield Finding(Level.OK, "inbox", "no file has waited for long")
 
 
 def leftovers(settings: Settings) -> Iterator[Finding]:
@@ -162,6 +189,14 @@ def workers(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "workers", f"{len(ready)} ready for {', '.join(sorted(takes))}")
 
 
+def _changed(path: str) -> float:
+    """When somebody last touched *path*, in seconds since the epoch; now, when it is gone."""
+    try:
+        return os.lstat(path).st_ctime
+    except FileNotFoundError:
+        return time.time()
+
+
 def _no_jobs(queue: str, known: Iterable[str]) -> Iterator[str]:
     """What lies in the queues of *known* tasks and is neither a bucket nor a job."""
     for task in known:
@@ -184,6 +219,7 @@ CHECKS: Sequence[Callable[[Settings], Iterator[Finding]]] = (
     tasks,
     models,
     strays,
+    inbox,
     leftovers,
     launcher,
     workers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -49,6 +49,12 @@ class BrokenImage(FarmError):
     """The picture is damaged."""
 
     code = "broken_image"
+
+
+class NoObject(FarmError):
+    """No object was found in the picture."""
+
+    code = "no_object"
 
 
 class UnsupportedMedia(FarmError):
@@ -132,9 +138,11 @@ class WaitTimeout(FarmError):
 
     code = "wait_timeout"
 
-    def __init__(self, message: str = "", *, job_id: str = "") -> None:
+    def __init__(self, message: str = "", *, job_id: str = "", job_ids: Sequence[str] = ()) -> None:
         super().__init__(message)
+        #: The job that is not ready, and of a request for several jobs all of them, in order.
         self.job_id = job_id
+        self.job_ids = job_ids
 
 
 # How a job ended.

@@ -8,15 +8,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spoolfarm import config, images, lease
+from spoolfarm import config, images, lease, parts
 from spoolfarm.entry import Entry, born
-from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, UnknownJob, WaitTimeout
+from spoolfarm.errors import (
+    InvalidParams,
+    InvalidRequest,
+    JobFailed,
+    SpoolFull,
+    UnknownJob,
+    UnsupportedMedia,
+    WaitTimeout,
+)
+from spoolfarm.flight import Flight
 from spoolfarm.job import FIRST, LAST, NORMAL, Job, State
 from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
 from spoolfarm.spool import Spool
-from spoolfarm.tasks import Answer
+from spoolfarm.tasks import Answer, Task
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -116,34 +125,25 @@ class Farm:
         """
         source = iter(items)
         left = True
-        waiting: dict[str, Item] = {}
-        watch = self.results.watch()
-        try:
-            while left or waiting:
-                while left and len(waiting) < in_flight:
+        with Flight[Item](self) as flight:
+            while left or len(flight):
+                while left and len(flight) < in_flight:
                     try:
                         item = next(source)
                     except StopIteration:
                         left = False
                         break
                     job = self.job(task, _bytes_of(item), params, priority=priority)  # type: ignore[arg-type]
-                    self._put_when_room(job)
-                    waiting[job.id] = item
-                if not waiting:
+                    _put_when_room(flight, job, item)
+                if not len(flight):
                     break
-                for record in self.results.arrived(watch, waiting):
-                    self.results.collect(record["id"])
-                    item = waiting.pop(record["id"])
+                for item, record in flight.landed():
                     try:
                         yield item, outcome(record)
                     except JobFailed as error:
                         if not return_exceptions:
                             raise
                         yield item, error
-        finally:
-            watch.close()
-            for job_id in waiting:
-                self.forget(job_id)
 
     def job(
         self,
@@ -157,6 +157,8 @@ class Farm:
     ) -> Job:
         """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors."""
         known = self.tasks.get(task)
+        if (other := known.instead(pictures, params)) is not None:
+            task, known = other, self._stand_in(other, field)
         if not isinstance(priority, int) or not FIRST <= priority <= LAST:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)
@@ -166,8 +168,16 @@ class Farm:
             )
         if known.pictures:
             for index, picture in enumerate(pictures):
+                if known.pdf and images.is_pdf(picture):
+                    continue
                 images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
         return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
+
+    def _stand_in(self, other: str, field: str) -> Task:
+        """The task *other*, for which a job turns out to be."""
+        if other not in self.tasks.names():
+            raise UnsupportedMedia(f"{field}: is for the task {other}, which FARM_ENABLE leaves out")
+        return self.tasks.get(other)
 
     def put(self, job: Job, *, key: str | None = None) -> FarmJob:
         """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""
@@ -182,36 +192,72 @@ class Farm:
 
     def run(self, job: Job, timeout: float | None = None) -> Any:
         """Queue *job*, wait and return its result, leaving nothing behind. Raises what `answer` raises."""
-        return self.answer(job, timeout).value
+        record = self._finished(job, timeout)
+        self.results.collect(job.id)
+        return outcome(record)
 
     def answer(self, job: Job, timeout: float | None = None) -> Answer:
         """Queue *job*, wait and return its result with its files, leaving nothing behind.
 
         Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
         """
+        return self._collect(self._finished(job, timeout))
+
+    def _finished(self, job: Job, timeout: float | None) -> dict[str, Any]:
+        """Queue *job* and wait for its record."""
         self.put(job)
         seconds = self.settings.timeout if timeout is None else timeout
         record = self.results.wait(job.id, seconds)
         if record is None:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
-        attached = {name: self.results.file(job.id, name).read_bytes() for name in record.get("files", ())}
-        self.results.collect(job.id)
+        return record
+
+    def answers(self, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
+        """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
+
+        *jobs* are queued as they come, and only when there is room for all. Leaves nothing behind. Raises WaitTimeout
+        when *timeout* (FARM_TIMEOUT when None) is over: all go on, and each can be collected.
+        """
+        end = time.monotonic() + (seconds := self.settings.timeout if timeout is None else timeout)
+        self.room.take(count)
+        ids: list[str] = []
+        try:
+            for job in jobs:
+                self._queue(job)
+                ids.append(job.id)
+        except BaseException:
+            for job_id in ids:
+                self.forget(job_id)
+            raise
+        records = []
+        for job_id in ids:
+            record = self.results.wait(job_id, end - time.monotonic())
+            if record is None:
+                raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=job_id, job_ids=ids)
+            records.append(record)
+        return [self._collected(record) for record in records]
+
+    def _collected(self, record: Mapping[str, Any]) -> Answer | JobFailed:
+        try:
+            return self._collect(record)
+        except JobFailed as error:
+            return error
+
+    def _collect(self, record: Mapping[str, Any]) -> Answer:
+        """Take the result and its files away. Raises JobFailed."""
+        attached = {name: self.results.file(record["id"], name).read_bytes() for name in record.get("files", ())}
+        self.results.collect(record["id"])
         return Answer(outcome(record), attached)
 
     def _put(self, job: Job) -> None:
         self.room.take()
+        self._queue(job)
+
+    def _queue(self, job: Job) -> None:
         try:
             self.spool.put(job)
         except (TypeError, ValueError) as error:
             raise InvalidParams(f"params: hold something that JSON in UTF-8 cannot say: {error}") from error
-
-    def _put_when_room(self, job: Job) -> None:
-        while True:
-            try:
-                self.put(job)
-                return
-            except SpoolFull:
-                time.sleep(FULL_RETRY)
 
     # Ask.
 
@@ -299,6 +345,7 @@ class Farm:
         self.results.expire(self.settings.result_ttl)
         self.spool.dead.expire(self.settings.dead_ttl)
         self._keys.expire(2 * self.settings.result_ttl)
+        parts.sweep(self)
         self.spool.tidy()
 
     def close(self) -> None:
@@ -339,3 +386,12 @@ class Farm:
 
 def _bytes_of(picture: Picture | None) -> list[bytes]:
     return [] if picture is None else [images.encoded(picture)]
+
+
+def _put_when_room(flight: Flight[Item], job: Job, item: Item) -> None:
+    while True:
+        try:
+            flight.put(job, item)
+            return
+        except SpoolFull:
+            time.sleep(FULL_RETRY)

@@ -6,8 +6,10 @@ import errno
 import functools
 import os
 import shutil
+import stat
 import threading
 import time
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 
@@ -18,16 +20,17 @@ DIRECTORY_MODE = 0o700
 FIRST_READ, NEXT_READ = 32768, 2**20
 
 
-def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False) -> None:
+def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Create the file *path* from *buffers*, and with *sync* force it to the disk; on any error it is gone again.
 
     A failed sync is never tried again on the same file: the kernel may have dropped the pages it could not write, and
     a second sync would then report success (PostgreSQL, 2018).
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         try:
-            _write_all(descriptor, buffers)
+            for buffer in buffers:
+                write_all(descriptor, buffer)
             if sync:
                 os.fsync(descriptor)
         finally:
@@ -37,11 +40,11 @@ def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False) -> Non
         raise
 
 
-def _write_all(descriptor: int, buffers: Sequence[bytes]) -> None:
-    for buffer in buffers:
-        rest = memoryview(buffer)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+def write_all(descriptor: int, buffer: bytes) -> None:
+    """Write the whole of *buffer*."""
+    rest = memoryview(buffer)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def read(path: str) -> bytes:
@@ -66,10 +69,10 @@ def read_line(path: str) -> bytes:
         os.close(descriptor)
 
 
-def write_atomic(path: str, data: bytes, *, sync: bool = False) -> None:
+def write_atomic(path: str, data: bytes, *, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Put *data* at *path*, replacing what was there in one step; with *sync*, also when the power goes."""
     temporary = f"{path}.{os.urandom(4).hex()}.tmp"
-    write_new(temporary, [data], sync=sync)
+    write_new(temporary, [data], sync=sync, mode=mode)
     try:
         os.rename(temporary, path)
     except BaseException:
@@ -95,6 +98,41 @@ def publish(temporary: str, path: str) -> bool:
     finally:
         os.unlink(temporary)
     return True
+
+
+def relocate(path: str, target: str, folder: int | None = None) -> None:
+    """Move *path*, in the open directory *folder* if given, to *target*, replacing what was there.
+
+    What is no file is renamed as well. To another file system a file is copied first, a link is made anew, and what
+    holds no data, such as a FIFO, only goes; it is whole there the moment it is visible, and goes here last.
+    """
+    try:
+        os.rename(path, target, src_dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        kind = stat.S_IFMT(os.stat(path, dir_fd=folder, follow_symlinks=False).st_mode)
+        temporary = os.path.join(os.path.dirname(target), f".{zlib.crc32(os.fsencode(target)):08x}.moving")
+        remove(temporary)  # a crash left it
+        if kind == stat.S_IFREG:
+            _copy(path, temporary, folder)
+        elif kind == stat.S_IFLNK:
+            os.symlink(os.readlink(path, dir_fd=folder), temporary)
+        if kind in (stat.S_IFREG, stat.S_IFLNK):
+            os.rename(temporary, target)
+        os.unlink(path, dir_fd=folder)
+
+
+def _copy(path: str, target: str, folder: int | None) -> None:
+    """Copy a file with its permissions and times, and force it to the disk."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open(os.open(path, flags, dir_fd=folder), "rb") as source, open(target, "xb") as copy:
+        shutil.copyfileobj(source, copy, NEXT_READ)
+        copy.flush()
+        found = os.fstat(source.fileno())
+        os.fchmod(copy.fileno(), stat.S_IMODE(found.st_mode))
+        os.utime(copy.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
+        os.fsync(copy.fileno())
 
 
 def remove(path: str) -> bool:
@@ -126,9 +164,9 @@ def remove_tree(path: str) -> None:
 
 
 def modified(path: str) -> float:
-    """When *path*, or the last file in it, was written, in seconds since the epoch; now, when it is gone."""
+    """When *path* was last written, in seconds since the epoch; now, when it is gone."""
     try:
-        return max([os.stat(path).st_mtime, *(os.stat(f"{path}/{name}").st_mtime for name in names(path))])
+        return os.stat(path).st_mtime
     except FileNotFoundError:
         return time.time()
 

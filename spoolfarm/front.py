@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from spoolfarm import config, process
 from spoolfarm.server import create_app, malformed
 from spoolfarm.views import LIVE
+from spoolfarm.views.uploads import UPLOADS
 
 #: Seconds a client may pause while it sends a request or reads the answer.
 READ_DEADLINE = 30.0
@@ -126,6 +127,7 @@ class Front(BaseApplication):  # type: ignore[misc]
         warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is told to its sender
         app = create_app()
         app.register_error_handler(ParseException, malformed)
+        app.extensions[UPLOADS].keep_settling()
         process.calm_collector()
         return app
 

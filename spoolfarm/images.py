@@ -35,7 +35,9 @@ MAX_SIDE = 16384
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 #: What Pillow raises for pictures that are not what they say.
-_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
+UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
+#: The EXIF tag that says which way is up.
+_ORIENTATION = 0x0112
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -93,6 +95,11 @@ def sniff(data: bytes) -> str | None:
     return None
 
 
+def is_pdf(data: bytes) -> bool:
+    """Whether *data* begins like a PDF; a little of something else may stand before it."""
+    return b"%PDF-" in data[:1024] and sniff(data) is None
+
+
 def check(data: bytes, field: str, max_pixels: int) -> Header:
     """Read the size from the header of *data*, without decoding.
 
@@ -108,11 +115,11 @@ def check(data: bytes, field: str, max_pixels: int) -> Header:
         known = ", ".join(dict.fromkeys(MAGIC.values()))
         raise UnsupportedMedia(f"{field}: is not a picture of a type we take ({known})")
     try:
-        with _opened(data, kind) as picture:
+        with opened(data, kind) as picture:
             header = Header(kind, *picture.size)
     except DecompressionBombError as error:
         raise TooLarge(f"{field}: the {kind} header says more pixels than anybody takes") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise BrokenImage(f"{field}: the {kind} header cannot be read") from error
     if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
         raise TooLarge(
@@ -120,6 +127,16 @@ def check(data: bytes, field: str, max_pixels: int) -> Header:
             f"{MAX_SIDE} a side; raise FARM_MAX_PIXELS or send a smaller picture"
         )
     return header
+
+
+def upright(data: bytes, header: Header) -> tuple[int, int]:
+    """Width and height as `decode` gives them: EXIF may say that the picture lies on its side."""
+    try:
+        with opened(data, header.format) as picture:
+            lies = picture.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+    except UNREADABLE:
+        lies = False
+    return (header.height, header.width) if lies else (header.width, header.height)
 
 
 def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -156,16 +173,16 @@ def _on_white(data: bytes, kind: str) -> Image.Image | None:
     from PIL import Image, ImageOps
 
     try:
-        with _opened(data, kind) as picture:
+        with opened(data, kind) as picture:
             if not picture.has_transparency_data or picture.mode.startswith("I"):
                 return None  # of 16-bit grey Pillow can keep the depth or the transparency, not both
             upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except (*_UNREADABLE, Image.DecompressionBombError) as error:
+    except (*UNREADABLE, Image.DecompressionBombError) as error:
         raise BrokenImage("the picture is damaged or cut short") from error
     return Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
 
 
-def _opened(data: bytes, kind: str) -> ImageFile.ImageFile:
+def opened(data: bytes, kind: str) -> ImageFile.ImageFile:
     """Open *data* with Pillow's reader of the format *kind*, which reads the header.
 
     Not with Image.open: it has a limit on pixels of its own, told by a warning.

@@ -29,6 +29,7 @@ class Lease:
         self.active = f"{active}/{wid}"
         self._info = f"{workers}/{wid}.json"
         self._path = f"{workers}/{wid}.lock"
+        self._since = 0.0
         self._lock = FileLock(self._path, fallback_to_soft=False, thread_local=False)
         #: Held while running a job that has cost a worker before, so that poison takes one worker at a time.
         self._suspects = FileLock(f"{workers}/suspects.lock", fallback_to_soft=False, thread_local=False)
@@ -48,8 +49,9 @@ class Lease:
         return lease if _try(lease._lock) else None
 
     def announce(self, info: Mapping[str, Any]) -> None:
-        """Tell others that this worker is ready, and about it."""
-        files.write_atomic(self._info, json.dumps({**info, "since": time.time()}).encode())
+        """Tell others that this worker is ready, since when, and about it, in the place of what it told before."""
+        self._since = self._since or time.time()
+        files.write_atomic(self._info, json.dumps({**info, "since": self._since}).encode())
 
     def try_suspects(self) -> bool:
         """Take the right to run suspect jobs, which one worker has at a time. False when another has it."""

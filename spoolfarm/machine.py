@@ -111,7 +111,8 @@ def one_file_system(settings: Settings) -> Iterator[Finding]:
     if not os.path.isdir(root):
         return
     device = os.stat(root).st_dev
-    elsewhere = [entry.name for entry in os.scandir(root) if entry.is_dir() and entry.stat().st_dev != device]
+    found = [entry for entry in os.scandir(root) if entry.is_dir() and entry.name != "inbox"]  # files are copied there
+    elsewhere = [entry.name for entry in found if entry.stat().st_dev != device]
     if elsewhere:
         what = f"{', '.join(sorted(elsewhere))} in {root} lies on another file system, so jobs cannot be moved there"
         yield Finding(Level.FAIL, "spool", what, "keep the whole spool on one; results may be elsewhere")

@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.errors import UnknownJob
+from spoolfarm.inbox import Inbox
+from spoolfarm.tally import rates
 
 if TYPE_CHECKING:
     from spoolfarm.farm import Farm
 
 
 def overview(farm: Farm) -> dict[str, Any]:
-    """The jobs `queued` by task, each one `running`, how many dead letters, the ready workers, and the disk."""
+    """The jobs `queued` by task, each one `running`, how many are `dead`, the `workers`, their `rates`, the `disk`."""
     disk = os.statvfs(farm.spool.root)
+    workers = farm.workers()
     return {
+        "inbox": Inbox(f"{farm.spool.root}/inbox").waiting(),
         "queued": {task: number for task, number in sorted(farm.spool.count().items()) if number},
         "running": list(_running(farm)),
         "dead": len(farm.spool.dead.ids()),
-        "workers": farm.workers(),
+        "workers": workers,
+        "rates": {task: asdict(rate) for task, rate in sorted(rates(workers, time.time()).items())},
         "disk": {
             "path": farm.spool.root,
             "free_bytes": disk.f_bavail * disk.f_frsize,
@@ -31,6 +37,8 @@ def overview(farm: Farm) -> dict[str, Any]:
 
 def lines(seen: Mapping[str, Any]) -> Iterator[str]:
     """An overview for people."""
+    if seen["inbox"]:
+        yield f"inbox    {count(seen['inbox'], 'file')}"
     queued = ", ".join(f"{task} {number}" for task, number in seen["queued"].items())
     yield f"queued   {queued or 'nothing'}"
     for job in seen["running"]:

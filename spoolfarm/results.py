@@ -3,6 +3,7 @@
     results/<id>.json    how job <id> ended: its record
     results/<id>/        the files of its result, if it has any; see `attachments.py`
     results/<id>.log     what it said while it ran: one JSON object a line, {"at": ..., "log" or "progress": ...}
+    results/inbox/       what the hot folder has answered: not ours any more, and never touched again
     results/tmp/         being written
 
 A record is written to tmp/ and linked to its place. The link fails when there is one already, so the first result of
@@ -119,6 +120,24 @@ class Results:
         self.attachments.remove(job_id)
         return removed
 
+    def hand_over(self, job_id: str, place: str, texts: Mapping[str, bytes], attached: Mapping[str, str]) -> None:
+        """Make a result somebody's own: it goes from here to *place*, the record last, and never expires.
+
+        *texts* are written beside it and the result's files moved there, each to *place* with the ending that is its
+        key. Calling it again after a crash goes on from there; what lay at these places is replaced.
+        """
+        for ending, text in texts.items():
+            temporary = f"{self._tmp}/{job_id}.{random.getrandbits(32):08x}"
+            files.write_new(temporary, [text])
+            files.relocate(temporary, place + ending)
+        for ending, name in attached.items():
+            try:
+                files.relocate(str(self.attachments.path(job_id, name)), place + ending)
+            except FileNotFoundError:
+                pass  # it went before the crash
+        files.relocate(self._path(job_id), f"{place}.json")
+        self.attachments.remove(job_id)
+
     def ids(self) -> list[str]:
         """The ids of all ended jobs, unsorted."""
         found = []
@@ -199,7 +218,8 @@ class Results:
                 self.attachments.remove(stem)
         for name in files.names(self._tmp):
             path = os.path.join(self._tmp, name)
-            if now - files.modified(path) > 3600:
+            last = max(files.modified(each) for each in (path, *(f"{path}/{inner}" for inner in files.names(path))))
+            if now - last > 3600:
                 files.remove_tree(path) if os.path.isdir(path) else files.remove(path)
         return gone
 

@@ -28,18 +28,18 @@ class Room:
         self._queued = 0
         self._counted = self._stale = self._disk_stale = 0.0
 
-    def take(self) -> None:
-        """Raise SpoolFull or SpoolUnavailable when there is no room, else count one more job."""
+    def take(self, count: int = 1) -> None:
+        """Raise SpoolFull or SpoolUnavailable when there is no room, else count so many more jobs."""
         now = time.monotonic()
         with self._lock:
             if now >= self._disk_stale:
                 self.check()
                 self._disk_stale = now + FRESH
-            if now >= self._stale or (self._queued >= self._limit and now >= self._counted):
+            if now >= self._stale or (self._queued + count > self._limit and now >= self._counted):
                 self._count(now)
-            if self._queued >= self._limit:
+            if self._queued + count > self._limit:
                 raise SpoolFull(f"{self._queued} jobs are waiting; try later, raise FARM_MAX_QUEUED or add workers")
-            self._queued += 1
+            self._queued += count
 
     def check(self) -> None:
         """Raise SpoolUnavailable when the spool cannot be written, or its disk is all but full."""

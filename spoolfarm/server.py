@@ -20,11 +20,32 @@ from spoolfarm import config
 from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
 from spoolfarm.farm import Farm
 from spoolfarm.project import Project
-from spoolfarm.views import FARM, LIVE, PROJECT, answer, health, jobs, metrics, platform, run, tasks, tyocr
+from spoolfarm.uploads import Uploads
+from spoolfarm.views import (
+    FARM,
+    LIVE,
+    PROJECT,
+    answer,
+    edit,
+    health,
+    inference,
+    items,
+    jobs,
+    masks,
+    metrics,
+    openapi,
+    platform,
+    run,
+    tasks,
+    tyocr,
+    uploads,
+)
 from spoolfarm.views.live import Live
 
 log = logging.getLogger("spoolfarm.server")
 
+#: The faces; `metrics` makes its own for each application.
+VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,
@@ -42,6 +63,7 @@ STATUS = {
     "too_large": 413,
     "unsupported_media": 415,
     "invalid_params": 422,
+    "no_object": 422,
     "not_configured": 501,
     "spool_full": 503,
     "spool_unavailable": 503,
@@ -63,7 +85,7 @@ HTTP_ERRORS = {
 #: The longest error sentence, in letters: some quote what the client sent.
 MAX_SENTENCE = 1000
 #: Faces that never want the key.
-OPEN = {"health.health", "health.ready", "static"}
+OPEN = {"health.health", "health.ready", "static", "openapi.page", "openapi.static"}
 #: Hosts that always mean this machine.
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -78,9 +100,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.secret_key = settings.flask_secret_key or secrets.token_bytes(32)
     app.extensions[FARM] = Farm(settings=settings)
     meter = metrics.Meter(app.extensions[FARM])
+    app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())
-    for view in (health, tyocr, jobs, run, tasks, platform):
+    for view in VIEWS:
         app.register_blueprint(view.blueprint)
+    app.extensions[openapi.FACES_OF] = openapi.collect((*VIEWS, metrics))
     app.register_blueprint(meter.blueprint())
     app.register_error_handler(FarmError, _farm_error)
     app.register_error_handler(HTTPException, _http_error)
@@ -102,7 +126,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
     app.extensions[LIVE] = live = Live(app, app.extensions[FARM], guard, settings.front_threads)
     app.wsgi_app = live  # type: ignore[method-assign, assignment]
-    exposed = ["Location", "Retry-After", "X-Request-Id"]
+    exposed = ["Location", "Retry-After", "X-Request-Id", "X-Skipped"]
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
     if not settings.api_key and not all(address.loopback for address in settings.bind):
@@ -186,6 +210,8 @@ def _farm_error(error: FarmError) -> Response:
         body["id"] = error.record["id"]
     if isinstance(error, WaitTimeout):
         body["id"] = error.job_id
+        if error.job_ids:
+            body["ids"] = list(error.job_ids)
     return _error(status, body, location=f"/v1/jobs/{body['id']}" if isinstance(error, WaitTimeout) else None)
 
 

@@ -7,6 +7,7 @@
     cancel/<id>                       a mark: whoever runs <id> shall stop
     dead/<id>/<name>, reason.json     ended for good without a result
     keys/<digest>                     the job that an Idempotency-Key started
+    parts/<id>                        the jobs that the job <id> has others do
     workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
     workers/<wid>.bell/, .token       how it is woken; see `bell.py`
     idle/<wid>                        a worker that can be woken
@@ -79,13 +80,13 @@ class Spool:
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
-        self.tmp, self.queue, self.active, self.marks, self.keys, self.workers = (
-            f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "workers")
-        )
-        for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.workers):
+        self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers = made = [
+            f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "parts", "workers")
+        ]
+        for path in made:
             files.make_directory(path)
         self.dead = DeadLetters(f"{self.root}/dead", results)
-        self._ringer = Ringer(self.root)
+        self.ringer = Ringer(self.root)
         self._synced: set[str] = set()
 
     # Submit.
@@ -105,7 +106,7 @@ class Spool:
         except OSError as error:
             fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
             raise SpoolUnavailable(f"the job cannot be written ({error.strerror}); {fate}") from error
-        self._ringer.ring(job.task)
+        self.ringer.ring(job.task)
 
     def _sync(self, place: Bucket) -> None:
         """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
@@ -126,7 +127,7 @@ class Spool:
 
     def retire(self, lease: Lease) -> None:
         """Remove what shows a worker that has ended, its lock last."""
-        self._ringer.remove(lease.wid)
+        self.ringer.remove(lease.wid)
         lease.end()
 
     def cursor(self, tasks: Sequence[str]) -> Cursor:
@@ -244,7 +245,7 @@ class Spool:
             self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
             place = bucket(self.queue, job.task, job.priority, job.id)
             move(entry.path, f"{place.path}/{os.path.basename(entry.path)}")
-            self._ringer.ring(job.task)
+            self.ringer.ring(job.task)
 
     def _give_up(self, entry: Entry, code: str, error: str) -> None:
         """End a job that no worker can end."""
@@ -318,7 +319,7 @@ class Spool:
             move(entry.path, f"{place.path}/{job_id}.a0")
             self._sync(place)
             self.dead.remove(job_id)
-            self._ringer.ring(job.task)
+            self.ringer.ring(job.task)
             return
         raise UnknownJob(f"no dead letter {job_id!r}")
 

@@ -9,21 +9,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spoolfarm import config, files, process
 from spoolfarm.bell import Bell
 from spoolfarm.entry import Claim
-from spoolfarm.errors import FarmError, JobCancelled
+from spoolfarm.errors import FarmError, JobCancelled, JobFailed
 from spoolfarm.executors.local import LocalExecutor
+from spoolfarm.farm import Farm
 from spoolfarm.job import Result, State
+from spoolfarm.lanes import GENERAL
 from spoolfarm.lease import Lease, new_worker_id
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
-from spoolfarm.tasks import Answer
-from spoolfarm.tasks.registry import Registry
+from spoolfarm.parts import Parts
+from spoolfarm.queue import bucket
+from spoolfarm.tally import Tally
+from spoolfarm.tasks import Answer, Limits, Part, Stopping
 from spoolfarm.watch import RESCAN
 
 log = logging.getLogger("spoolfarm.worker")
@@ -41,8 +43,13 @@ PROGRESS_STEP = 0.1
 class RunContext:
     """What the task that runs a batch may tell and ask: it speaks for all jobs of the batch."""
 
-    def __init__(self, spool: Spool, batch: Sequence[Claim]) -> None:
-        self._spool = spool
+    def __init__(self, farm: Farm, batch: Sequence[Claim], stopping: Callable[[], bool]) -> None:
+        self.limits = Limits(farm.settings.max_pixels, farm.settings.max_pages)
+        self._farm = farm
+        self._spool = farm.spool
+        self._whole = batch[0].job
+        self._stopping = stopping
+        self._parts: Parts | None = None
         self._ids = [claim.job.id for claim in batch]
         self._next_progress = 0.0
         self._scratch: Path | None = None
@@ -69,10 +76,23 @@ class RunContext:
             self._scratch = self._spool.results.attachments.scratch(self._ids[0])
         return self._scratch
 
-    def close(self) -> None:
-        """Remove what the batch left."""
+    def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
+        """The outcomes of *items* as jobs of *task*, in order. A task that calls this has a `max_batch` of 1."""
+        self._parts = self._parts or Parts(self._farm, self._whole, self._go_on)
+        return self._parts.map(task, items)
+
+    def close(self, *, ended: bool = True) -> None:
+        """Remove what the batch left; its parts stay while it has not *ended*."""
+        if self._parts is not None and ended:
+            self._parts.forget()
         if self._scratch is not None:
             files.remove_tree(str(self._scratch))
+
+    def _go_on(self) -> None:
+        if self.cancelled():
+            raise JobCancelled("cancelled before all of its parts were done")
+        if self._stopping():
+            raise Stopping
 
     def _write(self, **said: Any) -> None:
         self.spoke = True
@@ -83,16 +103,17 @@ class RunContext:
 class Worker:
     """One life: from taking the lease to giving it back."""
 
-    def __init__(
-        self, spool: Spool, executor: LocalExecutor, tasks: Sequence[str], full: Callable[[int], bool]
-    ) -> None:
-        self._spool = spool
+    def __init__(self, farm: Farm, executor: LocalExecutor, tasks: Sequence[str], full: Callable[[int], bool]) -> None:
+        self._farm = farm
+        self._spool = farm.spool
         self._executor = executor
         self._tasks = tasks
         #: Whether it is time to make way for a new worker, by the number of jobs done.
         self._full = full
         self._stopping = False
         self._done = 0
+        self._tally = Tally()
+        self._about = {"pid": os.getpid(), "tasks": list(tasks)}
         self._parent = os.getppid()
         self._bell: Bell | None = None
 
@@ -108,7 +129,7 @@ class Worker:
         bell = self._bell = Bell(self._spool.root, wid)
         self._executor.setup()
         process.calm_collector()
-        lease.announce({"pid": os.getpid(), "tasks": list(self._tasks)})
+        lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
@@ -125,6 +146,8 @@ class Worker:
                 bell.get_up()
                 self._run(batch)
             lease.drop_suspects()
+            if self._tally.due:
+                self._tell(lease)
             if not batch and resting:
                 bell.wait(RESCAN)
         self._bell = None
@@ -132,14 +155,31 @@ class Worker:
         bell.close()
 
     def _run(self, batch: Sequence[Claim]) -> None:
-        context = RunContext(self._spool, batch)
+        context = RunContext(self._farm, batch, lambda: self._stopping)
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         for claim, outcome in zip(batch, outcomes, strict=True):
-            self._finish(claim, _result(claim, outcome))
+            if isinstance(outcome, Stopping):
+                self._give_back(claim)
+                continue
+            self._finish(claim, result := _result(claim, outcome))
+            self._tally.count(claim.job.task, failed=result.status is State.FAILED)
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
                 self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
-        context.close()
+        context.close(ended=not any(isinstance(outcome, Stopping) for outcome in outcomes))
         self._done += len(batch)
+
+    def _give_back(self, claim: Claim) -> None:
+        """Put a job back for another worker, as if it had not been claimed."""
+        job = claim.job
+        self._spool.release(claim.path, bucket(self._spool.queue, job.task, job.priority, job.id))
+        self._spool.ringer.ring(job.task)
+
+    def _tell(self, lease: Lease) -> None:
+        """Let others see what this worker does."""
+        try:
+            lease.announce({**self._about, "done": self._tally.tell()})
+        except OSError as error:
+            log.warning("cannot tell what was done: %s", error)  # no figure is worth a worker
 
     def _finish(self, claim: Claim, result: Result) -> None:
         """Publish; when the disk does not take it, hold on to the job and try again until it does or we are stopped."""
@@ -187,11 +227,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         settings = config.load()
-        registry = Registry(settings.tasks, settings.enable, settings.by_name())
-        names = options.tasks.split(",") if options.tasks else registry.lane("general")
-        executor = LocalExecutor({name: registry.get(name) for name in names})
-        spool = Spool(settings.spool_dir, Results(settings.results_dir), max_attempts=settings.max_attempts)
-        worker = Worker(spool, executor, names, Recycling(settings.recycle_jobs, settings.recycle_mb))
+        farm = Farm(settings=settings)
+        names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
+        executor = LocalExecutor({name: farm.tasks.get(name) for name in names})
+        worker = Worker(farm, executor, names, Recycling(settings.recycle_jobs, settings.recycle_mb))
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
         return BOOT_FAILED

@@ -19,6 +19,7 @@ def settings(tmp_path: Path) -> Settings:
         {
             "FARM_SPOOL_DIR": str(tmp_path / "spool"),
             "FARM_RESULTS_DIR": str(tmp_path / "results"),
+            "FARM_DATA_DIR": str(tmp_path / "data"),
             "FARM_RUN_DIR": str(tmp_path / "run"),
             "FARM_MIN_FREE_MB": "0",
         }

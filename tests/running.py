@@ -47,6 +47,7 @@ class RunningFarm:
             "FARM_BIND": f"127.0.0.1:{self.port}",
             "FARM_SPOOL_DIR": str(path / "spool"),
             "FARM_RESULTS_DIR": str(path / "results"),
+            "FARM_DATA_DIR": str(path / "data"),
             "FARM_RUN_DIR": str(path / "run"),
             "FARM_WORKERS": "2",
             "FARM_ENABLE": "echo",

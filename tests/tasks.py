@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import time
@@ -66,6 +67,19 @@ class Packing(Task):
         large = context.scratch() / "being made"
         large.write_bytes(b"L" * 100_000)
         return [Answer({"files": 2}, {"note.txt": "纸".encode(), "large.bin": large})]
+
+
+class Digest(Task):
+    """Says what it was sent, exactly."""
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [hashlib.sha256(job.images[0]).hexdigest() for job in batch]
+
+
+class NoPicture(Task):
+    """Wants no picture at all."""
+
+    min_images = max_images = 0
 
 
 class Unloadable(Task):

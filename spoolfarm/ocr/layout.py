@@ -14,6 +14,8 @@ from statistics import median, median_low
 
 import numpy as np
 
+from spoolfarm.ocr import paragraphs
+from spoolfarm.ocr.cell import Cell
 from spoolfarm.ocr.page import Line
 
 #: The narrowest column, in line heights, and the fewest rows of one.
@@ -34,44 +36,6 @@ FAN = 5
 OVERLAP = 0.5
 #: Pieces of a row are cells, joined by a tab, when their boxes are further apart than this many heights.
 CELL = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A line in the page's own frame, where text is level and upright."""
-
-    line: Line
-    left: float
-    top: float
-    right: float
-    bottom: float
-    #: How much its own text still falls from left to right, down by across.
-    slope: float = 0
-
-    def moved(self, across: float = 0, down: float = 0) -> Cell:
-        return replace(
-            self,
-            left=self.left + across,
-            right=self.right + across,
-            top=self.top + down,
-            bottom=self.bottom + down,
-        )
-
-    @property
-    def middle(self) -> float:
-        return (self.top + self.bottom) / 2
-
-    @property
-    def centre(self) -> float:
-        return (self.left + self.right) / 2
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +65,11 @@ def arrange(lines: Sequence[Line], rotation: int, order: str) -> tuple[tuple[Lin
         blocks = [rows(block) for block in split(straightened(cells))]
     placed: list[Line] = []
     written: list[str] = []
+    paragraph = -1
     for number, block in enumerate(blocks):
-        for row in block:
-            placed.extend(replace(cell.line, block=number, row=len(written)) for cell in row)
+        for row, begins in zip(block, paragraphs.beginnings(block), strict=True):
+            paragraph += begins
+            placed.extend(replace(cell.line, block=number, row=len(written), paragraph=paragraph) for cell in row)
             written.append(joined(row))
     return tuple(placed), "\n".join(written)
 

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from spoolfarm.ocr.box import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What stands between two blanks, and where in its line it begins and ends: 0 to 1, along the text."""
+
+    text: str
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,9 @@ class Line:
     #: Counted through the page in reading order. Pieces of the same row stand on one line of the page's text.
     block: int = 0
     row: int = 0
+    #: Counted through the page in reading order; a paragraph lies in one block.
+    paragraph: int = 0
+    words: tuple[Word, ...] = ()
 
     def record(self, name: str) -> dict[str, Any]:
         """The line as JSON values, pixels to a tenth."""
@@ -40,6 +53,7 @@ class Line:
             "poly": [[round(x, 1), round(y, 1)] for x, y in box.corners()],
             "block": self.block,
             "row": self.row,
+            "words": [[word.text, round(word.start, 4), round(word.end, 4)] for word in self.words],
         }
 
 
@@ -64,6 +78,11 @@ class Page:
             "width": self.width,
             "height": self.height,
             "rotation": self.rotation,
+            "paragraphs": [[index for index, _ in group] for _, group in groupby(enumerate(self.lines), _paragraph)],
             "lines": [line.record(str(number)) for number, line in enumerate(self.lines)],
             "ms": {step: round(value, 1) for step, value in self.ms.items()},
         }
+
+
+def _paragraph(numbered: tuple[int, Line]) -> int:
+    return numbered[1].paragraph

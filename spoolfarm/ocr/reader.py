@@ -67,6 +67,22 @@ class Reader:
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
         return Page(width, height, rotation, placed, text, ms)
 
+    @staticmethod
+    def place(
+        lines: Sequence[Line],
+        width: int,
+        height: int,
+        *,
+        order: str = "auto",
+        regions: Sequence[Polygon] = (),
+        ignore: Sequence[Polygon] = (),
+    ) -> Page:
+        """Put *lines* that nobody had to read in order, as `read` does with what it has read."""
+        rotation = voted(lines)
+        kept = [line for line in lines if wanted(line.box, regions, ignore)]
+        placed, text = layout.arrange(kept, rotation, order)
+        return Page(width, height, rotation, placed, text, {})
+
     def _turned(self, picture: Picture, found: Sequence[Found]) -> list[Line]:
         """Read lines that may be turned by any number of quarters."""
         boxes = upright_or_downwards(found)
@@ -90,8 +106,8 @@ class Reader:
 
     def _line(self, picture: Picture, found: Found, quarters: int = 0) -> Line:
         box = found.box.turned(quarters)
-        text, score = self._recogniser.read(cut(picture, box))
-        return Line(box, text, score, found.score)
+        text, score, words = self._recogniser.read(cut(picture, box))
+        return Line(box, text, score, found.score, words=words)
 
 
 def upright_or_downwards(found: Sequence[Found]) -> list[Found]:

@@ -6,6 +6,8 @@ remains of the likeliest ones without repeats and blanks (connectionist temporal
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -13,9 +15,12 @@ import numpy as np
 
 from spoolfarm.ocr import models
 from spoolfarm.ocr.box import Box
+from spoolfarm.ocr.page import Word
 
 #: Pixels: the height of a line as the network wants it, and its least and greatest length; longer ones are squeezed.
 HEIGHT, SHORTEST, LONGEST = 48, 48, 4800
+#: Of the way from the middle of a word's last letter to that of the next word's first, what is the letter's own half.
+HALF_LETTER = 0.35
 
 
 class Recogniser:
@@ -26,16 +31,30 @@ class Recogniser:
         names = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._characters = ["", *names, " "]
 
-    def read(self, line: np.ndarray[Any, Any]) -> tuple[str, float]:
-        """Read a picture that `cut` made: its text, and how sure that is, 0 to 1."""
+    def read(self, line: np.ndarray[Any, Any]) -> tuple[str, float, tuple[Word, ...]]:
+        """Read a picture that `cut` made: its text, how sure that is, 0 to 1, and its words."""
         pixels = cv2.dnn.blobFromImage(line, 1 / 127.5, mean=(127.5, 127.5, 127.5))
         chances = self._session.run(None, {"x": pixels})[0][0]
         best = chances.argmax(axis=1)
         kept = np.flatnonzero((best != 0) & (np.diff(best, prepend=0) != 0))
         if not len(kept):
-            return "", 0.0
+            return "", 0.0, ()
         text = "".join(self._characters[index] for index in best[kept])
-        return text, float(chances[kept, best[kept]].mean())
+        return text, float(chances[kept, best[kept]].mean()), words(text, (kept + 0.5) / len(best))
+
+
+def words(text: str, places: np.ndarray[Any, Any]) -> tuple[Word, ...]:
+    """The words of *text*, the middles of whose letters are at *places*, 0 to 1 along the line."""
+    spans = [match.span() for match in re.finditer(r"\S+", text)] if len(text) == len(places) else []
+    if not spans:
+        return ()
+    starts, ends = [0.0], []
+    for (_, last), (first, _) in pairwise(spans):
+        gap = float(places[first] - places[last - 1])
+        ends.append(float(places[last - 1]) + HALF_LETTER * gap)
+        starts.append(float(places[first]) - HALF_LETTER * gap)
+    ends.append(1.0)
+    return tuple(Word(text[a:b], start, end) for (a, b), start, end in zip(spans, starts, ends, strict=True))
 
 
 def cut(picture: np.ndarray[Any, Any], box: Box) -> np.ndarray[Any, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from spoolfarm.errors import InvalidParams
+from spoolfarm.errors import InvalidParams, JobFailed
 from spoolfarm.job import Job
 
 
@@ -21,8 +21,27 @@ class Answer:
     files: Mapping[str, bytes | Path]
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the farm's settings allow, where only a worker can see whether a job keeps to it."""
+
+    #: Pixels of one picture, and pages of one document.
+    pixels: int = 50_000_000
+    pages: int = 5000
+
+
+class Stopping(Exception):
+    """The worker is to end: the job goes back into the queue as if it had not been claimed."""
+
+
+#: A picture, and the parameters of the job that it becomes.
+Part: TypeAlias = tuple[bytes, Mapping[str, Any]]
+
+
 class Context(Protocol):
     """What a running task may tell and ask."""
+
+    limits: Limits
 
     def log(self, line: str) -> None:
         """Add *line* to the job's log, where followers see it at once."""
@@ -35,6 +54,14 @@ class Context(Protocol):
 
     def scratch(self) -> Path:
         """A directory for files too large to hold in memory; it goes when the batch has ended."""
+
+    def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
+        """Have each item done by the workers of *task*, as a job of its own; how each ended, in the items' order.
+
+        So many are under way at once as keep those workers busy, and *items* is taken no further. When this job runs
+        again because its worker died, what is done is not done again: the items must then be the same. Raises
+        JobCancelled when this job was cancelled. The files of an Answer are paths that are good until the batch ends.
+        """
 
 
 class Params(BaseModel):
@@ -59,6 +86,8 @@ class Task:
     max_images: ClassVar[int] = 1
     #: Whether the bytes must be pictures the farm can decode; False takes any bytes.
     pictures: ClassVar[bool] = True
+    #: Whether a PDF is as good as a picture.
+    pdf: ClassVar[bool] = False
     #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
     #: How often a job may be started whose worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not be
@@ -68,6 +97,10 @@ class Task:
     needs: ClassVar[tuple[str, ...]] = ()
     #: Their values by name, there before `validate` and `setup` are called.
     settings: Mapping[str, Any] = {}
+
+    def instead(self, images: Sequence[bytes], params: Mapping[str, Any]) -> str | None:
+        """The task that a job with *images* and *params* is for in place of this one, or None. Asked first."""
+        return None
 
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return *params* as `run` wants them, defaults filled in. Raises InvalidParams for what can never work."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,15 +11,18 @@ from pydantic import Field
 from spoolfarm import images, threads
 from spoolfarm.errors import BrokenImage
 from spoolfarm.job import Job
-from spoolfarm.tasks import Context, Params, Task
+from spoolfarm.tasks import Answer, Context, Params, Task
 
 if TYPE_CHECKING:
-    from spoolfarm.ocr.reader import Reader
+    from spoolfarm.ocr.page import Page
+    from spoolfarm.ocr.reader import Picture, Reader
 
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
 Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 Polygon = Annotated[list[Point], Field(min_length=3, max_length=100)]
 Polygons = Annotated[list[Polygon], Field(max_length=100)]
+#: What may be made of a page beside its record; see spoolfarm/documents/outputs.py.
+Output = Literal["text", "json", "tsv", "hocr", "alto", "pdf"]
 
 
 class OcrParams(Params):
@@ -41,13 +44,28 @@ class OcrParams(Params):
     )
     regions: Polygons = Field(default=[], description="polygons [[x, y], ...]: only lines centred in one of them")
     ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no lines centred in one of them")
+    dpi: float | None = Field(
+        default=None,
+        ge=30,
+        le=1200,
+        description="dots per inch: how large a page of a PDF is rendered, or how large a picture is in one",
+    )
+    existing: Literal["keep", "redo"] = Field(
+        default="keep", description="keep: a page of a PDF that has its text is not read; redo: it is"
+    )
+    outputs: list[Output] = Field(default=[], max_length=6, description="files to make of what was read")
 
 
 class Ocr(Task):
     """Answers the text of one picture, its lines with their boxes, and how the page is turned; see docs/ocr.md."""
 
     Params = OcrParams
+    pdf = True
     _reader: Reader
+
+    def instead(self, pictures: Sequence[bytes], params: Mapping[str, Any]) -> str | None:
+        """A PDF is a document, and so is whatever pages are chosen from."""
+        return "document" if "pages" in params or any(map(images.is_pdf, pictures)) else None
 
     def setup(self) -> None:
         from spoolfarm.ocr.reader import Reader
@@ -56,24 +74,57 @@ class Ocr(Task):
         self._reader = Reader(threads.budget())
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
-        return [self._read(job) for job in batch]
+        return [self._read(job, context) for job in batch]
 
-    def _read(self, job: Job) -> dict[str, Any] | BrokenImage:
+    def _read(self, job: Job, context: Context) -> Any:
         params = OcrParams.model_validate(job.params)
-        start = time.perf_counter()
         try:
+            if images.is_pdf(job.images[0]):
+                return self._read_pdf(job.images[0], params, context.limits.pixels)
+            start = time.perf_counter()
             picture = images.decode(job.images[0])
+            decode = time.perf_counter() - start
+            record = _shown(self._page(picture, params), decode)
+            if not params.outputs:
+                return record
+            from spoolfarm.documents import page
+
+            return Answer(record, page.files(record, job.images[0], params.outputs, params.dpi, context.scratch()))
         except BrokenImage as error:
             return error
-        decode = (time.perf_counter() - start) * 1000
-        page = self._reader.read(
-            picture,
-            rotate=params.rotate == "auto",
-            side=params.side,
-            min_score=params.min_score,
-            order=params.order,
-            regions=params.regions,
-            ignore=params.ignore,
+
+    def _read_pdf(self, data: bytes, params: OcrParams, max_pixels: int) -> dict[str, Any]:
+        """Read the one page of a PDF, or take the text that it has already."""
+        from spoolfarm.documents.embedded import EmbeddedText
+        from spoolfarm.documents.rendering import PdfPage
+
+        start = time.perf_counter()
+        with PdfPage(data, params.dpi, max_pixels) as page:
+            there = EmbeddedText(page, visible=params.existing == "redo")
+            if params.existing == "keep" and there.enough(page.covered):
+                found = self._reader.place(there.lines(), page.width, page.height, **_choices(params))
+                return {**_shown(found, time.perf_counter() - start), "dpi": round(page.dpi, 2), "source": "text"}
+            picture = page.picture()
+            dpi = round(page.dpi, 2)
+        decode = time.perf_counter() - start
+        read = self._page(picture, params)
+        record = _shown(read, decode)
+        for line, shown in zip(read.lines, record["lines"], strict=True):
+            if there.legible and there.has(line.box, line.text):
+                shown["present"] = True
+        return {**record, "dpi": dpi, "source": "ocr"}
+
+    def _page(self, picture: Picture, params: OcrParams) -> Page:
+        turns = params.rotate == "auto"
+        return self._reader.read(
+            picture, rotate=turns, side=params.side, min_score=params.min_score, **_choices(params)
         )
-        record = page.record()
-        return record | {"ms": {"decode": round(decode, 1), **record["ms"]}}
+
+
+def _choices(params: OcrParams) -> dict[str, Any]:
+    return {"order": params.order, "regions": params.regions, "ignore": params.ignore}
+
+
+def _shown(page: Page, decode: float) -> dict[str, Any]:
+    record = page.record()
+    return record | {"ms": {"decode": round(decode * 1000, 1), **record["ms"]}}

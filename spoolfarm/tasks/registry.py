@@ -14,8 +14,12 @@ from spoolfarm.tasks import Task
 #: The tasks that come with the farm.
 BUILT_IN: Mapping[str, str] = {
     "classify": "spoolfarm.tasks.classify:Classify",
+    "document": "spoolfarm.tasks.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
+    "edit": "spoolfarm.tasks.edit:Edit",
     "ocr": "spoolfarm.tasks.ocr:Ocr",
+    "orient": "spoolfarm.tasks.orient:Orient",
+    "segment": "spoolfarm.tasks.segment:Segment",
     "simulate": "spoolfarm.tasks.simulate:Simulate",
 }
 
@@ -58,6 +62,10 @@ class Registry:
                 raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")
             self._tasks[name] = _load(name, path, self._settings)
         return self._tasks[name]
+
+    def for_one(self) -> list[str]:
+        """The names of the tasks that can work on one file alone."""
+        return [name for name in self.names() if self.get(name).min_images <= 1 <= self.get(name).max_images]
 
     def lane(self, lane: str) -> list[str]:
         """The names of the tasks that the workers of *lane* run."""

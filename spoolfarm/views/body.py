@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -15,6 +15,9 @@ from pydantic_core import from_json
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
 from spoolfarm.job import FIRST, LAST, NORMAL
+from spoolfarm.views.face import File
+
+Model = TypeVar("Model", bound=BaseModel)
 
 #: How deep JSON may nest.
 MAX_DEPTH = 32
@@ -30,10 +33,10 @@ class JobBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     task: str = ""
-    image: str | None = None
-    images: list[str] | None = None
-    params: dict[str, Any] = Field(default_factory=dict)
-    priority: int = Field(default=NORMAL, ge=FIRST, le=LAST)
+    image: str | None = Field(default=None, description="a picture in base64")
+    images: list[str] | None = Field(default=None, description="several; send one of the two")
+    params: dict[str, Any] = Field(default_factory=dict, description="what the task takes; see `GET /v1/tasks`")
+    priority: int = Field(default=NORMAL, ge=FIRST, le=LAST, description="0 is done first, 9 last")
 
     @field_validator("params")
     @classmethod
@@ -41,6 +44,16 @@ class JobBody(BaseModel):
         """Refuse what JSON lets through and no job file can say: infinite numbers (1e999) and halves of letters."""
         json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
         return params
+
+
+class JobForm(BaseModel):
+    """The same as the parts of a multipart body."""
+
+    task: str = ""
+    image: File | None = None
+    images: list[File] = []
+    params: str = Field(default="{}", description="a JSON object")
+    priority: int = Field(default=NORMAL, ge=FIRST, le=LAST)
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ def read_job() -> Asked:
     """Read the body as JSON or multipart. Raises InvalidRequest that names the field, or UnsupportedMedia."""
     if request.mimetype == "multipart/form-data":
         return _from_multipart()
-    body = _model(read_json())
+    body = checked(JobBody, read_json())
     if body.image is not None and body.images is not None:
         raise InvalidRequest("image, images: send one of the two")
     sent = {f"images[{index}]": text for index, text in enumerate(body.images or [])}
@@ -87,6 +100,16 @@ def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
     return found
 
 
+def checked(model: type[Model], fields: Mapping[str, Any], *, strict: bool = True) -> Model:
+    """*fields* as a *model*. Raises InvalidRequest that names the field."""
+    try:
+        return model.model_validate(fields, strict=strict)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise InvalidRequest(f"{where}: {first['msg']}") from error
+
+
 def prefer_wait() -> float | None:
     """The seconds of `Prefer: wait=SECONDS` (RFC 7240), or None."""
     for preference in request.headers.get("Prefer", "").split(","):
@@ -95,28 +118,31 @@ def prefer_wait() -> float | None:
     return None
 
 
+def take_parts(texts: Sequence[str], files: Sequence[str]) -> None:
+    """Raise UnsupportedMedia unless the body is multipart, InvalidRequest when it has other parts than these."""
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMedia(f"send multipart/form-data, not {request.mimetype or 'an unnamed type'}")
+    if unknown := {*request.form} - {*texts}:
+        raise InvalidRequest(f"{_first(unknown)}: is no text field; those are {', '.join(texts)}")
+    if unknown := {*request.files} - {*files}:
+        raise InvalidRequest(f"{_first(unknown)}: cannot be a file; files are {', '.join(files)}")
+
+
+def _first(names: Iterable[str | None]) -> str:
+    """What an error calls the first of *names*; a part may have none."""
+    return min(name or "" for name in names) or "a part without a name"
+
+
 def _from_multipart() -> Asked:
     form = request.form
-    if unknown := sorted({*form} - {*TEXTS}):
-        raise InvalidRequest(f"{unknown[0]}: is no text field; those are {', '.join(TEXTS)}")
-    if unknown := sorted({*request.files} - {*FILES}):
-        raise InvalidRequest(f"{unknown[0]}: cannot be a file; files are {', '.join(FILES)}")
+    take_parts(TEXTS, FILES)
     fields: dict[str, Any] = {name: form[name] for name in ("task", "priority") if name in form}
     if "params" in form:
         fields["params"] = parse_json(form["params"], "params")
-    body = _model(fields, strict=False)  # all that a form can send is text
+    body = checked(JobBody, fields, strict=False)  # all that a form can send is text
     pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
     pictures += [images.from_base64(text, name) for name in ("image", "images") for text in form.getlist(name)]
     return Asked(body.task, pictures, body.params, body.priority)
-
-
-def _model(fields: Mapping[str, Any], *, strict: bool = True) -> JobBody:
-    try:
-        return JobBody.model_validate(fields, strict=strict)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise InvalidRequest(f"{where}: {first['msg']}") from error
 
 
 def _deeper(value: Any, limit: int) -> bool:

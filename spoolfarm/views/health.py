@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
+from pydantic import BaseModel, Field
 
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.views import answer, farm
+from spoolfarm.views.face import Face
 
 blueprint = Blueprint("health", __name__)
 
@@ -36,3 +38,23 @@ def ready() -> Response:
         "dead": len(here.spool.dead.ids()),
     }
     return answer({**figures, "error": "; ".join(reasons)} if reasons else figures, 503 if reasons else 200)
+
+
+class Health(BaseModel):
+    """The front lives."""
+
+    status: str = Field(pattern="^ok$")
+
+
+class Ready(BaseModel):
+    """Figures of the farm."""
+
+    status: str = Field(pattern="^(un)?ready$")
+    workers: int
+    queued: int
+    running: int
+    dead: int = Field(description="jobs that failed for good")
+    error: str | None = Field(default=None, description="what is missing")
+
+
+FACES = {"health.health": Face(answers={200: Health}), "health.ready": Face(answers={200: Ready, 503: Ready})}

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
 from spoolfarm.job import State
 from spoolfarm.results import ended
 from spoolfarm.views import answer, farm
-from spoolfarm.views.body import prefer_wait, read_job
+from spoolfarm.views.body import JobBody, JobForm, checked, prefer_wait, read_job
+from spoolfarm.views.face import JOB_ID, JSON, MULTIPART, PICTURE, PREFER, Body, Face, Parameter
+from spoolfarm.views.records import Cancelled, Listing, Queued, Record
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
@@ -22,6 +25,15 @@ blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 MAX_LISTED = 1000
 #: The largest number of an event: the byte of a log after which it was said.
 MAX_EVENT = 2**53
+
+
+class JobsQuery(BaseModel):
+    """Which jobs to list."""
+
+    status: State | None = None
+    task: str | None = None
+    limit: int = Field(default=100, ge=1, le=MAX_LISTED)
+    before: str = Field(default="g", description="only jobs with an id below this one")
 
 
 @blueprint.post("")
@@ -52,14 +64,9 @@ def create() -> Response:
 @blueprint.get("")
 def listing() -> Response:
     """The newest jobs first, with `status`, `task`, `limit` and `before` (an id) to choose."""
-    status = request.args.get("status")
-    if status is not None and status not in list(State):
-        raise InvalidRequest(f"status: must be one of {', '.join(State)}")
-    limit = _whole("limit", request.args.get("limit", "100"), 1, MAX_LISTED)
-    found = farm().jobs(
-        status=status, task=request.args.get("task"), before=request.args.get("before", "g"), limit=limit
-    )
-    return answer({"jobs": found, "next": found[-1]["id"] if len(found) == limit else None})
+    asked = checked(JobsQuery, request.args, strict=False)
+    found = farm().jobs(status=asked.status, task=asked.task, before=asked.before, limit=asked.limit)
+    return answer({"jobs": found, "next": found[-1]["id"] if len(found) == asked.limit else None})
 
 
 @blueprint.get("/<job_id>")
@@ -102,6 +109,34 @@ def events(job_id: str) -> Response:
     stream.headers["Cache-Control"] = "no-store"
     stream.headers["X-Accel-Buffering"] = "no"
     return stream
+
+
+_IDEMPOTENCY = Parameter("Idempotency-Key", "a text for this job only: a repeat returns the first job", "order-118")
+_LAST_EVENT = Parameter(
+    "Last-Event-ID",
+    "the id of the last event seen",
+    "0",
+    schema={"type": "integer", "minimum": 0, "maximum": MAX_EVENT},
+)
+_NAME = Parameter("name", "one of the record's `files`", "edited.png", "path", {"type": "string", "minLength": 1})
+_JOB = {"task": "edit", "image": PICTURE, "params": {"operations": ["resize=2"]}}
+FACES = {
+    "jobs.create": Face(
+        body={
+            JSON: Body(JobBody, _JOB),
+            MULTIPART: Body(JobForm, {"task": "edit", "params": '{"operations": ["resize=2"]}'}),
+        },
+        answers={200: Record, 202: Queued},
+        errors=(404, 409, 413, 415, 422, 503),
+        parameters=(PREFER, _IDEMPOTENCY),
+    ),
+    "jobs.listing": Face(answers={200: Listing}, query=JobsQuery),
+    "jobs.show": Face(answers={200: Record}, errors=(404,), parameters=(JOB_ID, PREFER)),
+    "jobs.file": Face(answers={200: "application/octet-stream"}, errors=(404,), parameters=(JOB_ID, _NAME)),
+    "jobs.cancel": Face(answers={200: Cancelled}, errors=(404,), parameters=(JOB_ID,)),
+    "jobs.retry": Face(answers={202: Queued}, errors=(404,), parameters=(JOB_ID,)),
+    "jobs.events": Face(answers={200: "text/event-stream"}, errors=(404,), parameters=(JOB_ID, _LAST_EVENT)),
+}
 
 
 def _stream(happened: Iterator[dict[str, Any] | None]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spoolfarm.farm import Farm
+from spoolfarm.views.face import Face
 
 #: Where the beginning of a request is noted, by time.perf_counter().
 STARTED = "farm.started"
@@ -51,6 +52,7 @@ class Meter:
         seconds.observe(time.perf_counter() - asked.environ[STARTED])
 
     def _show(self) -> Response:
+        """Figures in Prometheus' text format."""
         return Response(generate_latest(self._registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -73,3 +75,6 @@ class SpoolCollector(Collector):
         yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(self._farm.workers()))
         free = self._farm.room.free_bytes()
         yield GaugeMetricFamily("farm_spool_free_bytes", "Free space on the spool's disk.", value=free)
+
+
+FACES = {"metrics.metrics": Face(answers={200: "text/plain"})}

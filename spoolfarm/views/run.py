@@ -6,7 +6,8 @@ from flask import Blueprint, Response
 
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.views import answer, farm
-from spoolfarm.views.body import prefer_wait, read_job
+from spoolfarm.views.body import JobBody, JobForm, prefer_wait, read_job
+from spoolfarm.views.face import JSON, MULTIPART, PICTURE, PREFER, Body, Face
 
 blueprint = Blueprint("run", __name__, url_prefix="/v1/run")
 
@@ -20,3 +21,13 @@ def run(task: str) -> Response:
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
     job = farm().job(task, asked.pictures, asked.params, priority=asked.priority)
     return answer(farm().run(job, prefer_wait()))
+
+
+FACES = {
+    "run.run": Face(
+        body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
+        answers={200: object},
+        errors=(404, 409, 413, 415, 422, 503, 504),
+        parameters=(PREFER,),
+    )
+}

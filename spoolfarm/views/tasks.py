@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
+from pydantic import BaseModel
 
 from spoolfarm.views import answer, farm
+from spoolfarm.views.face import Face
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")
 
@@ -14,3 +18,23 @@ def tasks() -> Response:
     """Every task with the JSON schema of its parameters."""
     registry = farm().tasks
     return answer({"tasks": [{"name": name, **registry.get(name).describe()} for name in registry.names()]})
+
+
+class About(BaseModel):
+    """A task: its name, its parameters as a JSON schema, and how many pictures it takes."""
+
+    name: str
+    description: str
+    params: dict[str, Any]
+    min_images: int
+    max_images: int
+    lane: str
+
+
+class Tasks(BaseModel):
+    """All tasks."""
+
+    tasks: list[About]
+
+
+FACES = {"tasks.tasks": Face(answers={200: Tasks})}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, WaitTimeout
 from spoolfarm.views import answer, farm
+from spoolfarm.views.face import FORM, PICTURE, Body, Face
 
 blueprint = Blueprint("tyocr", __name__)
 
@@ -30,3 +32,24 @@ def tyocr() -> Response:
         farm().forget(error.job_id)  # nobody will collect it
         return answer({"sign": -1, "text": "time out"})
     return answer({"sign": 0, "text": result["text"]})
+
+
+class Page(BaseModel):
+    """The form."""
+
+    imgbase64: str = Field(description="the picture in base64")
+
+
+class Text(BaseModel):
+    """What was read."""
+
+    sign: int = Field(description="0, or -1 when the time ran out", ge=-1, le=0)
+    text: str = Field(description="the lines, each with a line break after it")
+
+
+FACES = {
+    "tyocr.hint": Face(answers={200: "text/html"}),
+    "tyocr.tyocr": Face(
+        body={FORM: Body(Page, {"imgbase64": PICTURE})}, answers={200: Text}, errors=(400, 413, 415, 503)
+    ),
+}

@@ -8,17 +8,23 @@ import pytest
 from flask.testing import FlaskClient
 
 from spoolfarm.config import load
+from spoolfarm.farm import Farm
 from spoolfarm.server import create_app
+from spoolfarm.uploads import Uploads
 from spoolfarm.views import FARM
+from spoolfarm.views.uploads import UPLOADS
 from tests.running import RunningFarm, until
 
 Make = Callable[..., FlaskClient]
+
+#: The tasks of the farms here; without a net, whose libraries take seconds to load in each worker.
+TASKS = {"FARM_ENABLE": "echo,edit,ocr,orient,segment", "FARM_SEGMENT_MODEL": "classical"}
 
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm with two workers, which nothing here may bring to a traceback."""
-    farm = RunningFarm(tmp_path_factory.mktemp("live"), FARM_ENABLE="echo,ocr", FARM_SIMULATIONS=0)
+    farm = RunningFarm(tmp_path_factory.mktemp("live"), FARM_SIMULATIONS=0, **TASKS)
     try:
         yield farm.start()
     finally:
@@ -30,7 +36,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm without workers, which only queues, and takes no body above 1 MiB."""
     given = {"FARM_WORKERS": 0, "FARM_SIMULATIONS": 0, "FARM_TIMEOUT": 1, "FARM_MAX_BODY_MB": 1}
-    farm = RunningFarm(tmp_path_factory.mktemp("idle"), FARM_ENABLE="echo,ocr", **given)
+    farm = RunningFarm(tmp_path_factory.mktemp("idle"), **TASKS, **given)
     try:
         farm.start(ready=False)
         until(lambda: farm.get("/health")[0] == 200, what="the front")
@@ -43,24 +49,25 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
 @pytest.fixture(scope="session")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
     """A function that makes the front's application with the settings given, and a client of it."""
-    made = []
+    made: list[Farm | Uploads] = []
 
     def make(**settings: object) -> FlaskClient:
         path = tmp_path_factory.mktemp("front")
         default = {
             "FARM_SPOOL_DIR": path / "spool",
             "FARM_RESULTS_DIR": path / "results",
+            "FARM_DATA_DIR": path / "data",
             "FARM_MIN_FREE_MB": 0,
             "FARM_TIMEOUT": 0.05,
             "FARM_MAX_BODY_MB": 4,
         }
         app = create_app(load({name: str(value) for name, value in {**default, **settings}.items()}))
-        made.append(app.extensions[FARM])
+        made.extend((app.extensions[FARM], app.extensions[UPLOADS]))
         return app.test_client()
 
     yield make
-    for farm in made:
-        farm.close()
+    for each in made:
+        each.close()
 
 
 @pytest.fixture(scope="session")

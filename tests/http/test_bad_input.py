@@ -21,7 +21,10 @@ from tests.http.pictures import bomb, grain, large_gif, large_webp, png, small, 
 from tests.running import RunningFarm
 
 #: How a job, a call and a page are sent, as JSON, as multipart and as a form: the face, and the name of the picture.
-FACES = ("/v1/jobs", "/v1/jobs multipart", "/v1/jobs file", "/v1/run/ocr", "/v1/run/ocr file", "/tyocr")
+FACES = (
+    *("/v1/jobs", "/v1/jobs multipart", "/v1/jobs file", "/v1/run/ocr", "/v1/run/ocr file", "/tyocr"),
+    *("/predict", "/predict file", "/upload"),
+)
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 #: A form for /tyocr.
@@ -34,6 +37,9 @@ def send(front: FlaskClient, face: str, picture: bytes | str) -> tuple[Answered,
     text = picture if isinstance(picture, str) else text_of(picture)
     if path == "/tyocr":
         return front.post(path, data={"imgbase64": text}), "imgbase64"
+    if path in ("/predict", "/upload"):
+        sent = multipart(("file", ("../../a.png", picture))) if way else {"json": {"image": text}}
+        return front.post(path, **sent), "file" if way else "image"
     if not way:
         return front.post(path, json={"task": "ocr", "image": text}), "image"
     sent = ("../../a.png", picture) if way == "file" else text
@@ -483,3 +489,13 @@ def test_after_all_this_the_same_workers_do_the_next_job(live: RunningFarm) -> N
             assert 200 <= answer.status_code < 500
     assert live.post("/v1/run/echo", {"params": {"n": 1}}) == (200, {"params": {"n": 1}, "bytes": 0})
     assert set(live.workers()) == workers
+
+
+@pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo", "/v1/edit", "/inference"])
+@pytest.mark.parametrize("name", ["", '; name=""', '; name="\\"'])
+def test_parts_without_a_name_are_refused(front: FlaskClient, face: str, name: str) -> None:
+    part = f"--B\r\nContent-Disposition: form-data{name}\r\n\r\nx\r\n"
+    other = '--B\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n'
+    for text in (f"{part}{part}--B--\r\n", f"{part}{other}--B--\r\n"):
+        answer = front.post(face, data=text, content_type="multipart/form-data; boundary=B")
+        refused(answer, 400, "is no text field")

@@ -27,6 +27,7 @@ Image.new("RGB", (9, 9)).save(file, "PNG")
 for picture, status in ((file.getvalue(), 202), (b"no picture", 415)):
     sent = {"task": "ocr", "image": base64.b64encode(picture).decode()}
     assert front.post("/v1/jobs", json=sent).status_code == status
+    assert front.post("/upload", json={"image": sent["image"]}).status_code == (200 if status == 202 else status)
 for path in ("/ready", "/v1/jobs", "/v1/tasks", "/metrics"):
     front.get(path)
 """
@@ -36,7 +37,7 @@ FRONT_DOORS = [ROOT / f"{name}.py" for name in ("server", "worker", "launcher")]
 
 def loaded(code: str, path: Path) -> set[str]:
     """The top-level modules that a fresh process has loaded after *code*."""
-    directories = {"FARM_SPOOL_DIR": str(path / "spool"), "FARM_RESULTS_DIR": str(path / "results")}
+    directories = {f"FARM_{name.upper()}_DIR": str(path / name) for name in ("spool", "results", "data")}
     result = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
         env={**os.environ, **directories, "FARM_MIN_FREE_MB": "0"},
@@ -98,8 +99,8 @@ def imports(path: Path) -> Iterator[str]:
 
 def ours(path: Path) -> set[str]:
     """What of the package *path* imports."""
-    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | {"views", "tasks", "executors", "ocr"}
-    mine |= {"classifier", "simulation"}
+    rooms = {each.parent.name for each in (ROOT / "spoolfarm").glob("*/__init__.py")}
+    mine = {each.stem for each in (ROOT / "spoolfarm").glob("*.py")} | rooms
     return {name for name in imports(path) if name in mine}
 
 
@@ -112,9 +113,28 @@ def named(*names: str) -> list[Path]:
 
 def test_views_see_the_farm_and_what_it_speaks_of() -> None:
     for path in named("views"):
-        assert ours(path) <= {"views", "farm", "project", "errors", "images", "job", "results"}, path
+        assert ours(path) <= {
+            "views",
+            "farm",
+            "uploads",
+            "project",
+            "tasks",
+            "edit",
+            "errors",
+            "images",
+            "job",
+            "results",
+        }, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
-        assert third <= {"flask", "pydantic", "pydantic_core", "prometheus_client", "socketio"}, path
+        assert third <= {
+            "flask",
+            "werkzeug",
+            "pydantic",
+            "pydantic_core",
+            "prometheus_client",
+            "flask_socketio",
+            "socketio",
+        }, path
 
 
 def test_views_take_from_results_only_what_reads_a_record() -> None:
@@ -131,10 +151,23 @@ def test_views_touch_no_files() -> None:
 
 
 def test_tasks_know_no_http_and_no_spool() -> None:
-    for path in named("tasks", "ocr"):
-        mine = {"tasks", "ocr", "classifier", "simulation", "project"}
-        assert ours(path) <= mine | {"errors", "job", "images", "threads", "lanes"}, path
+    for path in named("tasks", "ocr", "segment"):
+        below = {"tasks", "ocr", "segment", "scenes", "edit", "classifier", "simulation", "documents", "project"}
+        assert ours(path) <= below | {"errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
+
+
+def test_drawn_scenes_need_nothing_of_the_farm() -> None:
+    for path in named("scenes"):
+        assert ours(path) <= {"scenes"}, path
+        assert set(imports(path)) - sys.stdlib_module_names - {"scenes"} <= {"cv2", "numpy"}, path
+
+
+def test_edits_know_pictures_and_paths_and_no_farm() -> None:
+    for path in named("edit"):
+        assert ours(path) <= {"edit", "errors", "images"}, path
+        third = set(imports(path)) - sys.stdlib_module_names - ours(path)
+        assert third <= {"cv2", "numpy"}, path
 
 
 def test_the_project_and_what_works_on_it_know_no_farm() -> None:
@@ -149,6 +182,11 @@ def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
         assert ours(path) <= below, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
         assert third <= {"filelock", "watchdog"}, path
+
+
+def test_uploads_stand_on_the_farm() -> None:
+    assert ours(ROOT / "spoolfarm/records.py") <= {"errors", "files"}
+    assert ours(ROOT / "spoolfarm/uploads.py") <= {"farm", "records", "results", "job", "errors", "files"}
 
 
 def test_only_the_front_speaks_http_and_only_its_process_runs_gunicorn() -> None:
@@ -168,7 +206,7 @@ def test_nobody_imports_server_worker_or_launcher_but_those_who_start_them() -> 
 
 
 def test_the_farm_is_the_one_bridge() -> None:
-    for path in named("views", "client", "wire"):
+    for path in named("views", "client", "wire", "top"):
         assert not ours(path) & {"spool", "queue", "deadletters", "keys", "room", "lease", "files"}, path
 
 
@@ -177,9 +215,9 @@ def test_only_the_settings_read_the_environment() -> None:
         "config.py",  # the table
         "threads.py",  # the budget that the launcher hands a worker
         "doctor.py",  # names what is set and is no setting
-        *("launcher.py", "background.py"),  # hand it on to what they start
+        *("launcher.py", "crew.py", "keeper.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
-        *("session.py", "keeper.py"),  # hand it on to a simulation, less the secrets
+        "session.py",  # hands it on to a simulation, less the secrets
     }
     for path in PACKAGE:
         if re.search(r"\bos\.(environ|getenv)\b", path.read_text()):

@@ -146,7 +146,7 @@ def test_a_dead_letter_says_what_killed_the_worker(run: Run) -> None:
     assert "signal 11 (SIGSEGV)" in error
     assert "Segmentation fault" in error
     reason = farm.log_path.parent / "spool" / "dead" / job.id / "reason.json"
-    until(reason.exists)
+    until(reason.exists, what="the letter, which comes after the result")
     assert "about to crash" in reason.read_text()
 
 

@@ -44,6 +44,8 @@ BAD = [
     ("FARM_TASKS", "Mine=module:Class", "name=package.module:Class"),
     ("FARM_TASKS", "a/b=module:Class", "name=package.module:Class"),
     ("FARM_TASKS", "mine=module:Class,other", "name=package.module:Class"),
+    ("FARM_SEGMENT_MODEL", "none.pth", "default, coco, classical, or the path of a weights file"),
+    ("FARM_SEGMENT_PRECISION", "int8", "fp32 or bf16"),
     ("FARM_TIMEOUT", "0", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "-1", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "nan", "seconds from 0.01 to"),
@@ -58,6 +60,7 @@ BAD = [
     ("FARM_RESULT_TTL", "0", "seconds from 0.01 to"),
     ("FARM_DEAD_TTL", "never", "seconds from 0.01 to"),
     ("FARM_MAX_BODY_MB", "0", "a whole number from 1 to 4096"),
+    ("FARM_MAX_PAGES", "0", "a whole number from 1 to"),
     ("FARM_MAX_PIXELS", "0", "a whole number from 1 to"),
     ("FARM_MIN_FREE_MB", "5%", "a whole number from 0 to"),
     ("FARM_RECYCLE_JOBS", "-5", "a whole number from 0 to"),
@@ -91,7 +94,7 @@ def test_a_bad_value_is_refused_with_the_setting_the_value_and_what_is_allowed(
 
 
 def test_every_setting_that_can_be_bad_was_tried() -> None:
-    free = {"FARM_RESULTS_DIR", "FARM_RUN_DIR", "FLOWER_PROJECT_DIR"}  # as FARM_SPOOL_DIR
+    free = {"FARM_RESULTS_DIR", "FARM_DATA_DIR", "FARM_RUN_DIR", "FLOWER_PROJECT_DIR"}  # as FARM_SPOOL_DIR
     anything = {"FARM_HOSTS", "FARM_ENABLE", "CLASS_LABELS"}
     assert {row["name"] for row in rows()} - free - anything <= {name for name, _, _ in BAD}
 

@@ -82,7 +82,7 @@ def working(farm: Farm, count: int = 1) -> Iterator[None]:
     """*count* workers, in threads of this process."""
     names = farm.tasks.names()
     executor = LocalExecutor({name: farm.tasks.get(name) for name in names})
-    workers = [Worker(farm.spool, executor, names, lambda done: False) for _ in range(count)]
+    workers = [Worker(farm, executor, names, lambda done: False) for _ in range(count)]
     threads = [threading.Thread(target=worker.run, args=(new_worker_id(),)) for worker in workers]
     for thread in threads:
         thread.start()

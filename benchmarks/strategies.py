@@ -1,0 +1,81 @@
+"""What each strategy reaches with honest and with poisoned clients: `python -m benchmarks.strategies --help`.
+
+It prints the table of docs/federated.md. Ten clients with uneven shares of the digits (alpha 0.5) all train, ten rounds
+of two passes, with each strategy's own defaults. Every cell is a median over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import os
+import sys
+from statistics import median
+from typing import Any
+
+from benchmarks.measure import MEMORY, OUT, machine, print_table, scratch, stop_on_sigterm
+
+os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+sys.path.insert(0, str(OUT.parents[1] / "flower_project"))
+
+import client_app
+from grid import InlineGrid
+from record import Record
+from server_app import Server
+from settings import Settings
+from strategies import STRATEGIES
+
+COMMON: dict[str, Any] = {"clients": 10, "fraction_fit": 1.0, "local_epochs": 2}
+#: By the column's title: what is different in it.
+CASES: dict[str, dict[str, Any]] = {"honest": {}, "1 of 10 poisoned": {"poisoned": 1}}
+#: Privacy is no strategy, but is measured beside them.
+PRIVATE: dict[str, dict[str, Any]] = {
+    f"FedAvg, privacy {side}, noise {noise}": {"privacy": side, "noise_multiplier": noise, "clipping_norm": 1.0}
+    for side in ("server", "client")
+    for noise in (0.02, 0.2, 1.0)
+}
+ROWS: dict[str, dict[str, Any]] = {name: {"strategy": name} for name in STRATEGIES} | PRIVATE
+
+
+def accuracy(options: dict[str, Any]) -> dict[str, Any]:
+    """The result of one run in this process."""
+    with scratch(MEMORY) as folder, contextlib.redirect_stdout(io.StringIO()):
+        settings = Settings.read({**COMMON, **options, "out": str(folder)})
+        with Record(settings) as record:
+            Server(InlineGrid(client_app.app, settings.clients), settings, record).run()
+    return record.result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each cell")
+    parser.add_argument("--rounds", type=int, default=10, help="rounds of each run")
+    parser.add_argument("--only", nargs="+", choices=list(ROWS), default=list(ROWS), help="rows to measure")
+    chosen = parser.parse_args()
+    stop_on_sigterm()
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    done: dict[str, dict[str, list[float]]] = {}
+    for name in chosen.only:
+        done[name] = {}
+        for case, options in CASES.items():
+            runs = [
+                accuracy({**ROWS[name], **options, "rounds": chosen.rounds, "seed": seed})
+                for seed in range(1, chosen.seeds + 1)
+            ]
+            done[name][case] = [run["test_accuracy"] for run in runs]
+            shown = " ".join(f"{value:.3f}" for value in done[name][case])
+            print(f"{name}, {case}: {shown}", *[run.get("privacy", "") for run in runs[:1]], flush=True)
+    print_table(
+        ["test accuracy", *CASES],
+        [[name, *(f"{median(row[case]):.3f}" for case in CASES)] for name, row in done.items()],
+    )
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "strategies.json").write_text(json.dumps({"machine": machine(("flwr", "torch")), **done}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The ClientApp: what one client does when the server asks it to train or to judge."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from torch import Tensor, nn
+
+import data
+import privacy
+import task
+from data import Pictures
+from model import MODELS
+from settings import DEFAULTS, Settings
+
+#: How much longer than an honest update an attacker's is, and which way it points.
+POISON = -10.0
+
+app = ClientApp()
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a message asks for: the settings, the global model, and this client's pictures."""
+
+    settings: Settings
+    model: nn.Module
+    pictures: Pictures
+    normalise: task.Normalise
+    #: The client's number among the simulated ones; on a machine with its own pictures, 0.
+    number: int
+
+
+@app.train(mods=[privacy.clip])
+def train(message: Message, context: Context) -> Message:
+    """Train the global model on this client's pictures and send it back."""
+    order = _read(message, context)
+    before = {name: weights.clone() for name, weights in order.model.state_dict().items()}
+    mu = float(message.content["config"].get("proximal-mu", 0.0))  # FedProx sends it
+    score = task.train(order.model, order.pictures, order.normalise, order.settings, mu)
+    weights = order.model.state_dict()
+    if order.number < order.settings.poisoned:
+        weights = poison(before, weights)
+    return _reply(message, order, score, ArrayRecord({name: tensor.cpu() for name, tensor in weights.items()}))
+
+
+@app.evaluate()
+def evaluate(message: Message, context: Context) -> Message:
+    """Tell how well the global model fits this client's pictures."""
+    order = _read(message, context)
+    return _reply(message, order, task.evaluate(order.model, order.pictures, order.normalise))
+
+
+def poison(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights an attacker sends: its update reversed and much too long."""
+    return {name: before[name] + POISON * (weights - before[name]) for name, weights in after.items()}
+
+
+def _read(message: Message, context: Context) -> Order:
+    config = message.content["config"]
+    settings = Settings.read({name: config[name] for name in DEFAULTS if name in config})
+    number = int(context.node_config.get("partition-id", 0))
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(hash((settings.seed, config["server-round"], number)) & 0xFFFFFFFF)
+    pictures = _pictures(settings, config, context, number)
+    device = task.device(settings)
+    model = MODELS[settings.model](len(config["classes"]), len(config["mean"]))
+    model.load_state_dict(message.content["arrays"].to_torch_state_dict())
+    return Order(
+        settings, model.to(device), pictures, task.Normalise(config["mean"], config["deviation"], device), number
+    )
+
+
+def _pictures(settings: Settings, config: ConfigRecord, context: Context, number: int) -> Pictures:
+    """This machine's own pictures when its SuperNode names a folder, else a share of the common ones."""
+    if folder := str(context.node_config.get("data", "")):
+        pictures, classes = data.own(folder, int(config["size"]))
+        if classes != tuple(config["classes"]):
+            raise ValueError(f"data {folder}: its classes are {classes}, the server's {tuple(config['classes'])}")
+        return pictures
+    clients = int(context.node_config["num-partitions"])
+    return data.share(settings.data, settings.image_size, settings.seed, settings.alpha, number, clients)
+
+
+def _reply(message: Message, order: Order, score: task.Score, arrays: ArrayRecord | None = None) -> Message:
+    if not math.isfinite(score.loss):
+        raise FloatingPointError(f"the loss became {score.loss}; lower learning_rate {order.settings.learning_rate}")
+    figures = {"num-examples": len(order.pictures), "one": 1, "loss": score.loss, "accuracy": score.accuracy}
+    content = {"metrics": MetricRecord(figures)} | ({"arrays": arrays} if arrays else {})
+    return Message(content=RecordDict(content), reply_to=message)

@@ -1,0 +1,155 @@
+"""The ServerApp: rounds in which clients train, their answers are combined, and the result is judged and recorded."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message
+from flwr.serverapp import Grid, ServerApp
+
+import data
+import privacy
+import strategies
+import task
+from model import MODELS
+from record import Record, resumed, say
+from settings import Settings
+
+#: Settings that are no client's business.
+SERVER_ONLY = {"out", "resume", "ray_address"}
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run under Flower's own runtime, `flwr run`. `run_flower.py` makes the settings and the record itself."""
+    given = dict(context.run_config)
+    settings = (
+        resumed({name: given[name] for name in ("resume", "rounds")}) if given["resume"] else Settings.read(given)
+    )
+    with Record(settings) as record:
+        Server(grid, settings, record).run()
+
+
+class Server:
+    """The global model, and the rounds that train it on whatever clients *grid* reaches."""
+
+    def __init__(self, grid: Grid, settings: Settings, record: Record) -> None:
+        torch.set_num_threads(settings.threads)
+        torch.manual_seed(settings.seed)
+        self.grid, self.settings, self.record = grid, settings, record
+        self.dataset = data.load(settings.data, settings.image_size, settings.seed)
+        device = task.device(settings)
+        self.normalise = task.Normalise(self.dataset.mean, self.dataset.deviation, device)
+        self.model = MODELS[settings.model](len(self.dataset.classes), self.dataset.channels).to(device)
+        self.strategy = strategies.make(settings)
+        if record.state:
+            self.model.load_state_dict(record.state["weights"])
+            strategies.restore(self.strategy, record.state["strategy"])
+        self.record.describe(
+            arguments={"num_classes": len(self.dataset.classes), "channels": self.dataset.channels},
+            classes=list(self.dataset.classes),
+            input_channels=self.dataset.channels,
+            input_size=self.dataset.size,
+            normalisation={"mean": list(self.dataset.mean), "std": list(self.dataset.deviation)},
+        )
+
+    def run(self) -> None:
+        """Train up to the last round, then judge the best one on pictures that played no part so far."""
+        for number in range(self.record.done + 1, self.settings.rounds + 1):
+            start = time.monotonic()
+            clients = self._train(number)
+            score = task.evaluate(self.model, self.dataset.validation, self.normalise)
+            seconds = time.monotonic() - start
+            self.record.add(
+                score.accuracy,
+                score.loss,
+                seconds=seconds,
+                clients=clients,
+                weights=self._weights(),
+                strategy=strategies.memory(self.strategy),
+            )
+            answered = sum("error" not in row for row in clients)
+            say(
+                f"round {number}/{self.settings.rounds} accuracy {score.accuracy:.4f} loss {score.loss:.4f} "
+                f"clients {answered} time {seconds:.1f} s"
+            )
+        self.model.load_state_dict(self.record.best_weights())
+        accuracy = task.evaluate(self.model, self.dataset.test, self.normalise).accuracy
+        self.record.describe(test_accuracy=accuracy)
+        say(f"test accuracy {accuracy:.4f} of round {self.record.result['best_round']}, in {self.record.folder}")
+
+    def _train(self, number: int) -> list[dict[str, Any]]:
+        """One round; returns a row for each client that was asked."""
+        random.seed(f"{self.settings.seed} {number}")  # the strategies draw their clients from it
+        arrays, orders = ArrayRecord(self._weights()), self._orders()
+        asked = self.strategy.configure_train(number, arrays, orders, self.grid)
+        replies = list(self.grid.send_and_receive(asked, timeout=self.settings.timeout))
+        rows = [_row(reply) for reply in replies]
+        for row in rows:
+            if "error" in row:
+                say(f"client {row['client']} failed in round {number}: {row['error']}")
+        if not any(reply.has_content() for reply in replies):
+            raise RuntimeError(f"round {number}: no client answered")
+        combined = None
+        if self.settings.privacy == "none" or len(replies) == self.settings.sampled:  # fewer would need more noise
+            combined, _ = self.strategy.aggregate_train(number, replies)
+        if combined is None:
+            say(f"round {number}: {self.settings.strategy} needs more answers than came; the model stays as it is")
+        else:
+            self.model.load_state_dict(combined.to_torch_state_dict())
+            self._count_release()
+        self._ask_for_scores(number, rows)
+        return rows
+
+    def _ask_for_scores(self, number: int, rows: list[dict[str, Any]]) -> None:
+        """Add to *rows* how well the new model fits the pictures of the clients that are asked."""
+        asked = self.strategy.configure_evaluate(number, ArrayRecord(self._weights()), self._orders(), self.grid)
+        known = {row["client"]: row for row in rows}
+        for reply in self.grid.send_and_receive(asked, timeout=self.settings.timeout):
+            row = _row(reply)
+            if "error" not in row:
+                scores = {"global_loss": row["loss"], "global_accuracy": row["accuracy"]}
+                if row["client"] not in known:
+                    rows.append({"client": row["client"], "examples": row["examples"], **scores})
+                else:
+                    known[row["client"]] |= scores
+
+    def _orders(self) -> ConfigRecord:
+        """What the clients are told beside the weights; a new one each time, since strategies write into it."""
+        told = {name: value for name, value in self.settings.record().items() if name not in SERVER_ONLY}
+        told |= {"classes": list(self.dataset.classes), "size": self.dataset.size}
+        return ConfigRecord(told | {"mean": list(self.dataset.mean), "deviation": list(self.dataset.deviation)})
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: weights.cpu() for name, weights in self.model.state_dict().items()}
+
+    def _count_release(self) -> None:
+        if self.settings.privacy == "none":
+            return
+        releases = self.record.result.get("privacy", {}).get("releases", 0) + 1
+        epsilon = privacy.epsilon(self.settings.noise_multiplier, releases)
+        self.record.describe(
+            privacy={
+                "epsilon": round(epsilon, 3) if epsilon < float("inf") else None,
+                "delta": privacy.DELTA,
+                "releases": releases,
+            }
+        )
+
+
+def _row(reply: Message) -> dict[str, Any]:
+    client = str(reply.metadata.src_node_id)
+    if reply.has_error():
+        return {"client": client, "error": reply.error.reason}
+    figures = reply.content["metrics"]
+    return {
+        "client": client,
+        "examples": int(figures["num-examples"]),
+        "loss": round(float(figures["loss"]), 6),
+        "accuracy": round(float(figures["accuracy"]), 6),
+    }

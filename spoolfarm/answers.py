@@ -1,0 +1,218 @@
+"""Answers: where the hot folder puts what it has to say, and the picture beside it; from then on it is the user's."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import count
+from typing import Any
+
+from spoolfarm import dropped, files
+from spoolfarm.dropped import Unfinished
+from spoolfarm.errors import FarmError
+from spoolfarm.inbox import PARAMS, Inbox
+from spoolfarm.job import Result, State, new_id
+from spoolfarm.results import Results
+from spoolfarm.taken import Note
+
+#: Bytes that a name may have with all its endings; some file systems take no more than 255, and a number may follow.
+LONGEST = 240
+#: How many names it is remembered for which numbers are in use.
+REMEMBERED = 10_000
+
+
+class Fate(Enum):
+    """What became of a file that was to be moved beside its answer."""
+
+    #: It lies there now.
+    SETTLED = "settled"
+    #: It is not where it was: somebody has taken it away, or given it another name.
+    GONE = "gone"
+    #: It is another version than the one that was answered.
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an answer consists of beside its record: by their endings, texts, and the names of the result's files."""
+
+    texts: Mapping[str, bytes]
+    attached: Mapping[str, str]
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Parts:
+        """The parts of the answer that *record* is."""
+        result = record.get("result")
+        text = result.get("text") if isinstance(result, dict) else None
+        texts = {".txt": _lines(text)} if isinstance(text, str) else {}
+        return cls(texts, _endings(record.get("files", ()), {".json", PARAMS, *texts}))
+
+    def endings(self) -> list[str]:
+        """All endings that appear, the record's last."""
+        return [*self.texts, *self.attached, ".json"]
+
+
+class Answers:
+    """The tree below *root*, in which the inbox's folders are found again."""
+
+    def __init__(self, root: str, results: Results, inbox: Inbox) -> None:
+        self._root = root
+        self._results = results
+        self._inbox = inbox
+        #: The places of pictures that have still to be moved.
+        self._promised: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        files.make_directory(root)
+
+    def address(self, note: Note, parts: Parts) -> Note:
+        """*note* with the first target at which nothing is in the way."""
+        *folders, name = note.path.split("/")
+        place = ""
+        for folder in folders:
+            place = next(each for each in self._candidates(place + folder) if self._may_be_folder(each)) + "/"
+        endings = ["", PARAMS, *parts.endings()]
+        name = _cut(name, LONGEST - max(len(os.fsencode(ending)) for ending in endings))
+        for target in self._candidates(place + name):
+            if not any(self._in_use(target + ending) for ending in endings):
+                return replace(note, target=target)
+        raise AssertionError("numbers do not end")
+
+    def promise(self, note: Note) -> None:
+        """Keep the place of the picture free, until it is settled."""
+        self._promised |= {note.target, note.target + PARAMS}
+
+    def write(self, note: Note, parts: Parts) -> None:
+        """Write the answer at its target, the record last. Calling it again after a crash goes on from there."""
+        place = f"{self._root}/{note.target}"
+        files.make_directory(os.path.dirname(place))
+        self._results.hand_over(note.id, place, parts.texts, parts.attached)
+
+    def torn(self, note: Note) -> bool:
+        """Whether a power cut has left no more than the name of its answer; that goes, too."""
+        place = f"{self._root}/{note.target}.json"
+        try:
+            json.loads(files.read(place))
+        except FileNotFoundError:
+            return False  # somebody has collected it
+        except ValueError:
+            return files.remove(place)
+        return False
+
+    def sync(self, notes: Iterable[tuple[Note, Parts]]) -> None:
+        """Force answers to the disk, as far as their readers have left them there."""
+        folders = set()
+        for note, parts in notes:
+            place = f"{self._root}/{note.target}"
+            folders.add(os.path.dirname(place))
+            for ending in parts.endings():
+                try:
+                    files.sync(place + ending)
+                except FileNotFoundError:
+                    continue  # collected already
+        for folder in folders:
+            files.sync_directory(folder)
+
+    def settle(self, note: Note) -> Fate:
+        """Move what was answered beside its answer, with its parameters. Raises OSError.
+
+        First it gets a hidden name in its own folder. Only then is it certain that no writer, who knows its old name,
+        has come since it was read; else it gets its name back.
+        """
+        folder, name = os.path.split(note.path)
+        hidden = f".{note.id}"
+        try:
+            with self._inbox.folder(folder) as inner:
+                if not _is_there(inner, hidden):
+                    if not dropped.untouched(inner, name, note.identity):
+                        return Fate.CHANGED
+                    os.rename(name, hidden, src_dir_fd=inner, dst_dir_fd=inner)
+                if not dropped.untouched(inner, hidden, note.identity):
+                    os.link(hidden, name, src_dir_fd=inner, dst_dir_fd=inner, follow_symlinks=False)
+                    os.unlink(hidden, dir_fd=inner)
+                    return Fate.CHANGED
+                self._bring_params(inner, name + PARAMS, note)
+                self._bring(inner, hidden, note.target)
+        except (FileNotFoundError, NotADirectoryError):
+            return Fate.GONE
+        return Fate.SETTLED
+
+    def forget(self, note: Note) -> None:
+        """Nothing is to be moved any more."""
+        self._promised -= {note.target, note.target + PARAMS}
+
+    def _bring(self, folder: int, name: str, target: str) -> None:
+        candidates = (f"{self._root}/{each}" for each in self._candidates(target))
+        place = next(each for each in candidates if not os.path.lexists(each))  # somebody may have been faster
+        files.make_directory(os.path.dirname(place))
+        files.relocate(name, place, folder)
+
+    def _bring_params(self, folder: int, name: str, note: Note) -> None:
+        """Move the parameters too; those that came too late are told so."""
+        late = False
+        try:
+            _, data = dropped.read(folder, name, dropped.PARAMS_LIMIT, lambda identity: dropped.CUT_SHORT)
+            late = dropped.digest(data) != note.params
+        except (FileNotFoundError, Unfinished):
+            return
+        except (FarmError, OSError):
+            pass  # the answer says what is wrong with them
+        self._bring(folder, name, note.target + PARAMS)
+        if late:
+            error = "came when the picture had been taken, and was not used: put it there before the picture"
+            now = time.time()
+            said = Result(new_id(), note.task, State.FAILED, 0, now, None, now, error=error, code="invalid_params")
+            files.write_atomic(f"{self._root}/{note.target}{PARAMS}.json", said.to_bytes())
+
+    def _candidates(self, wanted: str) -> Iterator[str]:
+        """NAME, NAME~2, and so on from the last number that was given."""
+        yield wanted
+        if len(self._numbers) > REMEMBERED:
+            self._numbers.clear()
+        for number in count(self._numbers.get(wanted, 2)):
+            self._numbers[wanted] = number
+            yield f"{wanted}~{number}"
+
+    def _may_be_folder(self, target: str) -> bool:
+        return os.path.isdir(f"{self._root}/{target}") or not self._in_use(target)
+
+    def _in_use(self, target: str) -> bool:
+        return target in self._promised or os.path.lexists(f"{self._root}/{target}")
+
+
+def _lines(text: str) -> bytes:
+    return (text if text.endswith("\n") or not text else f"{text}\n").encode(errors="replace")
+
+
+def _endings(names: Iterable[str], used: set[str]) -> dict[str, str]:
+    """The ending of each of a result's files: its suffix, or all its name when the suffix alone would not do."""
+    suffixes = {name: os.path.splitext(name)[1] for name in names}
+    common = Counter(suffixes.values())
+    found: dict[str, str] = {}
+    for name, suffix in suffixes.items():
+        ending = suffix if suffix and common[suffix] == 1 and suffix not in used else f".{name}"
+        while ending in used or ending in found:
+            ending = f".file{ending}"
+        found[ending] = name
+    return found
+
+
+def _cut(name: str, length: int) -> str:
+    """*name* in at most *length* bytes, without half a letter at the end."""
+    whole = os.fsencode(name)
+    cut = whole[:length]
+    while cut and len(cut) < len(whole) and whole[len(cut)] & 0xC0 == 0x80:
+        cut = cut[:-1]
+    return os.fsdecode(cut)
+
+
+def _is_there(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""A batch: many files through one task, from folders in to answers out, in a run that can be interrupted."""

@@ -1,0 +1,86 @@
+"""Inputs: the files that a batch is to do, found by their names, in folders, by globs and in lists."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from spoolfarm.batch.ledger import MARK
+
+#: What a folder is searched for: the suffixes of the pictures that the farm decodes, and of documents.
+PICTURES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"])
+DOCUMENTS = frozenset([".pdf"])
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Files to do, each once, as absolute paths; all lie below *base*."""
+
+    base: str
+    paths: Sequence[str]
+
+    def name(self, path: str) -> str:
+        """What *path* is called in the results: its way from the base."""
+        return path[len(self.base.rstrip("/")) + 1 :]
+
+
+def find(words: Sequence[str], suffixes: Collection[str]) -> Inputs:
+    """The inputs that *words* name: files, folders, globs.
+
+    A folder stands for all files in it and below it that end in one of *suffixes*, sorted by name. What begins with a
+    dot is passed over there, as are links to folders, what is no file, and folders that hold the results of a batch.
+    A word that leads nowhere is an input all the same, which cannot be read: so it is not overlooked.
+    """
+    found = dict.fromkeys(os.path.abspath(path) for word in words for path in _meant(word, suffixes))
+    return Inputs(_base(words, found), list(found))
+
+
+def listed(data: bytes) -> list[str]:
+    """The names in a list: with a NUL after each one when there is any, else one a line."""
+    separator = b"\0" if b"\0" in data else b"\n"
+    lines = data.split(separator)
+    return [os.fsdecode(line) for line in (lines if separator == b"\0" else map(_no_return, lines)) if line]
+
+
+def _no_return(line: bytes) -> bytes:
+    return line.removesuffix(b"\r")
+
+
+def _meant(word: str, suffixes: Collection[str]) -> Iterator[str]:
+    matches = [word] if os.path.lexists(word) else sorted(glob.glob(word, recursive=True)) or [word]
+    for path in matches:
+        if os.path.isdir(path):
+            yield from _below(path, suffixes)
+        else:
+            yield path
+
+
+def _below(folder: str, suffixes: Collection[str]) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            there = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        yield folder  # reading it will fail in the same way, and say so
+        return
+    if any(entry.name == MARK for entry in there):
+        return
+    for entry in there:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path, suffixes)
+        elif os.path.splitext(entry.name)[1].lower() in suffixes and entry.is_file():
+            yield entry.path
+
+
+def _base(words: Sequence[str], paths: Collection[str]) -> str:
+    """The folder from which the names of the results go: the one that was given alone; else the current one, or when
+    something lies elsewhere the deepest that holds everything."""
+    here = os.getcwd()
+    if len(words) == 1 and os.path.isdir(words[0]):
+        return os.path.abspath(words[0])
+    if all(path.startswith(f"{here.rstrip('/')}/") for path in paths):
+        return here
+    return os.path.commonpath([os.path.dirname(path) for path in paths])

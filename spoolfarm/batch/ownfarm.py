@@ -1,0 +1,116 @@
+"""A farm of a batch's own: workers in a spool nobody else sees, which live as long as the batch and no longer."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from spoolfarm import config, files
+from spoolfarm.crew import Crew
+from spoolfarm.errors import FarmError
+from spoolfarm.farm import Farm
+from spoolfarm.lanes import GENERAL, LANES
+
+#: What the directories of such farms are called, among all the others for temporary files.
+PREFIX = "spoolfarm-batch-"
+LOCK = "lock"
+#: Seconds that the directory of a batch that begins may have no lock yet.
+BIRTH = 60.0
+#: Seconds between two looks at the workers.
+TICK = 1.0
+#: Seconds that killed workers have to be gone.
+DEATH = 10.0
+#: How often a worker may fail to start before the batch gives up.
+TRIES = 3
+
+
+class OwnFarm:
+    """Workers for one task, and the Farm through which they get jobs."""
+
+    def __init__(self, settings: config.Settings, task: str, workers: int) -> None:
+        _sweep()
+        self._root = tempfile.mkdtemp(prefix=PREFIX)
+        self._lock = FileLock(f"{self._root}/{LOCK}", fallback_to_soft=False, thread_local=False)
+        self._lock.acquire(timeout=0)
+        own = {
+            **settings.environment(),
+            "FARM_SPOOL_DIR": f"{self._root}/spool",
+            "FARM_RESULTS_DIR": f"{self._root}/results",
+            "FARM_WORKERS": str(workers),
+            "FARM_MAX_QUEUED": "",  # how many requests may wait in the other farm says nothing about this one
+        }
+        self._selector = selectors.DefaultSelector()
+        own_settings = config.load(own)
+        self.farm = Farm(settings=own_settings)
+        self._task, self._lane = task, self.farm.tasks.get(task).lane
+        self._workers = {self._lane: max(1, LANES[self._lane].count(own_settings)), GENERAL: workers}
+        self._crew = Crew(self.farm.spool, own_settings, self._tasks, self._selector)
+        self._look_due = 0.0
+        self._waiting = ""
+
+    def __enter__(self) -> OwnFarm:
+        for lane, wanted in self._workers.items():
+            self._crew.scale(lane, wanted)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._crew.kill()
+        deadline = time.monotonic() + DEATH
+        while self._crew.workers and time.monotonic() < deadline:
+            self._crew.look(ending=True)
+            time.sleep(0.005)
+        self.farm.close()
+        self._selector.close()
+        shutil.rmtree(self._root)
+        self._lock.release()
+
+    def tend(self) -> str:
+        """Keep the workers alive; say what there is to wait for. Raises FarmError when they cannot even start."""
+        for key, _ in self._selector.select(0):
+            key.data.pass_on()
+        if time.monotonic() < self._look_due:
+            return self._waiting
+        self._look_due = time.monotonic() + TICK
+        self._crew.look()
+        if hopeless := [worker for worker in self._crew.workers if worker.failures >= TRIES]:
+            raise FarmError(f"the workers cannot start: {hopeless[0].last_words()}")
+        self._waiting = "" if self.farm.workers() else "the workers are starting"
+        return self._waiting
+
+    def _tasks(self, lane: str) -> Sequence[str]:
+        """The task alone in its lane; all others of the general lane for one of another lane, which may need them."""
+        return [self._task] if lane == self._lane else self.farm.tasks.lane(lane)
+
+
+def _sweep() -> None:
+    """Remove what batches left that were killed: a directory of ours whose lock nobody holds."""
+    for name in files.names(tempfile.gettempdir()):
+        root = f"{tempfile.gettempdir()}/{name}"
+        if not name.startswith(PREFIX) or not _may_be_left(root):
+            continue
+        lock = FileLock(f"{root}/{LOCK}", fallback_to_soft=False, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except (Timeout, OSError):
+            continue  # it is in use, or it has just gone
+        shutil.rmtree(root, ignore_errors=True)
+        lock.release()
+
+
+def _may_be_left(root: str) -> bool:
+    """Whether *root* is a directory of ours, and not of a batch that just begins."""
+    try:
+        found = os.lstat(root)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and time.time() - found.st_mtime > BIRTH

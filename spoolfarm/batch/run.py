@@ -1,0 +1,164 @@
+"""The run of a batch: inputs in, jobs under way, records out, until all are done or somebody stops it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spoolfarm.batch.inputs import Inputs
+from spoolfarm.batch.ledger import Ledger, Version
+from spoolfarm.batch.progress import BatchProgress
+from spoolfarm.errors import FarmError, InvalidRequest, SpoolFull
+from spoolfarm.farm import Farm
+from spoolfarm.flight import Flight
+from spoolfarm.job import Job, State
+
+#: What is shown after the first Ctrl-C.
+STOPPING = "stopping (Ctrl-C: at once)"
+#: Failures that the summary names; all stand in the results.
+NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The input that a job is for, as it was when it was read."""
+
+    name: str
+    version: Version
+
+
+@dataclass
+class Summary:
+    """How a run ended."""
+
+    succeeded: int = 0
+    failed: int = 0
+    #: How many had been done before.
+    earlier: int = 0
+    #: The first failures: name and reason.
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Batch:
+    """One run, in one thread; `stop` may be called from a signal handler."""
+
+    def __init__(
+        self,
+        farm: Farm,
+        ledger: Ledger,
+        progress: BatchProgress,
+        *,
+        priority: int,
+        in_flight: int,
+        tend: Callable[[], str],
+    ) -> None:
+        """At most *in_flight* jobs are under way. *tend*, called once a second, says what there is to wait for."""
+        self._farm = farm
+        self._ledger = ledger
+        self._progress = progress
+        self._priority = priority
+        self._in_flight = in_flight
+        self._tend = tend
+        self._stopping = self._withdrawn = False
+        self._flight: Flight[Source] | None = None
+        #: A job that found no room.
+        self._held: tuple[Job, Source] | None = None
+        self.summary = Summary()
+
+    def stop(self) -> None:
+        """Submit nothing more; what runs is finished, what is queued is cancelled and left for another time."""
+        self._stopping = True
+        if self._flight is not None:
+            self._flight.wake()
+
+    def run(self, inputs: Inputs) -> Summary:
+        """Do what is not done yet. Raises OSError and SpoolUnavailable when nothing can be written any more."""
+        todo = self._todo(inputs)
+        with Flight[Source](self._farm) as self._flight:
+            while self._fill(self._flight, todo) or len(self._flight):
+                for source, record in self._flight.landed():
+                    self._end(source, record)
+                waiting = self._tend()
+                self._progress.note = STOPPING if self._stopping else waiting
+                self._progress.show()
+        return self.summary
+
+    def _fill(self, flight: Flight[Source], todo: Iterator[tuple[Job, Source]]) -> bool:
+        """Put as many jobs as there is room for, or take them back when stopped. Says whether more are to come."""
+        if self._stopping:
+            if not self._withdrawn:
+                flight.withdraw()
+                self._withdrawn = True
+            return False
+        while len(flight) < self._in_flight and not self._stopping:
+            found = self._held or next(todo, None)
+            if found is None:
+                return False
+            self._held = found
+            try:
+                flight.put(*found)
+            except SpoolFull:
+                break
+            self._held = None
+            self._progress.show()
+        return True
+
+    def _todo(self, inputs: Inputs) -> Iterator[tuple[Job, Source]]:
+        """A job for each input that is not done; those that cannot be one have failed."""
+        for path in inputs.paths:
+            name = inputs.name(path)
+            if name in self._ledger.done:
+                self.summary.earlier += 1
+                continue
+            version = Version()
+            try:
+                data, version = _read(path)
+                job = self._job(data)
+            except OSError as error:
+                self._fail(Source(name, version), error.strerror or str(error), "unreadable")
+            except FarmError as error:
+                self._fail(Source(name, version), str(error), error.code)
+            else:
+                yield job, Source(name, version)
+
+    def _job(self, data: bytes) -> Job:
+        begun = self._ledger.beginning
+        return self._farm.job(begun.task, [data], begun.params, priority=self._priority)
+
+    def _fail(self, source: Source, error: str, code: str) -> None:
+        self._end(source, {"status": State.FAILED, "error": error, "code": code})
+
+    def _end(self, source: Source, record: dict[str, Any]) -> None:
+        """Write how one input ended; but one that was cancelled because we stop has not."""
+        if record["status"] == State.CANCELLED and self._withdrawn:
+            return
+
+        def file(name: str) -> Path:
+            return self._farm.results.file(record["id"], name)
+
+        written: Mapping[str, Any] = self._ledger.add(source.name, source.version, record, file)
+        failed = written["status"] != State.SUCCEEDED
+        self._progress.count(failed=failed)
+        if not failed:
+            self.summary.succeeded += 1
+            return
+        self.summary.failed += 1
+        if len(self.summary.failures) < NAMED:
+            self.summary.failures.append((source.name, str(written.get("error"))))
+
+
+def _read(path: str) -> tuple[bytes, Version]:
+    """The bytes of a file, and the version that they are. Raises OSError, or InvalidRequest for what is no file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO shall not block
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise InvalidRequest("is not a file")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(), Version.of(found)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Documents: PDF and TIFF files of several pages, and the files that what was read becomes."""

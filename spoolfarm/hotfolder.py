@@ -1,0 +1,389 @@
+"""The hot folder: a file dropped into spool/inbox/<task>/ becomes a job, and its answer appears in results/inbox/.
+
+    spool/inbox/<task>/NAME            a file that somebody dropped; NAME.params.json beside it has its parameters
+    spool/taken/<id>.json              it became job <id>, and how far that has come: see `taken.py`
+    results/inbox/<task>/NAME.json     the answer: the job's record, after NAME.txt and the result's files
+    results/inbox/<task>/NAME          the file, moved here at last
+
+A file stays where its writer put it until it is answered, for `install` still sets the owner of what it has closed. So
+nothing in its place says that it is under way. The notes do, by its inode, size and time, and where those have changed
+by a digest: what has the same bytes was only given other times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import logging
+import os
+import signal
+import stat
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from filelock import FileLock
+
+from spoolfarm import config, dropped, process
+from spoolfarm.answers import Answers, Parts
+from spoolfarm.departures import Departures
+from spoolfarm.dropped import CUT_SHORT, PARAMS_LIMIT, Identity, Unfinished, digest, printable
+from spoolfarm.errors import FarmError, InvalidParams, InvalidRequest, SpoolFull, SpoolUnavailable, UnknownJob
+from spoolfarm.farm import Farm
+from spoolfarm.inbox import PARAMS, Inbox
+from spoolfarm.job import Job, Result, State, new_id
+from spoolfarm.lookout import Lookout
+from spoolfarm.taken import Note, Taken
+
+log = logging.getLogger(__name__)
+
+#: The priority of what is dropped: after everything that somebody waits for.
+PRIORITY = 7
+#: Files that are jobs at once, and files that are taken and not yet moved away.
+IN_FLIGHT, UNDER_WAY = 256, 4096
+#: Seconds until a full or broken spool is tried again.
+FULL_RETRY = 0.2
+#: Seconds of looking at files after which it is time to look for answers.
+SLICE = 0.02
+#: Seconds to wait after events that concerned nobody, so that a busy farm does not keep this process busy too.
+CALM = 0.005
+#: Seconds between two looks whether results came without an event, and whether every job under way still exists.
+RECHECK, AUDIT = 1.0, 30.0
+#: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.
+PATIENCE = 10.0
+#: Errors that the next file would meet as well.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+#: What stands for parameters that cannot be read.
+UNREADABLE = "?"
+
+
+class HotFolder:
+    """The hot folder of one farm."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._farm = farm
+        self._results = farm.results
+        self._limit = farm.settings.max_body_mb * 2**20
+        self._inbox = Inbox(f"{farm.spool.root}/inbox")
+        self._taken = Taken(f"{farm.spool.root}/taken")
+        self._answers = Answers(f"{farm.results.root}/inbox", farm.results, self._inbox)
+        tasks = farm.tasks.for_one()
+        self._inbox.make(tasks)
+        self._lookout = Lookout(self._inbox, tasks, farm.results.root)
+        self._departures = Departures(self._answers, self._taken, self._lookout.wake)
+        #: The jobs that have no answer yet, and those whose result may be there.
+        self._flying: set[str] = set()
+        self._arrived: deque[str] = deque()
+        #: When to try the spool again; when to look for lost results and for lost jobs; by time.monotonic().
+        self._blocked = self._recheck_due = self._audit_due = 0.0
+        self._woken = self._stopping = False
+        for note in self._taken:
+            self._resume(note)
+
+    def run(self) -> None:
+        """Take, answer and move until stopped."""
+        log.info("ready; %d files are under way", len(self._taken))
+        while not self._stopping:
+            self.step()
+        self.close()
+
+    def stop(self, *_: object) -> None:
+        """End after the step under way. A signal handler."""
+        self._stopping = True
+        self._lookout.wake()
+
+    def close(self) -> None:
+        """Finish moving, and watch no more."""
+        self._departures.close()
+        self._lookout.close()
+
+    def step(self) -> None:
+        """Do what can be done now, then wait for something to happen."""
+        busy = 0
+        try:
+            busy = self._answer() + self._depart() + self._look_around()
+        except OSError as error:
+            log.error("the disk does not obey: %s", error)  # it is full, perhaps; the next step tries again
+            self._blocked = time.monotonic() + FULL_RETRY
+        if self._woken and not busy:
+            time.sleep(CALM)
+        seconds = 0.0 if busy or self._stopping else self._pause()
+        begin = time.monotonic()
+        names = self._lookout.listen(seconds, elsewhere=bool(self._flying))
+        self._woken = time.monotonic() - begin < seconds
+        came = list(self._flying) if names is None else [name.removesuffix(".json") for name in names]
+        self._arrived.extend(job_id for job_id in came if job_id in self._flying)
+
+    def _pause(self) -> float:
+        """Seconds until there is something to do if nothing happens."""
+        now = time.monotonic()
+        dues = [self._departures.due, self._recheck_due if self._flying else self._audit_due]
+        if now < self._blocked:
+            dues.append(self._blocked)
+        elif self._has_room():
+            dues.append(self._lookout.due)
+        return max(0.0, min(dues) - now)
+
+    def _has_room(self) -> bool:
+        return len(self._flying) < IN_FLIGHT and len(self._taken) < UNDER_WAY and time.monotonic() >= self._blocked
+
+    # Begin.
+
+    def _resume(self, note: Note) -> None:
+        """Go on where the process before this one stopped."""
+        if note.target:
+            self._answers.promise(note)
+        ended = self._results.exists(note.id)
+        if ended and self._results.get(note.id) is not None:
+            self._flying.add(note.id)
+            self._arrived.append(note.id)
+        elif (ended and self._results.remove(note.id)) or (note.target and self._answers.torn(note)):
+            self._departures.end(note)  # a power cut tore the result: the file is taken again
+        elif note.target:
+            self._departures.add(note.id, Parts.of({}))
+        elif self._is_job(note.id):
+            self._flying.add(note.id)
+        else:
+            self._taken.remove(note)  # it was never put
+
+    def _is_job(self, job_id: str) -> bool:
+        try:
+            self._farm.record(job_id)
+        except UnknownJob:
+            return False
+        return True
+
+    # Take.
+
+    def _look_around(self) -> int:
+        """Look at files, for a moment; return how many were taken."""
+        taken, end = 0, time.monotonic() + SLICE
+        while self._has_room() and time.monotonic() < end and (path := self._lookout.next()) is not None:
+            try:
+                taken += self._look(path)
+            except (SpoolFull, SpoolUnavailable) as error:
+                self._lookout.hint(path)
+                self._blocked = time.monotonic() + FULL_RETRY
+                log.info("waiting with %r: %s", path, error)
+        return taken
+
+    def _look(self, path: str) -> bool:
+        """Look at what lies at *path*; say whether it was taken. Raises SpoolFull or SpoolUnavailable."""
+        if path.endswith(PARAMS):
+            path = path.removesuffix(PARAMS)
+            self._take_back(path)
+        folder, _, name = path.rpartition("/")
+        try:
+            with self._inbox.folder(folder) as inner:
+                return self._look_at(inner, name, path)
+        except (FileNotFoundError, NotADirectoryError, PermissionError, Unfinished):
+            return False  # or not yet
+        except OSError as error:
+            if error.errno in DISK:
+                raise
+            log.error("%r cannot be taken: %s", path, error)
+            return False
+
+    def _look_at(self, folder: int, name: str, path: str) -> bool:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            self._lookout.enter(path)
+            return False
+        identity = Identity.of(found)
+        note = self._taken.latest(path)
+        if (note is not None and note.identity == identity) or self._renamed(path, identity):
+            return False
+        data, problem = b"", None
+        try:
+            identity, data = self._read(folder, name, path)
+        except FarmError as error:
+            problem = error
+        content = "" if problem else digest(data)
+        version = replace(identity, mtime_ns=note.identity.mtime_ns) if note else None
+        if note is not None and (note.identity, note.digest) == (version, content):
+            self._taken.save(replace(note, identity=identity))  # only its times were set
+            return False
+        self._take(folder, Note(new_id(), path, identity, content), problem or data)
+        return True
+
+    def _read(self, folder: int, name: str, path: str) -> tuple[Identity, bytes]:
+        """The file, whole. Raises Unfinished, or FarmError that says why it never will be read."""
+
+        def quiet(identity: Identity) -> float:
+            return self._lookout.quiet(path, identity)
+
+        limit = PARAMS_LIMIT if name.endswith(PARAMS) else self._limit
+        try:
+            return dropped.read(folder, name, limit, quiet)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if quiet(Identity.of(os.stat(name, dir_fd=folder, follow_symlinks=False))) < CUT_SHORT:
+                raise Unfinished from error  # its writer may be about to give us access
+            raise InvalidRequest(f"{printable(name)}: cannot be read: {error.strerror}") from error
+
+    def _renamed(self, path: str, identity: Identity) -> bool:
+        """Whether this is a file that was taken under another name, which it has no more."""
+        for note in self._taken.twins(identity):
+            if note.task != path.partition("/")[0]:
+                continue
+            try:
+                if Identity.of(os.lstat(f"{self._inbox.root}/{note.path}")).same_file(identity):
+                    continue  # another link to it
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            self._taken.save(replace(note, path=path))
+            return True
+        return False
+
+    def _take(self, folder: int, note: Note, content: bytes | FarmError) -> None:
+        """Make it a job, or answer with what is wrong. Raises Unfinished, SpoolFull, SpoolUnavailable or OSError."""
+        name = note.path.rpartition("/")[2]
+        job, problem = None, content
+        if isinstance(content, bytes):
+            params, mark = self._params(folder, name, note.path)
+            note = replace(note, params=mark)
+            try:
+                job = self._job(note, content, params)
+            except FarmError as error:
+                problem = error
+        if job is not None:
+            note = replace(note, id=job.id)
+        self._taken.save(note)
+        self._flying.add(note.id)
+        try:
+            if job is not None:
+                self._farm.put(job)
+            elif isinstance(problem, FarmError):
+                self._refuse(note, problem)
+        except (SpoolFull, SpoolUnavailable, OSError):
+            self._taken.remove(note)
+            self._flying.discard(note.id)
+            raise
+        except FarmError as error:
+            self._refuse(note, error)
+
+    def _job(self, note: Note, data: bytes, params: Mapping[str, Any] | FarmError) -> Job:
+        if isinstance(params, FarmError):
+            raise params
+        field = printable(note.path.rpartition("/")[2])
+        try:
+            return self._farm.job(note.task, [data], params, priority=PRIORITY, field=field)
+        except FarmError:
+            raise
+        except Exception as error:  # a task of somebody's own: one bad file must not stop the others
+            log.exception("task %s cannot check %r", note.task, note.path)
+            raise FarmError(f"{field}: the task failed to check it: {type(error).__name__}: {error}") from error
+
+    def _params(self, folder: int, name: str, path: str) -> tuple[Mapping[str, Any] | FarmError, str]:
+        """The parameters that lie beside a picture, or what is wrong with them, and their digest. Raises Unfinished."""
+        try:
+            _, data = self._read(folder, name + PARAMS, path + PARAMS)
+        except FileNotFoundError:
+            return {}, ""
+        except FarmError as error:
+            return error, UNREADABLE
+        try:
+            found = json.loads(data, parse_constant=_no_constant)
+            json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        except (ValueError, RecursionError) as error:
+            return InvalidParams(f"{printable(name + PARAMS)}: is not valid JSON: {error}"), digest(data)
+        if not isinstance(found, dict):
+            return InvalidParams(f"{printable(name + PARAMS)}: must be a JSON object"), digest(data)
+        return found, digest(data)
+
+    def _take_back(self, path: str) -> None:
+        """Forget the job of the file *path*, whose parameters came after it, unless it is answered."""
+        note = self._taken.latest(path)
+        if note is not None and note.id in self._flying and not note.params:
+            self._farm.forget(note.id)
+            self._flying.discard(note.id)
+            self._taken.remove(note)
+
+    def _refuse(self, note: Note, error: FarmError) -> None:
+        """Answer with *error*."""
+        log.warning("%r: %s", note.path, error)
+        now = time.time()
+        ended = Result(note.id, note.task, State.FAILED, 0, now, None, now, error=str(error), code=error.code)
+        self._results.publish(ended, sync=False)
+        self._arrived.append(note.id)
+
+    # Answer.
+
+    def _answer(self) -> int:
+        """Write the answers whose results have come; return how many."""
+        self._look_for_lost()
+        answered = 0
+        while self._arrived:
+            note = self._taken.get(self._arrived[0])
+            if note is not None and note.id in self._flying and (record := self._results.get(note.id)) is not None:
+                parts = Parts.of(record)
+                if not note.target:
+                    note = self._answers.address(note, parts)
+                    self._taken.save(note)
+                    self._answers.promise(note)
+                self._answers.write(note, parts)
+                self._flying.discard(note.id)
+                self._departures.add(note.id, parts)
+                answered += 1
+            self._arrived.popleft()
+        return answered
+
+    def _look_for_lost(self) -> None:
+        """Find what came without an event, and take files again whose job somebody has removed."""
+        now = time.monotonic()
+        if now >= self._recheck_due:
+            self._recheck_due = now + RECHECK
+            self._arrived.extend(filter(self._results.exists, self._flying))
+        if now >= self._audit_due:
+            self._audit_due = now + AUDIT
+            for lost in [each for each in self._flying if not self._is_job(each)]:
+                self._flying.discard(lost)
+                if (note := self._taken.get(lost)) is not None:
+                    self._resume(note)  # it is not what we thought, after an error perhaps
+
+    def _depart(self) -> int:
+        """Move answered files away; return how many have to be looked at anew."""
+        changed = self._departures.step()
+        for note in changed:
+            latest = self._taken.latest(note.path)
+            if latest is not None and latest.id != note.id:
+                self._departures.end(note)  # a later file of its name was taken
+            else:
+                self._lookout.hint(note.path)  # the same bytes will be known by their new times, others be taken
+        return len(changed)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the hot folder until a signal ends it."""
+    parser = argparse.ArgumentParser(prog="spoolfarm.hotfolder", description="The farm's hot folder, alone.")
+    parser.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.launcher:
+        process.die_with_parent(options.launcher)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        farm = Farm(settings=config.load())
+        lock = FileLock(f"{farm.spool.root}/hotfolder.lock", fallback_to_soft=False, thread_local=False)
+        lock.acquire(timeout=PATIENCE)
+        hot_folder = HotFolder(farm)
+    except (FarmError, OSError) as error:  # a Timeout of the lock is an OSError
+        print(f"hotfolder: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    signal.signal(signal.SIGTERM, hot_folder.stop)
+    signal.signal(signal.SIGINT, hot_folder.stop)
+    hot_folder.run()
+    lock.release()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

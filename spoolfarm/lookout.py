@@ -1,0 +1,141 @@
+"""The lookout: which paths of the inbox to look at next: those that an event names, and all of them once in a while."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+
+from spoolfarm.dropped import Identity
+from spoolfarm.inbox import Inbox, is_ours
+from spoolfarm.watch import APPEARED, NO_LINK, WRITTEN, Watches
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at the whole inbox: an event is only a hint.
+RESCAN = 1.0
+#: The same, in times of what a look costs: an inbox of a hundred thousand files is not looked at all the time.
+RESCAN_SHARE = 20
+#: Seconds between two looks where no events come.
+POLL = 0.1
+#: Paths that events have named; of more, the next look at the whole inbox takes care.
+MOST_HINTS = 10_000
+#: What happens to a file in the inbox that is worth a look.
+EVENTS = WRITTEN | APPEARED | NO_LINK
+
+
+class Lookout:
+    """Looks at the folders of *tasks* in *inbox*, and at one more directory, *elsewhere*, when asked to."""
+
+    def __init__(self, inbox: Inbox, tasks: Sequence[str], elsewhere: str) -> None:
+        self._inbox = inbox
+        self._tasks = tasks
+        self._elsewhere = elsewhere
+        self._watches = Watches()
+        self._listening = False
+        self._hints: deque[str] = deque()
+        #: The look at the whole inbox that is under way, when the next one begins, and what this one has cost.
+        self._walk: Iterator[str] | None = None
+        self._due = 0.0
+        self._cost = 0.0
+        #: Since when a file has looked as it does, by path.
+        self._since: dict[str, tuple[Identity, float]] = {}
+        self._strangers: list[tuple[str, int]] = []
+
+    def next(self) -> str | None:
+        """The next path to look at: it may be a file, a folder, or gone. None when there is none for now."""
+        if self._hints:
+            return self._hints.popleft()
+        begin = time.monotonic()
+        if self._walk is None:
+            if begin < self._due:
+                return None
+            self._walk, self._cost = self._everything(), 0.0
+        path = next(self._walk, None)
+        self._cost += time.monotonic() - begin
+        if path is None:
+            self._walk = None
+            self._tidy()
+            self._due = time.monotonic() + max(POLL if self._watches.blind else RESCAN, RESCAN_SHARE * self._cost)
+        return path
+
+    @property
+    def due(self) -> float:
+        """When there will be a next path even without an event, by time.monotonic()."""
+        return 0.0 if self._hints or self._walk is not None else self._due
+
+    def hint(self, *paths: str) -> None:
+        """Look at *paths* before all others."""
+        self._hints.extendleft(reversed(paths))
+
+    def enter(self, folder: str) -> None:
+        """Look at all that is in a new *folder*."""
+        self._hints.extend(self._inbox.walk(folder, self._watch))
+
+    def quiet(self, path: str, identity: Identity) -> float:
+        """For how many seconds what lies at *path* has been this version, as far as we have seen."""
+        now = time.monotonic()
+        seen, since = self._since.get(path, (None, now))
+        if seen != identity:
+            since = now
+        self._since[path] = (identity, since)
+        return now - since
+
+    def listen(self, seconds: float, *, elsewhere: bool) -> list[str] | None:
+        """Wait for events, for *seconds* at most; return the names that they named elsewhere.
+
+        An event that came while nobody listened ends the wait at once. None when something may have happened elsewhere
+        that no event told of.
+        """
+        if elsewhere != self._listening:
+            self._listening = elsewhere
+            if elsewhere:
+                self._watches.add(self._elsewhere, APPEARED)
+                return None
+            self._watches.remove(self._elsewhere)
+        names: list[str] = []
+        lost = self._watches.blind
+        for folder, name in self._watches.wait(min(seconds, POLL) if lost else seconds):
+            if not folder:
+                lost, self._due = True, 0.0
+            elif folder == self._elsewhere:
+                names.append(name)
+            elif is_ours(name):
+                self._hints.append(f"{folder}/{name}".removeprefix(f"{self._inbox.root}/"))
+        if len(self._hints) > MOST_HINTS:
+            self._hints.clear()
+            self._due = 0.0
+        return None if lost else names
+
+    def wake(self) -> None:
+        """End the wait of the other thread, or the next one."""
+        self._watches.wake()
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._watches.close()
+
+    def _everything(self) -> Iterator[str]:
+        for task in self._tasks:
+            yield from self._inbox.walk(task, self._watch)
+
+    def _watch(self, folder: str) -> None:
+        self._watches.add(f"{self._inbox.root}/{folder}", EVENTS)
+
+    def _tidy(self) -> None:
+        """Forget what is gone, and name what nobody will take."""
+        for directory in self._watches.directories():
+            if not os.path.isdir(directory):
+                self._watches.remove(directory)
+        gone = [path for path in self._since if not os.path.lexists(f"{self._inbox.root}/{path}")]
+        for path in gone:
+            del self._since[path]
+        self._name(self._inbox.strangers(self._tasks))
+
+    def _name(self, strangers: Collection[tuple[str, int]]) -> None:
+        for name, number in strangers:
+            if (name, number) not in self._strangers:
+                log.warning("inbox/%s (%d files): no task of that name takes files", ascii(name)[1:-1], number)
+        self._strangers = list(strangers)

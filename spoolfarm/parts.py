@@ -1,0 +1,132 @@
+"""Parts: the jobs that a running job has other workers do, and that go when it goes.
+
+    spool/parts/<id>    the ids of the parts of job <id>, one a line, each there before its part is queued
+
+A part's id follows from the job's and from the part's number. So a worker that takes the job over from a dead one
+finds the parts that are done or under way. They stay until the job's own result is there, and only then go: a worker
+that dies at the very end repeats no part either. Of a job that nobody will take over, `sweep` removes them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from spoolfarm import files
+from spoolfarm.errors import JobFailed, SpoolUnavailable
+from spoolfarm.job import LAST, Job, State
+from spoolfarm.results import ID, outcome
+from spoolfarm.tasks import Answer, Part
+
+if TYPE_CHECKING:
+    from spoolfarm.farm import Farm
+
+#: Parts under way for each worker: one that is run, and one that is next.
+AHEAD = 2
+#: Parts under way at least.
+LEAST = 4
+#: Seconds between two looks at whether the job shall go on.
+LOOK = 0.25
+#: Seconds between two looks at whether a part is still anywhere.
+MISSED = 5.0
+
+
+class Parts:
+    """The parts of one job."""
+
+    def __init__(self, farm: Farm, whole: Job, check: Callable[[], None]) -> None:
+        self._farm = farm
+        self._whole = whole
+        #: Raises when the job shall not go on.
+        self._check = check
+        self._path = f"{farm.spool.parts}/{whole.id}"
+        #: What an earlier attempt queued.
+        self._known = frozenset(noted(self._path))
+        self._count = 0
+
+    def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
+        """See `Context.map`."""
+        known, source = self._farm.tasks.get(task), iter(items)
+        most = max(LEAST, AHEAD * self._farm.settings.workers)
+        under_way: deque[str] = deque()
+        while True:
+            while len(under_way) < most and (item := next(source, None)) is not None:
+                self._check()
+                picture, params = item
+                priority = min(LAST, self._whole.priority + 1)  # nobody shall wait for all pages of somebody's book
+                job_id = part_id(self._whole.id, self._count)
+                self._count += 1
+                self._put(Job(task, known.validate(params), [picture], job_id, priority))
+                under_way.append(job_id)
+            if not under_way:
+                return
+            yield self._ended(under_way.popleft())
+
+    def forget(self) -> None:
+        """Cancel the parts that are under way and remove what is left of the others."""
+        forget(self._farm, self._whole.id)
+
+    def _put(self, job: Job) -> None:
+        """Queue a part, unless an earlier attempt did so. Not as durable as the whole: what is lost is done again."""
+        if job.id in self._known:
+            if (self._farm.results.get(job.id) or {}).get("code") == "damaged":
+                self._farm.forget(job.id)  # a power cut tore it
+            elif self._farm.spool.find(job.id) is not None:
+                return
+        else:
+            files.append(self._path, job.id.encode() + b"\n")
+        while True:
+            try:
+                self._farm.spool.put(job)
+                return
+            except SpoolUnavailable:  # a full disk, perhaps
+                self._check()
+                time.sleep(LOOK)
+
+    def _ended(self, job_id: str) -> Answer | JobFailed:
+        """How a part ended, when it has."""
+        missed = time.monotonic() + MISSED
+        while (record := self._farm.results.wait(job_id, LOOK)) is None:
+            self._check()
+            if time.monotonic() > missed:
+                missed = time.monotonic() + MISSED
+                if self._farm.spool.find(job_id) is None:
+                    return JobFailed(f"job {job_id} was lost")
+        try:
+            value: Any = outcome(record)
+        except JobFailed as error:
+            return error
+        return Answer(value, {name: self._farm.results.file(job_id, name) for name in record.get("files", ())})
+
+
+def part_id(whole: str, number: int) -> str:
+    """The id of part *number* of the job *whole*: as old as it, so that the parts keep its place in the queue."""
+    return f"{whole[:16]}{(int(whole[16:], 16) + 1 + number) % 2**32:08x}"
+
+
+def sweep(farm: Farm) -> None:
+    """Remove the parts of jobs that have ended without doing so themselves, because their worker died."""
+    for name in files.names(farm.spool.parts):
+        if ID.fullmatch(name):
+            entry = farm.spool.find(name)
+            if entry is None or entry.state not in (State.QUEUED, State.RUNNING):
+                forget(farm, name)
+
+
+def forget(farm: Farm, whole: str) -> None:
+    """Cancel and remove the parts of the job *whole*, and then the note of them."""
+    path = f"{farm.spool.parts}/{whole}"
+    for job_id in noted(path):
+        farm.forget(job_id)
+        farm.spool.dead.remove(job_id)
+    files.remove(path)
+
+
+def noted(path: str) -> set[str]:
+    """The ids in a note of parts; none when there is no note."""
+    try:
+        return {line for line in files.read(path).decode(errors="replace").splitlines() if ID.fullmatch(line)}
+    except FileNotFoundError:
+        return set()

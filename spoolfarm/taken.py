@@ -1,0 +1,121 @@
+"""Taken: what the hot folder has taken and not yet put away: one note a file, which outlives the process.
+
+    spool/taken/<id>.json    a file of the inbox became job <id>
+
+A note is written before its job is put, gets its target before the answer appears there, and is removed when the file
+has left the inbox. So after a crash it says how far things had come:
+
+    no job, no result, no target      the job was never put: the note goes, and the file is found again
+    a job, no result                  the answer will come
+    a result                          the answer is written, to the target when there is one
+    a target, no result               the answer is written: the file is to be moved beside it
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from spoolfarm import files
+from spoolfarm.dropped import Identity
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One file that was taken."""
+
+    #: The job that it became.
+    id: str
+    #: Where it lies below the inbox: its task, folders, and name.
+    path: str
+    #: The version that was read, and a digest of its bytes and of those of its parameters; empty for none.
+    identity: Identity
+    digest: str
+    params: str = ""
+    #: Where its answer lies below the results' inbox, without `.json`; empty until there is one.
+    target: str = ""
+
+    @property
+    def task(self) -> str:
+        """The task whose folder it lies in."""
+        return self.path.partition("/")[0]
+
+
+class Taken:
+    """All notes, in memory and below *root*."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._notes: dict[str, Note] = {}
+        #: The ids by path and by inode, the latest last: a file may replace one of its name that is still under way.
+        self._of_path: dict[str, list[str]] = {}
+        self._of_inode: dict[tuple[int, int], list[str]] = {}
+        files.make_directory(root)
+        for name in sorted(files.names(root)):
+            self._load(name)
+
+    def __len__(self) -> int:
+        return len(self._notes)
+
+    def __iter__(self) -> Iterator[Note]:
+        return iter(list(self._notes.values()))
+
+    def get(self, job_id: str) -> Note | None:
+        """The note of a job."""
+        return self._notes.get(job_id)
+
+    def latest(self, path: str) -> Note | None:
+        """The note of what lay at *path* last."""
+        ids = self._of_path.get(path)
+        return self._notes[ids[-1]] if ids else None
+
+    def twins(self, identity: Identity) -> list[Note]:
+        """The notes of the same version of the same file, wherever it lies."""
+        notes = map(self._notes.__getitem__, self._of_inode.get((identity.device, identity.inode), ()))
+        return [note for note in notes if note.identity == identity]
+
+    def save(self, note: Note) -> None:
+        """Write *note*, in place of the one of its id."""
+        files.write_atomic(self._file(note.id), json.dumps(asdict(note)).encode())
+        self._forget(note.id)
+        self._remember(note)
+
+    def remove(self, note: Note) -> None:
+        """Nothing is left to be done."""
+        files.remove(self._file(note.id))
+        self._forget(note.id)
+
+    def _load(self, name: str) -> None:
+        if name.endswith(".tmp"):
+            files.remove(f"{self._root}/{name}")
+            return
+        try:
+            said = json.loads(files.read(f"{self._root}/{name}"))
+            self._remember(Note(**{**said, "identity": Identity(**said["identity"])}))
+        except (ValueError, TypeError, KeyError):
+            log.error("the note %r is damaged, by a power cut perhaps: its file will be taken again", name)
+            files.remove(f"{self._root}/{name}")
+
+    def _remember(self, note: Note) -> None:
+        self._notes[note.id] = note
+        for index, key in self._keys(note):
+            index[key] = sorted([*index.get(key, ()), note.id])
+
+    def _forget(self, job_id: str) -> None:
+        note = self._notes.pop(job_id, None)
+        for index, key in self._keys(note) if note else ():
+            index[key].remove(job_id)
+            if not index[key]:
+                del index[key]
+
+    def _keys(self, note: Note) -> Iterator[tuple[dict[object, list[str]], object]]:
+        yield self._of_path, note.path  # type: ignore[misc]
+        yield self._of_inode, (note.identity.device, note.identity.inode)  # type: ignore[misc]
+
+    def _file(self, job_id: str) -> str:
+        return os.path.join(self._root, f"{job_id}.json")

@@ -1,0 +1,152 @@
+"""The farm at work, live on a terminal: what waits, who does what, how fast it goes, and what went wrong."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from spoolfarm.farm import Farm
+from spoolfarm.overview import count, duration, overview
+
+#: Seconds between two looks at the farm; a look into a deep queue takes time, so also so many times as long as it took.
+REFRESH, SHARE = 1.0, 20
+#: Lines beside those of tasks and workers: first and last, the titles of the tables, three blanks, the cursor's.
+REST = 8
+#: Lines for tasks, at most.
+TASKS = 8
+#: The columns of the tables, and how wide the others than the task's are.
+OF_TASKS = {"task": 0, "queued": 9, "running": 9, "/s in 10 s": 11, "/s in 1 min": 12, "failed/min": 11}
+OF_WORKERS = {"worker": 8, "task": 0, "job": 24, "for": 8, "done": 8, "failed": 8}
+
+
+def watch(farm: Farm, *, once: bool = False) -> None:
+    """Show *farm* until q or Ctrl-C; with *once*, and where there is no terminal, only as it is now."""
+    console = Console(highlight=False)
+    if once or not (console.is_terminal and sys.stdin.isatty()):
+        console.print(picture(overview(farm), console.height if console.is_terminal else sys.maxsize))
+        return
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # leaving the terminal as it was
+    try:
+        with _keys() as pressed, Live(console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                begin = time.monotonic()
+                live.update(picture(overview(farm), console.height), refresh=True)
+                if pressed("q", max(REFRESH, SHARE * (time.monotonic() - begin))):
+                    return
+    except KeyboardInterrupt:
+        return
+
+
+def picture(seen: Mapping[str, Any], height: int) -> RenderableType:
+    """An overview in at most *height* lines."""
+    tasks = _tasks(seen)
+    room = max(1, height - REST - min(len(tasks), TASKS))
+    disk = seen["disk"]
+    free = f"{disk['free_bytes'] / 2**30:.1f} of {disk['total_bytes'] / 2**30:.1f} GiB free"
+    dead = Text(f"{count(seen['dead'], 'dead letter')}", style="red" if seen["dead"] else "")
+    return Group(
+        _line(Text(f"spoolfarm {disk['path']}", style="bold"), Text(time.strftime("%H:%M:%S"))),
+        Text(),
+        _table(OF_TASKS, tasks, TASKS, "nothing to do"),
+        Text(),
+        _table(OF_WORKERS, _workers(seen, room), room, "no worker is ready"),
+        Text(),
+        _line(dead, Text(free)),
+    )
+
+
+def _tasks(seen: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A row for each task that waits, runs, or did so in the last minute."""
+    running: dict[str, int] = {}
+    for job in seen["running"]:
+        running[job["task"]] = running.get(job["task"], 0) + 1
+    rates = {task: rate for task, rate in seen["rates"].items() if rate["minute"]}
+    rows = []
+    for task in sorted({*seen["queued"], *running, *rates}):
+        rate = rates.get(task, {"ten": 0.0, "minute": 0.0, "failed": 0})
+        figures = (seen["queued"].get(task, 0), running.get(task, 0))
+        rows.append((task, *map(str, figures), _short(rate["ten"]), _short(rate["minute"]), str(rate["failed"])))
+    return rows
+
+
+def _workers(seen: Mapping[str, Any], room: int) -> list[tuple[str, ...]]:
+    """A row for each worker by its process id, with what it has done in its life.
+
+    They keep their places, unless there are too many: then the longest jobs are at the top.
+    """
+    jobs: dict[str, dict[str, Any]] = {}
+    for job in seen["running"]:
+        jobs.setdefault(job["worker"], job)  # of a batch, the first
+    workers = sorted(seen["workers"], key=lambda each: int(each["pid"]))
+    if len(workers) > room:
+        workers.sort(key=lambda each: -jobs.get(each["worker"], {"seconds": -1})["seconds"])
+    rows = []
+    for worker in workers:
+        job = jobs.get(worker["worker"])
+        doing = (job["task"], job["id"], duration(job["seconds"])) if job else ("idle", "", "")
+        done = worker.get("done", {}).values()
+        figures = (sum(task["ended"] for task in done), sum(task["failed"] for task in done))
+        rows.append((str(worker["pid"]), *doing, *map(str, figures)))
+    return rows
+
+
+def _table(columns: Mapping[str, int], rows: Sequence[Sequence[str]], room: int, nothing: str) -> RenderableType:
+    """Rows in columns as wide as the terminal; in *room* lines, the last of which says how many more there are."""
+    if not rows:
+        return Group(Text(nothing, style="dim"))
+    table = Table(box=None, expand=True, pad_edge=False, header_style="bold dim")
+    for title, width in columns.items():
+        size: dict[str, Any] = {"width": width} if width else {"ratio": 1}
+        table.add_column(title, justify="left" if title in ("task", "job") else "right", no_wrap=True, **size)
+    shown = rows if len(rows) <= room else rows[: room - 1]
+    for row in shown:
+        table.add_row(*map(Text, row))
+    if len(shown) == len(rows):
+        return table
+    return Group(table, Text(f"and {len(rows) - len(shown)} more", style="dim"))
+
+
+def _line(left: Text, right: Text) -> Table:
+    line = Table.grid(expand=True)
+    line.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(left, right)
+    return line
+
+
+def _short(rate: float) -> str:
+    return f"{rate:.{2 if rate < 10 else 0}f}"
+
+
+@contextmanager
+def _keys() -> Iterator[Callable[[str, float], bool]]:
+    """Take single keys; yields what waits some seconds for one of some keys, or the end, and says whether it came."""
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
+
+    def pressed(keys: str, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while (rest := deadline - time.monotonic()) > 0:
+            if select.select([sys.stdin], [], [], rest)[0]:
+                typed = os.read(sys.stdin.fileno(), 1024)  # not by sys.stdin: what that buffers, select does not see
+                if not typed or any(key.encode() in typed for key in keys):
+                    return True
+        return False
+
+    try:
+        yield pressed
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -1,0 +1,104 @@
+"""Verbs: what the command line can do, one file each, and what they share.
+
+Each file has `TEXT`, a line of help; `takes(parser)`, which adds the arguments; and `run(options)`, which does it and
+returns the exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from spoolfarm.arguments import param, params
+from spoolfarm.errors import FarmError, JobFailed
+
+if TYPE_CHECKING:
+    from spoolfarm.farm import Farm
+
+
+@contextmanager
+def open_farm() -> Iterator[Farm]:
+    """The farm that the settings name."""
+    from spoolfarm.farm import Farm
+
+    farm = Farm()
+    try:
+        yield farm
+    finally:
+        farm.close()
+
+
+def complain(error: BaseException, about: str = "") -> None:
+    """Print *error* and what to do about it as one line, with what it is *about* when it does not say so itself."""
+    sentence = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    hint = f" ({error.hint})" if isinstance(error, FarmError) and error.hint else ""
+    about = f"{about}: " if about and about not in sentence else ""
+    print(f"spoolfarm: {about}{sentence}{hint}", file=sys.stderr)
+
+
+def each(ids: Iterable[str], act: Callable[[str], None]) -> int:
+    """Do *act* for each id; one that fails is named, and the rest are done. Returns the exit status."""
+    failed = False
+    for job_id in ids:
+        try:
+            act(job_id)
+        except FarmError as error:
+            complain(error)
+            failed = True
+    return int(failed)
+
+
+def chosen(options: argparse.Namespace, everything: Callable[[], list[str]]) -> list[str]:
+    """The ids given, or with --all those that *everything* finds."""
+    if bool(options.ids) == options.all:
+        options.refuse("give the ids of jobs, or --all")
+    return sorted(everything()) if options.all else options.ids
+
+
+def ended_record(farm: Farm, job_id: str, wait: float) -> dict[str, Any]:
+    """The record of a job that has ended. Raises UnknownJob, or FarmError when it has not after *wait* seconds."""
+    from spoolfarm.results import ended
+
+    record = farm.record(job_id)
+    if not ended(record) and wait > 0:
+        record = farm.wait_record(job_id, wait)
+    if not ended(record):
+        hint = f"collect it later: spoolfarm result {job_id} --wait 60"
+        raise FarmError(f"job {job_id} is still {record['status']}", hint=hint)
+    return record
+
+
+def outcome(record: dict[str, Any]) -> Any:
+    """The result in *record*. Raises JobFailed with the reason."""
+    if record["status"] != "succeeded":
+        raise JobFailed(f"job {record['id']} {record['status']}: {record.get('error') or 'the reason has expired'}")
+    return record["result"]
+
+
+def text_of(value: Any) -> str | None:
+    """The text in a result that has one."""
+    text = value.get("text") if isinstance(value, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def takes_params(parser: argparse.ArgumentParser) -> None:
+    """Add the ways to give a task its parameters; `dict(options.params)` is what they say together."""
+    text = "a parameter of the task; the value is JSON when it reads as JSON, else text"
+    parser.add_argument(
+        "-p", "--param", metavar="NAME=VALUE", dest="params", action="append", default=[], type=param, help=text
+    )
+    parser.add_argument("--params", metavar="JSON", action="extend", type=params, help="the same as a JSON object")
+
+
+def takes_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add the ids of jobs, and --all."""
+    parser.add_argument("ids", metavar="ID", nargs="*")
+    parser.add_argument("--all", action="store_true", help="all there are")
+
+
+def takes_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON value a line")

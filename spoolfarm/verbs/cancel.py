@@ -1,0 +1,41 @@
+"""The verb `cancel`: queued and running jobs ended."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from spoolfarm.errors import FarmError, UnknownJob
+from spoolfarm.verbs import chosen, each, open_farm, takes_jobs
+
+if TYPE_CHECKING:
+    from spoolfarm.farm import Farm
+
+TEXT = "cancel jobs that are queued or running"
+
+takes = takes_jobs
+
+
+def run(options: argparse.Namespace) -> int:
+    """Cancel queued and running jobs."""
+    with open_farm() as farm:
+
+        def one(job_id: str) -> None:
+            if farm.cancel(job_id):
+                print(f"{job_id} {'will stop within seconds' if _runs(farm, job_id) else 'cancelled'}")
+            elif not options.all:
+                raise FarmError(f"job {job_id} has ended already")
+
+        return each(chosen(options, lambda: _unfinished(farm)), one)
+
+
+def _runs(farm: Farm, job_id: str) -> bool:
+    try:
+        return bool(farm.record(job_id)["status"] == "running")
+    except UnknownJob:
+        return False  # who waited for it has seen that it is over
+
+
+def _unfinished(farm: Farm) -> list[str]:
+    running = (entry.id for entries in farm.spool.running().values() for entry in entries)
+    return [*(entry.id for entry, _ in farm.spool.queued()), *running]

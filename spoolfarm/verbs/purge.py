@@ -1,0 +1,61 @@
+"""The verb `purge`: ended results and dead letters removed."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from spoolfarm import files
+from spoolfarm.arguments import age
+from spoolfarm.overview import count
+from spoolfarm.verbs import open_farm
+
+if TYPE_CHECKING:
+    from spoolfarm.farm import Farm
+
+TEXT = "remove ended results and dead letters"
+
+
+def takes(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--results", action="store_true", help="only results")
+    parser.add_argument("--dead", action="store_true", help="only dead letters")
+    parser.add_argument("--older-than", metavar="AGE", type=age, help="only what is older: seconds, or 30m, 2h, 7d")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Remove ended results and dead letters."""
+    if not (options.results or options.dead or options.older_than is not None):
+        options.refuse("say what to remove: --results, --dead, or --older-than AGE for both")
+    both = not (options.results or options.dead)
+    with open_farm() as farm:
+        results = _past(options, farm.results.ids(), lambda each: _ended(farm, each)) if options.results or both else []
+        dead = _past(options, farm.spool.dead.ids(), lambda each: _buried(farm, each)) if options.dead or both else []
+        if not options.dry_run:
+            results = [job_id for job_id in results if farm.results.remove(job_id)]
+            for job_id in dead:
+                farm.spool.dead.remove(job_id)
+    verb = "would remove" if options.dry_run else "removed"
+    print(f"{verb} {count(len(results), 'result')} and {count(len(dead), 'dead letter')}")
+    return 0
+
+
+def _past(options: argparse.Namespace, ids: Sequence[str], when: Callable[[str], float]) -> list[str]:
+    """Those of *ids* that are older than --older-than says, by what *when* says of each."""
+    latest = time.time() - (options.older_than or 0)
+    return [job_id for job_id in ids if when(job_id) <= latest]
+
+
+def _ended(farm: Farm, job_id: str) -> float:
+    """When a job ended: no earlier than its id says it began, whatever a clock or a copy did to the file's time."""
+    from spoolfarm.entry import born
+
+    return max(files.modified(f"{farm.results.root}/{job_id}.json"), born(job_id))
+
+
+def _buried(farm: Farm, job_id: str) -> float:
+
+    return files.modified(farm.spool.dead.path(job_id))

@@ -1,0 +1,33 @@
+"""The verb `result`: the result of one job."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from spoolfarm.arguments import seconds
+from spoolfarm.errors import FarmError
+from spoolfarm.verbs import ended_record, open_farm, outcome, text_of
+
+TEXT = "print the result of a job"
+
+
+def takes(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("id", metavar="ID")
+    parser.add_argument("--wait", metavar="SECONDS", type=seconds, default=0.0, help="wait so long for its end")
+    parser.add_argument("--text", action="store_true", help="print only the text in the result")
+
+
+def run(options: argparse.Namespace) -> int:
+    """The result of one job."""
+    with open_farm() as farm:
+        record = ended_record(farm, options.id, options.wait)
+    value = outcome(record)
+    if not options.text:
+        print(json.dumps(value, ensure_ascii=False))
+    elif (text := text_of(value)) is not None:
+        print(text)
+    else:
+        raise FarmError(f"the result of task {record['task']} has no text", hint="leave --text away")
+    return 0

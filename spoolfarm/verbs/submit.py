@@ -1,0 +1,95 @@
+"""The verb `submit`: one job for each file, queued or waited for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from spoolfarm.arguments import seconds
+from spoolfarm.errors import FarmError, SpoolFull, SpoolUnavailable
+from spoolfarm.verbs import complain, ended_record, open_farm, outcome, takes_json, takes_params, text_of
+
+if TYPE_CHECKING:
+    from spoolfarm.farm import Farm
+
+#: What is wrong with the next file as well.
+NO_ROOM = (SpoolFull, SpoolUnavailable)
+#: What stands for "no limit" where a wait must have an end.
+FOREVER = 10 * 365 * 86400.0
+
+TEXT = "queue one job for each file and print the ids, or wait and print the results"
+
+
+def takes(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("task", metavar="TASK", help="ocr, segment, ...; a wrong name is answered with the right ones")
+    parser.add_argument("files", metavar="FILE", nargs="*", help="a picture; - reads standard input")
+    takes_params(parser)
+    parser.add_argument("--priority", metavar="0..9", type=int, choices=range(10), default=5, help="0 is done first")
+    text = "print the results, waiting so long at most, without SECONDS until they are there"
+    parser.add_argument("--wait", metavar="SECONDS", nargs="?", type=seconds, const=FOREVER, help=text)
+    takes_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """One job for each file; print the ids, or with --wait the results."""
+    with open_farm() as farm:
+        params = dict(options.params)
+        farm.tasks.get(options.task).validate(params)  # what is wrong with every file is said once
+        failed = False
+        jobs: list[tuple[str, str]] = []
+        for name in options.files or [""]:
+            try:
+                pictures = [_read(name)] if name else []
+                job = farm.job(options.task, pictures, params, priority=options.priority, durable=True)
+                jobs.append((name, farm.put(job).id))
+            except (FarmError, OSError) as error:
+                complain(error, name)
+                failed = True
+                if isinstance(error, NO_ROOM):
+                    break
+                continue
+            if options.wait is None:
+                queued = {"id": job.id, "task": job.task, "status": "queued", **_file(name)}
+                print(json.dumps(queued, ensure_ascii=False) if options.json else job.id)
+        if options.wait is not None:
+            failed |= not _show_all(farm, jobs, options)
+    return int(failed)
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    with open(name, "rb") as file:
+        return file.read()
+
+
+def _file(name: str) -> dict[str, str]:
+    return {"file": name} if name else {}
+
+
+def _show_all(farm: Farm, jobs: Sequence[tuple[str, str]], options: argparse.Namespace) -> bool:
+    """Wait for each job and print how it ended, in the order of the files; say whether all succeeded."""
+    end = time.monotonic() + options.wait
+    good = True
+    for name, job_id in jobs:
+        try:
+            record = ended_record(farm, job_id, end - time.monotonic())
+            if options.json:
+                print(json.dumps({**record, **_file(name)}, ensure_ascii=False))
+                good &= record["status"] == "succeeded"
+                continue
+            value = outcome(record)
+        except FarmError as error:
+            complain(error, name)
+            good = False
+            continue
+        if len(jobs) > 1:
+            print(f"==> {name} <==")
+        text = text_of(value)
+        print(json.dumps(value, ensure_ascii=False) if text is None else text)
+    return good

@@ -1,0 +1,74 @@
+"""`/v1/edit`: a picture and operations in, the edited picture out, or a ZIP of several."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
+
+from spoolfarm.edit import formats
+from spoolfarm.edit.formats import Suffix
+from spoolfarm.errors import InvalidRequest
+from spoolfarm.views import farm
+from spoolfarm.views.body import prefer_wait, take_parts
+from spoolfarm.views.face import MULTIPART, PREFER, Body, Face, File
+
+blueprint = Blueprint("edit", __name__, url_prefix="/v1/edit")
+
+#: What the answer is called when there are several pictures in it.
+SEVERAL = "edited.zip"
+
+
+@blueprint.post("")
+def edit() -> Response:
+    """The edited picture itself, or a ZIP when the operations make several of it."""
+    take_parts(("operations", "operation", "format"), ("image", "file"))
+    form, files = request.form, request.files
+    params: dict[str, Any] = {
+        "operations": [each for name in ("operations", "operation") for each in form.getlist(name) if each]
+    }
+    if len(chosen := form.getlist("format")) > 1:
+        raise InvalidRequest("format: send one")
+    if chosen:
+        params["format"] = chosen[0].lower()
+    pictures = [file.read() for name in ("image", "file") for file in files.getlist(name)]
+    made: Mapping[str, Any] = farm().answer(farm().job("edit", pictures, params), prefer_wait()).files
+    if len(made) > 1:
+        name, content, mimetype = SEVERAL, _packed(made), "application/zip"
+    else:
+        [(name, content)] = made.items()
+        mimetype = formats.of_path(name, "format").mimetype
+    response = Response(content, mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return response
+
+
+def _packed(made: Mapping[str, Any]) -> bytes:
+    """A ZIP; pictures are packed already, so they are only stored."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
+        for name, content in made.items():
+            packed.writestr(name, content)
+    return file.getvalue()
+
+
+class EditForm(BaseModel):
+    """The parts of the form."""
+
+    image: File
+    operations: list[str] = Field(default=[], description="name=value, done in their order")
+    format: Suffix | None = Field(default=None, description="the picture's own when not given")
+
+
+FACES = {
+    "edit.edit": Face(
+        body={MULTIPART: Body(EditForm, {"operations": ["resize=2", "blur=3"], "format": "png"})},
+        answers={200: ("image/*", "application/zip")},
+        errors=(413, 415, 422, 503, 504),
+        parameters=(PREFER,),
+    )
+}

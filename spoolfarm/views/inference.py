@@ -1,0 +1,70 @@
+"""`/inference`: pictures as form files and the name of a task or a model in, a list of results out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
+
+from spoolfarm.errors import BrokenImage, InvalidRequest, JobFailed, TooLarge, UnsupportedMedia
+from spoolfarm.job import Job
+from spoolfarm.views import answer, farm
+from spoolfarm.views.body import prefer_wait, take_parts
+from spoolfarm.views.face import MULTIPART, PREFER, Body, Face, File
+
+blueprint = Blueprint("inference", __name__)
+
+#: What is wrong with one picture, and not with the request.
+BAD_PICTURE = (BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia)
+
+
+@blueprint.route("/inference", methods=["POST", "PUT"])
+def inference() -> Response:
+    """One result for each file, in their order; a bad one among several is an `error` at its place."""
+    if "img_file" in request.form:
+        raise InvalidRequest("img_file: send the file itself (curl -F img_file=@page.jpg); no path is read")
+    take_parts(("model_type", "img_file"), ("img_file",))
+    kind, files = request.form.get("model_type"), request.files.getlist("img_file")
+    if not kind:
+        raise InvalidRequest("model_type: is missing; name a task or a model")
+    if not files:
+        raise InvalidRequest("img_file: is missing; send one picture or several")
+    farm().tasks.get(kind)
+    results: list[Any] = []
+    jobs: list[Job] = []
+    for index, file in enumerate(files):
+        try:
+            field = "img_file" if len(files) == 1 else f"img_file[{index}]"
+            jobs.append(farm().job(kind, [file.read()], {}, field=field))
+            results.append(jobs[-1])
+        except BAD_PICTURE as error:
+            results.append(error)
+    outcomes = iter(farm().answers(jobs, len(jobs), prefer_wait()))
+    results = [next(outcomes) if isinstance(each, Job) else each for each in results]
+    if len(results) == 1 and isinstance(results[0], Exception):
+        raise results[0]
+    return answer([_shown(each) for each in results])
+
+
+def _shown(outcome: Any) -> Any:
+    if isinstance(outcome, (*BAD_PICTURE, JobFailed)):
+        return {"error": str(outcome), "code": outcome.code}
+    return outcome.value
+
+
+class InferenceForm(BaseModel):
+    """The parts of the form."""
+
+    model_type: str = Field(description="a task, or the id of a model")
+    img_file: list[File] = Field(min_length=1)
+
+
+FACES = {
+    "inference.inference": Face(
+        body={MULTIPART: Body(InferenceForm, {"model_type": "ocr"})},
+        answers={200: list},
+        errors=(404, 409, 413, 415, 422, 503, 504),
+        parameters=(PREFER,),
+    )
+}

@@ -1,0 +1,101 @@
+"""`/items/`: pictures of the data folder in, edited copies beside them out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote
+
+from flask import Blueprint, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from spoolfarm.edit.folder import Folder
+from spoolfarm.edit.request import Edits, Entry
+from spoolfarm.errors import JobFailed
+from spoolfarm.job import Job
+from spoolfarm.views import answer, farm
+from spoolfarm.views.body import checked, prefer_wait, read_json
+from spoolfarm.views.face import JSON, PREFER, Body, Face
+
+log = logging.getLogger(__name__)
+blueprint = Blueprint("items", __name__)
+
+#: The most pictures of one request.
+MAX_IMAGES = 1000
+#: The most letters of X-Skipped: what does not fit is in the log.
+MAX_SKIPPED = 4000
+
+
+class Item(BaseModel):
+    """A picture and its copy: paths in the data folder, absolute or relative to it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    input: str
+    output: str = Field(description="its suffix says the format; several pictures get _1, _2, ... before it")
+
+
+class ItemsBody(BaseModel):
+    """What to do with which pictures."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    images: list[Item] = Field(max_length=MAX_IMAGES)
+    operations: list[str] = Field(description="name=value, done from left to right")
+
+
+@blueprint.post("/items/", strict_slashes=False)
+def create_request() -> Response:
+    """Edit pictures of the data folder; the answer comes when all are written, and is the request.
+
+    A picture that is missing or cannot be read is left out and named in the header X-Skipped.
+    """
+    body = checked(ItemsBody, read_json())
+    settings, response = farm().settings, answer(body.model_dump())
+    pairs = [(item.input, item.output) for item in body.images]
+    with Edits(Folder(settings.data_dir), pairs, body.operations, settings.max_pixels) as edits:
+        done: list[Entry] = []
+        outcomes = farm().answers(_jobs(edits, body.operations, done), len(pairs), prefer_wait())
+    failures = [
+        (entry, outcome) for entry, outcome in zip(done, outcomes, strict=True) if isinstance(outcome, JobFailed)
+    ]
+    for entry, failure in failures:
+        if failure.code == "broken_image":
+            edits.skipped[entry.index] = str(failure)
+    skipped = {body.images[index].input: reason for index, reason in sorted(edits.skipped.items())}
+    for name, reason in skipped.items():
+        log.warning("/items/ skipped %r: %s", name, reason)
+    for entry, failure in failures:
+        if entry.index not in edits.skipped:
+            raise failure
+    if skipped:
+        response.headers["X-Skipped"] = _header(skipped)
+    return response
+
+
+def _jobs(edits: Edits, operations: list[str], done: list[Entry]) -> Iterator[Job]:
+    """The jobs, and in *done* whose they are."""
+    for entry, picture in edits.pictures():
+        params = {"operations": operations, "output": entry.output}
+        yield farm().job("edit", [picture], params, field=f"{entry.where}.input")
+        done.append(entry)
+
+
+def _header(skipped: Mapping[str, str]) -> str:
+    """The names with commas between, all but plain letters as %XX; "..." at the end when there are too many."""
+    names = [quote(name, errors="replace") for name in skipped]
+    whole = ", ".join(names)
+    return whole if len(whole) <= MAX_SKIPPED else f"{whole[:MAX_SKIPPED].rpartition(', ')[0]}, ..."
+
+
+#: The operation is called as the users of the interface that this face follows know it: their bookmarks lead to it.
+FACES = {
+    "items.create_request": Face(
+        body={JSON: Body(ItemsBody, {"images": [], "operations": ["string"]})},
+        answers={200: ItemsBody},
+        errors=(403, 413, 415, 422, 503, 504),
+        parameters=(PREFER,),
+        tag="default",
+        operation="create_request_items__post",
+    )
+}

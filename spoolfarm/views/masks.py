@@ -1,0 +1,31 @@
+"""`/predict`: a picture in, the masks of its objects out."""
+
+from __future__ import annotations
+
+import base64
+
+from flask import Blueprint, Response, request
+
+from spoolfarm.errors import InvalidRequest
+from spoolfarm.views import answer, farm
+from spoolfarm.views.body import read_job
+
+#: The file of a result that is shown in the answer itself.
+OVERLAY = "overlay.png"
+
+blueprint = Blueprint("masks", __name__)
+
+
+@blueprint.post("/predict")
+def predict() -> Response:
+    """The picture as multipart `file` or as base64 in JSON `image`; an overlay comes as base64 beside the masks."""
+    asked = read_job()
+    if asked.task not in ("", "segment"):
+        raise InvalidRequest(f"task: this address is that of segment, the body says {asked.task}")
+    field = "image" if request.is_json else "file"
+    job = farm().job("segment", asked.pictures, asked.params, priority=asked.priority, field=field)
+    found = farm().answer(job)
+    told = dict(found.value)
+    if isinstance(overlay := found.files.get(OVERLAY), bytes):
+        told["overlay"] = base64.b64encode(overlay).decode()
+    return answer(told)

@@ -1,0 +1,52 @@
+"""What the job faces answer, as models for the documentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from spoolfarm.job import State
+
+JobId = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
+Seconds = Annotated[float, Field(description="seconds since 1970")]
+
+
+class Queued(BaseModel):
+    """A job that was accepted."""
+
+    id: JobId
+    task: str | None = None
+    status: State
+
+
+class Record(BaseModel):
+    """All that is known of a job."""
+
+    id: JobId
+    task: str
+    status: State
+    attempts: int
+    created: Seconds
+    started: Seconds | None
+    finished: Seconds | None
+    progress: float | None = Field(description="0 to 1, where the task tells it")
+    result: Any = Field(default=None, description="what the task answered, once it succeeded")
+    files: list[str] = Field(default=[], description="the files of the result")
+    error: str | None = Field(default=None, description="why it ended without a result")
+    code: str | None = None
+
+
+class Listing(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[Record]
+    next: JobId | None = Field(description="the `before` of the next page")
+
+
+class Cancelled(BaseModel):
+    """What a cancel did."""
+
+    id: JobId
+    cancelled: bool = Field(description="false when the job had ended before")
+    status: State

@@ -1,0 +1,42 @@
+"""`/upload` and `/status/<filename>`: a picture in at once, the direction of its object when it is known."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Blueprint, Response, current_app, request
+
+from spoolfarm.errors import InvalidRequest
+from spoolfarm.uploads import Uploads
+from spoolfarm.views import answer, farm
+from spoolfarm.views.body import read_job
+
+#: Where the application keeps its Uploads.
+UPLOADS = "spoolfarm.uploads"
+#: What a client is told of a name that nobody uploaded.
+UNKNOWN = "找不到该文件的处理记录"
+
+blueprint = Blueprint("uploads", __name__)
+
+
+@blueprint.post("/upload")
+def upload() -> Response:
+    """The name under which the picture is processed, once its record and its job are on the disk."""
+    asked = read_job()
+    if asked.task not in ("", "orient"):
+        raise InvalidRequest(f"task: this address is that of orient, the body says {asked.task}")
+    field = "image" if request.is_json else "file"
+    params = {**asked.params, "outputs": True}
+    job = farm().job("orient", asked.pictures, params, priority=asked.priority, durable=True, field=field)
+    return answer({"message": "success upload image", "filename": _uploads().accept(job)})
+
+
+@blueprint.get("/status/<filename>")
+def status(filename: str) -> Response:
+    """How far the picture of that name is."""
+    told = _uploads().status(filename)
+    return answer({"error": UNKNOWN}, 404) if told is None else answer(told)
+
+
+def _uploads() -> Uploads:
+    return cast(Uploads, current_app.extensions[UPLOADS])

@@ -1,0 +1,101 @@
+"""The grid in one process, and what a run makes of clients that fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.supercore.run import Run
+
+import client_app
+from grid import InlineGrid
+from tests.flower.running import federated
+
+QUICK = {"rounds": 2, "clients": 4, "fraction_fit": 1.0, "augment": "none", "local_epochs": 1}
+
+
+def counting() -> ClientApp:
+    """Clients that change what they were sent, and count their calls in their own state."""
+    app = ClientApp()
+
+    @app.query()
+    def query(message: Message, context: Any) -> Message:
+        config = message.content.config_records["config"]
+        config["word"] = f"{config['word']}!"
+        calls = context.state.metric_records.setdefault("calls", MetricRecord({"count": 0}))
+        calls["count"] = int(calls["count"]) + 1
+        content = {"config": config, "calls": MetricRecord(calls), "node": ConfigRecord(dict(context.node_config))}
+        return Message(RecordDict(content), reply_to=message)
+
+    return app
+
+
+def test_each_client_has_its_own_state_and_sees_nothing_of_the_others() -> None:
+    grid = InlineGrid(counting(), 3)
+    content = RecordDict({"config": ConfigRecord({"word": "hello"})})  # one object for all, as Flower's strategies do
+    for turn in (1, 2):
+        replies = list(grid.send_and_receive([Message(content, node, "query") for node in grid.get_node_ids()]))
+        assert [reply.content["config"]["word"] for reply in replies] == ["hello!"] * 3
+        assert [reply.content["calls"]["count"] for reply in replies] == [turn] * 3
+        assert [reply.content["node"]["partition-id"] for reply in replies] == [0, 1, 2]
+        assert [reply.metadata.src_node_id for reply in replies] == [1, 2, 3]
+
+
+def test_messages_can_be_pushed_now_and_pulled_later() -> None:
+    grid = InlineGrid(counting(), 2)
+    grid.set_run(Run.create_empty(run_id=7))
+    content = RecordDict({"config": ConfigRecord({"word": "hello"})})
+    first, second = list(grid.push_messages([grid.create_message(content, "query", node, "") for node in (1, 2)]))
+    (reply,) = grid.pull_messages([second])
+    assert (reply.metadata.src_node_id, reply.metadata.reply_to_message_id) == (2, second)
+    (reply,) = grid.pull_messages([first])
+    assert (reply.metadata.src_node_id, reply.metadata.run_id, grid.run.run_id) == (1, 7, 7)
+
+
+def failing(*partitions: int) -> ClientApp:
+    """The project's ClientApp, but these clients raise."""
+    app = ClientApp()
+
+    @app.train()
+    def train(message: Message, context: Any) -> Message:
+        if context.node_config["partition-id"] in partitions:
+            raise OSError("the disk is full")
+        return client_app.app(message, context)
+
+    return app
+
+
+def test_one_failing_client_does_not_fail_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = federated(tmp_path, failing(1), **QUICK)
+    assert result["status"] == "completed"
+    for rows in result["clients"]:
+        assert {row["client"]: row.get("error") for row in rows} == {
+            "1": None,
+            "2": "OSError: the disk is full",
+            "3": None,
+            "4": None,
+        }
+    printed = capsys.readouterr().out
+    assert "client 2 failed in round 1: OSError: the disk is full" in printed
+    assert "clients 3 time" in printed
+
+
+def test_a_round_in_which_every_client_fails_fails_the_run(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="round 1: no client answered"):
+        federated(tmp_path, failing(0, 1, 2, 3), **QUICK)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_does_not(tmp_path: Path) -> None:
+    one, two, other = (federated(tmp_path, **QUICK, seed=seed) for seed in (1, 1, 2))
+    assert one["losses"] == two["losses"] != other["losses"]
+    assert (one["folder"] / "best_model.pth").read_bytes() == (two["folder"] / "best_model.pth").read_bytes()
+
+
+def test_clients_can_tell_how_well_the_global_model_fits_them(tmp_path: Path) -> None:
+    result = federated(tmp_path, **QUICK, fraction_evaluate=1.0)
+    for rows in result["clients"]:
+        assert all(0 <= row["global_accuracy"] <= 1 and row["global_loss"] > 0 for row in rows)
+    assert sum(row["examples"] for row in result["clients"][0]) == 1257

@@ -1,0 +1,67 @@
+"""schemathesis sends to every face what `/openapi.json` allows, and what it forbids: none fails, all keep their word.
+
+    SCHEMATHESIS_EXAMPLES=500 ./test.sh tests/http/test_schemathesis.py
+
+tries harder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from tests.running import RunningFarm
+
+#: Cases for each face.
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))
+#: What a face may answer although nobody did anything wrong: no room, and no result in time.
+ALLOWED = {503, 504}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm that waits for no result longer than a moment."""
+    farm = RunningFarm(tmp_path_factory.mktemp("quick"), FARM_ENABLE="echo,edit,ocr", FARM_TIMEOUT=0.5)
+    try:
+        yield farm.start()
+    finally:
+        farm.stop()
+    assert "Traceback" not in farm.log(), farm.log()
+
+
+CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance, unsupported_method]
+#: The same cases every time.
+SETTINGS = settings(
+    max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def look(case: schemathesis.Case) -> None:
+    """Send *case*, and look at the answer."""
+    answer = case.call(timeout=30)
+    assert answer.status_code < 500 or answer.status_code in ALLOWED, f"{case.as_curl_command()}\n{answer.text}"
+    case.validate_response(answer, checks=CHECKS)
+
+
+@pytest.mark.timeout(60 + 10 * EXAMPLES)
+def test_no_face_fails_and_all_answer_as_they_say(quick: RunningFarm) -> None:
+    told = schemathesis.openapi.from_url(f"{quick.url}/openapi.json")
+    faces = [found.ok() for found in told.get_all_operations()]
+    assert len(faces) >= 20
+    for face in faces:
+        for mode in schemathesis.GenerationMode:
+            try:
+                SETTINGS(given(case=face.as_strategy(generation_mode=mode))(look))()
+            except Unsatisfiable:
+                assert mode is schemathesis.GenerationMode.NEGATIVE  # what takes nothing can be given nothing bad

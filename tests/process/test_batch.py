@@ -1,0 +1,371 @@
+"""Batches with real workers: those of a running farm and the batch's own, interrupted and gone on with."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.running import ROOT, RunningFarm, until
+
+Run = Callable[..., RunningFarm]
+COMMAND = str(Path(sys.executable).parent / "spoolfarm")
+TASKS = "poison=tests.tasks:Poison,packing=tests.tasks:Packing,bad=tests.tasks:Unloadable,deaf=tests.tasks:Deaf"
+
+
+class Bench:
+    """A folder with inputs, and the command in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.out = path / "echo-results"
+        (path / "in").mkdir()
+        (path / "temporary").mkdir()
+        self.settings = {
+            "FARM_SPOOL_DIR": str(path / "spool"),
+            "FARM_RESULTS_DIR": str(path / "results"),
+            "FARM_MIN_FREE_MB": "0",
+            "FARM_WORKERS": "2",
+            "FARM_TASKS": TASKS,
+            "TMPDIR": str(path / "temporary"),
+        }
+
+    def inputs(self, count: int) -> list[str]:
+        """Make inputs; their names."""
+        names = [f"{number % 3}/{number:03}.jpg" for number in range(count)]
+        for name in names:
+            (self.path / "in" / name).parent.mkdir(exist_ok=True)
+            (self.path / "in" / name).write_text(name)
+        return names
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start `spoolfarm batch` with these words."""
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **self.settings}
+        return subprocess.Popen(
+            [COMMAND, "batch", *words],
+            cwd=self.path,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def batch(self, *words: str, list_: str = "") -> tuple[int, str, str]:
+        """Run it to its end: status and what it printed."""
+        with self.start(*words) as process:
+            out, err = process.communicate(list_, timeout=90)
+            return process.returncode, out, err
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Every whole line of results.jsonl."""
+        try:
+            data = (self.out / "results.jsonl").read_bytes()
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in data.split(b"\n")[:-1]]
+
+    def workers(self) -> list[int]:
+        """The batch's own workers, by their environment."""
+        mark = f"TMPDIR={self.path}/temporary".encode()
+        found = []
+        for entry in os.listdir("/proc"):
+            try:
+                if (
+                    entry.isdecimal()
+                    and b"worker.py" in Path(f"/proc/{entry}/cmdline").read_bytes()
+                    and mark in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0")
+                ):
+                    found.append(int(entry))
+            except OSError:
+                continue
+        return found
+
+    def left(self) -> list[str]:
+        """What lies among the temporary files."""
+        return [path.name for path in (self.path / "temporary").iterdir()]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+# Workers of its own.
+
+
+def test_without_a_farm_a_batch_works_with_workers_of_its_own_and_leaves_nothing_of_them(bench: Bench) -> None:
+    names = bench.inputs(7)
+    status, out, err = bench.batch("echo", "in", "-p", "x=1", "--format", "csv")
+    assert (status, out, err) == (0, "7 succeeded, 0 failed: echo-results/results.jsonl\n", "")
+    assert sorted(line["file"] for line in bench.lines()) == sorted(names)
+    for name in names:
+        record = json.loads((bench.out / f"{name}.json").read_text())
+        assert record["result"] == {"params": {"x": 1}, "bytes": len(name)}
+    with open(bench.out / "results.csv", encoding="utf-8-sig", newline="") as table:
+        assert sorted(row["file"] for row in csv.DictReader(table)) == sorted(names)
+    assert bench.workers() == []
+    assert bench.left() == []
+    assert not (bench.path / "spool").exists()
+
+
+def test_files_of_a_result_lie_beside_it(bench: Bench) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (4, 4)).save(bench.path / "in/a.png")
+    status, _, err = bench.batch("packing", "in", "--out", "packed")
+    assert (status, err) == (0, "")
+    assert (bench.path / "packed/a.png.txt").exists() is False
+    assert (bench.path / "packed/a.png.note.txt").read_text() == "纸"
+    assert (bench.path / "packed/a.png.bin").read_bytes() == b"L" * 100_000
+
+
+def test_a_list_on_standard_input_is_done(bench: Bench) -> None:
+    names = bench.inputs(3)
+    status, out, _ = bench.batch("echo", "-", list_="\0".join(f"in/{name}" for name in [*names, names[0]]))
+    assert (status, out.partition(" ")[0]) == (0, "3")
+    assert sorted(line["file"] for line in bench.lines()) == sorted(f"in/{name}" for name in names)
+
+
+def test_what_fails_is_named_and_the_rest_is_done(bench: Bench) -> None:
+    bench.inputs(2)
+    (bench.path / "in/broken.png").write_text("no picture")
+    status, out, err = bench.batch("packing", "in/broken.png", "missing.png", "--out", "out")
+    assert status == 1
+    assert out == "0 succeeded, 2 failed: out/results.jsonl\n"
+    assert re.search(r"^spoolfarm: in/broken.png: image: is not a picture", err, re.MULTILINE)
+    assert re.search(r"^spoolfarm: missing.png: No such file or directory$", err, re.MULTILINE)
+    assert json.loads((bench.path / "out/missing.png.json").read_text())["code"] == "unreadable"
+
+
+def test_a_batch_outlives_a_killed_worker(bench: Bench) -> None:
+    names = bench.inputs(40)
+    with bench.start("echo", "in", "--workers", "2", "-p", "seconds=0.1") as process:
+        until(lambda: len(bench.lines()) >= 4, what="some results")
+        killed = bench.workers()[0]
+        os.kill(killed, signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.startswith("40 succeeded, 0 failed")
+    assert "ended: killed by signal 9 (SIGKILL)" in err
+    assert sorted(line["file"] for line in bench.lines()) == sorted(names)
+
+
+def test_a_picture_that_kills_its_workers_fails_alone(bench: Bench) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (4, 4)).save(bench.path / "in/a.png")
+    bench.settings["FARM_MAX_ATTEMPTS"] = "2"
+    status, out, err = bench.batch("poison", "in", "--out", "out", "--workers", "1")
+    assert (status, out) == (1, "0 succeeded, 1 failed: out/results.jsonl\n")
+    assert "a.png: the worker died in every one of 2 attempts: killed by signal 9" in err
+
+
+def test_workers_that_cannot_start_end_the_batch_with_the_reason(bench: Bench) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (4, 4)).save(bench.path / "in/a.png")
+    status, out, err = bench.batch("bad", "in", "--out", "out", "--workers", "1")
+    assert (status, out) == (1, "")
+    assert "the workers cannot start: FileNotFoundError: no such model" in err
+    assert bench.left() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("dance", "in"), "no task is called 'dance'"),
+        (("echo", "in", "-p", "seconds=-1"), "params.seconds"),
+        (("echo", "in", "--out", "."), "holds other things"),
+        (("echo", "in", "--workers", "0"), "no number from 1"),
+        (("echo", "in", "--params", "[1]"), "no JSON object"),
+        (("echo",), "name files"),
+        ((), "TASK"),
+    ],
+)
+def test_what_makes_no_sense_is_status_2_and_starts_nothing(bench: Bench, words: tuple[str, ...], reason: str) -> None:
+    bench.inputs(1)
+    status, out, err = bench.batch(*words)
+    assert (status, out) == (2, "")
+    assert reason in err
+    assert sorted(path.name for path in bench.path.iterdir()) == ["in", "temporary"]
+
+
+# Interrupted.
+
+
+def test_interrupted_twice_and_resumed_the_total_is_that_of_an_uninterrupted_run(bench: Bench) -> None:
+    names = bench.inputs(60)
+    words = ("echo", "in", "--workers", "2", "--params", '{"seconds": 0.1}', "--format", "csv")
+    for number, count in ((signal.SIGINT, 8), (signal.SIGTERM, 20)):
+        with bench.start(*words, "--resume") as process:
+            until(lambda count=count: len(bench.lines()) >= count, what="some results")  # type: ignore[misc]
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        assert process.returncode == 128 + number
+        assert "interrupted; --resume goes on with echo-results" in err
+        assert bench.workers() == []
+        assert bench.left() == []
+    done = {line["file"]: line["id"] for line in bench.lines()}
+    assert len(done) < 60
+    status, out, err = bench.batch(*words, "--resume")
+    assert (status, err) == (0, "")
+    assert out == f"{60 - len(done)} succeeded, 0 failed, {len(done)} done before: echo-results/results.jsonl\n"
+    assert sorted(line["file"] for line in bench.lines()) == sorted(names)
+    assert done.items() <= {line["file"]: line["id"] for line in bench.lines()}.items()
+    with open(bench.out / "results.csv", encoding="utf-8-sig", newline="") as table:
+        assert sorted(row["file"] for row in csv.DictReader(table)) == sorted(names)
+
+
+def test_what_runs_when_the_batch_is_stopped_is_finished_and_counts(bench: Bench) -> None:
+    bench.inputs(6)
+    with bench.start("echo", "in", "--workers", "1", "-p", "seconds=1") as process:
+        until(lambda: list((bench.path / "temporary").glob("*/spool/active/*/*")), what="a running job")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert out == "1 succeeded, 0 failed: echo-results/results.jsonl\n"
+    assert len(bench.lines()) == 1
+
+
+def test_a_second_interruption_does_not_wait(bench: Bench) -> None:
+    bench.inputs(2)
+    with bench.start("echo", "in", "--workers", "1", "-p", "seconds=600") as process:
+        until(lambda: list((bench.path / "temporary").glob("*/spool/active/*/*")), what="a running job")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # another one, for two of a kind may count as one
+        process.communicate()
+    assert process.returncode == 130
+    assert bench.workers() == []
+    assert bench.left() == []
+
+
+def test_killed_outright_it_leaves_no_process_and_goes_on_with_the_right_count(bench: Bench) -> None:
+    names = bench.inputs(40)
+    words = ("echo", "in", "--workers", "2", "-p", "seconds=0.05", "--resume")
+    with bench.start(*words) as process:
+        until(lambda: len(bench.lines()) >= 10, what="some results")
+        process.kill()
+        process.communicate()
+    until(lambda: not bench.workers(), what="its workers to be gone")
+    done = {line["file"]: line["id"] for line in bench.lines()}
+    [left] = bench.left()
+    os.utime(bench.path / "temporary" / left, (0, 0))  # the next batch sees that it is not one that just begins
+    status, out, _ = bench.batch(*words)
+    assert status == 0
+    assert out.startswith(f"{40 - len(done)} succeeded, 0 failed, {len(done)} done before")
+    assert sorted(line["file"] for line in bench.lines()) == sorted(names)
+    assert done.items() <= {line["file"]: line["id"] for line in bench.lines()}.items()
+    assert bench.left() == []
+
+
+def test_when_all_is_done_nothing_is_started_again(bench: Bench) -> None:
+    bench.inputs(3)
+    assert bench.batch("echo", "in")[0] == 0
+    (bench.path / "in/new.jpg").write_text("new")
+    assert bench.batch("echo", "in", "--resume")[1].startswith("1 succeeded, 0 failed, 3 done before")
+    bench.settings["FARM_TASKS"] = ""
+    assert bench.batch("echo", "in", "--resume")[1].startswith("0 succeeded, 0 failed, 4 done before")
+    status, _, err = bench.batch("echo", "in")
+    assert status == 2
+    assert "--resume goes on with it" in err
+
+
+# A running farm.
+
+
+@pytest.fixture
+def farm(run: Run, bench: Bench) -> RunningFarm:
+    """A farm of two workers, which the command finds."""
+    made = run(FARM_MAX_QUEUED=10, FARM_TASKS=TASKS, FARM_ENABLE="echo,poison").start()
+    bench.settings |= made.given
+    return made
+
+
+def test_a_running_farm_does_the_batch_behind_everybody_else(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(20)
+    with bench.start("echo", "in", "-p", "seconds=0.2") as process:
+        until(lambda: farm.farm.spool.count().get("echo", 0) >= 3, what="a queue")
+        assert max(farm.farm.spool.count().values()) <= 5  # half of the room is for others
+        assert bench.workers() == []
+        started = len(bench.lines())
+        assert farm.farm.call("echo", b"urgent", timeout=30)["bytes"] == 6
+        assert len(bench.lines()) - started <= 6  # those that ran, or were about to
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "20 succeeded, 0 failed: echo-results/results.jsonl\n", "")
+    assert farm.farm.results.ids() == []
+    assert set(farm.farm.spool.count().values()) <= {0}
+
+
+def test_a_batch_waits_while_the_queue_is_full(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(6)
+    others = [farm.farm.submit("echo", seconds=0.5) for _ in range(2)]
+    until(lambda: all(job.status() == "running" for job in others))
+    others += [farm.farm.submit("echo", seconds=0.2) for _ in range(10)]
+    status, out, err = bench.batch("echo", "in")
+    assert (status, out, err) == (0, "6 succeeded, 0 failed: echo-results/results.jsonl\n", "")
+    assert all(job.status() == "succeeded" for job in others)
+
+
+def test_an_interrupted_batch_leaves_nothing_in_the_farms_queue(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(20)
+    with bench.start("echo", "in", "-p", "seconds=0.3") as process:
+        until(lambda: bench.lines() and farm.farm.spool.count().get("echo", 0) >= 3, what="a queue")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert sum(farm.farm.spool.count().values()) == 0
+    assert not any(farm.farm.spool.running().values())
+    assert farm.farm.results.ids() == []
+    assert len(farm.workers()) == 2
+
+
+def test_a_batch_waits_for_a_farm_that_stopped_meanwhile(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(12)
+    with bench.start("echo", "in", "-p", "seconds=0.2") as process:
+        until(lambda: len(bench.lines()) >= 2, what="some results")
+        farm.kill_launcher()
+        farm.start()
+        out, _ = process.communicate(timeout=60)
+    assert out.startswith("12 succeeded, 0 failed")
+
+
+def test_the_workers_tell_top_what_they_do(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(8)
+    assert bench.batch("echo", "in")[0] == 0
+    done = until(
+        lambda: sum(worker.get("done", {}).get("echo", {"ended": 0})["ended"] for worker in farm.farm.workers()) == 8
+    )
+    assert done
+
+
+def test_own_workers_may_be_asked_for_beside_a_farm(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(4)
+    status, out, _ = bench.batch("echo", "in", "--workers", "1")
+    assert (status, out.partition(",")[0]) == (0, "4 succeeded")
+    assert not any("done" in worker for worker in farm.farm.workers())
+
+
+# The page about it.
+
+
+def test_the_examples_of_the_page_run(farm: RunningFarm, bench: Bench) -> None:
+    page = (ROOT / "docs/batch.md").read_text()
+    program = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("batch ocr", "batch echo")
+    (bench.path / "scans/2024").mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg", "2024/c.jpg"):
+        (bench.path / "scans" / name).write_text(name)
+    environment = {**os.environ, **bench.settings, "PATH": f"{Path(COMMAND).parent}:{os.environ['PATH']}"}
+    said = subprocess.check_output(["bash", "-euc", program], cwd=bench.path, env=environment, text=True, timeout=90)
+    assert [line.split(",")[0] for line in said.splitlines()] == [
+        *("3 succeeded", "2 succeeded", "3 succeeded", "3 succeeded"),
+        "0 succeeded",
+    ]

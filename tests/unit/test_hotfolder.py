@@ -1,0 +1,437 @@
+"""The hot folder step by step: what it takes for a file of its own, for the same, for whole; and every crash point."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spoolfarm import departures, dropped, lookout
+from spoolfarm.config import Settings
+from spoolfarm.errors import TooLarge
+from spoolfarm.farm import Farm
+from spoolfarm.hotfolder import HotFolder
+from spoolfarm.job import Result, State
+from spoolfarm.lease import Lease, new_worker_id
+from spoolfarm.spool import Spool
+from tests.crash import Child, Tree, claims, in_child
+from tests.http.pictures import small
+from tests.running import until
+
+
+@pytest.fixture(autouse=True)
+def _no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers are gone here when they say so."""
+    monkeypatch.setattr(departures, "LINGER", 0.0)
+    monkeypatch.setattr(departures, "AGAIN", 0.02)
+    monkeypatch.setattr(lookout, "RESCAN", 0.02)
+
+
+class Hot:
+    """A hot folder in this process, with a worker that is called when the test wants."""
+
+    def __init__(self, farm: Farm) -> None:
+        self.farm = farm
+        self.inbox = Path(farm.spool.root, "inbox")
+        self.out = Path(farm.results.root, "inbox")
+        self.folder = HotFolder(farm)
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        """Step until *condition* is true."""
+
+        def step() -> Any:
+            self.folder.step()
+            return condition()
+
+        until(step)
+
+    def taken(self, number: int) -> None:
+        """Step until so many jobs are queued."""
+        self.until(lambda: self.farm.spool.count().get("echo", 0) == number)
+
+    def settle(self) -> None:
+        """Work and step until nothing is under way."""
+
+        def settled() -> bool:
+            work(self.farm.spool)
+            return not os.listdir(f"{self.farm.spool.root}/taken") and not left(self.inbox)
+
+        self.until(settled)
+
+    def answers(self) -> dict[str, Any]:
+        """What each answered file's result says, or its error's code."""
+        return answers(self.out)
+
+
+def work(spool: Spool) -> None:
+    """Run every queued job: the result is what the picture's bytes say, and a text."""
+    lease = Lease.take(spool.workers, spool.active, new_worker_id())
+    cursor = spool.cursor(sorted(os.listdir(spool.queue)))
+    for claim in claims(lambda: spool.claim(lease, cursor, lambda task: 2)):
+        job, now = claim.job, time.time()
+        said = {"text": job.images[0].decode(errors="replace"), "params": job.params}
+        times = (job.created, claim.started, now)
+        attached = {"copy.bin": job.images[0]}
+        spool.finish(claim, Result(job.id, job.task, State.SUCCEEDED, job.attempts, *times, said, files=attached))
+        lease.drop_suspects()
+    lease.end()
+
+
+def left(inbox: Path) -> list[str]:
+    return [str(path) for path in inbox.rglob("*") if not path.is_dir()]
+
+
+def answers(out: Path) -> dict[str, Any]:
+    found = (path for path in out.rglob("*.json") if path.is_file())
+    records = {str(path.relative_to(out))[:-5]: json.loads(path.read_bytes()) for path in found}
+    return {
+        name: record["result"]["text"] if record["status"] == "succeeded" else record["code"]
+        for name, record in records.items()
+        if "status" in record
+    }
+
+
+@pytest.fixture
+def hot(farm: Farm) -> Iterator[Hot]:
+    made = Hot(farm)
+    yield made
+    made.folder.close()
+
+
+# The same file, or another.
+
+
+def test_a_file_whose_times_are_set_while_it_is_under_way_is_the_same(hot: Hot) -> None:
+    file = hot.inbox / "echo/a"
+    file.write_bytes(b"one")
+    hot.taken(1)
+    os.utime(file, (1, 1))
+    os.chmod(file, 0o640)
+    hot.settle()
+    assert hot.answers() == {"echo/a": "one"}
+    assert (hot.out / "echo/a").stat().st_mtime == 1
+
+
+def test_a_file_that_is_written_over_while_it_is_under_way_is_another(hot: Hot) -> None:
+    file = hot.inbox / "echo/a"
+    file.write_bytes(b"one")
+    hot.taken(1)
+    file.write_bytes(b"another")
+    hot.taken(2)
+    hot.settle()
+    assert hot.answers() == {"echo/a": "one", "echo/a~2": "another"}
+    assert (hot.out / "echo/a~2").read_bytes() == b"another"
+
+
+def test_a_file_that_is_replaced_while_it_is_under_way_is_another_even_with_the_same_bytes(hot: Hot) -> None:
+    file, other = hot.inbox / "echo/a", hot.inbox.parent / "other"
+    file.write_bytes(b"one")
+    hot.taken(1)
+    other.write_bytes(b"one")
+    os.rename(other, file)
+    hot.taken(2)
+    hot.settle()
+    assert hot.answers() == {"echo/a": "one", "echo/a~2": "one"}
+
+
+def test_a_file_that_gets_another_name_while_it_is_under_way_is_answered_under_that(hot: Hot) -> None:
+    (hot.inbox / "echo/a").write_bytes(b"one")
+    hot.taken(1)
+    os.rename(hot.inbox / "echo/a", hot.inbox / "echo/b")
+    hot.settle()
+    assert hot.answers() == {"echo/b": "one"}
+    assert sorted(path.name for path in (hot.out / "echo").iterdir()) == ["b", "b.bin", "b.json", "b.txt"]
+
+
+def test_two_names_of_one_file_are_two_files(hot: Hot) -> None:
+    (hot.inbox / "echo/a").write_bytes(b"one")
+    os.link(hot.inbox / "echo/a", hot.inbox / "echo/b")
+    hot.settle()
+    assert hot.answers() == {"echo/a": "one", "echo/b": "one"}
+
+
+def test_a_file_that_is_taken_away_while_it_is_under_way_is_answered_all_the_same(hot: Hot) -> None:
+    (hot.inbox / "echo/a").write_bytes(b"one")
+    hot.taken(1)
+    os.unlink(hot.inbox / "echo/a")
+    hot.settle()
+    assert hot.answers() == {"echo/a": "one"}
+
+
+def test_a_file_that_a_writer_opens_after_the_answer_stays_until_it_is_closed(hot: Hot) -> None:
+    file = hot.inbox / "echo/a"
+    file.write_bytes(b"one")
+    hot.taken(1)
+    with open(file, "r+b") as writer:
+        work(hot.farm.spool)
+        hot.until(lambda: (hot.out / "echo/a.json").exists())
+        for _ in range(5):
+            hot.folder.step()
+        assert file.exists()
+        writer.write(b"two")
+    hot.settle()
+    assert hot.answers() == {"echo/a": "one", "echo/a~2": "two"}
+
+
+def test_a_cancelled_job_is_an_answer(hot: Hot) -> None:
+    (hot.inbox / "echo/a").write_bytes(b"one")
+    hot.taken(1)
+    [(entry, _)] = hot.farm.spool.queued()
+    hot.farm.cancel(entry.id)
+    hot.settle()
+    assert hot.answers() == {"echo/a": "cancelled"}
+
+
+def test_hidden_files_and_those_that_say_they_are_being_written_are_left_alone(hot: Hot) -> None:
+    names = [".hidden", "a.PART", "b.crdownload", "c.tmp", ".folder/d"]
+    (hot.inbox / "echo/.folder").mkdir()
+    for name in names:
+        (hot.inbox / "echo" / name).write_bytes(b"one")
+    (hot.inbox / "echo/e").write_bytes(b"one")
+    hot.until(lambda: work(hot.farm.spool) or hot.answers() == {"echo/e": "one"})
+    assert {os.path.relpath(path, hot.inbox / "echo") for path in left(hot.inbox)} >= set(names)
+
+
+# Where answers go.
+
+
+def test_nothing_that_lies_in_the_results_is_replaced(hot: Hot) -> None:
+    mine = hot.out / "echo"
+    mine.mkdir()
+    (mine / "a.txt").write_text("mine")
+    (mine / "b").write_text("mine")
+    (mine / "c.json").mkdir()
+    for name in "abc":
+        (hot.inbox / "echo" / name).write_text(name)
+    hot.settle()
+    assert set(hot.answers()) == {"echo/a~2", "echo/b~2", "echo/c~2"}
+    assert (mine / "a.txt").read_text() == (mine / "b").read_text() == "mine"
+
+
+def test_a_name_that_is_a_text_of_another_gets_a_number(hot: Hot) -> None:
+    (hot.inbox / "echo/a.txt").write_bytes(b"I am a.txt")
+    (hot.inbox / "echo/a").write_bytes(b"I am a")
+    hot.settle()
+    assert sorted(hot.answers().values()) == ["I am a", "I am a.txt"]
+    assert not left(hot.inbox)
+    for name, text in hot.answers().items():
+        assert (hot.out / name).read_text() == (hot.out / f"{name}.txt").read_text().strip() == text
+
+
+def test_a_folder_with_the_name_of_an_answered_file_gets_a_number(hot: Hot) -> None:
+    (hot.inbox / "echo/a").write_bytes(b"one")
+    hot.settle()
+    (hot.inbox / "echo/a").mkdir()
+    (hot.inbox / "echo/a/b").write_bytes(b"two")
+    hot.settle()
+    assert hot.answers() == {"echo/a": "one", "echo/a~2/b": "two"}
+
+
+def test_results_on_another_file_system_are_reached_too(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(Path(settings.spool_dir).parent).st_dev:
+        pytest.skip("there is no other file system")
+    elsewhere = Path("/dev/shm", tmp_path_factory.mktemp("spoolfarm").name + str(os.getpid()))
+    farm = Farm(results_dir=elsewhere, settings=settings)
+    hot = Hot(farm)
+    try:
+        (hot.inbox / "echo/a").write_bytes(b"one")
+        os.utime(hot.inbox / "echo/a", (1, 1))
+        os.chmod(hot.inbox / "echo/a", 0o640)
+        os.symlink("nowhere", hot.inbox / "echo/link")
+        os.mkfifo(hot.inbox / "echo/fifo")
+        hot.settle()
+        assert hot.answers() == {"echo/a": "one", "echo/link": "invalid_request", "echo/fifo": "invalid_request"}
+        assert ((hot.out / "echo/a").stat().st_mtime, (hot.out / "echo/a").stat().st_mode & 0o777) == (1, 0o640)
+        assert os.readlink(hot.out / "echo/link") == "nowhere"
+    finally:
+        hot.folder.close()
+        farm.close()
+        for path in sorted(elsewhere.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        elsewhere.rmdir()
+
+
+def test_answers_never_expire_and_are_not_purged(hot: Hot) -> None:
+    (hot.inbox / "echo/a").write_bytes(b"one")
+    hot.settle()
+    before = sorted(path for path in hot.out.rglob("*"))
+    for path in before:
+        os.utime(path, (1, 1))
+    assert hot.farm.results.expire(0.0) == 0
+    assert hot.farm.results.ids() == []
+    assert sorted(path for path in hot.out.rglob("*")) == before
+
+
+# Whether a file is whole.
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def test_a_file_is_closed_when_nobody_has_it_open_for_writing(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(b"one")
+    with opened(file) as descriptor:
+        if dropped.closed(descriptor) is None:
+            pytest.skip("this file system knows no leases")
+        assert dropped.closed(descriptor) is True
+        with open(file, "ab"):
+            assert dropped.closed(descriptor) is False
+        with open(file, "rb"):
+            assert dropped.closed(descriptor) is True
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
+def test_a_picture_looks_whole_until_its_end_is_missing(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "a"
+    for data, whole in ((small(kind), True), (small(kind)[:-20], False), (small(kind)[: len(small(kind)) // 2], False)):
+        file.write_bytes(data)
+        with opened(file) as descriptor:
+            assert dropped.looks_whole(descriptor, len(data)) is whole
+
+
+def test_a_tiff_looks_whole_when_the_list_of_its_parts_is_there(tmp_path: Path) -> None:
+    for order, data in (("little", b"II*\0"), ("big", b"MM\0*")):
+        whole = data + (100).to_bytes(4, order) + bytes(120)  # type: ignore[arg-type]
+        (tmp_path / "a").write_bytes(whole)
+        with opened(tmp_path / "a") as descriptor:
+            assert dropped.looks_whole(descriptor, 128) is True
+            assert dropped.looks_whole(descriptor, 100) is False
+
+
+def test_anything_but_nothing_looks_whole_when_its_format_is_not_known(tmp_path: Path) -> None:
+    for data, whole in ((b"", False), (b"anything", True), (b"%PDF-1.7 ...", False), (b"%PDF-1.7 %%EOF\n", True)):
+        (tmp_path / "a").write_bytes(data)
+        with opened(tmp_path / "a") as descriptor:
+            assert dropped.looks_whole(descriptor, len(data)) is whole
+
+
+@pytest.mark.parametrize(
+    ("told", "data", "quiet", "taken"),
+    [
+        (True, small(), 0.0, True),
+        (True, small()[:-20], dropped.CUT_SHORT - 0.1, False),
+        (True, small()[:-20], dropped.CUT_SHORT, True),
+        (None, small(), dropped.QUIET - 0.1, False),
+        (None, small(), dropped.QUIET, True),
+        (False, small(), 1000.0, False),
+    ],
+)
+def test_what_the_kernel_does_not_tell_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool | None, data: bytes, quiet: float, taken: bool
+) -> None:
+    monkeypatch.setattr(dropped, "closed", lambda descriptor: told)
+    (tmp_path / "a").write_bytes(data)
+    with opened(tmp_path) as folder:
+        if taken:
+            assert dropped.read(folder, "a", 10**6, lambda identity: quiet)[1] == data
+        else:
+            with pytest.raises(dropped.Unfinished):
+                dropped.read(folder, "a", 10**6, lambda identity: quiet)
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 11)
+    with opened(tmp_path) as folder, pytest.raises(TooLarge, match="11 bytes are over the limit of 10"):
+        dropped.read(folder, "a", 10, lambda identity: 0.0)
+
+
+def test_a_file_that_cannot_be_read_is_told_so_and_not_tried_without_end(
+    hot: Hot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def refuse(folder: int, name: str, *_: Any) -> Any:
+        tries.append(name)
+        if name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr("spoolfarm.hotfolder.CUT_SHORT", 0.3)
+    monkeypatch.setattr(dropped, "read", refuse)
+    (hot.inbox / "echo/a").write_bytes(b"one")
+    hot.settle()
+    record = json.loads((hot.out / "echo/a.json").read_bytes())
+    assert record["error"] == "a: cannot be read: Permission denied"
+    assert len(tries) < 30
+
+
+# Crashes.
+
+
+def scenario(farm: Farm) -> None:
+    """A file in a folder, with parameters, and something that is no file."""
+    inbox = Path(farm.spool.root, "inbox/echo/sub")
+    inbox.mkdir(parents=True)
+    (inbox / "a.params.json").write_text('{"n": 1}')
+    (inbox / "a").write_bytes(b"one")
+    os.symlink("nowhere", inbox / "link")
+
+
+#: What is to be answered, and what lies there in the end.
+WANTED = {"echo/sub/a": "one", "echo/sub/link": "invalid_request"}
+THERE = {"a", "a.params.json", "a.txt", "a.bin", "a.json", "link", "link.json"}
+
+
+def go(farm: Farm, child: Child | None = None) -> None:
+    """Run a hot folder and a worker until all is answered and put away; with *child*, counting the calls."""
+    hot = HotFolder(farm)
+    try:
+        deadline = time.monotonic() + 10
+        while left(Path(farm.spool.root, "inbox")) or os.listdir(f"{farm.spool.root}/taken"):
+            assert time.monotonic() < deadline, f"{left(Path(farm.spool.root, 'inbox'))} are left"
+            if child is None:
+                hot.step()
+            else:
+                with child.armed():
+                    hot.step()
+            work(farm.spool)
+    finally:
+        hot.close()
+
+
+@pytest.mark.parametrize(("mode", "first", "step"), [("kill", 1, 1), ("ENOSPC", 1, 5), ("EIO", 3, 5), ("EMFILE", 5, 5)])
+def test_every_crash_point_leaves_each_file_answered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, first: int, step: int
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a process that dies loses no page
+    monkeypatch.setattr(departures, "STUCK", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.AUDIT", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.FULL_RETRY", 0.02)
+    violations, at, points = [], first, 0
+    while True:
+        path = tmp_path / str(at)
+        settings = Settings(spool_dir=str(path / "spool"), results_dir=str(path / "results"), min_free_mb=0)
+        farm = Farm(settings=settings)
+        scenario(farm)
+        said, status = in_child(Tree(path), lambda child, farm=farm: go(farm, child), mode, at)  # type: ignore[misc]
+        calls = next((line.split()[1:] for line in said if line.startswith("calls")), None)
+        violations += [f"{mode} at {at}: {line}" for line in said if line.startswith("violation")]
+        farm.spool.reclaim()
+        go(farm)
+        farm.close()
+        found, there = answers(path / "results/inbox"), set(os.listdir(path / "results/inbox/echo/sub"))
+        if (found, there) != (WANTED, THERE):
+            violations.append(f"{mode} at {at}: {found}, {sorted(there)}")
+        shutil.rmtree(path)
+        if status == 0 and calls is not None and len(calls) < at:
+            break
+        points, at = points + 1, at + step
+    assert not violations, "\n".join(violations[:10])
+    assert points * step > 50

@@ -1,0 +1,381 @@
+"""The engines behind segment and orient, with real nets of random weights, and what they are told to leave out."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco
+from torch import nn
+from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
+from torchvision.ops import FrozenBatchNorm2d
+
+from spoolfarm.errors import BrokenImage, FarmError, InvalidParams, NoObject
+from spoolfarm.job import Job
+from spoolfarm.segment import engines, net
+from spoolfarm.segment.classical import Classical
+from spoolfarm.segment.folding import fold
+from spoolfarm.segment.instance import Engine, Instance, Wanted
+from spoolfarm.segment.maskrcnn import MaskRcnn
+from spoolfarm.tasks import Answer
+from spoolfarm.tasks.orient import Orient
+from spoolfarm.tasks.segment import Seeing, Segment
+from tests.scenes import Mask, Picture, bar, between, ellipses, overlap, png
+from tests.unit.test_ocr import Silence
+
+NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
+#: Pictures of which hardly anything is left when they are made to fit, or which hardly have pixels.
+ODD = [(2, 5000), (5000, 2), (1, 1), (3, 3), (1, 16384), (700, 8)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def restless(made: MaskRCNN) -> MaskRCNN:
+    """*made* with normalisations that do something, scores that differ, and masks that are neither full nor empty."""
+    for module in made.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0, 0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    nn.init.normal_(made.roi_heads.box_predictor.cls_score.weight, 0, 0.05)
+    nn.init.normal_(made.roi_heads.mask_predictor.mask_fcn_logits.weight)
+    return made.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def random_net() -> MaskRCNN:
+    torch.manual_seed(5)
+    return restless(net.build(side=256))
+
+
+@pytest.fixture(scope="module")
+def texture() -> Picture:
+    coarse = np.random.default_rng(2).integers(0, 255, (30, 40, 3), np.uint8)
+    return cv2.resize(coarse, (320, 240), interpolation=cv2.INTER_CUBIC)
+
+
+def whole(instance: Instance, picture: Picture) -> Mask:
+    full = np.zeros(picture.shape[:2], bool)
+    rows, columns = instance.mask.shape
+    full[instance.top : instance.top + rows, instance.left : instance.left + columns] = instance.mask > 0
+    return full
+
+
+def find(engine: Engine, picture: Picture, **wanted: Any) -> list[Instance]:
+    return list(engine.find([picture], [Wanted(**wanted)])[0].instances)
+
+
+def plain(made: MaskRCNN, picture: Picture, score: float, most: int) -> dict[str, torch.Tensor]:
+    """Torchvision's own answer."""
+    made.roi_heads.score_thresh, made.roi_heads.detections_per_img = score, most
+    rgb = torch.from_numpy(np.ascontiguousarray(picture[:, :, ::-1])).permute(2, 0, 1).float() / 255
+    with torch.no_grad():
+        return made([rgb])[0]
+
+
+def task(kind: type[Seeing], model: str = "classical") -> Seeing:
+    made = kind()
+    made.settings = {"FARM_SEGMENT_MODEL": model, "FARM_SEGMENT_PRECISION": "fp32"}
+    made.setup()
+    return made
+
+
+def run(made: Seeing, *pictures: bytes, **params: Any) -> list[Any]:
+    return made.run([Job("segment", made.validate(params), [picture]) for picture in pictures], Silence())
+
+
+# The learned engine.
+
+
+def test_it_finds_the_masks_that_torchvision_finds(random_net: MaskRCNN, texture: Picture) -> None:
+    known = plain(copy.deepcopy(random_net), texture, 0.3, 30)
+    found = find(MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"}), texture, score=0.3, most=30)
+    assert len(found) >= 10
+    assert [each.score for each in found] == pytest.approx(known["scores"].tolist(), abs=1e-5)
+    same = 0
+    for each, mask, (x0, y0, x1, y1) in zip(found, known["masks"], known["boxes"].tolist(), strict=True):
+        assert each.box == pytest.approx((x0, y0, x1 - x0, y1 - y0), abs=0.01)
+        iou = overlap(whole(each, texture), (mask[0] > 0.5).numpy())
+        assert iou > 0.995
+        same += iou == 1
+    assert same >= 0.9 * len(found)
+
+
+def test_every_normalisation_of_both_nets_is_folded(random_net: MaskRCNN) -> None:
+    for made in (copy.deepcopy(random_net), maskrcnn_resnet50_fpn(weights=None, weights_backbone=None)):
+        norms = sum(isinstance(module, NORMS) for module in made.modules())
+        assert fold(made) == norms > 20
+        assert not any(isinstance(module, NORMS) for module in made.modules())
+
+
+def test_the_surest_come_first_and_what_nobody_wants_is_left_out(random_net: MaskRCNN, texture: Picture) -> None:
+    engine = MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"})
+    every = find(engine, texture, score=0.0, most=40)
+    scores = [each.score for each in every]
+    assert scores == sorted(scores, reverse=True)
+    limit = scores[9]
+    assert [each.score for each in find(engine, texture, score=limit, most=40)] == scores[:9]
+    assert [each.score for each in find(engine, texture, score=0.0, most=5)] == scores[:5]
+    assert [each.score for each in find(engine, texture, score=0.0, most=5, categories=frozenset({1}))] == scores[:5]
+    assert not find(engine, texture, score=0.0, most=5, categories=frozenset({2}))
+
+
+def test_pictures_found_together_are_found_as_alone(random_net: MaskRCNN, texture: Picture) -> None:
+    engine = MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"})
+    strip = np.zeros((2, 5000, 3), np.uint8)
+    pictures, wanted = [texture, strip, texture], [Wanted(0.3, 20), Wanted(), Wanted(0.4, 3)]
+    together = [list(found.instances) for found in engine.find(pictures, wanted)]
+    assert [len(each) for each in together] == [20, 0, 3]
+    for each, alone in zip(together[0], find(engine, texture, score=0.3, most=20), strict=True):
+        assert each.score == pytest.approx(alone.score, abs=1e-4)
+
+
+def test_a_batch_that_does_not_fit_is_halved(
+    random_net: MaskRCNN, texture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"})
+    tried, inner = [], engine._find
+
+    def tight(pictures: list[Picture], wanted: list[Wanted]) -> Any:
+        tried.append(len(pictures))
+        if len(pictures) > 2:
+            raise torch.OutOfMemoryError("too many")
+        return inner(pictures, wanted)
+
+    monkeypatch.setattr(engine, "_find", tight)
+    found = engine.find([texture] * 5, [Wanted(0.3, number) for number in range(1, 6)])
+    assert tried == [5, 2, 3, 1, 2]
+    assert [len(list(each.instances)) for each in found] == [1, 2, 3, 4, 5]
+
+
+def test_half_precision_is_in_the_backbone_alone(random_net: MaskRCNN, texture: Picture) -> None:
+    exact = find(MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"}), texture, score=0.0, most=20)
+    half = MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"}, precision="bf16")
+    found = find(half, texture, score=0.0, most=20)
+    assert {parameter.dtype for parameter in half._net.parameters()} == {torch.float32}
+    assert [each.score for each in found] != [each.score for each in exact]
+    assert [each.score for each in found] == pytest.approx([each.score for each in exact], abs=0.05)
+
+
+@pytest.mark.parametrize("size", ODD, ids=str)
+def test_odd_pictures_are_answered_and_not_a_crash(random_net: MaskRCNN, size: tuple[int, int]) -> None:
+    picture = np.full((*size, 3), 90, np.uint8)
+    for engine in (MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"}), Classical()):
+        for each in find(engine, picture, score=0.0, most=3):
+            assert each.left + each.mask.shape[1] <= size[1]
+            assert each.top + each.mask.shape[0] <= size[0]
+
+
+# The classical engine.
+
+
+def test_drawn_ellipses_are_found_by_the_classical_engine() -> None:
+    found = [max(ious, default=0.0) for seed in range(16) for ious in overlaps(Classical(), seed)]
+    assert len(found) > 45
+    assert sum(iou >= 0.7 for iou in found) >= 0.9 * len(found)
+
+
+def overlaps(engine: Engine, seed: int) -> Iterator[list[float]]:
+    """For each drawn object its overlaps with what was found."""
+    picture, masks = ellipses(seed)
+    found = [whole(each, picture) for each in find(engine, picture)]
+    for mask in masks:
+        yield [overlap(mask, each) for each in found]
+
+
+def test_touching_discs_are_two_objects_and_a_long_bar_is_one() -> None:
+    picture = np.full((300, 420, 3), 30, np.uint8)
+    for x in (140, 255):
+        cv2.circle(picture, (x, 150), 60, (200, 210, 190), cv2.FILLED)
+    first, second = sorted(find(Classical(), picture), key=lambda each: each.left)
+    assert [first.left, second.left + second.mask.shape[1]] == pytest.approx([80, 316], abs=3)
+    assert len(find(Classical(), bar(30, length=320, thick=24))) == 1
+
+
+@pytest.mark.parametrize("kind", ["even", "noise", "slope", "black"])
+def test_where_nothing_stands_out_the_classical_engine_finds_nothing(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    picture = {
+        "even": np.full((200, 300, 3), 128.0),
+        "noise": rng.normal(128, 30, (200, 300, 3)),
+        "slope": np.broadcast_to(np.linspace(0, 255, 300)[None, :, None], (200, 300, 3)),
+        "black": np.zeros((200, 300, 3)),
+    }[kind]
+    assert not find(Classical(), np.clip(picture, 0, 255).astype(np.uint8))
+
+
+# Which engine, and its weights.
+
+
+def test_a_state_dict_of_torchvisions_builders_is_served(tmp_path: Path) -> None:
+    made = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3)
+    torch.save(made.state_dict(), tmp_path / "two kinds.pth")
+    engine = engines.engine(str(tmp_path / "two kinds.pth"))
+    assert (engine.name, engine.model) == ("mask-rcnn", "two kinds.pth")
+    assert engine.labels == {1: "class 1", 2: "class 2"}
+
+
+def test_a_trained_file_is_served_with_its_categories(random_net: MaskRCNN, tmp_path: Path) -> None:
+    names = {3: "nut", 7: "bolt"}
+    made = net.build(side=256, classes=2)
+    net.save(tmp_path / "mine.pt", made.state_dict(), net.Hyper(side=256, classes=2), names, {})
+    engine = engines.engine(str(tmp_path / "mine.pt"))
+    assert (engine.model, list(engine.labels.values())) == ("mine.pt", ["nut", "bolt"])
+
+
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self._path,))
+
+
+def test_weights_that_are_no_plain_tensors_are_rejected(tmp_path: Path) -> None:
+    torch.save({"roi_heads.box_predictor.cls_score.bias": Evil(tmp_path / "unpickled")}, tmp_path / "evil.pth")
+    (tmp_path / "damaged.pth").write_bytes(b"no weights at all")
+    torch.save({"other": torch.zeros(3)}, tmp_path / "other.pth")
+    for name in ("evil", "damaged"):
+        with pytest.raises(FarmError, match="rejected"):
+            engines.engine(str(tmp_path / f"{name}.pth"))
+    with pytest.raises(FarmError, match="no state dict of torchvision's"):
+        engines.engine(str(tmp_path / "other.pth"))
+    with pytest.raises(FarmError, match="cannot be read"):
+        engines.engine(str(tmp_path / "none.pth"))
+    assert not (tmp_path / "unpickled").exists()
+
+
+def test_coco_weights_that_cannot_be_fetched_are_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(FarmError, match="cannot be fetched") as raised:
+        engines.engine("coco")
+    assert "checkpoints" in raised.value.hint
+
+
+def test_tasks_of_one_process_share_one_engine() -> None:
+    assert task(Segment)._engine is task(Orient)._engine
+
+
+# The tasks.
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools' own
+def test_segment_tells_all_of_every_mask() -> None:
+    picture, masks = ellipses(4)
+    [found] = run(task(Segment), png(picture), polygon=True)
+    assert found["status"] == "success"
+    assert found["count"] == len(found["masks"]) == len(masks)
+    assert found["image"] == {"width": 480, "height": 360}
+    assert (found["engine"], found["model"]) == ("classical", "classical")
+    assert found["timing_ms"].keys() == {"decode", "resize", "net", "masks"}
+    for number, told in enumerate(found["masks"]):
+        assert told["mask_id"] == number
+        assert told["mask_rle"]["size"] == [360, 480]
+        counts = base64.b64decode(told["mask_rle"]["counts"])
+        mask = coco.decode({"size": [360, 480], "counts": counts})
+        assert told["area"] == mask.sum()
+        assert told["bbox"] == pytest.approx(coco.toBbox({"size": [360, 480], "counts": counts}))
+        assert told["label"] == "object"
+        assert 0.5 < told["score"] <= 1
+        again = np.zeros((360, 480), np.uint8)
+        cv2.fillPoly(again, [np.array(each).reshape(-1, 2) for each in told["polygon"]], (1,))
+        assert overlap(again > 0, mask > 0) == 1
+    json.dumps(found)
+
+
+def test_segment_obeys_its_parameters() -> None:
+    made, picture = task(Segment), png(ellipses(4)[0])
+    [every] = run(made, picture)
+    [ascii_counts] = run(made, picture, counts_encoding="ascii")
+    for one, other in zip(every["masks"], ascii_counts["masks"], strict=True):
+        assert base64.b64decode(one["mask_rle"]["counts"]).decode() == other["mask_rle"]["counts"]
+    assert run(made, picture, max_detections=2)[0]["count"] == 2
+    assert run(made, picture, score_threshold=1.0)[0]["count"] == 0
+    assert run(made, picture, classes=["object"])[0]["count"] == every["count"]
+    [unknown] = run(made, picture, classes=["spanner"])
+    assert isinstance(unknown, InvalidParams)
+    assert "params.classes: the model classical knows no 'spanner', only object" in str(unknown)
+
+
+def test_the_overlay_is_the_picture_with_its_objects_tinted() -> None:
+    picture, masks = ellipses(4)
+    [found] = run(task(Segment), png(picture), overlay=True)
+    assert isinstance(found, Answer)
+    drawn = cv2.imdecode(np.frombuffer(found.files["overlay.png"], np.uint8), cv2.IMREAD_COLOR)  # type: ignore[arg-type]
+    changed = (drawn != picture).any(axis=2)
+    assert all(changed[mask].mean() > 0.95 for mask in masks)
+    assert changed[~np.logical_or.reduce(masks)].mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("params", "word"),
+    [
+        ({"score_threshold": 1.5}, "params.score_threshold"),
+        ({"score_threshold": "high"}, "params.score_threshold"),
+        ({"max_detections": 0}, "params.max_detections"),
+        ({"max_detections": 2.5}, "params.max_detections"),
+        ({"classes": "object"}, "params.classes"),
+        ({"classes": [""]}, "params.classes.0"),
+        ({"polygon": "yes"}, "params.polygon"),
+        ({"counts_encoding": "hex"}, "params.counts_encoding"),
+        ({"threshold": 0.5}, "params.threshold"),
+    ],
+)
+def test_bad_parameters_are_named(params: dict[str, Any], word: str) -> None:
+    with pytest.raises(InvalidParams, match=word.replace(".", r"\.")):
+        Segment().validate(params)
+
+
+def test_one_broken_picture_of_a_batch_fails_alone() -> None:
+    good = png(ellipses(4)[0])
+    first, broken, last = run(task(Segment), good, good[:4000], good)
+    assert isinstance(broken, BrokenImage)
+    assert first["masks"] == last["masks"]
+
+
+def test_orient_answers_the_direction_of_the_largest_object() -> None:
+    picture = bar(35)
+    cv2.rectangle(picture, (5, 5), (45, 25), (40, 60, 50), cv2.FILLED)
+    [found] = run(task(Orient), png(picture))
+    assert found["count"] == 2
+    assert between(found["degree"], 35) < 1
+    assert found["eccentricity"] > 0.9
+    assert found["centroid"] == pytest.approx([200, 180], abs=2)
+
+
+def test_orient_without_an_object_says_so() -> None:
+    blank = png(np.full((60, 80, 3), 200, np.uint8))
+    [failed] = run(task(Orient), blank)
+    assert isinstance(failed, NoObject)
+    [kept] = run(task(Orient), blank, outputs=True)
+    assert kept.value["degree"] is None
+    assert kept.value["reason"] == str(failed)
+    assert kept.files.keys() == {"picture.jpg", "object.jpg"}
+
+
+def test_the_outputs_of_orient_are_the_picture_and_what_was_measured() -> None:
+    sent = cv2.imencode(".jpg", bar(-20))[1].tobytes()
+    [found] = run(task(Orient), sent, outputs=True)
+    assert found.files["picture.jpg"] == sent
+    white = cv2.imdecode(np.frombuffer(found.files["object.jpg"], np.uint8), cv2.IMREAD_GRAYSCALE)
+    measured = cv2.moments((white > 127).astype(np.uint8), binaryImage=True)
+    degree = np.degrees(np.arctan2(-2 * measured["mu11"], measured["mu20"] - measured["mu02"])) / 2
+    assert between(degree, found.value["degree"]) < 0.1
+    [converted] = run(task(Orient), png(bar(-20)), outputs=True)
+    assert converted.files["picture.jpg"][:3] == b"\xff\xd8\xff"
