@@ -135,10 +135,9 @@ class Spool:
         return Cursor(self.queue, tasks)
 
     def claim(self, lease: Lease, cursor: Cursor, most: Callable[[str], int]) -> list[Claim]:
-        """Take the next job for the worker of *lease*, and up to `most(task)` of its task's neighbours with it.
+        """Take the next job for the worker of *lease*, and its neighbours up to `most(task)` and one worker's share.
 
-        Empty when nothing is queued. A job that has cost a worker before comes alone, and only while no other worker
-        runs such a job.
+        Empty when nothing is queued. A job that has cost a worker comes alone, while no other worker runs such a job.
         """
         while (found := cursor.next()) is not None:
             place, name = found
@@ -147,6 +146,8 @@ class Spool:
                 continue
             batch = [first]
             room = most(place.task) if first.job.attempts == 1 else 1
+            if room > 1:
+                room = min(room, cursor.share(len(files.names(self.active))))
             while len(batch) < room and (name_of_next := cursor.next_of(place)) is not None:
                 try:
                     if name_of_next.endswith(".a0") and (claim := self._claim(lease, place, name_of_next)):

@@ -171,6 +171,11 @@ def test_edits_know_pictures_and_paths_and_no_farm() -> None:
         assert third <= {"cv2", "numpy"}, path
 
 
+def test_the_project_and_what_works_on_it_know_no_farm() -> None:
+    for path in named("project", "classifier", "simulation"):
+        assert ours(path) <= {"project", "classifier", "simulation", "errors", "files"}, path
+
+
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
     below = {"files", "job", "errors", "results", "attachments", "lease", "queue", "bell", "deadletters", "entry"}
     below |= {"watch"}
@@ -221,6 +226,7 @@ def test_only_the_settings_read_the_environment() -> None:
         "doctor.py",  # names what is set and is no setting
         *("launcher.py", "crew.py", "keeper.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
+        "session.py",  # hands it on to a simulation, less the secrets
     }
     for path in PACKAGE:
         if re.search(r"\bos\.(environ|getenv)\b", path.read_text()):
