@@ -55,7 +55,7 @@ def loaded(code: str, path: Path) -> set[str]:
     [
         *(
             f"import spoolfarm.{name}"
-            for name in ("launcher", "background", "front", "worker", "farm", "client", "cli")
+            for name in ("launcher", "background", "front", "worker", "hotfolder", "farm", "client", "cli")
         ),
         "from spoolfarm import Farm, Client; Farm()",
         "import server",
@@ -116,6 +116,7 @@ def test_views_see_the_farm_and_what_it_speaks_of() -> None:
         assert ours(path) <= {
             "views",
             "farm",
+            "several",
             "uploads",
             "project",
             "tasks",
@@ -151,7 +152,7 @@ def test_views_touch_no_files() -> None:
 
 
 def test_tasks_know_no_http_and_no_spool() -> None:
-    for path in named("tasks", "ocr", "segment"):
+    for path in named("tasks", "ocr", "segment", "documents"):
         below = {"tasks", "ocr", "segment", "scenes", "edit", "classifier", "simulation", "documents", "project"}
         assert ours(path) <= below | {"errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
@@ -187,6 +188,14 @@ def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
 def test_uploads_stand_on_the_farm() -> None:
     assert ours(ROOT / "spoolfarm/records.py") <= {"errors", "files"}
     assert ours(ROOT / "spoolfarm/uploads.py") <= {"farm", "records", "results", "job", "errors", "files"}
+
+
+def test_the_hot_folder_stands_on_the_farm() -> None:
+    parts = ("hotfolder", "lookout", "inbox", "dropped", "taken", "answers", "departures")
+    spoken_of = {"farm", "results", "job", "errors", "images", "files", "watch", "config", "process"}
+    for path in named(*parts):
+        assert ours(path) <= {*parts, *spoken_of}, path
+        assert set(imports(path)) - sys.stdlib_module_names - ours(path) <= {"filelock"}, path
 
 
 def test_only_the_front_speaks_http_and_only_its_process_runs_gunicorn() -> None:
