@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from spoolfarm.arguments import VerbParser
 from spoolfarm.errors import FarmError
-from spoolfarm.verbs import batch, cancel, complain, doctor, purge, result, retry, status, submit, top
+from spoolfarm.verbs import batch, cancel, complain, doctor, purge, result, retry, status, submit, top, train
 
 #: The verbs, in the order in which the help shows them.
 VERBS = {
@@ -21,6 +21,7 @@ VERBS = {
     "retry": retry,
     "cancel": cancel,
     "purge": purge,
+    "train": train,
     "doctor": doctor,
 }
 #: The exit status of a program that Ctrl-C ended: 128 + SIGINT.

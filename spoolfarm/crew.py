@@ -23,7 +23,7 @@ CANCEL_GRACE = 5.0
 
 #: What the libraries that a task may use read their number of threads from.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: What a child has no business to know that answers no requests.
+#: What a worker has no business to know.
 SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
@@ -217,7 +217,7 @@ def start(child: Child, *extra: str) -> None:
 
 
 def without_secrets(settings: config.Settings) -> dict[str, str]:
-    """The environment of a child that answers no requests."""
+    """The environment of a child that speaks to nobody."""
     environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
     return {name: value for name, value in environment.items() if name not in SECRETS}
 

@@ -164,9 +164,9 @@ def remove_tree(path: str) -> None:
 
 
 def modified(path: str) -> float:
-    """When *path*, or the last file in it, was written, in seconds since the epoch; now, when it is gone."""
+    """When *path* was last written, in seconds since the epoch; now, when it is gone."""
     try:
-        return max([os.stat(path).st_mtime, *(os.stat(f"{path}/{name}").st_mtime for name in names(path))])
+        return os.stat(path).st_mtime
     except FileNotFoundError:
         return time.time()
 

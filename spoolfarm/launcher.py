@@ -1,4 +1,4 @@
-"""The launcher: the supervisor of front, hot folder and a crew of workers. It starts, obeys signals, and stops them."""
+"""The launcher: the supervisor of the front, the hot folder and a crew of workers. It starts, obeys and stops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger("launcher")
 TICK = 1.0
 #: Seconds between two sweeps of what is past its time.
 SWEEP = 60.0
-#: Seconds that the front and the hot folder live at least; what ends sooner could not start.
+#: Seconds that the front and the hot folder live at least; one that ends sooner could not start.
 BOOT = 3.0
 
 
@@ -44,9 +44,8 @@ class Launcher:
         self._selector = selectors.DefaultSelector()
         environment = {**os.environ, **settings.environment()}
         self._front = Child("front", front_door("server"), environment, self._selector)
-        self._hot_folder = Child("hot folder", front_door("hotfolder"), without_secrets(settings), self._selector)
-        #: The children of which there is one each.
-        self._services = (self._front, self._hot_folder)
+        hot_folder = without_secrets(settings)
+        self._hot_folder = Child("hot folder", front_door("hotfolder"), hot_folder, self._selector)
         self._crew = Crew(self._spool, settings, self._farm.tasks.lane, self._selector)
         self._look_due = self._sweep_due = 0.0
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
@@ -57,8 +56,7 @@ class Launcher:
         self._be_alone()
         check_addresses(self._settings.bind)
         self._listen()
-        for service in self._services:
-            start(service, "--launcher", str(os.getpid()))
+        self._start_services()
         for lane, number in wanted(self._settings).items():
             self._crew.scale(lane, number)
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
@@ -140,22 +138,29 @@ class Launcher:
                 self._farm.sweep()
             except OSError as error:
                 log.error("the spool cannot be swept: %s", error)  # a full disk, perhaps; the next sweep tries again
-        for service in self._services:
-            if service.pid is None and now >= service.due:
-                start(service, "--launcher", str(os.getpid()))
+        self._start_services()
+
+    @property
+    def _services(self) -> tuple[Child, Child]:
+        """The children of which there is one each."""
+        return self._front, self._hot_folder
 
     def _reap_services(self) -> None:
         for service in self._services:
             ended = service.reap()
-            if ended is None or self._ending:
-                continue
-            asked = service is self._hot_folder and ended == "exit status 0"  # by a reload
-            wait = service.plan_restart(failed=not asked and time.monotonic() - service.due < BOOT)
-            if not asked:
+            if ended == "exit status 0" and service is self._hot_folder:
+                service.plan_restart(failed=False)  # a reload asked it to
+            elif ended is not None and not self._ending:
+                wait = service.plan_restart(failed=time.monotonic() - service.due < BOOT)
                 log.error("the %s ended (%s); starting it again in %.1f s", service.name, ended, wait)
 
+    def _start_services(self) -> None:
+        for service in self._services:
+            if service.pid is None and time.monotonic() >= service.due:
+                start(service, "--launcher", str(os.getpid()))
+
     def _reload(self) -> None:
-        """Read the settings again, replace the workers one by one, and have front and hot folder start anew."""
+        """Read the settings again, replace the workers one by one, and have the front start anew."""
         try:
             self._settings = config.load()
         except SettingError as error:
@@ -170,7 +175,7 @@ class Launcher:
     # End.
 
     def _drain(self) -> None:
-        """Begin to stop: nothing more is taken, and the requests that wait are still answered."""
+        """Begin to stop: the front takes no more requests, and those that wait are still answered."""
         log.info("stopping; running jobs get %g s", self._settings.grace)
         self._ending = time.monotonic() + max(self._settings.grace, 0.001)
         for service in self._services:

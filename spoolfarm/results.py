@@ -218,7 +218,8 @@ class Results:
                 self.attachments.remove(stem)
         for name in files.names(self._tmp):
             path = os.path.join(self._tmp, name)
-            if now - files.modified(path) > 3600:
+            last = max(files.modified(each) for each in (path, *(f"{path}/{inner}" for inner in files.names(path))))
+            if now - last > 3600:
                 files.remove_tree(path) if os.path.isdir(path) else files.remove(path)
         return gone
 

@@ -113,9 +113,28 @@ def named(*names: str) -> list[Path]:
 
 def test_views_see_the_farm_and_what_it_speaks_of() -> None:
     for path in named("views"):
-        assert ours(path) <= {"views", "farm", "uploads", "tasks", "edit", "errors", "images", "job", "results"}, path
+        assert ours(path) <= {
+            "views",
+            "farm",
+            "uploads",
+            "project",
+            "tasks",
+            "edit",
+            "errors",
+            "images",
+            "job",
+            "results",
+        }, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
-        assert third <= {"flask", "werkzeug", "pydantic", "pydantic_core", "prometheus_client"}, path
+        assert third <= {
+            "flask",
+            "werkzeug",
+            "pydantic",
+            "pydantic_core",
+            "prometheus_client",
+            "flask_socketio",
+            "socketio",
+        }, path
 
 
 def test_views_take_from_results_only_what_reads_a_record() -> None:
@@ -133,8 +152,15 @@ def test_views_touch_no_files() -> None:
 
 def test_tasks_know_no_http_and_no_spool() -> None:
     for path in named("tasks", "ocr", "segment"):
-        assert ours(path) <= {"tasks", "ocr", "segment", "edit", "errors", "job", "images", "threads", "lanes"}, path
+        below = {"tasks", "ocr", "segment", "scenes", "edit", "classifier", "simulation", "documents", "project"}
+        assert ours(path) <= below | {"errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
+
+
+def test_drawn_scenes_need_nothing_of_the_farm() -> None:
+    for path in named("scenes"):
+        assert ours(path) <= {"scenes"}, path
+        assert set(imports(path)) - sys.stdlib_module_names - {"scenes"} <= {"cv2", "numpy"}, path
 
 
 def test_edits_know_pictures_and_paths_and_no_farm() -> None:
@@ -192,7 +218,7 @@ def test_only_the_settings_read_the_environment() -> None:
         "config.py",  # the table
         "threads.py",  # the budget that the launcher hands a worker
         "doctor.py",  # names what is set and is no setting
-        *("launcher.py", "crew.py", "background.py"),  # hand it on to what they start
+        *("launcher.py", "crew.py", "keeper.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
     }
     for path in PACKAGE:

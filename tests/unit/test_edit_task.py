@@ -13,6 +13,7 @@ import pytest
 
 from spoolfarm import errors
 from spoolfarm.config import Settings
+from spoolfarm.entry import Claim
 from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm import Farm
 from spoolfarm.images import decode
@@ -41,8 +42,7 @@ class Desk:
 
     def run(self, job: Job) -> Any:
         """The outcome of *job*; its files as bytes."""
-        context = RunContext(self._farm.spool, [])
-        context._ids = [job.id]
+        context = RunContext(self._farm, [Claim(job, "", 0.0)], lambda: False)
         [outcome] = self._executor.run("edit", [job], context)
         if isinstance(outcome, Answer):
             files = {name: file.read_bytes() for name, file in outcome.files.items() if isinstance(file, Path)}

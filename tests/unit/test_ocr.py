@@ -185,7 +185,7 @@ def test_a_line_longer_than_any_text_does_not_eat_memory(reader: Reader) -> None
 def test_the_answer_has_exactly_the_promised_shape(ocr: Ocr) -> None:
     [answer] = run(ocr, NOTE.jpeg())
     assert json.loads(json.dumps(answer)) == answer
-    assert list(answer) == ["text", "width", "height", "rotation", "lines", "ms"]
+    assert list(answer) == ["text", "width", "height", "rotation", "paragraphs", "lines", "ms"]
     assert letters(answer["text"]) == letters(NOTE.text)
     assert (answer["width"], answer["height"], answer["rotation"]) == (520, 260, 0)
     assert list(answer["ms"]) == ["decode", "detect", "recognise"]

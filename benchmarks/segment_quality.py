@@ -1,0 +1,224 @@
+"""How well the net in the package finds objects, beside the classical engine: `python -m benchmarks.segment_quality`.
+
+Average precision on drawn scenes that no training has seen, and real pictures out of scikit-image, which no training
+has seen either, with the outlines that were found drawn onto them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from scipy import ndimage
+from skimage import data, filters, measure, segmentation
+
+from benchmarks.measure import OUT, Target, arguments, machine, print_table, report, stop_on_sigterm
+from spoolfarm.segment.engines import engine
+from spoolfarm.segment.evaluation import Found, Precision, precision
+from spoolfarm.segment.instance import Engine, Wanted
+from spoolfarm.segment.samples import Array, Drawn
+
+VERSIONS = ("torch", "torchvision", "opencv-python-headless", "pycocotools", "scikit-image")
+#: Held-out scenes, and those of a quick run.
+SCENES, QUICK = 300, 20
+#: What a real picture's objects must be sure of, as in the task's own default.
+SURE = 0.5
+#: An overlap with the reference at which a coin or the cell counts as found, and the horse.
+CLOSE, COVERED = 0.85, 0.8
+#: Pixels of the longer side of an overlay.
+OVERLAY = 480
+COLOURS = ((60, 60, 230), (60, 180, 60), (230, 130, 40), (40, 200, 230), (200, 60, 200), (200, 200, 40))
+
+
+def found(eyes: Engine, picture: Array, least: float) -> list[Found]:
+    """What an engine finds in a picture, (height, width, 3) uint8 RGB, as whole masks."""
+    masks = []
+    for one in eyes.find([np.ascontiguousarray(picture[..., ::-1])], [Wanted(score=least)])[0].instances:
+        mask = np.zeros(picture.shape[:2], np.uint8)
+        mask[one.top : one.top + one.mask.shape[0], one.left : one.left + one.mask.shape[1]] = one.mask
+        masks.append(Found(mask, one.score, one.category))
+    return masks
+
+
+# Drawn scenes.
+
+
+def drawn(eyes: dict[str, Engine], count: int) -> tuple[dict[str, Any], list[Target]]:
+    """Average precision of each engine on the held-out scenes."""
+    scores: dict[str, Precision] = {}
+    for name, each in eyes.items():
+        scores[name] = precision(lambda picture, each=each: found(each, picture, 0.05), Drawn().held_out(count))
+    figures = list(Precision(0, 0, 0, 0, 0, 0, 0).record())
+    print_table(
+        ["engine", *figures], [[name, *(f"{v:.3f}" for v in one.record().values())] for name, one in scores.items()]
+    )
+    net, classical = scores["net"], scores["classical"]
+    targets = [
+        Target("mask AP", net.ap, 0.6, at_most=False),
+        Target("mask AP50", net.ap50, 0.92, at_most=False),
+        Target("mask AP of large objects", net.large, 0.75, at_most=False),
+        Target("mask AP / classical", net.ap / classical.ap, 1, at_most=False),
+        Target("mask AP50 / classical", net.ap50 / classical.ap50, 1, at_most=False),
+        Target("mask AP of large objects / classical", net.large / classical.large, 1, at_most=False),
+    ]
+    return {"scenes": count, **{name: one.record() for name, one in scores.items()}}, targets
+
+
+# Real pictures.
+
+
+def coins() -> list[Array]:
+    """The 24 coins, by the watershed of the picture's edges: scikit-image's own tutorial on segmentation."""
+    picture = data.coins()
+    markers = np.zeros(picture.shape, int)
+    markers[picture < 30], markers[picture > 150] = 1, 2
+    filled = ndimage.binary_fill_holes(segmentation.watershed(filters.sobel(picture), markers) - 1)
+    return _parts(filled, 300)
+
+
+def cell() -> list[Array]:
+    """The cell, by a watershed from its bright middle and from the ground far from it."""
+    picture = data.cell()
+    smooth = filters.gaussian(picture, 2, preserve_range=True)
+    markers = np.zeros(picture.shape, int)
+    high = filters.threshold_otsu(smooth)
+    bright = max(_parts(smooth > high, 300), key=np.count_nonzero)
+    markers[ndimage.binary_erosion(bright, iterations=8)] = 2
+    markers[~ndimage.binary_dilation(bright, iterations=25)] = 1
+    return _parts(segmentation.watershed(filters.sobel(smooth), markers) == 2, 300)
+
+
+def horse() -> list[Array]:
+    """The horse is what is black."""
+    return [~data.horse().astype(bool)]
+
+
+def _parts(mask: Array, least: int) -> list[Array]:
+    labels = measure.label(mask)
+    return [labels == region.label for region in measure.regionprops(labels) if region.area > least]
+
+
+#: Pictures with a reference, and pictures that are only shown.
+KNOWN = {"coins": coins, "cell": cell, "horse": horse}
+SHOWN = ("coffee", "immunohistochemistry", "gravel", "moon")
+
+
+def picture_of(name: str) -> Array:
+    """A picture of scikit-image, (height, width, 3) uint8 RGB."""
+    picture = getattr(data, name)()
+    if picture.dtype == bool:
+        picture = picture.astype(np.uint8) * 255
+    return np.ascontiguousarray(picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2))
+
+
+def real(eyes: dict[str, Engine], overlays: Path | None) -> tuple[dict[str, Any], list[Target]]:
+    """What each engine finds in the real pictures."""
+    records: dict[str, Any] = {}
+    rows: list[list[str]] = []
+    for name in (*KNOWN, *SHOWN):
+        picture = picture_of(name)
+        reference = KNOWN[name]() if name in KNOWN else []
+        for whose, each in eyes.items():
+            objects = found(each, picture, SURE)
+            records[f"{name} {whose}"] = one = compared(objects, reference) | {"ms": timed(each, picture)}
+            rows.append([name, whose, *(str(value) for value in one.values())])
+            if overlays:
+                overlays.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(
+                    str(overlays / f"{name}-{whose}.jpg"), drawn_on(picture, objects), [cv2.IMWRITE_JPEG_QUALITY, 80]
+                )
+    print_table(["picture", "engine", *next(iter(records.values()))], rows)
+    net = {name: records[f"{name} net"] for name in KNOWN}
+    return records, [
+        Target("coins found at IoU .85, of 24", net["coins"]["close"], 24, at_most=False),
+        Target("coins: objects that are no coin", net["coins"]["false"], 0),
+        Target("coins with a hole", net["coins"]["holed"], 0),
+        Target("cell found at IoU .85", net["cell"]["close"], 1, at_most=False),
+        Target("cell: objects beside it", net["cell"]["found"] - 1, 0),
+        Target("horse: IoU of the best object", net["horse"]["least"], COVERED, at_most=False),
+        Target("horse: objects beside it", net["horse"]["found"] - 1, 0),
+    ]
+
+
+def compared(objects: list[Found], reference: list[Array]) -> dict[str, Any]:
+    """How many objects were found, how closely those of the reference, and what is in no reference or has a hole."""
+    overlaps = np.array([[_overlap(one.mask > 0, known) for one in objects] for known in reference])
+    overlaps = overlaps.reshape(len(reference), len(objects))
+    best = overlaps.max(axis=1, initial=0)
+    return {
+        "found": len(objects),
+        "known": len(reference),
+        "close": int((best >= CLOSE).sum()),
+        "least": round(float(best.min(initial=1)), 3),
+        "mean": round(float(best.mean()), 3) if len(best) else 0.0,
+        "false": int((overlaps.max(axis=0, initial=0) < 0.5).sum()) if reference else 0,
+        "holed": sum(_holed(one.mask > 0) for one in objects),
+    }
+
+
+def _overlap(one: Array, other: Array) -> float:
+    return float(np.count_nonzero(one & other) / max(1, np.count_nonzero(one | other)))
+
+
+def _holed(mask: Array) -> bool:
+    return bool((ndimage.binary_fill_holes(mask) & ~mask).any())
+
+
+def timed(eyes: Engine, picture: Array) -> int:
+    """CPU milliseconds of one picture of 800 pixels, from pixels to masks: the least of three."""
+    scale = 800 / max(picture.shape[:2])
+    large = cv2.resize(picture, None, fx=scale, fy=scale)
+    times = []
+    for _ in range(3):
+        begin = time.process_time()
+        found(eyes, large, SURE)
+        times.append(time.process_time() - begin)
+    return round(1000 * min(times))
+
+
+def drawn_on(picture: Array, objects: list[Found]) -> Array:
+    """The picture in BGR with the outline of each object and, where they are few, its score."""
+    scale = OVERLAY / max(picture.shape[:2])
+    canvas = cv2.resize(picture[..., ::-1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    for one, colour in zip(objects, _colours(), strict=False):
+        mask = cv2.resize(one.mask, canvas.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(canvas, outlines, -1, colour, 2, cv2.LINE_AA)
+        if len(objects) <= 15:
+            rows, columns = np.nonzero(mask)
+            spot = (int(columns.mean()) - 14, int(rows.mean()))
+            cv2.putText(canvas, f"{one.score:.2f}", spot, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
+    return canvas
+
+
+def _colours() -> Iterator[tuple[int, int, int]]:
+    while True:
+        yield from COLOURS
+
+
+def main() -> int:
+    parser = arguments(__doc__ or "", ("scenes", "real"), rounds=1)
+    parser.add_argument("--model", default="default", help="what FARM_SEGMENT_MODEL would say")
+    parser.add_argument("--overlays", type=Path, default=OUT / "overlays", help="where the real pictures are written")
+    chosen = parser.parse_args()
+    stop_on_sigterm()
+    OUT.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    eyes = {"net": engine(chosen.model), "classical": engine("classical")}
+    done: dict[str, Any] = {"machine": machine(VERSIONS)}
+    targets: list[Target] = []
+    for name in chosen.sections:
+        print(f"\n{name}", flush=True)
+        section = drawn(eyes, QUICK if chosen.quick else SCENES) if name == "scenes" else real(eyes, chosen.overlays)
+        done[name] = section[0]
+        targets += section[1]
+    return report("segment_quality", done, targets)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

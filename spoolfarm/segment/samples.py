@@ -1,0 +1,94 @@
+"""Samples: pictures with the masks of their objects, drawn or from a user's folder, in batches for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from spoolfarm import scenes
+
+Array = np.ndarray[Any, Any]
+
+#: The seed of the scenes that no training ever sees; trainings may have any other.
+HELD_OUT = 2_000_000_011
+#: Their side in pixels.
+HELD_OUT_SIDE = 320
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A picture, (height, width, 3) uint8 RGB; masks, (objects, height, width) uint8; a class from 1 for each."""
+
+    picture: Array
+    masks: Array
+    classes: Array
+
+
+class Source(Protocol):
+    """Where samples come from."""
+
+    #: The categories' names by id, in the order of the classes.
+    names: dict[int, str]
+
+    def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
+        """Sample *number* of *seed*, of that size."""
+
+    def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
+        """Up to *count* samples that are never learned; those of another *stream* are others where there are more."""
+
+
+class Drawn:
+    """Scenes of the generator."""
+
+    def __init__(self) -> None:
+        self.names = {1: "object"}
+
+    def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
+        """Scene *number* of *seed*."""
+        drawn = scenes.scene(seed, number, height, width)
+        masks = drawn.masks()
+        return Sample(drawn.picture, masks, np.ones(len(masks), np.int64))
+
+    def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
+        """Scenes of a seed of their own."""
+        return (self.sample(HELD_OUT + stream, number, HELD_OUT_SIDE, HELD_OUT_SIDE) for number in range(count))
+
+
+class _Batches(IterableDataset[list[Sample]]):
+    def __init__(self, source: Source, seed: int, first: int, size: int, side: int) -> None:
+        self._source, self._seed, self._first, self._size, self._side = source, seed, first, size, side
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        cv2.setNumThreads(1)
+        worker = get_worker_info()
+        own, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        shapes = _shapes(self._side)
+        batch = self._first + own
+        while True:
+            height, width = shapes[batch % len(shapes)]
+            numbers = range(batch * self._size, (batch + 1) * self._size)
+            yield [self._source.sample(self._seed, number, height, width) for number in numbers]
+            batch += step
+
+
+def _shapes(side: int) -> list[tuple[int, int]]:
+    """Heights and widths, one for each batch in turn: small, middle and large, wide and high; multiples of 32."""
+    scales = ((1, 1), (0.75, 0.75), (1.25, 1.25), (0.85, 1.15), (0.7, 0.85), (1.3, 1.1), (1.15, 0.85))
+    return [(max(64, round(side * high / 32) * 32), max(64, round(side * wide / 32) * 32)) for high, wide in scales]
+
+
+def batches(source: Source, seed: int, first: int, size: int, side: int, processes: int) -> Iterator[list[Sample]]:
+    """Batches of *size* samples without end, beginning with batch *first*; the same for the same arguments."""
+    loader = DataLoader(
+        _Batches(source, seed, first, size, side),
+        batch_size=None,
+        num_workers=processes,
+        multiprocessing_context="spawn" if processes else None,  # a fork after torch has run may hang
+        prefetch_factor=6 if processes else None,
+    )
+    return iter(loader)

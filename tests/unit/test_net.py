@@ -1,0 +1,116 @@
+"""The small Mask R-CNN: its weights file, its size, its speed-ups that change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torchvision.ops import MultiScaleRoIAlign
+
+from spoolfarm.errors import FarmError
+from spoolfarm.segment import net
+from spoolfarm.segment.regions import Regions
+
+#: A net that is built in no time.
+SMALL: dict[str, Any] = {"widths": (8, 8, 16, 16), "blocks": (1, 1, 1, 1), "pyramid": 16, "box": 32, "mask": (8, 8, 8)}
+
+
+def saved(path: Path, classes: int = 1) -> Path:
+    """A weights file of a small net with random weights."""
+    torch.manual_seed(1)
+    hyper = net.Hyper(**SMALL, classes=classes)
+    names = {3 * number: f"thing {number}" for number in range(1, classes + 1)}
+    net.save(path, net.build(**asdict(hyper)).state_dict(), hyper, names, {"seed": 1})
+    return path
+
+
+def test_a_weights_file_builds_the_net_that_was_saved(tmp_path: Path) -> None:
+    model, about = net.load(saved(tmp_path / "small.pt", classes=2))
+    torch.manual_seed(1)
+    first = net.build(**SMALL, classes=2).eval()
+    assert about["categories"] == [{"id": 3, "name": "thing 1"}, {"id": 6, "name": "thing 2"}]
+    assert about["training"] == {"seed": 1}
+    assert net.Hyper(**about["net"]).classes == 2
+    for (name, mine), (other, theirs) in zip(model.state_dict().items(), first.state_dict().items(), strict=True):
+        assert name == other
+        assert torch.allclose(mine.float(), theirs.float(), atol=1e-3)
+    assert not model.training
+    assert not any(each.requires_grad for each in model.parameters())
+
+
+def test_masks_are_twice_as_fine_as_the_usual_ones(tmp_path: Path) -> None:
+    model = net.build(**SMALL, score=0.0).eval()
+    pasted: list[torch.Tensor] = []
+    model.transform.postprocess = lambda found, *_: pasted.append(found[0]["masks"]) or found
+    with torch.inference_mode():
+        model([torch.rand(3, 60, 80)])
+    assert pasted[0].shape[1:] == (1, 56, 56)
+
+
+def test_the_longer_side_of_a_picture_decides_its_scale() -> None:
+    model = net.build(**SMALL, side=96).eval()
+    for high, wide in ((300, 400), (400, 300), (40, 30)):
+        images, _ = model.transform([torch.rand(3, high, wide)])
+        assert max(images.image_sizes[0]) == 96
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 half a zip"])
+def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.pt"
+    path.write_bytes(content)
+    with pytest.raises(FarmError, match=r"broken\.pt is no weights file"):
+        net.load(path)
+
+
+def test_weights_of_another_kind_are_told_from_ours(tmp_path: Path) -> None:
+    path = tmp_path / "other.pt"
+    torch.save({"state_dict": {}, "format": 99}, path)
+    with pytest.raises(FarmError, match="format 1"):
+        net.load(path)
+    with pytest.raises(OSError, match=r"missing\.pt"):
+        net.load(tmp_path / "missing.pt")
+
+
+def test_a_net_of_the_default_size_stays_under_12_mb(tmp_path: Path) -> None:
+    hyper = net.Hyper()
+    path = tmp_path / "default.pt"
+    net.save(path, net.build(**asdict(hyper)).state_dict(), hyper, {1: "object"}, {})
+    assert path.stat().st_size < 12e6
+
+
+@pytest.mark.parametrize(("levels", "size", "samples"), [(["0"], 28, 1), (["0", "1", "2", "3"], 7, 2)])
+def test_regions_are_read_as_torchvision_reads_them(levels: list[str], size: int, samples: int) -> None:
+    torch.manual_seed(0)
+    pyramid = {str(level): torch.rand(3, 5, 64 >> level, 72 >> level, requires_grad=True) for level in range(4)}
+    boxes = []
+    for count in (40, 0, 7):
+        corners = torch.rand(count, 2) * 250 - 20
+        boxes.append(torch.cat([corners, corners + torch.rand(count, 2) * torch.rand(count, 1) * 250 + 0.4], 1))
+    sides = [(256, 288)] * 3
+    theirs = MultiScaleRoIAlign(levels, size, samples)(pyramid, boxes, sides)
+    mine = Regions(levels, size, samples)(pyramid, boxes, sides)
+    assert torch.allclose(mine, theirs, atol=1e-4)
+    weights, used = torch.rand_like(mine), [pyramid[level] for level in levels]
+    slopes = [torch.autograd.grad((each * weights).sum(), used) for each in (mine, theirs)]
+    for one, other in zip(*slopes, strict=True):
+        assert torch.allclose(one, other, atol=1e-3)
+
+
+def test_a_vague_mask_makes_a_detection_worth_less() -> None:
+    model = net.build(**SMALL, score=0.0).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        features = model.backbone(images)
+        boxes = [torch.tensor([[4.0, 4.0, 40.0, 40.0], [20.0, 10.0, 60.0, 50.0], [1.0, 30.0, 30.0, 60.0]])]
+        found = model.roi_heads(features, boxes, [(64, 64)])[0][0]
+        plain = super(net.Heads, model.roi_heads).forward(features, boxes, [(64, 64)])[0][0]
+    assert len(found["scores"]) == len(plain["scores"]) > 1
+    assert (found["scores"].diff() <= 0).all()
+    for box, score in zip(plain["boxes"], plain["scores"], strict=True):
+        at = int((found["boxes"] == box).all(1).nonzero()[0, 0])
+        mask = found["masks"][at]
+        sure = mask[mask > 0.5].mean() if (mask > 0.5).any() else 0.0
+        assert found["scores"][at] == pytest.approx(float(score * sure), abs=1e-6)
