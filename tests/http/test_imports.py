@@ -116,6 +116,7 @@ def test_views_see_the_farm_and_what_it_speaks_of() -> None:
         assert ours(path) <= {
             "views",
             "farm",
+            "several",
             "uploads",
             "project",
             "tasks",
@@ -151,7 +152,7 @@ def test_views_touch_no_files() -> None:
 
 
 def test_tasks_know_no_http_and_no_spool() -> None:
-    for path in named("tasks", "ocr", "segment"):
+    for path in named("tasks", "ocr", "segment", "documents"):
         below = {"tasks", "ocr", "segment", "scenes", "edit", "classifier", "simulation", "documents", "project"}
         assert ours(path) <= below | {"errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
@@ -168,6 +169,11 @@ def test_edits_know_pictures_and_paths_and_no_farm() -> None:
         assert ours(path) <= {"edit", "errors", "images"}, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
         assert third <= {"cv2", "numpy"}, path
+
+
+def test_the_project_and_what_works_on_it_know_no_farm() -> None:
+    for path in named("project", "classifier", "simulation"):
+        assert ours(path) <= {"project", "classifier", "simulation", "errors", "files"}, path
 
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
@@ -220,6 +226,7 @@ def test_only_the_settings_read_the_environment() -> None:
         "doctor.py",  # names what is set and is no setting
         *("launcher.py", "crew.py", "keeper.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
+        "session.py",  # hands it on to a simulation, less the secrets
     }
     for path in PACKAGE:
         if re.search(r"\bos\.(environ|getenv)\b", path.read_text()):
