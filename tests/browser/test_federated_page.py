@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.http.pictures import small
 from tests.running import ROOT, RunningFarm, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -102,13 +102,10 @@ def test_a_picture_from_a_file_is_told_and_what_is_wrong_is_said(farm: RunningFa
     page.goto(f"{farm.url}/federated")
     page.fill("#key input", "secret")
     page.click("#key button")
-    (tmp_path / "a.png").write_bytes(base64.b64decode(PIXEL))
+    expect(page.locator("#model option")).not_to_have_count(0)  # the first test has trained one
+    (tmp_path / "a.png").write_bytes(small())
     page.locator("#file").set_input_files(tmp_path / "a.png")
     expect(page.locator("#predictions li")).to_have_count(10)
     page.fill("#more", "a-b=1")
     page.click("text=Start")
     expect(page.locator("#state")).to_contain_text("is no plain name")
-
-
-#: A picture of one grey pixel.
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="

@@ -141,6 +141,7 @@ def test_views_see_the_farm_and_what_it_speaks_of() -> None:
             "prometheus_client",
             "flask_socketio",
             "socketio",
+            "engineio",
         }, path
 
 

@@ -176,6 +176,7 @@ $("refresh").addEventListener("click", () => showModels().catch(error => { $("ab
 async function predict(picture) {
   const list = $("predictions");
   try {
+    if (!$("model").value) throw new Error("There is no model yet: train one.");
     const body = JSON.stringify({ model_id: $("model").value, image_data: picture });
     const headers = { "Content-Type": "application/json" };
     const { predictions } = await ask("api/predict/", { method: "POST", headers, body });
