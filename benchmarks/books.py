@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import random
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -85,18 +84,6 @@ def written(pdf: pikepdf.Pdf) -> bytes:
     return file.getvalue()
 
 
-def letters(text: str) -> str:
-    """*text* as it is compared: one form of each character, no blanks."""
-    return "".join(unicodedata.normalize("NFKC", text).split())
-
-
 def errors(found: str, wanted: str) -> int:
     """How many letters must be put in, taken out or changed to make *wanted* of *found*."""
-    one, other = letters(found), letters(wanted)
-    row = list(range(len(other) + 1))
-    for index, letter in enumerate(one, start=1):
-        diagonal, row[0] = row[0], index
-        for place, each in enumerate(other, start=1):
-            cost = min(row[place] + 1, row[place - 1] + 1, diagonal + (letter != each))
-            diagonal, row[place] = row[place], cost
-    return row[-1]
+    return pages.edits(pages.letters(found), pages.letters(wanted))

@@ -13,7 +13,6 @@ import random
 import subprocess
 import sys
 import time
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -138,26 +137,6 @@ class Crew:
         self._pool.shutdown()
 
 
-# How far a text is from the truth.
-
-
-def letters(text: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", text).split())
-
-
-def edits(got: str, truth: str) -> int:
-    """The least number of characters to insert, drop or replace (Levenshtein), a row at a time."""
-    wanted = np.array([ord(letter) for letter in truth], np.int64)
-    steps = np.arange(len(truth) + 1)
-    row = steps.copy()
-    for number, letter in enumerate(got, start=1):
-        fresh = np.empty_like(row)
-        fresh[0] = number
-        fresh[1:] = np.minimum(row[1:] + 1, row[:-1] + (wanted != ord(letter)))
-        row = np.minimum.accumulate(fresh - steps) + steps  # runs of insertions at once
-    return int(row[-1])
-
-
 # Sections.
 
 
@@ -176,7 +155,8 @@ def compare(rounds: int, kinds: Sequence[str]) -> tuple[dict[str, Any], list[Tar
             figures, texts = timed(lambda files: [text for text, _ in crews[peer].read(files)], made)
             wrong = total = 0
             for page, text in zip(made, texts, strict=True):
-                count, length = edits(letters(text), letters(page.text)), len(letters(page.text))
+                wanted = pages.letters(page.text)
+                count, length = pages.edits(pages.letters(text), wanted), len(wanted)
                 wrong, total = wrong + count, total + length
                 cell = errors[page.kind][peer]
                 cell[0], cell[1] = cell[0] + count, cell[1] + length

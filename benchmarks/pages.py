@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import subprocess
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -266,3 +267,21 @@ KINDS: dict[str, Callable[[random.Random], Page]] = {
 def render(kind: str, seed: int = 0) -> Page:
     """The page of *kind* that *seed* makes: the same picture every time."""
     return KINDS[kind](random.Random(f"{kind}/{seed}"))
+
+
+def letters(text: str) -> str:
+    """*text* as it is compared: one form of each character, no blanks."""
+    return "".join(unicodedata.normalize("NFKC", text).split())
+
+
+def edits(got: str, truth: str) -> int:
+    """The least number of characters to insert, drop or replace (Levenshtein), a row at a time."""
+    wanted = np.array([ord(letter) for letter in truth], np.int64)
+    steps = np.arange(len(truth) + 1)
+    row = steps.copy()
+    for number, letter in enumerate(got, start=1):
+        fresh = np.empty_like(row)
+        fresh[0] = number
+        fresh[1:] = np.minimum(row[1:] + 1, row[:-1] + (wanted != ord(letter)))
+        row = np.minimum.accumulate(fresh - steps) + steps  # runs of insertions at once
+    return int(row[-1])

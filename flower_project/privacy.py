@@ -28,7 +28,7 @@ def wrap(strategy: flower.Strategy, settings: Settings) -> flower.Strategy:
 
 def clip(message: Message, context: Context, call_next: ClientAppCallable) -> Message:
     """A mod of the ClientApp: the client clips its own update, when it is told that the server does not."""
-    if message.content["config"]["privacy"] == "client":
+    if message.content.config_records["config"]["privacy"] == "client":
         return fixedclipping_mod(message, context, call_next)
     return call_next(message, context)
 

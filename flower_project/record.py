@@ -96,7 +96,7 @@ class Record:
             if not self._open:
                 raise RuntimeError("the run has been stopped")
             number = self.done + 1
-            figures = {"rounds": number, "accuracies": _figure(accuracy), "losses": _figure(loss), "clients": clients}
+            figures = {"rounds": number, "accuracies": figure(accuracy), "losses": figure(loss), "clients": clients}
             for name, value in (figures | {"seconds": round(seconds, 3)}).items():
                 self.result[name].append(value)
             self.result["best_round"] = best(self.result)
@@ -107,7 +107,8 @@ class Record:
 
     def best_weights(self) -> dict[str, Tensor]:
         """The weights in best_model.pth."""
-        return torch.load(self.folder / "best_model.pth", weights_only=True)
+        weights: dict[str, Tensor] = torch.load(self.folder / "best_model.pth", weights_only=True)
+        return weights
 
     def _write(self) -> None:
         self.result["total_training_time"] = duration(self._before + time.monotonic() - self._start)
@@ -119,9 +120,10 @@ class Record:
 def read_result(folder: Path) -> dict[str, Any]:
     """The result.json in *folder*."""
     try:
-        return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"resume {folder}: {error.strerror}") from error
+    return result
 
 
 def resumed(given: Mapping[str, Any]) -> Settings:
@@ -165,7 +167,8 @@ def _alive(pid: int) -> bool:
 def best(result: Mapping[str, Any]) -> int:
     """The round of the highest accuracy; of equals, that of the lowest loss."""
     rows = zip(result["accuracies"], result["losses"], result["rounds"], strict=True)
-    return max(rows, key=lambda row: (row[0], -math.inf if row[1] is None else -row[1]))[2]
+    _, _, number = max(rows, key=lambda row: (row[0], -math.inf if row[1] is None else -row[1]))
+    return int(number)
 
 
 def save(path: Path, value: Any) -> None:
@@ -201,8 +204,9 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _figure(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None  # JSON has no NaN
+def figure(value: float) -> float | None:
+    """*value* for result.json, which has no word for infinity and no number that is none."""
+    return round(value, 6) if math.isfinite(value) else None
 
 
 def _new_folder(parent: Path, model: str) -> Path:

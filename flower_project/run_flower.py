@@ -30,13 +30,10 @@ def main(arguments: list[str]) -> int:
     catch_signals()
     os.environ.update(QUIET)
     given = parse(arguments)
-    import record  # torch and Flower take seconds: not for --help
-
     try:
-        settings = record.resumed(given) if given.get("resume") else Settings.read(given)
+        settings = read(given)
         settings.check_clients()
-        with record.Record(settings) as run:
-            federate(settings, run)
+        federate(settings)
     except ValueError as error:
         sys.stderr.write(f"run_flower.py: {error}\n")
         return 2
@@ -46,20 +43,30 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def federate(settings: Settings, run: Any) -> None:
+def read(given: dict[str, Any]) -> Settings:
+    """The settings as *given*, or those of the run to continue with what is *given*."""
+    if not given.get("resume"):
+        return Settings.read(given)
+    from record import resumed
+
+    return resumed(given)
+
+
+def federate(settings: Settings) -> None:
     """Train with the engine that *settings* name."""
+    import client_app  # torch and Flower take seconds: not for --help, nor for a bad option
+    from grid import InlineGrid
+    from record import Record
     from server_app import Server
 
     logging.getLogger("flwr").setLevel(logging.ERROR)  # after the import, which sets it to INFO
-    if settings.engine == "ray":
-        from simulation import simulate
+    with Record(settings) as record:
+        if settings.engine == "ray":
+            from simulation import simulate
 
-        simulate(settings, lambda grid: Server(grid, settings, run).run(), catch_signals)
-    else:
-        import client_app
-        from grid import InlineGrid
-
-        Server(InlineGrid(client_app.app, settings.clients), settings, run).run()
+            simulate(settings, lambda grid: Server(grid, settings, record).run(), catch_signals)
+        else:
+            Server(InlineGrid(client_app.app, settings.clients), settings, record).run()
 
 
 def parse(arguments: list[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import privacy
 import strategies
 import task
 from model import MODELS
-from record import Record, resumed, say
+from record import Record, figure, resumed, say
 from settings import Settings
 
 #: Settings that are no client's business.
@@ -73,7 +73,7 @@ class Server:
                 weights=self._weights(),
                 strategy=strategies.memory(self.strategy),
             )
-            answered = sum("error" not in row for row in clients)
+            answered = sum("loss" in row for row in clients)
             say(
                 f"round {number}/{self.settings.rounds} accuracy {score.accuracy:.4f} loss {score.loss:.4f} "
                 f"clients {answered} time {seconds:.1f} s"
@@ -89,12 +89,12 @@ class Server:
         arrays, orders = ArrayRecord(self._weights()), self._orders()
         asked = self.strategy.configure_train(number, arrays, orders, self.grid)
         replies = list(self.grid.send_and_receive(asked, timeout=self.settings.timeout))
-        rows = [_row(reply) for reply in replies]
+        rows = sorted(map(_row, replies), key=lambda row: int(row["client"]))
         for row in rows:
             if "error" in row:
                 say(f"client {row['client']} failed in round {number}: {row['error']}")
-        if not any(reply.has_content() for reply in replies):
-            raise RuntimeError(f"round {number}: no client answered")
+        if all("error" in row for row in rows):
+            raise RuntimeError(f"round {number}: no client answered" + (f"; {rows[0]['error']}" if rows else ""))
         combined = None
         if self.settings.privacy == "none" or len(replies) == self.settings.sampled:  # fewer would need more noise
             combined, _ = self.strategy.aggregate_train(number, replies)
@@ -121,7 +121,7 @@ class Server:
 
     def _orders(self) -> ConfigRecord:
         """What the clients are told beside the weights; a new one each time, since strategies write into it."""
-        told = {name: value for name, value in self.settings.record().items() if name not in SERVER_ONLY}
+        told: dict[str, Any] = {k: v for k, v in self.settings.record().items() if k not in SERVER_ONLY}
         told |= {"classes": list(self.dataset.classes), "size": self.dataset.size}
         return ConfigRecord(told | {"mean": list(self.dataset.mean), "deviation": list(self.dataset.deviation)})
 
@@ -129,27 +129,17 @@ class Server:
         return {name: weights.cpu() for name, weights in self.model.state_dict().items()}
 
     def _count_release(self) -> None:
-        if self.settings.privacy == "none":
-            return
-        releases = self.record.result.get("privacy", {}).get("releases", 0) + 1
-        epsilon = privacy.epsilon(self.settings.noise_multiplier, releases)
-        self.record.describe(
-            privacy={
-                "epsilon": round(epsilon, 3) if epsilon < float("inf") else None,
-                "delta": privacy.DELTA,
-                "releases": releases,
-            }
-        )
+        """Under privacy, record what all rounds together may have told of one client."""
+        if self.settings.privacy != "none":
+            releases = self.record.result.get("privacy", {}).get("releases", 0) + 1
+            epsilon = figure(privacy.epsilon(self.settings.noise_multiplier, releases))
+            self.record.describe(privacy={"epsilon": epsilon, "delta": privacy.DELTA, "releases": releases})
 
 
 def _row(reply: Message) -> dict[str, Any]:
     client = str(reply.metadata.src_node_id)
     if reply.has_error():
         return {"client": client, "error": reply.error.reason}
-    figures = reply.content["metrics"]
-    return {
-        "client": client,
-        "examples": int(figures["num-examples"]),
-        "loss": round(float(figures["loss"]), 6),
-        "accuracy": round(float(figures["accuracy"]), 6),
-    }
+    figures: dict[str, Any] = dict(reply.content.metric_records["metrics"])
+    row = {"client": client, "examples": figures["num-examples"]}
+    return row | {name: figure(figures[name]) for name in ("loss", "accuracy")}

@@ -67,8 +67,8 @@ class Settings:
         "FedAvgM, FedAdam, FedYogi, FedAdagrad: the server's step; 0: 1.0 for FedAvgM, 0.03 for the others",
         least=0,
     )
-    server_momentum: float = option(0.5, "FedAvgM, FedAdam, FedYogi: the server's momentum", least=0, most=0.999)
-    tau: float = option(0.01, "FedAdam, FedYogi, FedAdagrad: the larger, the less adaptive", above=0)
+    server_momentum: float = option(0.9, "FedAvgM, FedAdam, FedYogi: the server's momentum", least=0, most=0.999)
+    tau: float = option(0.001, "FedAdam, FedYogi, FedAdagrad: the larger, the less adaptive", above=0)
     trim: float = option(0.2, "FedTrimmedAvg: share of the clients left out at either end", least=0, most=0.49)
     malicious: int = option(1, "Krum, MultiKrum, Bulyan: clients to be proof against", least=0)
     privacy: str = option(
@@ -124,7 +124,8 @@ class Settings:
         known = {row.name for row in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"{unknown[0]}: there is no such setting")
-        return cls(**{name: _parse(name, value) for name, value in values.items()})
+        parsed: dict[str, Any] = {name: _parse(name, value) for name, value in values.items()}
+        return cls(**parsed)
 
     def record(self) -> dict[str, Value]:
         """The settings by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -19,6 +20,8 @@ from settings import Settings
 
 #: What the actors need of this folder; a cluster's machines are sent it.
 NOT_SENT = ["global_models", "results", "saved_models"]
+#: The longest folder in which Ray's temporary one may lie: its sockets are 77 characters below, and unix(7) allows 107.
+LONGEST_PARENT = 28
 
 
 def simulate(settings: Settings, serve: Callable[[Grid], None], catch_signals: Callable[[], None]) -> None:
@@ -29,7 +32,9 @@ def simulate(settings: Settings, serve: Callable[[Grid], None], catch_signals: C
     def main(grid: Grid, context: Context) -> None:
         serve(grid)
 
-    temporary = tempfile.mkdtemp(prefix="ray-")  # with the default one, two runs would share a cluster by accident
+    parent = tempfile.gettempdir()
+    # a folder of its own: in Ray's default one, a run would join the cluster of another
+    temporary = tempfile.mkdtemp(prefix="ray-", dir=parent if len(parent) <= LONGEST_PARENT else "/tmp")
     try:
         _start(settings, temporary)
         catch_signals()  # again: Ray has put its own in place
@@ -45,11 +50,17 @@ def simulate(settings: Settings, serve: Callable[[Grid], None], catch_signals: C
 
 
 def _start(settings: Settings, temporary: str) -> None:
-    project = Path(__file__).parent
-    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    if settings.ray_address:
-        environment = {"working_dir": str(project), "excludes": NOT_SENT}
-        ray.init(address=settings.ray_address, runtime_env=environment, **quiet)
-    else:
-        environment = {"env_vars": {"PYTHONPATH": os.pathsep.join([str(project), *sys.path])}}
-        ray.init(num_cpus=os.cpu_count(), _temp_dir=temporary, runtime_env=environment, **quiet)
+    """Join the cluster that *settings* name, or make one on this machine's cores."""
+    project = str(Path(__file__).parent)
+    mine = not settings.ray_address
+    path = os.pathsep.join([project, *sys.path])
+    environment = {"env_vars": {"PYTHONPATH": path}} if mine else {"working_dir": project, "excludes": NOT_SENT}
+    ray.init(
+        address=settings.ray_address or "local",
+        num_cpus=len(os.sched_getaffinity(0)) if mine else None,
+        include_dashboard=False if mine else None,
+        _temp_dir=temporary if mine else None,
+        runtime_env=environment,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )

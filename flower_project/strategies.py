@@ -46,7 +46,7 @@ def _multi_krum(settings: Settings) -> dict[str, Any]:
 
 
 #: Each strategy of Flower's on offer, and the settings that are its own. `settings.py` lists the same names.
-STRATEGIES: dict[str, tuple[type[flower.Strategy], Callable[[Settings], dict[str, Any]]]] = {
+STRATEGIES: dict[str, tuple[type[flower.FedAvg], Callable[[Settings], dict[str, Any]]]] = {
     "FedAvg": (flower.FedAvg, _none),
     "FedProx": (flower.FedProx, lambda settings: {"proximal_mu": settings.proximal_mu}),
     "FedAvgM": (flower.FedAvgM, _momentum),

@@ -49,8 +49,9 @@ class Parts:
         """The parts of the answer that *record* is."""
         result = record.get("result")
         text = result.get("text") if isinstance(result, dict) else None
-        texts = {".txt": _lines(text)} if isinstance(text, str) else {}
-        return cls(texts, _endings(record.get("files", ()), {".json", PARAMS, *texts}))
+        attached = _endings(record.get("files", ()), {".json", PARAMS})
+        texts = {".txt": _lines(text)} if isinstance(text, str) and ".txt" not in attached else {}
+        return cls(texts, attached)
 
     def endings(self) -> list[str]:
         """All endings that appear, the record's last."""

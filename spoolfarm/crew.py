@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from spoolfarm import config
+from spoolfarm import config, devices
 from spoolfarm.child import Child
 from spoolfarm.lanes import LANES
 from spoolfarm.lease import new_worker_id
@@ -23,7 +23,7 @@ CANCEL_GRACE = 5.0
 
 #: What the libraries that a task may use read their number of threads from.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: What a worker has no business to know.
+#: What a child has no business to know that answers no requests.
 SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
@@ -37,6 +37,9 @@ class WorkerChild(Child):
         environment = without_secrets(settings)
         if lane != "simulate" or settings.threads:  # a simulation gets what it would get without the farm
             environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+        device = devices.dealt(number, environment.get(devices.VARIABLE))
+        if lane != "simulate" and device is not None:
+            environment[devices.VARIABLE] = device
         command = [*front_door("worker"), "--tasks", ",".join(tasks)]
         super().__init__(f"worker {number}", command, environment, selector)
         self.lane = lane
@@ -217,7 +220,7 @@ def start(child: Child, *extra: str) -> None:
 
 
 def without_secrets(settings: config.Settings) -> dict[str, str]:
-    """The environment of a child that speaks to nobody."""
+    """The environment of a child that answers no requests."""
     environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
     return {name: value for name, value in environment.items() if name not in SECRETS}
 

@@ -7,6 +7,7 @@ dead/<id>/<name>          the job file, ready to be queued again
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from typing import Any
 
 from spoolfarm import files
 from spoolfarm.results import ID, Results
+
+log = logging.getLogger(__name__)
 
 #: Lines of a job's log that its letter keeps.
 LAST_LINES = 20
@@ -61,8 +64,11 @@ class DeadLetters:
         gone = 0
         for job_id in self.ids():
             if time.time() - files.modified(self.path(job_id)) > seconds:
-                self.remove(job_id)
-                gone += 1
+                try:
+                    self.remove(job_id)
+                    gone += 1
+                except OSError as error:
+                    log.warning("dead letter %s not removed (%s)", job_id, error.strerror or error)
         return gone
 
     def path(self, job_id: str) -> str:

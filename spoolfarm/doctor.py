@@ -112,7 +112,7 @@ def strays(settings: Settings) -> Iterator[Finding]:
     dropped = Inbox(f"{settings.spool_dir}/inbox")
     for name, number in dropped.strangers(registry.for_one()):
         good = False
-        what = f"{dropped.root}/{printable(name)} ({number} files): no task of that name takes files"
+        what = f"{dropped.root}/{printable(name)} ({number} files) is no folder of a task that takes files"
         yield Finding(Level.WARN, "strays", what, advice)
     for path in islice(_no_jobs(f"{settings.spool_dir}/queue", known), NAMED):
         good = False

@@ -16,7 +16,6 @@ from spoolfarm.errors import (
     JobFailed,
     SpoolFull,
     UnknownJob,
-    UnsupportedMedia,
     WaitTimeout,
 )
 from spoolfarm.flight import Flight
@@ -25,7 +24,7 @@ from spoolfarm.keys import Keys
 from spoolfarm.results import Results, ended, outcome
 from spoolfarm.room import Room
 from spoolfarm.spool import Spool
-from spoolfarm.tasks import Answer, Task
+from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -156,9 +155,8 @@ class Farm:
         field: str = "image",
     ) -> Job:
         """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors."""
+        task = self.tasks.meant(task, pictures, params, field)
         known = self.tasks.get(task)
-        if (other := known.instead(pictures, params)) is not None:
-            task, known = other, self._stand_in(other, field)
         if not isinstance(priority, int) or not FIRST <= priority <= LAST:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)
@@ -170,14 +168,9 @@ class Farm:
             for index, picture in enumerate(pictures):
                 if known.pdf and images.is_pdf(picture):
                     continue
-                images.check(picture, field if len(pictures) == 1 else f"{field}[{index}]", self.settings.max_pixels)
+                name = field if len(pictures) == 1 else f"{field}[{index}]"
+                images.check(picture, name, self.settings.max_pixels, pdf=known.pdf)
         return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
-
-    def _stand_in(self, other: str, field: str) -> Task:
-        """The task *other*, for which a job turns out to be."""
-        if other not in self.tasks.names():
-            raise UnsupportedMedia(f"{field}: is for the task {other}, which FARM_ENABLE leaves out")
-        return self.tasks.get(other)
 
     def put(self, job: Job, *, key: str | None = None) -> FarmJob:
         """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""
@@ -201,7 +194,7 @@ class Farm:
 
         Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
         """
-        return self._collect(self._finished(job, timeout))
+        return self.collect(self._finished(job, timeout))
 
     def _finished(self, job: Job, timeout: float | None) -> dict[str, Any]:
         """Queue *job* and wait for its record."""
@@ -212,38 +205,7 @@ class Farm:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
         return record
 
-    def answers(self, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
-        """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
-
-        *jobs* are queued as they come, and only when there is room for all. Leaves nothing behind. Raises WaitTimeout
-        when *timeout* (FARM_TIMEOUT when None) is over: all go on, and each can be collected.
-        """
-        end = time.monotonic() + (seconds := self.settings.timeout if timeout is None else timeout)
-        self.room.take(count)
-        ids: list[str] = []
-        try:
-            for job in jobs:
-                self._queue(job)
-                ids.append(job.id)
-        except BaseException:
-            for job_id in ids:
-                self.forget(job_id)
-            raise
-        records = []
-        for job_id in ids:
-            record = self.results.wait(job_id, end - time.monotonic())
-            if record is None:
-                raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=job_id, job_ids=ids)
-            records.append(record)
-        return [self._collected(record) for record in records]
-
-    def _collected(self, record: Mapping[str, Any]) -> Answer | JobFailed:
-        try:
-            return self._collect(record)
-        except JobFailed as error:
-            return error
-
-    def _collect(self, record: Mapping[str, Any]) -> Answer:
+    def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed."""
         attached = {name: self.results.file(record["id"], name).read_bytes() for name in record.get("files", ())}
         self.results.collect(record["id"])
@@ -251,9 +213,10 @@ class Farm:
 
     def _put(self, job: Job) -> None:
         self.room.take()
-        self._queue(job)
+        self.queue(job)
 
-    def _queue(self, job: Job) -> None:
+    def queue(self, job: Job) -> None:
+        """Queue *job*, for which room has been taken."""
         try:
             self.spool.put(job)
         except (TypeError, ValueError) as error:

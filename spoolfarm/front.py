@@ -108,28 +108,31 @@ class Front(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Called at the start and at every reload."""
-        settings = config.load()
-        self.cfg.set("bind", [str(address) for address in settings.bind])
-        self.cfg.set("workers", 1)
-        self.cfg.set("worker_class", FrontWorker)
-        self.cfg.set("threads", settings.front_threads)
-        self.cfg.set("worker_connections", settings.front_threads + SPARE_CONNECTIONS)
-        self.cfg.set("keepalive", KEEP_ALIVE)
-        self.cfg.set("graceful_timeout", max(1, int(settings.grace)))
-        self.cfg.set("timeout", 60)
-        self.cfg.set("loglevel", "warning")
-        self.cfg.set("control_socket_disable", True)
-        self.cfg.set("forwarder_headers", "")  # else a client on this machine may name any path in a header
-        self.cfg.set("post_fork", _post_fork)
+        for name, value in options(config.load()).items():
+            self.cfg.set(name, value)
 
     def load(self) -> Any:
         """Called in the worker process."""
-        warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is told to its sender
-        app = create_app()
-        app.register_error_handler(ParseException, malformed)
-        app.extensions[UPLOADS].keep_settling()
-        process.calm_collector()
-        return app
+        return create_app()
+
+
+def options(settings: config.Settings) -> dict[str, Any]:
+    """What the front wants of Gunicorn, by the names of Gunicorn's settings."""
+    return {
+        "bind": [str(address) for address in settings.bind],
+        "workers": 1,
+        "worker_class": FrontWorker,
+        "threads": settings.front_threads,
+        "worker_connections": settings.front_threads + SPARE_CONNECTIONS,
+        "keepalive": KEEP_ALIVE,
+        "graceful_timeout": max(1, int(settings.grace)),
+        "timeout": 60,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+        "forwarder_headers": "",  # else a client on this machine may name any path in a header
+        "post_fork": _post_fork,
+        "post_worker_init": _post_worker_init,
+    }
 
 
 def _post_fork(_server: Any, worker: Any) -> None:
@@ -138,6 +141,13 @@ def _post_fork(_server: Any, worker: Any) -> None:
     util.write_error = _write_error  # Gunicorn has no setting for it, nor for the response
     wsgi.Response = Response
     logging.getLogger("gunicorn.error").addFilter(_worth_a_line)
+    warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is told to its sender
+
+
+def _post_worker_init(worker: Any) -> None:
+    worker.wsgi.register_error_handler(ParseException, malformed)
+    worker.wsgi.extensions[UPLOADS].keep_settling()
+    process.calm_collector()
 
 
 def _write_error(sock: Any, status: int, reason: str, message: str) -> None:

@@ -39,7 +39,7 @@ from spoolfarm.job import Job, Result, State, new_id
 from spoolfarm.lookout import Lookout
 from spoolfarm.taken import Note, Taken
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("spoolfarm.hotfolder")
 
 #: The priority of what is dropped: after everything that somebody waits for.
 PRIORITY = 7
@@ -68,6 +68,8 @@ class HotFolder:
         self._farm = farm
         self._results = farm.results
         self._limit = farm.settings.max_body_mb * 2**20
+        #: Half of the queue's room is left to those who wait for an answer.
+        self._most = max(1, min(IN_FLIGHT, farm.settings.max_queued // 2))
         self._inbox = Inbox(f"{farm.spool.root}/inbox")
         self._taken = Taken(f"{farm.spool.root}/taken")
         self._answers = Answers(f"{farm.results.root}/inbox", farm.results, self._inbox)
@@ -129,7 +131,7 @@ class HotFolder:
         return max(0.0, min(dues) - now)
 
     def _has_room(self) -> bool:
-        return len(self._flying) < IN_FLIGHT and len(self._taken) < UNDER_WAY and time.monotonic() >= self._blocked
+        return len(self._flying) < self._most and len(self._taken) < UNDER_WAY and time.monotonic() >= self._blocked
 
     # Begin.
 

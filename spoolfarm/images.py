@@ -100,11 +100,11 @@ def is_pdf(data: bytes) -> bool:
     return b"%PDF-" in data[:1024] and sniff(data) is None
 
 
-def check(data: bytes, field: str, max_pixels: int) -> Header:
+def check(data: bytes, field: str, max_pixels: int, *, pdf: bool = False) -> Header:
     """Read the size from the header of *data*, without decoding.
 
     Raises InvalidRequest when empty, UnsupportedMedia when the magic bytes are none we take, BrokenImage when the
-    header cannot be read, TooLarge above *max_pixels* or MAX_SIDE.
+    header cannot be read, TooLarge above *max_pixels* or MAX_SIDE. With *pdf* the sender is told that a PDF would do.
     """
     from PIL.Image import DecompressionBombError
 
@@ -112,7 +112,7 @@ def check(data: bytes, field: str, max_pixels: int) -> Header:
         raise InvalidRequest(f"{field}: is empty")
     kind = sniff(data)
     if kind is None:
-        known = ", ".join(dict.fromkeys(MAGIC.values()))
+        known = ", ".join([*dict.fromkeys(MAGIC.values()), *(["PDF"] if pdf else [])])
         raise UnsupportedMedia(f"{field}: is not a picture of a type we take ({known})")
     try:
         with opened(data, kind) as picture:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: The lane of a task that names none.
 GENERAL = "general"
+#: The lane of those that hand the pages of documents to the general workers.
+DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,6 @@ LANES: Mapping[str, Lane] = {
     GENERAL: Lane("workers", "job_timeout"),
     #: Kept aside so that a long training never starves short jobs.
     "simulate": Lane("simulations", "simulation_timeout"),
-    #: They hand pages to the general workers and wait: were they general workers, those who wait could be all.
-    "document": Lane("documents", "document_timeout"),
+    #: They wait for general workers: were they such themselves, those who wait could be all there are.
+    DOCUMENT: Lane("documents", "document_timeout"),
 }

@@ -1,4 +1,4 @@
-"""The launcher: the supervisor of the front, the hot folder and a crew of workers. It starts, obeys and stops."""
+"""The launcher: the supervisor of front, hot folder and a crew of workers. It starts, obeys signals, and stops them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger("launcher")
 TICK = 1.0
 #: Seconds between two sweeps of what is past its time.
 SWEEP = 60.0
-#: Seconds that the front and the hot folder live at least; one that ends sooner could not start.
+#: Seconds that the front and the hot folder live at least; what ends sooner could not start.
 BOOT = 3.0
 
 
@@ -44,8 +44,9 @@ class Launcher:
         self._selector = selectors.DefaultSelector()
         environment = {**os.environ, **settings.environment()}
         self._front = Child("front", front_door("server"), environment, self._selector)
-        hot_folder = without_secrets(settings)
-        self._hot_folder = Child("hot folder", front_door("hotfolder"), hot_folder, self._selector)
+        self._hot_folder = Child("hot folder", front_door("hotfolder"), without_secrets(settings), self._selector)
+        #: The children of which there is one each.
+        self._services = (self._front, self._hot_folder)
         self._crew = Crew(self._spool, settings, self._farm.tasks.lane, self._selector)
         self._look_due = self._sweep_due = 0.0
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
@@ -56,7 +57,8 @@ class Launcher:
         self._be_alone()
         check_addresses(self._settings.bind)
         self._listen()
-        self._start_services()
+        for service in self._services:
+            start(service, "--launcher", str(os.getpid()))
         for lane, number in wanted(self._settings).items():
             self._crew.scale(lane, number)
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
@@ -138,29 +140,22 @@ class Launcher:
                 self._farm.sweep()
             except OSError as error:
                 log.error("the spool cannot be swept: %s", error)  # a full disk, perhaps; the next sweep tries again
-        self._start_services()
-
-    @property
-    def _services(self) -> tuple[Child, Child]:
-        """The children of which there is one each."""
-        return self._front, self._hot_folder
+        for service in self._services:
+            if service.pid is None and now >= service.due:
+                start(service, "--launcher", str(os.getpid()))
 
     def _reap_services(self) -> None:
         for service in self._services:
             ended = service.reap()
-            if ended == "exit status 0" and service is self._hot_folder:
-                service.plan_restart(failed=False)  # a reload asked it to
-            elif ended is not None and not self._ending:
-                wait = service.plan_restart(failed=time.monotonic() - service.due < BOOT)
+            if ended is None or self._ending:
+                continue
+            asked = service is self._hot_folder and ended == "exit status 0"  # by a reload
+            wait = service.plan_restart(failed=not asked and time.monotonic() - service.due < BOOT)
+            if not asked:
                 log.error("the %s ended (%s); starting it again in %.1f s", service.name, ended, wait)
 
-    def _start_services(self) -> None:
-        for service in self._services:
-            if service.pid is None and time.monotonic() >= service.due:
-                start(service, "--launcher", str(os.getpid()))
-
     def _reload(self) -> None:
-        """Read the settings again, replace the workers one by one, and have the front start anew."""
+        """Read the settings again, replace the workers one by one, and have front and hot folder start anew."""
         try:
             self._settings = config.load()
         except SettingError as error:
@@ -182,7 +177,7 @@ class Launcher:
             service.signal(signal.SIGTERM)
 
     def _end(self, now: float) -> None:
-        """One step of stopping: once the front is gone, or too slow, the workers end after their running job."""
+        """One step of stopping: once front and hot folder are gone, or too slow, the workers end after their job."""
         if now >= self._ending:
             for service in self._services:
                 service.kill()

@@ -137,5 +137,5 @@ class Lookout:
     def _name(self, strangers: Collection[tuple[str, int]]) -> None:
         for name, number in strangers:
             if (name, number) not in self._strangers:
-                log.warning("inbox/%s (%d files): no task of that name takes files", ascii(name)[1:-1], number)
+                log.warning("inbox/%s (%d files) is no folder of a task that takes files", ascii(name)[1:-1], number)
         self._strangers = list(strangers)

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def overview(farm: Farm) -> dict[str, Any]:
-    """The jobs `queued` by task, each one `running`, how many are `dead`, the `workers`, their `rates`, the `disk`."""
+    """What the farm does now.
+
+    How many files lie in the `inbox`, the jobs `queued` by task, each one `running`, how many are `dead`, the
+    `workers`, their `rates`, and the `disk`.
+    """
     disk = os.statvfs(farm.spool.root)
     workers = farm.workers()
     return {

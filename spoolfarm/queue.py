@@ -74,6 +74,10 @@ class Cursor:
         assert self._current is not None
         return self._current, self._names.pop()
 
+    def share(self, workers: int) -> int:
+        """How many jobs of the current bucket are one worker's part: the last one named, and some that come after."""
+        return -(-(len(self._names) + 1) // max(1, workers))
+
     def next_of(self, wanted: Bucket) -> str | None:
         """The next file name of the same bucket, for a batch; None when the cursor is through with it."""
         return self._names.pop() if self._names and self._current == wanted else None

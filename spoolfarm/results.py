@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: What an id looks like; anything else is no job of ours, and no such file is ever touched.
 ID = re.compile(r"[0-9a-f]{24}")
+#: Seconds for which a file may at least lie in tmp/ unwritten.
+WRITING = 3600.0
 #: Seconds between two looks at a log that somebody follows.
 FOLLOW = 0.1
 #: Bytes at the end of a log in which the progress is looked for.
@@ -202,34 +204,42 @@ class Results:
                 yield None
 
     def expire(self, seconds: float) -> int:
-        """Remove what ended more than *seconds* ago, and what was being written an hour ago. Returns how many results.
+        """Remove what ended more than *seconds* ago, and what was half-written for as long. Returns how many results.
 
         A result counts as old only when its file and its id both are: a clock that jumped forward and back again, or
-        a copy that kept old times, does not lose an answer nobody has read.
+        a copy that kept old times, does not lose an answer nobody has read. What cannot be removed keeps nothing else.
         """
         now, gone = time.time(), 0
         for name in files.names(self.root):
-            stem, dot, suffix = name.partition(".")
-            if not ID.fullmatch(stem) or self._age(name, stem, now) <= seconds:
-                continue
-            if suffix in ("json", "log"):
-                gone += files.remove(os.path.join(self.root, name)) and suffix == "json"
-            elif not dot and not self.exists(stem):
-                self.attachments.remove(stem)
+            try:
+                gone += self._expire(name, now - seconds)
+            except OSError as error:
+                log.warning("%s/%s not removed (%s)", self.root, name, error.strerror or error)
         for name in files.names(self._tmp):
             path = os.path.join(self._tmp, name)
             last = max(files.modified(each) for each in (path, *(f"{path}/{inner}" for inner in files.names(path))))
-            if now - last > 3600:
+            if now - last > max(seconds, WRITING):
                 files.remove_tree(path) if os.path.isdir(path) else files.remove(path)
         return gone
+
+    def _expire(self, name: str, latest: float) -> bool:
+        """Remove the file or directory *name* when it is ours and older than *latest*; whether it was a result."""
+        stem, dot, suffix = name.partition(".")
+        if not ID.fullmatch(stem) or self._came(name, stem) >= latest:
+            return False
+        if suffix in ("json", "log"):
+            return files.remove(os.path.join(self.root, name)) and suffix == "json"
+        if not dot and not self.exists(stem):
+            self.attachments.remove(stem)
+        return False
 
     def close(self) -> None:
         """Stop watching for arrivals."""
         self._arrivals.close()
 
-    def _age(self, name: str, job_id: str, now: float) -> float:
-        submitted = int(job_id[:16], 16) / 1e9
-        return now - max(files.modified(os.path.join(self.root, name)), submitted)
+    def _came(self, name: str, job_id: str) -> float:
+        """When a file of a job was written last, and no earlier than the job was submitted."""
+        return max(files.modified(os.path.join(self.root, name)), int(job_id[:16], 16) / 1e9)
 
     def _path(self, job_id: str) -> str:
         return f"{self.root}/{job_id}.json"

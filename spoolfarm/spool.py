@@ -135,10 +135,9 @@ class Spool:
         return Cursor(self.queue, tasks)
 
     def claim(self, lease: Lease, cursor: Cursor, most: Callable[[str], int]) -> list[Claim]:
-        """Take the next job for the worker of *lease*, and up to `most(task)` of its task's neighbours with it.
+        """Take the next job for the worker of *lease*, and its neighbours up to `most(task)` and one worker's share.
 
-        Empty when nothing is queued. A job that has cost a worker before comes alone, and only while no other worker
-        runs such a job.
+        Empty when nothing is queued. A job that has cost a worker comes alone, while no other worker runs such a job.
         """
         while (found := cursor.next()) is not None:
             place, name = found
@@ -147,6 +146,8 @@ class Spool:
                 continue
             batch = [first]
             room = most(place.task) if first.job.attempts == 1 else 1
+            if room > 1:
+                room = min(room, cursor.share(len(files.names(self.active))))
             while len(batch) < room and (name_of_next := cursor.next_of(place)) is not None:
                 try:
                     if name_of_next.endswith(".a0") and (claim := self._claim(lease, place, name_of_next)):
@@ -381,9 +382,8 @@ class Spool:
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
         for folder in (self.marks, self.workers):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
-        marked = [name for name in files.names(self.marks) if ID.fullmatch(name)]
-        left += [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]
-        for path in left:
+        marked = filter(ID.fullmatch, files.names(self.marks))
+        for path in left + [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]:
             if time.time() - files.modified(path) > ABANDONED:
                 files.remove(path)
 

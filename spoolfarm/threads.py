@@ -21,3 +21,5 @@ def limit() -> None:
     """Hold the libraries that do not read the variable, and are loaded by now, to the budget."""
     if cv2 := sys.modules.get("cv2"):
         cv2.setNumThreads(budget())
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(budget())  # a worker started by hand has no variable to read

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from spoolfarm.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
+from spoolfarm.tasks.ocr import Ocr
 
 
 class Poison(Task):
@@ -89,3 +90,17 @@ class Unloadable(Task):
 
     def setup(self) -> None:
         raise FileNotFoundError("no such model")
+
+
+class Fragile(Ocr):
+    """Reads the same on every scan, and dies of a page with letters."""
+
+    def setup(self) -> None: ...
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        if b"Helvetica" in batch[0].images[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        box = {"cx": 50, "cy": 50, "w": 80, "h": 20, "angle": 0}
+        corners = [[10, 40], [90, 40], [90, 60], [10, 60]]
+        line = {"name": "0", "text": "read", "score": 1.0, "box": box, "poly": corners, "block": 0, "row": 0}
+        return [{"text": "read", "width": 100, "height": 100, "rotation": 0, "paragraphs": [[0]], "lines": [line]}]

@@ -20,7 +20,6 @@ import io
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,10 +28,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from spoolfarm import files
+from spoolfarm.answers import Parts
 from spoolfarm.errors import FarmError, InvalidRequest
 from spoolfarm.job import State
 
 MARK, LOCK = ".spoolfarm-batch", ".spoolfarm-batch.lock"
+#: A file of a result that is being copied.
+PART = ".spoolfarm-part"
 LINES, TABLE = "results.jsonl", "results.csv"
 COLUMNS = ("file", "status", "seconds", "error", "text", "result")
 #: People open the results with programs of all kinds, as other users too.
@@ -125,15 +127,13 @@ class Ledger:
     def _write(self, name: str, record: dict[str, Any], file: Callable[[str], Path]) -> None:
         place = f"{self.root}/{name}"
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        for ending, attached in endings(record.get("files", ())).items():
-            shutil.copyfile(file(attached), f"{place}.part")
-            os.replace(f"{place}.part", place + ending)
-        text = text_of(record)
-        if text is None:
-            files.remove(f"{place}.txt")  # of an earlier try
-        else:
-            end = "" if text.endswith("\n") or not text else "\n"
-            files.write_atomic(f"{place}.txt", f"{text}{end}".encode(errors="replace"), mode=FILE_MODE)
+        parts = Parts.of(record)
+        files.remove(f"{place}.txt")  # of an earlier try
+        for ending, attached in parts.attached.items():
+            shutil.copyfile(file(attached), f"{self.root}/{PART}")
+            os.replace(f"{self.root}/{PART}", place + ending)
+        for ending, text in parts.texts.items():
+            files.write_atomic(place + ending, text, mode=FILE_MODE)
         files.write_atomic(f"{place}.json", _bytes(record), mode=FILE_MODE)
 
     # Begin, or go on.
@@ -212,29 +212,13 @@ class Ledger:
         return _open(path)
 
 
-def endings(names: Collection[str]) -> dict[str, str]:
-    """The endings under which a result's files lie beside it: the suffix, or the whole name when that is in use."""
-    suffixes = {name: os.path.splitext(name)[1] for name in names}
-    common = Counter(suffixes.values())
-    found: dict[str, str] = {}
-    for name, suffix in suffixes.items():
-        alone = suffix not in ("", ".json", ".txt", ".part") and common[suffix] == 1
-        found[suffix if alone else f".{name}"] = name
-    return found
-
-
-def text_of(record: Mapping[str, Any]) -> str | None:
-    """The text in the result of a record."""
-    result = record.get("result")
-    text = result.get("text") if isinstance(result, dict) else None
-    return text if isinstance(text, str) else None
-
-
 def _row(line: Mapping[str, Any]) -> bytes:
     started, finished = line.get("started"), line.get("finished")
     seconds = f"{finished - started:.3f}" if started and finished else ""
-    result = json.dumps(line["result"], ensure_ascii=False) if "result" in line else ""
-    return _csv((line["file"], line["status"], seconds, line.get("error") or "", text_of(line) or "", result))
+    value = line.get("result")
+    text = value.get("text") if isinstance(value, dict) else None
+    result = json.dumps(value, ensure_ascii=False) if "result" in line else ""
+    return _csv((line["file"], line["status"], seconds, line.get("error") or "", str(text or ""), result))
 
 
 def _csv(cells: Collection[str]) -> bytes:

@@ -8,7 +8,6 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Sequence
 from types import TracebackType
 
 from filelock import FileLock, Timeout
@@ -17,7 +16,7 @@ from spoolfarm import config, files
 from spoolfarm.crew import Crew
 from spoolfarm.errors import FarmError
 from spoolfarm.farm import Farm
-from spoolfarm.lanes import GENERAL, LANES
+from spoolfarm.lanes import LANES
 
 #: What the directories of such farms are called, among all the others for temporary files.
 PREFIX = "spoolfarm-batch-"
@@ -33,9 +32,10 @@ TRIES = 3
 
 
 class OwnFarm:
-    """Workers for one task, and the Farm through which they get jobs."""
+    """Workers for the tasks that turn out to be needed, and the Farm through which they get jobs."""
 
-    def __init__(self, settings: config.Settings, task: str, workers: int) -> None:
+    def __init__(self, settings: config.Settings, workers: int) -> None:
+        """With so many *workers* in the general lane, and as many as the settings say in others."""
         _sweep()
         self._root = tempfile.mkdtemp(prefix=PREFIX)
         self._lock = FileLock(f"{self._root}/{LOCK}", fallback_to_soft=False, thread_local=False)
@@ -50,15 +50,14 @@ class OwnFarm:
         self._selector = selectors.DefaultSelector()
         own_settings = config.load(own)
         self.farm = Farm(settings=own_settings)
-        self._task, self._lane = task, self.farm.tasks.get(task).lane
-        self._workers = {self._lane: max(1, LANES[self._lane].count(own_settings)), GENERAL: workers}
-        self._crew = Crew(self.farm.spool, own_settings, self._tasks, self._selector)
+        self._settings = own_settings
+        #: The tasks of the workers of each lane.
+        self._tasks: dict[str, list[str]] = {}
+        self._crew = Crew(self.farm.spool, own_settings, self._tasks.__getitem__, self._selector)
         self._look_due = 0.0
         self._waiting = ""
 
     def __enter__(self) -> OwnFarm:
-        for lane, wanted in self._workers.items():
-            self._crew.scale(lane, wanted)
         return self
 
     def __exit__(
@@ -74,6 +73,21 @@ class OwnFarm:
         shutil.rmtree(self._root)
         self._lock.release()
 
+    def staff(self, task: str) -> None:
+        """Start workers for *task*, and for those that do its parts, unless there are some."""
+        known = self.farm.tasks.get(task)
+        tasks = self._tasks.setdefault(known.lane, [])
+        if task in tasks:
+            return
+        tasks.append(task)
+        wanted = max(1, LANES[known.lane].count(self._settings))
+        if len(tasks) == 1:
+            self._crew.scale(known.lane, wanted)
+        else:
+            self._crew.renew(self._settings, {known.lane: wanted})
+        for part in known.parts:
+            self.staff(part)
+
     def tend(self) -> str:
         """Keep the workers alive; say what there is to wait for. Raises FarmError when they cannot even start."""
         for key, _ in self._selector.select(0):
@@ -86,10 +100,6 @@ class OwnFarm:
             raise FarmError(f"the workers cannot start: {hopeless[0].last_words()}")
         self._waiting = "" if self.farm.workers() else "the workers are starting"
         return self._waiting
-
-    def _tasks(self, lane: str) -> Sequence[str]:
-        """The task alone in its lane; all others of the general lane for one of another lane, which may need them."""
-        return [self._task] if lane == self._lane else self.farm.tasks.lane(lane)
 
 
 def _sweep() -> None:

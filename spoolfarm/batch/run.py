@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ from typing import Any
 from spoolfarm.batch.inputs import Inputs
 from spoolfarm.batch.ledger import Ledger, Version
 from spoolfarm.batch.progress import BatchProgress
+from spoolfarm.batch.workers import Workers
 from spoolfarm.errors import FarmError, InvalidRequest, SpoolFull
-from spoolfarm.farm import Farm
 from spoolfarm.flight import Flight
 from spoolfarm.job import Job, State
 
 #: What is shown after the first Ctrl-C.
 STOPPING = "stopping (Ctrl-C: at once)"
+#: Bytes of inputs that are under way at once; a larger one goes alone.
+MOST_BYTES = 512 * 2**20
 #: Failures that the summary names; all stand in the results.
 NAMED = 20
 
@@ -29,6 +31,11 @@ class Source:
 
     name: str
     version: Version
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.version.size or 0
 
 
 @dataclass
@@ -48,22 +55,22 @@ class Batch:
 
     def __init__(
         self,
-        farm: Farm,
+        workers: Workers,
         ledger: Ledger,
         progress: BatchProgress,
-        *,
         priority: int,
         in_flight: int,
-        tend: Callable[[], str],
     ) -> None:
-        """At most *in_flight* jobs are under way. *tend*, called once a second, says what there is to wait for."""
-        self._farm = farm
+        """At most *in_flight* jobs are under way."""
+        self._workers = workers
+        self._farm = workers.farm
         self._ledger = ledger
         self._progress = progress
         self._priority = priority
         self._in_flight = in_flight
-        self._tend = tend
         self._stopping = self._withdrawn = False
+        #: How much is under way.
+        self._bytes = 0
         self._flight: Flight[Source] | None = None
         #: A job that found no room.
         self._held: tuple[Job, Source] | None = None
@@ -81,8 +88,9 @@ class Batch:
         with Flight[Source](self._farm) as self._flight:
             while self._fill(self._flight, todo) or len(self._flight):
                 for source, record in self._flight.landed():
+                    self._bytes -= source.size
                     self._end(source, record)
-                waiting = self._tend()
+                waiting = self._workers.tend()
                 self._progress.note = STOPPING if self._stopping else waiting
                 self._progress.show()
         return self.summary
@@ -95,15 +103,19 @@ class Batch:
                 self._withdrawn = True
             return False
         while len(flight) < self._in_flight and not self._stopping:
-            found = self._held or next(todo, None)
+            self._held = found = self._held or next(todo, None)
             if found is None:
                 return False
-            self._held = found
+            job, source = found
+            if len(flight) and self._bytes + source.size > MOST_BYTES:
+                break
+            self._workers.staff(job.task)
             try:
-                flight.put(*found)
+                flight.put(job, source)
             except SpoolFull:
                 break
             self._held = None
+            self._bytes += source.size
             self._progress.show()
         return True
 

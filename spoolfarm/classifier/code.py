@@ -26,12 +26,16 @@ class Code:
         self._module = module
         self._modules: dict[str, ModuleType] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
+        #: The project's top-level names, the farm's modules of these names, and how many modules there were then.
+        self._top: set[str] = set()
+        self._hidden: list[str] = []
+        self._loaded = 0
 
     def stamp(self) -> Mapping[str, tuple[int, int]]:
         """When each loaded file was written, and its size; a change means that all are to be loaded anew."""
         now = {path: _stamp(path) for path in self._stamps}
         if now != self._stamps:
-            self._modules, self._stamps = {}, {}
+            self._modules, self._stamps, self._loaded = {}, {}, 0
         return self._stamps
 
     def find(self, class_name: str) -> type[nn.Module]:
@@ -47,6 +51,7 @@ class Code:
         raise BadModel(f"module {self._module} has no model class called like {class_name!r}; it has {named}")
 
     def _load(self) -> ModuleType:
+        importlib.invalidate_caches()
         try:
             module = importlib.import_module(self._module)
         except (Exception, SystemExit) as error:  # it is the user's code: whatever it raises is told
@@ -57,21 +62,34 @@ class Code:
     @contextlib.contextmanager
     def visible(self) -> Iterator[None]:
         """Let imports find the project's modules, and not the farm's of the same names, until the block ends."""
-        names = self._names()
-        hidden = _taken_out(names)
+        hidden = self._hide()
         sys.modules.update(self._modules)
         sys.path.insert(0, self._root)
         writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the project is not ours to write to
-        importlib.invalidate_caches()
+        before = len(sys.modules)
         try:
             yield
         finally:
             sys.path.remove(self._root)
             sys.dont_write_bytecode = writes
-            self._modules = _taken_out(names)
+            if len(sys.modules) != before:
+                self._modules = {name: sys.modules[name] for name in self._ours()}
+                paths = (each.__file__ for each in self._modules.values() if getattr(each, "__file__", None))
+                self._stamps = {path: self._stamps.get(path) or _stamp(path) for path in paths if path}
+            for name in self._modules:
+                sys.modules.pop(name, None)
             sys.modules.update(hidden)
-            paths = (each.__file__ for each in self._modules.values() if getattr(each, "__file__", None))
-            self._stamps = {path: self._stamps.get(path) or _stamp(path) for path in paths if path}
+            self._loaded = len(sys.modules)
+
+    def _hide(self) -> dict[str, ModuleType]:
+        """Take the farm's modules out that have a name of ours. Which they are is looked up when there are new ones."""
+        if len(sys.modules) != self._loaded:
+            self._top = self._names()
+            self._hidden = self._ours()
+        return {name: sys.modules.pop(name) for name in self._hidden if name in sys.modules}
+
+    def _ours(self) -> list[str]:
+        return [name for name in sys.modules if name.partition(".")[0] in self._top]
 
     def _names(self) -> set[str]:
         """The top-level modules that the project has: its files, its packages, and folders that hide nothing loaded."""
@@ -104,11 +122,6 @@ def needed(kind: type[nn.Module]) -> Sequence[str]:
         return []
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [each.name for each in taken if each.default is each.empty and each.kind not in variable]
-
-
-def _taken_out(names: set[str]) -> dict[str, ModuleType]:
-    found = [name for name in sys.modules if name.partition(".")[0] in names]
-    return {name: sys.modules.pop(name) for name in found}
 
 
 def _stamp(path: str) -> tuple[int, int]:

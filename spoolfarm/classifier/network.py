@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from spoolfarm.classifier import weights
 from spoolfarm.classifier.about import About, spread
 from spoolfarm.classifier.code import Code, arguments, needed
+from spoolfarm.classifier.fusion import arranged, fused
 from spoolfarm.errors import BadModel, LabelMismatch
 from spoolfarm.project import Model
 
@@ -33,7 +34,8 @@ class Network:
         kind = code.find(model.class_name)
         with code.visible():
             module = _built(kind, about, tensors, model.id)
-        self._module = module.eval().requires_grad_(requires_grad=False).to(self._device)
+        module = module.eval().requires_grad_(requires_grad=False)
+        self._module = arranged(fused(module)).to(self._device)
         self._channels = about.channels or _channels(module, about.size, model.id)
         self._size = about.size
         self._mean, self._std = (
@@ -43,18 +45,19 @@ class Network:
 
     def prepare(self, picture: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """A picture (height, width, 3) in BGR order as the network takes it: (channels, size, size), still 8 bits."""
-        image = Image.fromarray(picture[:, :, ::-1])
+        side = (self._size, self._size)
         if self._channels == 1:
-            image = image.convert("L")
-        if image.size != (self._size, self._size):
-            image = image.resize((self._size, self._size), Image.Resampling.BILINEAR)
-        return np.asarray(image).reshape(self._size, self._size, -1).transpose(2, 0, 1)
+            image = Image.fromarray(picture[:, :, ::-1]).convert("L")
+            return np.asarray(image.resize(side, Image.Resampling.BILINEAR))[None]
+        resized = Image.fromarray(picture).resize(side, Image.Resampling.BILINEAR)  # each channel by itself
+        return np.asarray(resized)[:, :, ::-1].transpose(2, 0, 1)
 
     def predict(self, prepared: Sequence[np.ndarray[Any, np.dtype[np.uint8]]]) -> list[list[dict[str, Any]]]:
         """For each prepared picture the labels with their probabilities, the likeliest first. Raises LabelMismatch."""
         batch = torch.from_numpy(np.stack(prepared)).to(self._device)
+        scaled = ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), self._code.visible():
-            outputs = self._module((batch - self._mean) / self._std)
+            outputs = self._module(scaled)
         if isinstance(outputs, (tuple, list)):
             outputs = outputs[0]  # beside auxiliary ones
         if not isinstance(outputs, Tensor) or outputs.shape != (len(prepared), len(self.labels)):

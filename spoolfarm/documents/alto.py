@@ -1,4 +1,7 @@
-"""ALTO 4: pages as the XML of libraries and archives. https://www.loc.gov/standards/alto/"""
+"""ALTO 4: pages as the XML of libraries and archives.
+
+https://www.loc.gov/standards/alto/
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ class Alto:
         for b, block in enumerate(tree(record), 1):
             parts.append(f'    <ComposedBlock ID="block_{number}_{b}" {_box(block.box)}>\n')
             for p, paragraph in enumerate(block.paragraphs, 1):
-                parts.append(f'     <TextBlock ID="par_{number}_{b}_{p}" {_box(paragraph.box)}>\n')
+                turn = round(-paragraph.lines[0].angle / 90) * 90 % 360  # counter-clockwise
+                turned = f' ROTATION="{turn}"' if turn else ""
+                parts.append(f'     <TextBlock ID="par_{number}_{b}_{p}" {_box(paragraph.box)}{turned}>\n')
                 parts += [_line(f"{number}_{b}_{p}_{n}", line) for n, line in enumerate(paragraph.lines, 1)]
                 parts.append("     </TextBlock>\n")
             parts.append("    </ComposedBlock>\n")

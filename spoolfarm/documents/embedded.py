@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pypdfium2.raw as raw  # type: ignore[import-untyped]  # it comes without types
 
-from spoolfarm.documents.rendering import PdfPage
+from spoolfarm.documents.rendering import COVERS, PdfPage
 from spoolfarm.ocr.box import Box
 from spoolfarm.ocr.page import Line, Word
 
@@ -50,9 +50,11 @@ class EmbeddedText:
         #: Whether the letters are known for what they are.
         self.legible = unknown <= UNKNOWN * len(self.letters)
 
-    def enough(self, covered: float) -> bool:
-        """Whether this is all there is to read on a page of which a picture covers the part *covered*."""
-        return bool(self.letters) and self.legible and (covered < 0.5 or len(self.letters) >= ENOUGH)
+    def enough(self, page: PdfPage) -> bool:
+        """Whether this is all there is to read on *page*."""
+        if not self.letters or not self.legible or page.filled_in:
+            return False
+        return page.covered < COVERS or len(self.letters) >= ENOUGH
 
     def lines(self) -> list[Line]:
         """The letters in lines."""
@@ -169,4 +171,4 @@ def _line(letters: Sequence[Letter]) -> Line:
     cx, cy = back((start + end) / 2, (top + bottom) / 2, letters[0].quarters)
     angle = letters[0].quarters * 90 if letters[0].quarters < 3 else -90
     box = Box(cx, cy, length, max(bottom - top, 1.0), angle)
-    return Line(box, " ".join(word.text for word in found), 1.0, 1.0, words=tuple(found))
+    return Line(box, " ".join(word.text for word in found), 1.0, 1.0, words=tuple(found), present=True)

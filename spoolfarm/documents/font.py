@@ -127,7 +127,7 @@ def program() -> bytes:
     tables = {
         b"glyf": b"".join(glyphs),
         b"head": struct.pack(">IIIIHHqqhhhhHHhhh", 0x10000, 0x10000, 0, 0x5F0F3CF5, 0, EM, 0, 0, *box, 0, 8, 2, 0, 0),
-        b"hhea": struct.pack(">I3hH12hH", 0x10000, ASCENT, DESCENT, 0, WIDE, 0, 0, EM, 1, *bytes(8), len(widths)),
+        b"hhea": struct.pack(">I3hH11hH", 0x10000, ASCENT, DESCENT, 0, WIDE, 0, 0, EM, 1, *bytes(7), len(widths)),
         b"hmtx": b"".join(struct.pack(">Hh", width, 0) for width in widths),
         b"loca": struct.pack(f">{len(ends)}H", *ends),
         b"maxp": struct.pack(">IH13H", 0x10000, len(widths), 2, 1, 0, 0, 1, *bytes(8)),

@@ -1,4 +1,7 @@
-"""hOCR: pages as XHTML with the places of words in its `title` attributes. http://kba.github.io/hocr-spec/1.2/"""
+"""hOCR: pages as XHTML with the places of words in its `title` attributes.
+
+http://kba.github.io/hocr-spec/1.2/
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from spoolfarm.documents.tree import Box, Line, tree
-from spoolfarm.documents.xml import attribute, text
+from spoolfarm.documents.xml import text
 
+#: How much of a line's height lies below its baseline.
+DESCENT = 0.2
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
 <html xmlns="http://www.w3.org/1999/xhtml">
@@ -16,6 +21,7 @@ HEAD = """<?xml version="1.0" encoding="UTF-8"?>
   <title>{title}</title>
   <meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>
   <meta name="ocr-system" content="spoolfarm"/>
+  <meta name="ocr-langs" content="zh en"/>
   <meta name="ocr-capabilities" content="ocr_page ocr_carea ocr_par ocr_line ocrx_word"/>
  </head>
  <body>
@@ -47,18 +53,25 @@ class Hocr:
 
 
 def _line(name: str, line: Line) -> str:
-    """One line; `textangle` is counter-clockwise, and `baseline` its slope and its distance from the box's bottom."""
-    angle = -line.angle % 360
-    turned = "" if angle < 45 or angle > 315 else f"; textangle {angle:.0f}"
-    slope = "" if turned else f"; baseline {math.tan(math.radians(line.angle)):.3f} 0"
     words = [
         f'<span class="ocrx_word" id="word_{name}_{w}" title="{_box(word.box)}; x_wconf {100 * line.score:.0f}">'
         f"{text(word.text)}</span>"
         for w, word in enumerate(line.words, 1)
     ]
-    head = f'     <span class="ocr_line" id="line_{name}" title="{_box(line.box)}{slope}{turned}">'
+    head = f'     <span class="ocr_line" id="line_{name}" title="{_box(line.box)}; {_direction(line)}">'
     return f"{head}{' '.join(words)}</span>\n"
 
 
+def _direction(line: Line) -> str:
+    """`textangle`, counter-clockwise, of a line that is turned; else `baseline`, its slope and how far the bottom of
+    the box is below it at the left."""
+    angle = -line.angle % 360
+    if 45 <= angle <= 315:
+        return f"textangle {angle:.0f}"
+    (_, top), _, _, (_, bottom) = line.corners
+    below = bottom - DESCENT * (bottom - top) - line.box[3]
+    return f"baseline {math.tan(math.radians(line.angle)) + 0.0:.3f} {below:.0f}".replace(" -0.000", " 0.000")
+
+
 def _box(box: Box) -> str:
-    return attribute("bbox {} {} {} {}".format(*box))
+    return "bbox {} {} {} {}".format(*box)

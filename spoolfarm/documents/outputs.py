@@ -50,7 +50,10 @@ class Outputs:
         self._writers = {name: WRITERS[name]() for name in WRITERS if name in wanted}
         #: By the names that the result gives them.
         self.paths = {NAMES[name]: directory / NAMES[name] for name in self._writers}
-        self._files = {name: open(directory / NAMES[name], "w", encoding="utf-8") for name in self._writers}  # noqa: SIM115
+        self._files = {
+            name: open(directory / NAMES[name], "w", encoding="utf-8", errors="replace")  # noqa: SIM115
+            for name in self._writers
+        }
         for name, writer in self._writers.items():
             self._files[name].write(writer.begin(title))
 

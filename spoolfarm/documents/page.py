@@ -14,7 +14,7 @@ def files(
     record: Mapping[str, Any], picture: bytes, wanted: Collection[Output], dpi: float | None, directory: Path
 ) -> dict[str, Path]:
     """Make the files of *wanted* in *directory*; return where they lie. Raises BrokenImage."""
-    with Outputs(directory, wanted, "") as outputs:
+    with Outputs(directory, wanted, "document") as outputs:
         outputs.add(1, record)
     paths = dict(outputs.paths)
     if "pdf" in wanted:

@@ -79,6 +79,17 @@ class PdfPage:
         raw.FPDF_PageToDevice(self.page, *size, x, y, across, down)
         return across.value / FINE, down.value / FINE
 
+    @property
+    def filled_in(self) -> bool:
+        """Whether something is written over the page, in a form or as a note: it is not among the page's letters."""
+        for index in range(raw.FPDFPage_GetAnnotCount(self.page)):
+            note = raw.FPDFPage_GetAnnot(self.page, index)
+            kind = raw.FPDFAnnot_GetSubtype(note)
+            raw.FPDFPage_CloseAnnot(note)
+            if kind in (raw.FPDF_ANNOT_WIDGET, raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP):
+                return True
+        return False
+
     def _scan(self, area: float) -> tuple[float, float]:
         """The part of the page's *area* that its largest picture covers, and that picture's dots per inch."""
         best = (0.0, 0.0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Protocol
 
 import pikepdf
+from pikepdf import Array, Dictionary, Name
 
 from spoolfarm import images
 from spoolfarm.documents.tiff import Tiff
@@ -42,8 +44,15 @@ class PdfSource:
         """The page alone, with what it needs and nothing else of the document."""
         try:
             with pikepdf.new() as single:
-                single.pages.append(self.pdf.pages[index])
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", pikepdf.PageCopyWarning)  # of form fields, which follow below
+                    single.pages.append(self.pdf.pages[index])
                 single.remove_unreferenced_resources()
+                fields = [note for note in single.pages[0].obj.get(Name.Annots, ()) if _is_field(note)]
+                if fields:
+                    single.Root.AcroForm = Dictionary(
+                        Fields=Array(fields)
+                    )  # without one, what is filled in is not shown
                 file = io.BytesIO()
                 single.save(file, stream_decode_level=pikepdf.StreamDecodeLevel.none, compress_streams=False)
         except (pikepdf.PdfError, ValueError, TypeError, RuntimeError) as error:
@@ -83,6 +92,10 @@ def open_source(data: bytes, password: str = "") -> Source:
     if images.is_pdf(data):
         return PdfSource(data, password)
     return TiffSource(data) if images.sniff(data) == "TIFF" else PictureSource(data)
+
+
+def _is_field(note: pikepdf.Object) -> bool:
+    return isinstance(note, Dictionary) and note.get(Name.Subtype) == Name.Widget
 
 
 def opened(data: bytes, password: str = "") -> pikepdf.Pdf:

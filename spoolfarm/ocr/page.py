@@ -34,10 +34,13 @@ class Line:
     #: Counted through the page in reading order; a paragraph lies in one block.
     paragraph: int = 0
     words: tuple[Word, ...] = ()
+    #: Whether nobody had to read it: the page of a PDF says it in letters.
+    present: bool = False
 
     def record(self, name: str) -> dict[str, Any]:
         """The line as JSON values, pixels to a tenth."""
         box = self.box
+        present = {"present": True} if self.present else {}
         return {
             "name": name,
             "text": self.text,
@@ -54,6 +57,7 @@ class Line:
             "block": self.block,
             "row": self.row,
             "words": [[word.text, round(word.start, 4), round(word.end, 4)] for word in self.words],
+            **present,
         }
 
 

@@ -70,18 +70,18 @@ class Reader:
     @staticmethod
     def place(
         lines: Sequence[Line],
-        width: int,
-        height: int,
+        size: tuple[int, int],
+        rotation: int | None = None,
         *,
         order: str = "auto",
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
     ) -> Page:
-        """Put *lines* that nobody had to read in order, as `read` does with what it has read."""
-        rotation = voted(lines)
+        """The page of *size*, width and height, with *lines* in order; `read` explains the rest."""
+        turn = voted(lines) if rotation is None else rotation
         kept = [line for line in lines if wanted(line.box, regions, ignore)]
-        placed, text = layout.arrange(kept, rotation, order)
-        return Page(width, height, rotation, placed, text, {})
+        placed, text = layout.arrange(kept, turn, order)
+        return Page(*size, turn, placed, text, {})
 
     def _turned(self, picture: Picture, found: Sequence[Found]) -> list[Line]:
         """Read lines that may be turned by any number of quarters."""

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.transform import resize_boxes
 
+from spoolfarm.segment.alignment import align
 from spoolfarm.segment.folding import fold
 from spoolfarm.segment.instance import Found, Instance, Pixels, Wanted
 from spoolfarm.segment.pasting import paste
@@ -29,8 +31,9 @@ class MaskRcnn:
     """Finds what the net was trained for.
 
     It differs from torchvision's own way, which gives the same masks, in this: normalisations are folded into
-    convolutions, weights lie channels last, pictures are resized before they are normalised, weak detections are
-    dropped before their masks are computed, and masks stay small until each is pasted inside its box.
+    convolutions, weights lie channels last, regions are read with the channels last, pictures are resized before they
+    are normalised, weak detections are dropped before their masks are computed, and masks stay small until each is
+    pasted inside its box.
     """
 
     name = "mask-rcnn"
@@ -40,8 +43,14 @@ class MaskRcnn:
     ) -> None:
         fold(net)
         self._device = torch.device(device)
-        self._net = net.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
         self._half = precision == "bf16"
+        if self._device.type == "cpu":
+            align(net.roi_heads)
+        else:
+            torch.backends.cudnn.allow_tf32 = self._half  # CUDA would round to 10 bits unasked
+        self._net = net.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
+        #: Heads that order detections anew by their masks must see as many as they were made for.
+        self._least = 1 if type(net.roi_heads) is RoIHeads else net.roi_heads.detections_per_img
         self.model = model
         self.labels = labels
         self.batch = 1 if self._device.type == "cpu" else BATCH
@@ -102,7 +111,7 @@ class MaskRcnn:
         # What nobody wants goes here, before its mask is computed; the rest stays as it would be.
         heads.score_thresh = min(each.score for each in wanted)
         chosen = any(each.categories is not None for each in wanted)
-        heads.detections_per_img = MOST if chosen else max(each.most for each in wanted)
+        heads.detections_per_img = MOST if chosen else max(self._least, *(each.most for each in wanted))
         detections, _ = heads(features, proposals, images.image_sizes)
         return [_choose(each, want) for each, want in zip(detections, wanted, strict=True)]
 

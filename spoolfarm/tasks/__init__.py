@@ -88,6 +88,8 @@ class Task:
     pictures: ClassVar[bool] = True
     #: Whether a PDF is as good as a picture.
     pdf: ClassVar[bool] = False
+    #: The tasks of the jobs into which it is divided by `Context.map`.
+    parts: ClassVar[tuple[str, ...]] = ()
     #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
     #: How often a job may be started whose worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not be

@@ -49,6 +49,7 @@ class Document(Task):
 
     Params = DocumentParams
     pdf = True
+    parts = ("ocr",)
     lane = "document"
 
     def setup(self) -> None:
@@ -63,6 +64,8 @@ class Document(Task):
         params = DocumentParams.model_validate(job.params)
         try:
             source = open_source(job.images[0], params.password)
+            if not len(source):
+                return BrokenImage("there is no page in the document")
             numbers = chosen(params.pages, len(source), context.limits.pages)
             return Reading(job.images[0], source, numbers, params, context).answer()
         except (BrokenImage, InvalidParams, TooLarge) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -99,20 +100,22 @@ class Ocr(Task):
         from spoolfarm.documents.rendering import PdfPage
 
         start = time.perf_counter()
+        redo = params.existing == "redo"
         with PdfPage(data, params.dpi, max_pixels) as page:
-            there = EmbeddedText(page, visible=params.existing == "redo")
-            if params.existing == "keep" and there.enough(page.covered):
-                found = self._reader.place(there.lines(), page.width, page.height, **_choices(params))
-                return {**_shown(found, time.perf_counter() - start), "dpi": round(page.dpi, 2), "source": "text"}
-            picture = page.picture()
-            dpi = round(page.dpi, 2)
+            there = EmbeddedText(page, visible=redo)
+            kept = there.lines() if there.legible else []
+            size, dpi = (page.width, page.height), round(page.dpi, 2)
+            picture = None if not redo and there.enough(page) else page.picture()
         decode = time.perf_counter() - start
+        if picture is None:
+            placed = self._reader.place(kept, size, **_choices(params))
+            return {**_shown(placed, decode), "dpi": dpi, "source": "text"}
         read = self._page(picture, params)
-        record = _shown(read, decode)
-        for line, shown in zip(read.lines, record["lines"], strict=True):
-            if there.legible and there.has(line.box, line.text):
-                shown["present"] = True
-        return {**record, "dpi": dpi, "source": "ocr"}
+        if kept:
+            new = [line for line in read.lines if not there.has(line.box, line.text)]
+            placed = self._reader.place([*kept, *new], size, read.rotation, **_choices(params))
+            read = replace(placed, ms=read.ms)
+        return {**_shown(read, decode), "dpi": dpi, "source": "ocr"}
 
     def _page(self, picture: Picture, params: OcrParams) -> Page:
         turns = params.rotate == "auto"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
-from spoolfarm.errors import SettingError, UnknownTask
+from spoolfarm.errors import SettingError, UnknownTask, UnsupportedMedia
 from spoolfarm.lanes import LANES
 from spoolfarm.tasks import Task
 
@@ -62,6 +62,13 @@ class Registry:
                 raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")
             self._tasks[name] = _load(name, path, self._settings)
         return self._tasks[name]
+
+    def meant(self, name: str, images: Sequence[bytes], params: Mapping[str, Any], field: str) -> str:
+        """The task that a job for *name* is really for. Raises UnknownTask, or UnsupportedMedia that names *field*."""
+        other = self.get(name).instead(images, params)
+        if other is not None and other not in self._paths:
+            raise UnsupportedMedia(f"{field}: is for the task {other}, which FARM_ENABLE leaves out")
+        return other or name
 
     def for_one(self) -> list[str]:
         """The names of the tasks that can work on one file alone."""

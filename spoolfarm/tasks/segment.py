@@ -110,5 +110,11 @@ class Segment(Seeing):
         ms |= {"masks": (masked - begin) * 1000}
         if overlay is not None:
             ms |= {"overlay": (time.perf_counter() - masked) * 1000}
-        value = {"status": "success", "count": len(masks), "masks": masks, **picture_record(picture, self._engine, ms)}
+        value = {
+            "status": "success",
+            "count": len(masks),
+            "masks": masks,
+            "counts_encoding": params.counts_encoding,
+            **picture_record(picture, self._engine, ms),
+        }
         return Answer(value, files) if files else value

@@ -78,8 +78,8 @@ class Simulate(Task):
         with Session(self._project.command(job.params), self._project.root) as session:
             cancelled = _follow(session, context)
             status = session.wait()
-        records.settle(self._project, "stopped" if cancelled else "failed", start)
         folder = records.newest(self._project, start)
+        records.settle(self._project, "stopped" if cancelled else "failed", start)
         told = {"exit_code": -1 if status is None else status, "folder": folder}
         if cancelled:
             raise JobCancelled("the simulation was cancelled", details=told)

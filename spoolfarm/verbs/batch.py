@@ -6,9 +6,7 @@ import argparse
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm import config
@@ -20,15 +18,14 @@ from spoolfarm.verbs import complain, takes_params
 if TYPE_CHECKING:
     from spoolfarm.batch.inputs import Inputs
     from spoolfarm.batch.ledger import Beginning, Ledger
+    from spoolfarm.batch.ownfarm import OwnFarm
     from spoolfarm.batch.run import Batch, Summary
-    from spoolfarm.farm import Farm
+    from spoolfarm.batch.workers import RunningFarm
 
 TEXT = "do many files: folders in, answers out, and go on after an interruption"
 
 #: Jobs that are under way at once, and at least for each worker.
 IN_FLIGHT, FOR_EACH = 64, 4
-#: Seconds between two looks at who works in the running farm.
-LOOK = 2.0
 #: What is sent by Ctrl-C, by kill, and by a terminal that is closed.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: What makes no sense as a whole, and is answered with the status 2.
@@ -81,15 +78,15 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Input
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
 
-    task = Registry(settings.tasks, settings.enable, settings.by_name()).get(options.task)
-    params = dict(options.params)
+    registry, params = Registry(settings.tasks, settings.enable, settings.by_name()), dict(options.params)
+    task = registry.get(registry.meant(options.task, (), params, "image"))
     task.validate(params)
     if not task.min_images <= 1 <= task.max_images:
         raise InvalidRequest(f"task {options.task} does not work on one picture at a time")
     words: list[str] = []
     for word in options.paths:
         words += listed(sys.stdin.buffer.read()) if word == "-" else [word]
-    inputs = find(words, PICTURES if task.pictures else PICTURES | DOCUMENTS)
+    inputs = find(words, PICTURES if task.pictures and not task.pdf else PICTURES | DOCUMENTS)
     return inputs, Beginning(options.task, params, inputs.base)
 
 
@@ -104,51 +101,22 @@ def _work(
     progress = BatchProgress(len(inputs.paths), earlier=earlier, quiet=options.quiet)
     if earlier == len(inputs.paths):
         return Summary(earlier=earlier), 0
-    with Signals() as signals, progress, _workers(options, settings) as (farm, tend):
+    with Signals() as signals, progress, _workers(options, settings) as workers:
         in_flight = max(IN_FLIGHT, FOR_EACH * max(settings.workers, options.workers or 0))
-        in_flight = min(in_flight, max(1, farm.settings.max_queued // 2))  # the other half is for those who come first
-        batch = Batch(farm, ledger, progress, priority=options.priority, in_flight=in_flight, tend=tend)
+        room = workers.farm.settings.max_queued // 2  # the other half is for those who come first
+        batch = Batch(workers, ledger, progress, options.priority, min(in_flight, max(1, room)))
         summary = signals.run(batch, inputs)
     return summary, signals.came[0] if signals.came else 0
 
 
-@contextmanager
-def _workers(options: argparse.Namespace, settings: config.Settings) -> Iterator[tuple[Farm, Callable[[], str]]]:
-    """The running farm, or one of the batch's own, and what is to be called now and then."""
+def _workers(options: argparse.Namespace, settings: config.Settings) -> RunningFarm | OwnFarm:
+    """Those of the running farm, or the batch's own."""
     from spoolfarm.batch.ownfarm import OwnFarm
-    from spoolfarm.farm import Farm
+    from spoolfarm.batch.workers import RunningFarm, running
 
-    if options.workers is None and _runs(settings, options.task):
-        with closing(Farm(settings=settings)) as farm:
-            yield farm, _look_at(farm, options.task)
-    else:
-        with OwnFarm(settings, options.task, options.workers or settings.workers or config.cores()) as own:
-            yield own.farm, own.tend
-
-
-def _runs(settings: config.Settings, task: str) -> bool:
-    """Whether a farm runs that does *task*, or will when its workers have started."""
-    from spoolfarm import lease
-
-    root = settings.spool_dir
-    if not os.path.isdir(f"{root}/workers"):
-        return False
-    return lease.alive(root, "launcher") or any(task in worker["tasks"] for worker in lease.ready(f"{root}/workers"))
-
-
-def _look_at(farm: Farm, task: str) -> Callable[[], str]:
-    """What says, looking now and then, whether somebody in the running farm takes *task*."""
-    due, waiting = 0.0, ""
-
-    def tend() -> str:
-        nonlocal due, waiting
-        if time.monotonic() >= due:
-            due = time.monotonic() + LOOK
-            taken = any(task in worker["tasks"] for worker in farm.workers())
-            waiting = "" if taken else f"waiting for a worker that takes {task}"
-        return waiting
-
-    return tend
+    if options.workers is None and running(settings, options.task):
+        return RunningFarm(settings)
+    return OwnFarm(settings, options.workers or settings.workers or config.cores())
 
 
 class Signals:
@@ -161,7 +129,8 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        self._before = {ending: signal.signal(ending, self._note) for ending in ENDING}
+        wanted = [ending for ending in ENDING if signal.getsignal(ending) != signal.SIG_IGN]  # else nohup says no
+        self._before = {ending: signal.signal(ending, self._note) for ending in wanted}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from spoolfarm import files
 from spoolfarm.arguments import age
 from spoolfarm.overview import count
-from spoolfarm.verbs import open_farm
+from spoolfarm.verbs import complain, open_farm
 
 if TYPE_CHECKING:
     from spoolfarm.farm import Farm
@@ -34,13 +34,25 @@ def run(options: argparse.Namespace) -> int:
     with open_farm() as farm:
         results = _past(options, farm.results.ids(), lambda each: _ended(farm, each)) if options.results or both else []
         dead = _past(options, farm.spool.dead.ids(), lambda each: _buried(farm, each)) if options.dead or both else []
+        wanted = len(results) + len(dead)
         if not options.dry_run:
-            results = [job_id for job_id in results if farm.results.remove(job_id)]
-            for job_id in dead:
-                farm.spool.dead.remove(job_id)
+            results = _removed(results, farm.results.remove)
+            dead = _removed(dead, farm.spool.dead.remove)
     verb = "would remove" if options.dry_run else "removed"
     print(f"{verb} {count(len(results), 'result')} and {count(len(dead), 'dead letter')}")
-    return 0
+    return int(len(results) + len(dead) < wanted)
+
+
+def _removed(ids: Sequence[str], remove: Callable[[str], object]) -> list[str]:
+    """Those of *ids* that could be removed; the others are named."""
+    gone = []
+    for job_id in ids:
+        try:
+            remove(job_id)
+            gone.append(job_id)
+        except OSError as error:
+            complain(error, job_id)
+    return gone
 
 
 def _past(options: argparse.Namespace, ids: Sequence[str], when: Callable[[str], float]) -> list[str]:
@@ -57,5 +69,4 @@ def _ended(farm: Farm, job_id: str) -> float:
 
 
 def _buried(farm: Farm, job_id: str) -> float:
-
     return files.modified(farm.spool.dead.path(job_id))

@@ -82,5 +82,5 @@ class Error(BaseModel):
     """Why not."""
 
     error: str = Field(description="a sentence for people; it names the field")
-    code: str = Field(description="a word for programs; it stays the same")
+    code: str | None = Field(default=None, description="a word for programs; it stays the same")
     hint: str | None = Field(default=None, description="what to do about it")

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from spoolfarm.errors import BrokenImage, InvalidRequest, JobFailed, TooLarge, UnsupportedMedia
 from spoolfarm.job import Job
-from spoolfarm.views import answer, farm
+from spoolfarm.several import answers
+from spoolfarm.views import answer, farm, project
 from spoolfarm.views.body import prefer_wait, take_parts
 from spoolfarm.views.face import MULTIPART, PREFER, Body, Face, File
 
@@ -30,21 +31,29 @@ def inference() -> Response:
         raise InvalidRequest("model_type: is missing; name a task or a model")
     if not files:
         raise InvalidRequest("img_file: is missing; send one picture or several")
-    farm().tasks.get(kind)
+    task, params = _meant(kind)
     results: list[Any] = []
     jobs: list[Job] = []
     for index, file in enumerate(files):
         try:
             field = "img_file" if len(files) == 1 else f"img_file[{index}]"
-            jobs.append(farm().job(kind, [file.read()], {}, field=field))
+            jobs.append(farm().job(task, [file.read()], params, field=field))
             results.append(jobs[-1])
         except BAD_PICTURE as error:
             results.append(error)
-    outcomes = iter(farm().answers(jobs, len(jobs), prefer_wait()))
+    outcomes = iter(answers(farm(), jobs, len(jobs), prefer_wait()))
     results = [next(outcomes) if isinstance(each, Job) else each for each in results]
     if len(results) == 1 and isinstance(results[0], Exception):
         raise results[0]
     return answer([_shown(each) for each in results])
+
+
+def _meant(kind: str) -> tuple[str, dict[str, Any]]:
+    """The task and the parameters that *kind* stands for: a task wins over a model of its name. Raises UnknownTask."""
+    if kind not in farm().tasks.names() and project().has_model(kind):
+        return "classify", {"model": kind}
+    farm().tasks.get(kind)
+    return kind, {}
 
 
 def _shown(outcome: Any) -> Any:

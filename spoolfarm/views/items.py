@@ -13,6 +13,7 @@ from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.request import Edits, Entry
 from spoolfarm.errors import JobFailed
 from spoolfarm.job import Job
+from spoolfarm.several import answers
 from spoolfarm.views import answer, farm
 from spoolfarm.views.body import checked, prefer_wait, read_json
 from spoolfarm.views.face import JSON, PREFER, Body, Face
@@ -55,7 +56,7 @@ def create_request() -> Response:
     pairs = [(item.input, item.output) for item in body.images]
     with Edits(Folder(settings.data_dir), pairs, body.operations, settings.max_pixels) as edits:
         done: list[Entry] = []
-        outcomes = farm().answers(_jobs(edits, body.operations, done), len(pairs), prefer_wait())
+        outcomes = answers(farm(), _jobs(edits, body.operations, done), len(pairs), prefer_wait())
     failures = [
         (entry, outcome) for entry, outcome in zip(done, outcomes, strict=True) if isinstance(outcome, JobFailed)
     ]

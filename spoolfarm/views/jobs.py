@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, send_file
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
@@ -78,8 +78,11 @@ def show(job_id: str) -> Response:
 @blueprint.get("/<job_id>/files/<name>")
 def file(job_id: str, name: str) -> Response:
     """One of the files that the record names in `files`."""
-    content = farm().results.file(job_id, name).read_bytes()
-    response = Response(content, mimetype=mimetypes.guess_type(name)[0] or "application/octet-stream")
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    try:
+        response = send_file(farm().results.file(job_id, name), mimetype=kind)
+    except FileNotFoundError as error:
+        raise UnknownJob(f"job {job_id!r} has expired") from error
     response.headers["Content-Security-Policy"] = "sandbox"  # it may say what a picture's author wanted it to say
     return response
 

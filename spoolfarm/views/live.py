@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +31,10 @@ POLLING_ROOM, WEBSOCKET_ROOM = 10, 256
 PACE = 0.01
 #: How many simulations one client may follow at once.
 FOLLOWED = 16
+#: Seconds without a sign of life, its answers to pings included, after which a WebSocket's client is dead.
+DEAD = 60
+#: Seconds between the goodbye of a front that stops and the end of the connection.
+GOODBYE = 1.0
 #: Seconds in which a client has to say who it is.
 SILENCE = 10.0
 
@@ -76,6 +81,7 @@ class Live:
         self._seen: dict[str, float] = {}
         #: A client holds a thread of the front all the time; the rest are for everybody else.
         self._most = max(1, threads // 4)
+        self._websockets: set[Any] = set()
         self._places = threading.BoundedSemaphore(max(2, threads // 2))
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
@@ -93,10 +99,12 @@ class Live:
             except FarmError as error:
                 return self._refuse(environ, start, error)
             if (sock := environ.get("gunicorn.socket")) and "HTTP_UPGRADE" in environ:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bytes(16))  # its pings tell whether it lives
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", DEAD, 0))
+                self._websockets.add(sock)
             answer: Iterable[bytes] = self._server.handle_request(environ, start)
             return answer
         finally:
+            self._websockets.discard(environ.get("gunicorn.socket"))
             self._places.release()
 
     def _refuse(self, environ: dict[str, Any], start: Start, error: FarmError) -> Iterable[bytes]:
@@ -104,10 +112,18 @@ class Live:
             return self._app.make_response(self._app.handle_user_exception(error))(environ, start)
 
     def close(self) -> None:
-        """Say goodbye to all: the front stops."""
+        """Say goodbye to all, and hang up: the front stops."""
         if "_server" in self.__dict__:
             for connection in list(self._server.eio.sockets.values()):
                 connection.close(wait=False)
+            threading.Timer(GOODBYE, self._hang_up).start()
+
+    def _hang_up(self) -> None:
+        for each in list(self._websockets):
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # it has done so itself
 
     @functools.cached_property
     def _server(self) -> Any:
@@ -126,6 +142,7 @@ class Live:
         )
         websocket = functools.partial(made.eio._async["websocket"], max_message_size=LARGEST)  # it has no limit else
         made.eio._async = {**made.eio._async, "websocket": websocket}
+        made.eio.disconnect = functools.partial(_drop, made.eio)
         made.on("connect", self._connect)
         made.on("disconnect", self._disconnect)
         made.on("start_simulation", functools.partial(self._obey, self._start))
@@ -137,11 +154,13 @@ class Live:
     def _make_room(self) -> None:
         """Drop who has connected and never said who it is. Raises TooManyClients when there is no room all the same."""
         connections, now = self._server.eio.sockets, time.monotonic()
+        for each in [name for name, connection in list(connections.items()) if connection.closed]:
+            connections.pop(each, None)  # a WebSocket that has ended is left to a sweep, which comes late
         known = {client.transport for client in list(self._clients.values())}
         self._seen = {each: self._seen.get(each, now) for each in list(connections) if each not in known}
         for each, since in self._seen.items():
-            if now - since > SILENCE and (connection := connections.pop(each, None)):
-                connection.close(wait=False, abort=True)
+            if now - since > SILENCE:
+                _drop(self._server.eio, each)
         if len(connections) >= self._most:
             raise TooManyClients()
 
@@ -237,6 +256,12 @@ class Live:
                     self._server.emit(name, body, to=client.sid)
                     return
             client.gone.wait(PACE)
+
+
+def _drop(protocol: Any, transport: str) -> None:
+    """End a connection without waiting until its client has taken all that is left, as the protocol's own way does."""
+    if connection := protocol.sockets.pop(transport, None):
+        connection.close(wait=False, abort=True)
 
 
 def _said(job_id: str, event: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,8 @@ from flask import Blueprint, Response, request
 
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.views import answer, farm
-from spoolfarm.views.body import read_job
+from spoolfarm.views.body import JobBody, JobForm, read_job
+from spoolfarm.views.face import JSON, MULTIPART, PICTURE, Body, Face
 
 #: The file of a result that is shown in the answer itself.
 OVERLAY = "overlay.png"
@@ -29,3 +30,12 @@ def predict() -> Response:
     if isinstance(overlay := found.files.get(OVERLAY), bytes):
         told["overlay"] = base64.b64encode(overlay).decode()
     return answer(told)
+
+
+FACES = {
+    "masks.predict": Face(
+        body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
+        answers={200: dict},
+        errors=(409, 413, 415, 422, 503, 504),
+    )
+}

@@ -27,7 +27,7 @@ blueprint = Blueprint("openapi", __name__, static_folder="../web/docs", static_u
 FACES_OF = "spoolfarm.faces"
 #: What the page may load: only what the farm itself serves.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 #: How a key is sent.
@@ -158,7 +158,9 @@ def _content(kind: str, body: Body, schemas: Schemas) -> dict[str, Any]:
         return {"schema": schemas.of(body.model), "example": dict(body.example)}
     whole = schemas.definitions[schemas.name(body.model)]
     fields = {name: _form_field(each, body.example.get(name)) for name, each in whole["properties"].items()}
-    return {"schema": {**whole, "properties": fields}, "example": dict(body.example)}
+    lists = [name for name, each in fields.items() if each.get("type") == "array"]
+    encoding = {name: {"style": "form", "explode": True} for name in lists}  # each entry is a part of its own
+    return {"schema": {**whole, "properties": fields}, "example": dict(body.example), "encoding": encoding}
 
 
 def _form_field(schema: Mapping[str, Any], example: Any) -> dict[str, Any]:

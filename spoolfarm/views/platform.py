@@ -9,6 +9,7 @@ from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
 from spoolfarm.views import answer, farm, project
 from spoolfarm.views.body import read_json
+from spoolfarm.views.face import JSON, PICTURE, Body, Face, Parameter
 
 blueprint = Blueprint("platform", __name__, url_prefix="/api")
 
@@ -48,3 +49,50 @@ def predict() -> Response:
 def training_history(model_id: str) -> Response:
     """The accuracies and losses of each round."""
     return answer(project().history(model_id))
+
+
+class About(BaseModel):
+    """A model."""
+
+    id: str
+    name: str
+    description: str
+
+
+class Models(BaseModel):
+    """All models."""
+
+    models: list[About]
+
+
+class Likely(BaseModel):
+    """A class, and how likely it is."""
+
+    label: str
+    probability: float
+
+
+class Predictions(BaseModel):
+    """The classes, the likeliest first."""
+
+    predictions: list[Likely]
+
+
+class History(BaseModel):
+    """A training, round by round."""
+
+    rounds: list[float | None]
+    accuracies: list[float | None]
+    losses: list[float | None]
+
+
+_MODEL_ID = Parameter("model_id", "the id of a model", "Net", "path", {"type": "string", "minLength": 1})
+FACES = {
+    "platform.models": Face(answers={200: Models}),
+    "platform.predict": Face(
+        body={JSON: Body(PredictBody, {"model_id": "Net", "image_data": PICTURE})},
+        answers={200: Predictions},
+        errors=(404, 413, 503, 504),
+    ),
+    "platform.training_history": Face(answers={200: History}, errors=(404, 501), parameters=(_MODEL_ID,)),
+}

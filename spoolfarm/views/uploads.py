@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 from flask import Blueprint, Response, current_app, request
+from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.uploads import Uploads
 from spoolfarm.views import answer, farm
-from spoolfarm.views.body import read_job
+from spoolfarm.views.body import JobBody, JobForm, read_job
+from spoolfarm.views.face import JSON, MULTIPART, PICTURE, Body, Face, Parameter
 
 #: Where the application keeps its Uploads.
 UPLOADS = "spoolfarm.uploads"
@@ -40,3 +42,37 @@ def status(filename: str) -> Response:
 
 def _uploads() -> Uploads:
     return cast(Uploads, current_app.extensions[UPLOADS])
+
+
+class Uploaded(BaseModel):
+    """The name to ask for."""
+
+    message: str
+    filename: str
+
+
+class Status(BaseModel):
+    """How far a picture is."""
+
+    status: Literal["processing", "completed", "error"]
+    filename: str
+    degree: float | None = Field(default=None, description="counter-clockwise, in (-90, 90]")
+    eccentricity: float | None = Field(default=None, description="below 0.35 the degree means little")
+    reason: str | None = Field(default=None, description="why there is no degree")
+
+
+_FILENAME = Parameter(
+    "filename",
+    "the name that `/upload` gave",
+    "image_20261121_130907_9015cf6326b0.jpg",
+    "path",
+    {"type": "string", "minLength": 1},
+)
+FACES = {
+    "uploads.upload": Face(
+        body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
+        answers={200: Uploaded},
+        errors=(413, 415, 422, 503),
+    ),
+    "uploads.status": Face(answers={200: Status}, errors=(404,), parameters=(_FILENAME,)),
+}

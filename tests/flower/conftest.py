@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-import tests.flower.running  # noqa: F401 - for what it sets
+from tests.flower.running import start_script
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts run_flower.py with options, writing below tmp_path/runs; at the end nothing of it is left."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**options: Any) -> subprocess.Popen[str]:
+        started.append(start_script(tmp_path, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # as it should be
+        process.communicate()
 
 
 @pytest.fixture(autouse=True)

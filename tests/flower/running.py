@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,16 @@ os.environ |= {
     "OMP_NUM_THREADS": "1",
 }
 sys.path.insert(0, str(PROJECT))
+with warnings.catch_warnings(action="ignore"):  # Flower's imports use what other packages are about to remove
+    import flwr.clientapp.mod
+    import flwr.serverapp.strategy  # noqa: F401
 
 #: What the farm reads a run's progress from.
 LINE = re.compile(r"round (\d+)/(\d+) accuracy (\S+) loss (\S+) clients (\d+) time (\S+) s")
 
 
-def script(path: Path, **options: Any) -> subprocess.Popen[str]:
-    """run_flower.py with *options*, writing below *path*/runs and keeping its temporary files in *path*."""
+def start_script(path: Path, environment: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+    """run_flower.py with *options*, writing below *path*/runs."""
     arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     return subprocess.Popen(
         [sys.executable, "run_flower.py", "--out", str(path / "runs"), *arguments],
@@ -36,7 +40,7 @@ def script(path: Path, **options: Any) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "TMPDIR": str(path)},
+        env={**os.environ, **(environment or {})},
     )
 
 

@@ -9,12 +9,16 @@ import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from flwr.supercore.run import Run
+from PIL import Image
 
 import client_app
 from grid import InlineGrid
+from record import Record
+from server_app import Server
+from settings import Settings
 from tests.flower.running import federated
 
-QUICK = {"rounds": 2, "clients": 4, "fraction_fit": 1.0, "augment": "none", "local_epochs": 1}
+QUICK = {"rounds": 2, "clients": 4, "fraction_fit": 1.0, "augment": "none", "local_epochs": 1, "batch_size": 64}
 
 
 def counting() -> ClientApp:
@@ -89,7 +93,7 @@ def test_a_round_in_which_every_client_fails_fails_the_run(tmp_path: Path) -> No
 
 
 def test_the_same_seed_gives_the_same_model_and_another_does_not(tmp_path: Path) -> None:
-    one, two, other = (federated(tmp_path, **QUICK, seed=seed) for seed in (1, 1, 2))
+    one, two, other = (federated(tmp_path, **QUICK | {"fraction_fit": 0.5}, seed=seed) for seed in (1, 1, 2))
     assert one["losses"] == two["losses"] != other["losses"]
     assert (one["folder"] / "best_model.pth").read_bytes() == (two["folder"] / "best_model.pth").read_bytes()
 
@@ -98,4 +102,37 @@ def test_clients_can_tell_how_well_the_global_model_fits_them(tmp_path: Path) ->
     result = federated(tmp_path, **QUICK, fraction_evaluate=1.0)
     for rows in result["clients"]:
         assert all(0 <= row["global_accuracy"] <= 1 and row["global_loss"] > 0 for row in rows)
-    assert sum(row["examples"] for row in result["clients"][0]) == 1257
+    assert sum(row["examples"] for row in result["clients"][0]) == 1259
+
+
+def own_pictures(path: Path, names: tuple[str, ...]) -> Path:
+    """A folder with a class of plain pictures for each name."""
+    for shade, name in enumerate(names):
+        (path / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("RGB", (16, 16), (100 * shade, number, 0)).save(path / name / f"{number}.png")
+    return path
+
+
+def test_a_client_may_have_pictures_of_its_own(tmp_path: Path) -> None:
+    common, own, other = (
+        own_pictures(tmp_path / name, classes)
+        for name, classes in (("common", ("day", "night")), ("own", ("day", "night")), ("other", ("day", "dusk")))
+    )
+    settings = Settings.read(
+        {"rounds": 1, "clients": 2, "fraction_fit": 1.0, "data": str(common), "image_size": 8, "out": str(tmp_path)}
+    )
+    grid = InlineGrid(client_app.app, 2)
+    for node, folder in ((1, own), (2, other)):
+        grid._contexts[node].node_config = {"data": str(folder)}  # as flower-supernode --node-config gives it
+    with Record(settings) as record:
+        Server(grid, settings, record).run()
+    first, second = record.result["clients"][0]
+    assert first["examples"] == 24, "all of its pictures, and no share of the common ones"
+    assert second["error"].startswith("ValueError: data")
+    assert "('day', 'dusk')" in second["error"]
+
+
+def test_a_clients_error_says_where_it_was_raised(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"no client answered; FloatingPointError: .* \(task.py, line \d+\)$"):
+        federated(tmp_path, **QUICK, learning_rate=1e9)

@@ -17,7 +17,8 @@ from settings import Settings
 from tests.flower.running import federated
 
 WEIGHTS = {"layer": torch.ones(2)}
-QUICK = {"rounds": 4, "clients": 4, "augment": "none", "local_epochs": 1}
+#: Four rounds of two clients with few pictures.
+QUICK = {"rounds": 4, "clients": 12, "fraction_fit": 0.2, "alpha": 100, "augment": "none", "local_epochs": 1}
 
 
 def made(path: Path, **options: Any) -> Record:
@@ -130,7 +131,7 @@ def test_without_its_memory_the_strategy_would_go_elsewhere(tmp_path: Path) -> N
 def test_a_resumed_run_keeps_its_settings_but_for_those_given(tmp_path: Path) -> None:
     half = federated(tmp_path, **(QUICK | {"rounds": 1, "learning_rate": 0.02}))
     settings = resumed({"resume": str(half["folder"]), "rounds": 3, "batch_size": 32})
-    assert (settings.learning_rate, settings.batch_size, settings.clients) == (0.02, 32, 4)
+    assert (settings.learning_rate, settings.batch_size, settings.clients) == (0.02, 32, 12)
 
 
 @pytest.mark.parametrize("given", [{"model": "SmallResNet"}, {"seed": 2}, {"strategy": "FedAdam"}])

@@ -6,6 +6,8 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ import torch
 from PIL import Image, ImageDraw
 
 from model import MODELS
-from tests.flower.running import LINE, PROJECT, script
+from tests.flower.running import LINE, PROJECT
 from tests.running import until
+
+Script = Callable[..., subprocess.Popen[str]]
 
 
 def ended(process: subprocess.Popen[str], seconds: float = 100) -> tuple[int, list[str], str]:
@@ -31,10 +35,10 @@ def result_in(path: Path) -> dict[str, Any]:
     return json.loads((folder / "result.json").read_text()) | {"folder": folder}
 
 
-def test_the_documented_command_learns_the_digits(tmp_path: Path) -> None:
+def test_the_documented_command_learns_the_digits(tmp_path: Path, script: Script) -> None:
     """The command of the platform's document, which is also what the defaults say."""
     options = {"rounds": 10, "min_clients": 2, "fraction_fit": 0.8, "learning_rate": 0.01}
-    code, lines, errors = ended(script(tmp_path, **options))
+    code, lines, errors = ended(script(**options))
     result = result_in(tmp_path)
     assert (code, errors) == (0, "")
     assert lines[0] == f"writing to {result['folder']}"
@@ -84,10 +88,10 @@ def draw(folder: Path, count: int = 30) -> None:
                 picture.save(folder / f"{colour} {shape}" / f"{number}.jpg", quality=90)
 
 
-def test_a_folder_of_ones_own_pictures_is_learnt(tmp_path: Path) -> None:
+def test_a_folder_of_ones_own_pictures_is_learnt(tmp_path: Path, script: Script) -> None:
     draw(tmp_path / "shapes")
     options = {"data": tmp_path / "shapes", "image_size": 24, "clients": 3, "rounds": 8, "alpha": 5}
-    code, _, errors = ended(script(tmp_path, **options))
+    code, _, errors = ended(script(**options))
     result = result_in(tmp_path)
     assert (code, errors) == (0, "")
     assert result["classes"] == ["blue cross", "blue disc", "red cross", "red disc"]
@@ -107,16 +111,20 @@ def test_a_folder_of_ones_own_pictures_is_learnt(tmp_path: Path) -> None:
         ({"learning_rate": "fast"}, "invalid float value: 'fast'"),
     ],
 )
-def test_bad_options_end_with_code_2_and_one_reason(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    code, _, errors = ended(script(tmp_path, **options))
+def test_bad_options_end_with_code_2_and_one_reason(
+    tmp_path: Path, script: Script, options: dict[str, Any], message: str
+) -> None:
+    code, _, errors = ended(script(**options))
     assert code == 2
     assert errors.strip().splitlines()[-1].endswith(message)
 
 
-def test_a_failed_run_says_so_in_its_record(tmp_path: Path) -> None:
-    code, _, errors = ended(script(tmp_path, learning_rate=1e9, rounds=2))
+def test_a_failed_run_says_so_in_its_record(tmp_path: Path, script: Script) -> None:
+    code, _, errors = ended(script(learning_rate=1e9, rounds=2))
     assert (code, result_in(tmp_path)["status"]) == (1, "failed")
-    assert result_in(tmp_path)["error"] == "RuntimeError: round 1: no client answered"
+    assert result_in(tmp_path)["error"].startswith(
+        "RuntimeError: round 1: no client answered; FloatingPointError: the loss"
+    )
     assert "round 1: no client answered" in errors
 
 
@@ -141,34 +149,45 @@ def gone(session: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stopped_run_says_so_and_can_be_resumed(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    process = script(tmp_path, rounds=500, local_epochs=1)
+def test_a_stopped_run_says_so_and_can_be_resumed(tmp_path: Path, script: Script) -> None:
+    process = script(rounds=500, local_epochs=1)
     after_round(process, 2)
-    process.send_signal(number)
-    assert ended(process, 20)[0] == code
+    process.terminate()
+    assert ended(process, 20)[0] == 143
     assert gone(process.pid)
     stopped = result_in(tmp_path)
     assert stopped["status"] == "stopped"
     assert {path.name for path in stopped["folder"].iterdir()} == {"result.json", "best_model.pth", "state.pth"}
     rounds = len(stopped["rounds"]) + 2
-    code, lines, _ = ended(script(tmp_path, resume=stopped["folder"], rounds=rounds))
+    code, lines, _ = ended(script(resume=stopped["folder"], rounds=rounds))
     assert code == 0
     assert lines[1].startswith(f"round {rounds - 1}/{rounds} ")
     assert result_in(tmp_path)["rounds"] == list(range(1, rounds + 1))
 
 
-def test_on_ray_it_learns_the_same_and_leaves_nothing_when_stopped(tmp_path: Path) -> None:
-    process = script(tmp_path, engine="ray", rounds=500, local_epochs=2, alpha=100, fraction_fit=1.0, clients=3)
-    after_round(process, 3)
-    process.terminate()
-    code, _, errors = ended(process, 30)
-    assert code == 143, errors
+def test_ctrl_c_stops_a_run_too(tmp_path: Path, script: Script) -> None:
+    process = script(rounds=500, local_epochs=1)
+    after_round(process, 1)
+    process.send_signal(signal.SIGINT)
+    assert ended(process, 20)[0] == 130
+    assert result_in(tmp_path)["status"] == "stopped"
+
+
+@pytest.mark.timeout(300)  # Ray alone takes ten seconds to start, and more on a busy machine
+def test_on_ray_it_learns_too_and_leaves_nothing_when_stopped(tmp_path: Path, script: Script) -> None:
+    with tempfile.TemporaryDirectory(prefix="flower-") as short:  # Ray's sockets would lie too deep in tmp_path
+        options = {"rounds": 500, "local_epochs": 2, "alpha": 100, "fraction_fit": 1.0, "clients": 3}
+        process = script(engine="ray", environment={"TMPDIR": short}, **options)
+        after_round(process, 3)
+        assert len(list(Path(short).glob("ray-*"))) == 1
+        process.terminate()
+        code, _, errors = ended(process, 60)
+        assert code == 143, errors
+        until(lambda: gone(process.pid), what="the end of Ray's processes")
+        assert not list(Path(short).iterdir())
     result = result_in(tmp_path)
     assert result["status"] == "stopped"
     assert max(result["accuracies"]) > 0.7
-    until(lambda: gone(process.pid), what="Ray's processes")
-    assert [path.name for path in tmp_path.iterdir()] == ["runs"], "Ray's files are gone"
 
 
 def test_help_names_every_option_and_loads_nothing_heavy(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from dataclasses import fields
@@ -68,3 +69,17 @@ def test_a_bad_value_is_named(given: dict[str, Any], message: str) -> None:
 def test_too_few_clients_are_refused_before_the_run(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Settings.read(given).check_clients()
+
+
+def test_the_readme_of_the_project_names_every_file() -> None:
+    page = (PROJECT / "README.md").read_text()
+    for path in PROJECT.glob("*.py"):
+        assert f"`{path.name}`" in page, path.name
+
+
+def test_every_file_of_the_project_opens_with_a_sentence_and_is_short() -> None:
+    for path in PROJECT.glob("*.py"):
+        text = path.read_text()
+        first = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        assert first.endswith((".", "`.")), path
+        assert len(text.splitlines()) <= 250, path

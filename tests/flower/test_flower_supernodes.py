@@ -48,6 +48,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.wait()
 
 
+@pytest.mark.timeout(300)  # five programs of Flower's start, each with imports of seconds
 def test_two_supernodes_train_one_model(tmp_path: Path, start: Start) -> None:
     port, first, second = free_port(), free_port(), free_port()
     (tmp_path / "config.toml").write_text(f'[superlink.farm]\naddress = "127.0.0.1:{port}"\ninsecure = true\n')
@@ -61,7 +62,7 @@ def test_two_supernodes_train_one_model(tmp_path: Path, start: Start) -> None:
     until(lambda: answers(port), 60, "the SuperLink")
     settings = f"rounds=1 min_clients=2 fraction_fit=1.0 alpha=100.0 augment='none' out='{tmp_path}/runs'"
     start("flwr", "run", str(PROJECT), "farm", "-c", settings)
-    result = until(lambda: finished(tmp_path), 90, f"the run; see {tmp_path}")
+    result = until(lambda: finished(tmp_path), 200, f"the run; see {tmp_path}")
     assert result["status"] == "completed"
     assert result["test_accuracy"] > 0.8
     assert [row["examples"] > 500 for row in result["clients"][0]] == [True, True]

@@ -76,7 +76,7 @@ def _nothing_is_queued(request: pytest.FixtureRequest) -> Iterator[None]:
     [
         (b"just words, and many of them", 415, "is not a picture of a type we take"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "is not a picture"),
-        (b"%PDF-1.7", 415, "is not a picture"),
+        (b"%!PS-Adobe-3.0", 415, "is not a picture"),
         (b"\0" * 1000, 415, "is not a picture"),
         (b"\x89PNG\r\n\x1a\n", 400, "header cannot be read"),
         (b"\xff\xd8\xff", 400, "header cannot be read"),

@@ -28,7 +28,8 @@ def test_every_face_stands_in_the_docs(front: FlaskClient) -> None:
 def test_every_code_stands_in_the_docs_with_its_status() -> None:
     rows = re.findall(r"^\| (\d{3}) \| (.+?) \|", TEXT, re.MULTILINE)
     told = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
-    failed = {"internal_error", "task_error", "worker_died", "damaged"}
+    failed = {"internal_error", "task_error", "worker_died", "damaged", "simulation_failed"}
+    failed |= {"bad_project", "bad_history", "label_mismatch"}
     ours = {(status, code) for code, status in STATUS.items()} | {(500, code) for code in failed}
     assert told == ours | {(status, code) for status, (code, _) in HTTP_ERRORS.items()}
 

@@ -55,7 +55,7 @@ def loaded(code: str, path: Path) -> set[str]:
     [
         *(
             f"import spoolfarm.{name}"
-            for name in ("launcher", "background", "front", "worker", "farm", "client", "cli")
+            for name in ("launcher", "background", "front", "worker", "hotfolder", "farm", "client", "cli")
         ),
         "from spoolfarm import Farm, Client; Farm()",
         "import server",
@@ -65,6 +65,12 @@ def loaded(code: str, path: Path) -> set[str]:
 )
 def test_nothing_heavy_is_loaded(tmp_path: Path, code: str) -> None:
     assert not loaded(code, tmp_path) & HEAVY
+
+
+def test_a_front_loads_no_socketio_before_somebody_speaks_it(tmp_path: Path) -> None:
+    speaks = 'assert front.get("/socket.io/?EIO=4&transport=polling").status_code == 200\n'
+    assert "socketio" not in loaded(AT_WORK, tmp_path)
+    assert "socketio" in loaded(AT_WORK + speaks, tmp_path)
 
 
 def test_importing_the_package_loads_next_to_nothing(tmp_path: Path) -> None:
@@ -116,6 +122,7 @@ def test_views_see_the_farm_and_what_it_speaks_of() -> None:
         assert ours(path) <= {
             "views",
             "farm",
+            "several",
             "uploads",
             "project",
             "tasks",
@@ -151,7 +158,7 @@ def test_views_touch_no_files() -> None:
 
 
 def test_tasks_know_no_http_and_no_spool() -> None:
-    for path in named("tasks", "ocr", "segment"):
+    for path in named("tasks", "ocr", "segment", "documents"):
         below = {"tasks", "ocr", "segment", "scenes", "edit", "classifier", "simulation", "documents", "project"}
         assert ours(path) <= below | {"errors", "job", "images", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
@@ -170,6 +177,11 @@ def test_edits_know_pictures_and_paths_and_no_farm() -> None:
         assert third <= {"cv2", "numpy"}, path
 
 
+def test_the_project_and_what_works_on_it_know_no_farm() -> None:
+    for path in named("project", "classifier", "simulation"):
+        assert ours(path) <= {"project", "classifier", "simulation", "errors", "files"}, path
+
+
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
     below = {"files", "job", "errors", "results", "attachments", "lease", "queue", "bell", "deadletters", "entry"}
     below |= {"watch"}
@@ -182,6 +194,14 @@ def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
 def test_uploads_stand_on_the_farm() -> None:
     assert ours(ROOT / "spoolfarm/records.py") <= {"errors", "files"}
     assert ours(ROOT / "spoolfarm/uploads.py") <= {"farm", "records", "results", "job", "errors", "files"}
+
+
+def test_the_hot_folder_stands_on_the_farm() -> None:
+    parts = ("hotfolder", "lookout", "inbox", "dropped", "taken", "answers", "departures")
+    spoken_of = {"farm", "results", "job", "errors", "images", "files", "watch", "config", "process"}
+    for path in named(*parts):
+        assert ours(path) <= {*parts, *spoken_of}, path
+        assert set(imports(path)) - sys.stdlib_module_names - ours(path) <= {"filelock"}, path
 
 
 def test_only_the_front_speaks_http_and_only_its_process_runs_gunicorn() -> None:
@@ -212,6 +232,7 @@ def test_only_the_settings_read_the_environment() -> None:
         "doctor.py",  # names what is set and is no setting
         *("launcher.py", "crew.py", "keeper.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
+        "session.py",  # hands it on to a simulation, less the secrets
     }
     for path in PACKAGE:
         if re.search(r"\bos\.(environ|getenv)\b", path.read_text()):

@@ -250,9 +250,9 @@ def test_only_json_is_taken(front: FlaskClient) -> None:
 
 
 def test_a_wait_that_runs_out_is_504_and_the_pictures_are_written_all_the_same(live: RunningFarm, data: Path) -> None:
-    picture(data / "a.png", 1200, 900)
+    picture(data / "a.png", 500, 400)
     pairs = [(data / "a.png", data / f"{number}.png") for number in range(4)]
-    answer = ask(live, pairs, "denoise=5", Prefer="wait=0.05")
+    answer = ask(live, pairs, "denoise=5", Prefer="wait=0.01")
     said = refused(answer, 504, "not all 4 results")
     assert len(said["ids"]) == 4
     assert answer.headers["Location"] == f"/v1/jobs/{said['id']}"

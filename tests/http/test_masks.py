@@ -22,7 +22,7 @@ from tests.scenes import Mask, bar, between, ellipses, overlap, png
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools' own
 
 #: The keys of the document, and what stands beside them.
-TOP = {"status", "count", "masks", "image", "engine", "model", "timing_ms"}
+TOP = {"status", "count", "masks", "counts_encoding", "image", "engine", "model", "timing_ms"}
 EACH = {"mask_id", "mask_rle", "bbox", "label", "category_id", "score", "area", "centroid", "degree"}
 
 

@@ -47,8 +47,19 @@ SETTINGS = settings(
 )
 
 
+def hurry(case: schemathesis.Case) -> None:
+    """Let *case* ask for less patience and less sleep than it may."""
+    if str((case.headers or {}).get("Prefer", "")).startswith("wait="):
+        case.headers["Prefer"] = "wait=0.2"
+    params = case.body.get("params") if isinstance(case.body, dict) else None
+    seconds = params.get("seconds") if isinstance(params, dict) else None
+    if isinstance(seconds, (int, float)) and seconds > 0:
+        params["seconds"] = 0.1
+
+
 def look(case: schemathesis.Case) -> None:
     """Send *case*, and look at the answer."""
+    hurry(case)
     answer = case.call(timeout=30)
     assert answer.status_code < 500 or answer.status_code in ALLOWED, f"{case.as_curl_command()}\n{answer.text}"
     case.validate_response(answer, checks=CHECKS)

@@ -124,9 +124,28 @@ def test_files_of_a_result_lie_beside_it(bench: Bench) -> None:
     Image.new("RGB", (4, 4)).save(bench.path / "in/a.png")
     status, _, err = bench.batch("packing", "in", "--out", "packed")
     assert (status, err) == (0, "")
-    assert (bench.path / "packed/a.png.txt").exists() is False
-    assert (bench.path / "packed/a.png.note.txt").read_text() == "纸"
+    assert (bench.path / "packed/a.png.txt").read_text() == "纸"
     assert (bench.path / "packed/a.png.bin").read_bytes() == b"L" * 100_000
+
+
+def test_text_is_read_from_pictures_and_documents_in_one_folder(bench: Bench) -> None:
+    from PIL import Image, ImageDraw, ImageFont
+
+    pages = []
+    for words in ("North Quay 1284", "Timber Yard", "Brick Kilns"):
+        pages.append(Image.new("L", (640, 200), 255))
+        ImageDraw.Draw(pages[-1]).text((40, 70), words, fill=0, font=ImageFont.load_default(48))
+    pages[0].save(bench.path / "in/a.png")
+    pages[1].save(bench.path / "in/b.pdf", save_all=True, append_images=pages[2:])
+    status, out, err = bench.batch("ocr", "in", "--workers", "2")
+    assert (status, out, err) == (0, "2 succeeded, 0 failed: ocr-results/results.jsonl\n", "")
+    assert (bench.path / "ocr-results/a.png.txt").read_text() == "North Quay 1284\n"
+    assert (bench.path / "ocr-results/b.pdf.txt").read_text().split("\n\f") == ["Timber Yard", "Brick Kilns\n"]
+    assert (bench.path / "ocr-results/b.pdf.pdf").read_bytes().startswith(b"%PDF")
+    assert bench.workers() == []
+    status, _, err = bench.batch("ocr", "in/b.pdf", "-p", "pages=2-", "--out", "second")
+    assert (status, err) == (0, "")
+    assert (bench.path / "second/in/b.pdf.txt").read_text() == "Brick Kilns\n"
 
 
 def test_a_list_on_standard_input_is_done(bench: Bench) -> None:
@@ -234,6 +253,20 @@ def test_what_runs_when_the_batch_is_stopped_is_finished_and_counts(bench: Bench
         out, _ = process.communicate(timeout=30)
     assert out == "1 succeeded, 0 failed: echo-results/results.jsonl\n"
     assert len(bench.lines()) == 1
+
+
+def test_after_nohup_a_batch_outlives_its_terminal(bench: Bench) -> None:
+    bench.inputs(10)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which the command inherits
+    try:
+        process = bench.start("echo", "in", "--workers", "1", "-p", "seconds=0.1")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with process:
+        until(bench.lines, what="some results")
+        process.send_signal(signal.SIGHUP)
+        out, _ = process.communicate(timeout=60)
+    assert out.startswith("10 succeeded")
 
 
 def test_a_second_interruption_does_not_wait(bench: Bench) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.http.pictures import page, png, small
-from tests.running import RunningFarm, until
+from tests.http.pictures import encoded, page, png, small
+from tests.running import ROOT, RunningFarm, until
 
 Run = Callable[..., RunningFarm]
 #: How often each way of dropping a file is tried.
@@ -88,10 +87,8 @@ def pictures(folder: Path, number: int = TIMES) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for at in range(number):
-        file = io.BytesIO()
-        Image.effect_noise((60 + at, 60), 80).save(file, "PNG")
         made.append(folder / f"{at:03}.png")
-        made[-1].write_bytes(file.getvalue())
+        made[-1].write_bytes(encoded(Image.effect_noise((60 + at, 60), 80)))
     return made
 
 
@@ -231,7 +228,7 @@ def test_any_name_is_a_name(hot: Hot) -> None:
     folder.mkdir()
     sources = dict.fromkeys(map(os.fsencode, NAMES), b"")
     for number, name in enumerate(sources):
-        sources[name] = small() + bytes([number])
+        sources[name] = encoded(Image.new("RGB", (10 + number, 10)))
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(sources[name])
     answers = hot.wait("digest/names", len(sources))
     assert {record["result"] for record in answers.values()} == set(map(digest, sources.values()))
@@ -309,13 +306,13 @@ def test_files_of_no_known_task_stay_and_are_named(hot: Hot) -> None:
     for path in ("nosuch/a.png", "none/b.png", "c.png"):
         (hot.inbox / path).parent.mkdir(exist_ok=True)
         (hot.inbox / path).write_bytes(small())
-    until(lambda: all(f"inbox/{name} (1 files): no task" in hot.farm.log() for name in ("nosuch", "none", "c.png")))
+    until(lambda: all(f"inbox/{name} (1 files) is no folder" in hot.farm.log() for name in ("nosuch", "none", "c.png")))
     command = [sys.executable, "-m", "spoolfarm.cli", "doctor"]
     told = subprocess.run(
         command, env={**os.environ, **hot.farm.given}, capture_output=True, text=True, timeout=60, check=False
     ).stdout
     for name in ("nosuch", "none", "c.png"):
-        assert f"inbox/{name} (1 files): no task" in told, told
+        assert f"inbox/{name} (1 files) is no folder" in told, told
     for path in ("nosuch/a.png", "none/b.png", "c.png"):
         os.unlink(hot.inbox / path)
 
@@ -329,6 +326,19 @@ def test_a_page_gets_its_text(hot: Hot) -> None:
     assert answers["scan.png"]["status"] == "succeeded"
     assert (hot.out / "ocr/scan.png.txt").read_text() == "Hello hot folder\nSecond line\n"
     assert (hot.out / "ocr/scan.png").read_bytes() == page(["Hello hot folder", "Second line"])
+
+
+def test_the_first_example_of_the_page_works(hot: Hot) -> None:
+    [example] = re.findall(r"```sh\n(cp scan.jpg.*?)```", (ROOT / "docs/inbox.md").read_text(), re.DOTALL)
+    drop, _, show = example.partition("# a moment later:\n")
+    home = hot.inbox.parent.parent
+    (home / "scan.jpg").write_bytes(page(["Found on the desk"]))
+    subprocess.run(["sh", "-e"], input=drop, cwd=home, text=True, timeout=20, check=True)
+    until(lambda: (hot.out / "ocr/scan.jpg.json").exists())
+    shown = subprocess.run(["sh", "-e"], input=show, cwd=home, capture_output=True, text=True, timeout=20, check=True)
+    text, _, record = shown.stdout.partition("\n")
+    assert text == "Found on the desk"
+    assert json.loads(record)["result"]["lines"][0]["text"] == text
 
 
 def test_the_files_of_a_result_lie_beside_its_record(hot: Hot) -> None:
@@ -429,7 +439,7 @@ def test_500_files_are_answered_once_though_everything_is_killed_in_between(run:
     assert not farm.farm.results.ids()
 
 
-def test_files_are_answered_once_while_hot_folder_and_workers_are_killed_again_and_again(
+def test_files_are_answered_once_though_hot_folder_and_workers_are_killed_again_and_again(
     run: Run, tmp_path: Path
 ) -> None:
     farm = run(FARM_TASKS="digest=tests.tasks:Digest", FARM_ENABLE="digest").start()
@@ -437,23 +447,16 @@ def test_files_are_answered_once_while_hot_folder_and_workers_are_killed_again_a
     until(lambda: (hot.inbox / "digest").is_dir())
     sources = pictures(tmp_path / "from", 300)
     wanted = {source.name: digest(source.read_bytes()) for source in sources}
-    stop = threading.Event()
+    killed = []
 
-    def kill() -> None:
-        while not stop.wait(0.4):
-            for pid in [*hot.processes(), *farm.workers()[:1]]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+    def kill(number: int) -> None:
+        until(lambda: hot.count("digest") > number // 2, 60, f"half the answers; {farm.log_path}")
+        killed.extend([*until(hot.processes), *farm.workers()[:1]])
+        for pid in killed[-2:]:
+            os.kill(pid, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        drop_while(hot, sources, lambda number: until(lambda: hot.count("digest") > number // 3, 60), 3)
-    finally:
-        stop.set()
-        killer.join()
+    drop_while(hot, sources, kill, 2)
+    assert len(killed) == 4
     answers = hot.wait("digest", 300, 60)
     assert {name: record["result"] for name, record in answers.items()} == wanted
 
@@ -462,10 +465,10 @@ def test_a_full_queue_is_waited_for(run: Run, tmp_path: Path) -> None:
     farm = run(FARM_MAX_QUEUED=5, FARM_TASKS="digest=tests.tasks:Digest", FARM_ENABLE="digest")
     hot = Hot(farm)
     (hot.inbox / "digest").mkdir(parents=True)
-    for source in pictures(tmp_path / "from", 60):
+    for source in pictures(tmp_path / "from", 30):
         os.rename(source, hot.inbox / "digest" / source.name)
     farm.start()
-    assert {record["status"] for record in hot.wait("digest", 60).values()} == {"succeeded"}
+    assert {record["status"] for record in hot.wait("digest", 30).values()} == {"succeeded"}
 
 
 def test_a_reload_starts_the_hot_folder_again_with_the_new_settings(run: Run) -> None:

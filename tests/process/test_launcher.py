@@ -160,6 +160,15 @@ def test_a_worker_that_cannot_start_is_tried_ever_more_slowly(run: Run) -> None:
     assert (status, body["error"]) == (503, "no worker is ready")
 
 
+def test_a_stop_at_once_does_not_wait_for_a_worker_that_is_to_start_later(run: Run) -> None:
+    farm = run(FARM_TASKS="bad=tests.tasks:Unloadable", FARM_ENABLE="bad", FARM_WORKERS=1).start(ready=False)
+    until(lambda: "starting it again in 2.0 s" in farm.log(), 30)
+    farm.signal(signal.SIGTERM)
+    farm.signal(signal.SIGINT)
+    farm.wait(20)
+    assert farm.processes() == []
+
+
 def test_a_job_past_its_time_is_killed_and_ends_as_a_dead_letter(run: Run) -> None:
     farm = run(
         FARM_TASKS="deaf=tests.tasks:Deaf", FARM_ENABLE="deaf", FARM_WORKERS=1, FARM_JOB_TIMEOUT=1, FARM_MAX_ATTEMPTS=2
@@ -291,6 +300,15 @@ def test_a_worker_makes_way_for_a_new_one_after_so_many_jobs(run: Run) -> None:
         assert farm.farm.call("echo", n=number, timeout=20)["params"] == {"n": number}
     until(lambda: farm.workers() and farm.workers() != first)
     assert "starting it again" not in farm.log()
+
+
+def test_each_worker_is_dealt_a_device(run: Run) -> None:
+    farm = run(CUDA_VISIBLE_DEVICES="GPU-a,GPU-b", FARM_WORKERS=3).start()
+    found = []
+    for pid in farm.workers():
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            found += [each for each in file.read().split(b"\0") if each.startswith(b"CUDA_VISIBLE_DEVICES=")]
+    assert sorted(found) == [b"CUDA_VISIBLE_DEVICES=GPU-%c" % name for name in b"aab"]
 
 
 def test_long_jobs_have_workers_of_their_own(run: Run) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from spoolfarm.batch.ledger import Beginning, Ledger, Version, endings
+from spoolfarm.batch.ledger import Beginning, Ledger, Version
 from spoolfarm.errors import FarmError, InvalidRequest
 
 FAILED = {"status": "failed", "error": "no luck", "code": "task_error"}
@@ -87,14 +87,15 @@ def test_the_files_of_a_result_lie_beside_it_by_their_suffixes(out: Path, base: 
     assert sorted(each.name for each in out.glob("a*")) == ["a.jpg.json", "a.jpg.png", "a.jpg.tsv", "a.jpg.txt"]
 
 
-def test_files_whose_suffix_is_in_use_keep_their_whole_name() -> None:
-    assert endings(["a.png", "b.png", "c.tsv", "note.txt", "plain"]) == {
-        ".a.png": "a.png",
-        ".b.png": "b.png",
-        ".tsv": "c.tsv",
-        ".note.txt": "note.txt",
-        ".plain": "plain",
-    }
+def test_files_whose_suffix_is_in_use_keep_their_whole_name(out: Path, base: Path, tmp_path: Path) -> None:
+    names = ["a.png", "b.png", "c.tsv", "note.txt", "plain"]
+    for name in names:
+        (tmp_path / name).write_text(f"this is {name}")
+    with ledger(out, base) as to:
+        add(to, base, "a.jpg", succeeded(files=names), lambda name: tmp_path / name)
+    there = {path.name.removeprefix("a.jpg"): path.read_text() for path in out.glob("a.jpg*")}
+    assert sorted(there) == [".a.png", ".b.png", ".json", ".plain", ".tsv", ".txt"]
+    assert (there[".b.png"], there[".txt"]) == ("this is b.png", "this is note.txt"), "a text of its own wins"
 
 
 def test_the_table_has_the_same_as_the_lines(out: Path, base: Path) -> None:

@@ -502,6 +502,42 @@ def test_purge_touches_nothing_that_is_not_ours_and_no_job_that_has_not_ended(fa
     assert queued.status() == "queued"
 
 
+def test_purge_removes_the_files_and_the_log_of_a_result_with_it(farm: Farm) -> None:
+    job_id, kept = farm.submit("echo").id, farm.submit("echo").id
+    for each in (job_id, kept):
+        now = time.time()
+        done = Result(each, "echo", State.SUCCEEDED, 1, now, now, now, 1, files={"a.png": b"png"})
+        farm.results.publish(done, sync=False)
+        farm.results.write_log(each, log="line")
+    os.utime(f"{farm.results.root}/{kept}.json", (now + 999, now + 999))
+    assert main(["purge", "--results", "--older-than", "0", "--dry-run"]) == 0
+    assert farm.results.file(job_id, "a.png").exists()
+    assert main(["purge", "--results", "--older-than", "0"]) == 0
+    there = sorted(path.name for path in Path(farm.results.root).iterdir() if path.name != "tmp")
+    assert there == [kept, f"{kept}.json", f"{kept}.log"]
+
+
+def test_purge_leaves_alone_what_the_hot_folder_answered_and_what_is_being_made(farm: Farm) -> None:
+    keep = [Path(farm.results.root, name) for name in ("inbox/ocr/scan.jpg.json", f"tmp/{OLD_ID}.1", f"{OLD_ID}.log")]
+    for path in keep:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("keep me")
+        os.utime(path, (0, 0))
+    assert main(["purge", "--older-than", "0"]) == 0
+    assert all(path.read_text() == "keep me" for path in keep)
+
+
+def test_what_cannot_be_purged_is_named_and_the_rest_goes(farm: Farm, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, good = (farm.submit("echo").id for _ in range(2))
+    Path(farm.results.root, f"{bad}.json").mkdir()
+    succeed(farm, good, 1)
+    assert main(["purge", "--results"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "removed 1 result and 0 dead letters\n"
+    assert f"{bad}.json: Is a directory" in said.err
+    assert not farm.results.exists(good)
+
+
 # doctor
 
 

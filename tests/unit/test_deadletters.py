@@ -105,8 +105,22 @@ def test_old_letters_are_thrown_away_and_nothing_else(tmp_path: Path, dead: Dead
     for job_id in (old, young):
         dead.bury(job_file(tmp_path, job_id), job_id, {})
     (tmp_path / "dead" / "notes").mkdir()
-    for name in (old, "notes"):
-        os.utime(tmp_path / "dead" / name, (time.time() - 200, time.time() - 200))
+    letter = tmp_path / "dead" / old
+    for path in (*letter.iterdir(), letter, tmp_path / "dead" / "notes"):
+        os.utime(path, (time.time() - 200, time.time() - 200))
     assert dead.expire(100) == 1
     assert sorted(os.listdir(dead.root)) == [young, "notes"]
     assert dead.ids() == [young]
+
+
+def test_a_letter_that_cannot_be_thrown_away_keeps_no_other(
+    dead: DeadLetters, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck, other = "0" * 24, "1" * 24
+    Path(dead.path(stuck), "folder").mkdir(parents=True)
+    Path(dead.path(other)).mkdir()
+    for each in (Path(dead.path(stuck), "folder"), Path(dead.path(stuck)), Path(dead.path(other))):
+        os.utime(each, (0, 0))
+    assert dead.expire(100) == 1
+    assert dead.ids() == [stuck]
+    assert f"dead letter {stuck} not removed" in caplog.text

@@ -261,7 +261,7 @@ def test_strays_in_queue_and_inbox_are_named(farm: Farm) -> None:
         Path(farm.spool.root, path).write_text("")
     Path(farm.spool.root, "queue/empty").mkdir()
     assert sorted(finding.what.removeprefix(farm.spool.root + "/") for finding in doctor.strays(farm.settings)) == [
-        "inbox/orc (1 files): no task of that name takes files",
+        "inbox/orc (1 files) is no folder of a task that takes files",
         "queue/echo/518ea07d5/readme is no job",
         "queue/echo/notes.txt is no job",
         "queue/orc (1 files): no such task",

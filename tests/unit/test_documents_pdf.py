@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pikepdf
 import pytest
 from pikepdf import Array, Dictionary, Name
-from PIL import Image, ImageFont
+from PIL import Image
 
 from benchmarks import books
 from spoolfarm.documents import pdf as pdfs
@@ -91,7 +92,7 @@ def test_text_lies_where_it_is_seen_however_the_page_is_turned_and_cropped(
         seen = page.picture()
     assert seen.shape[:2] == (height, width)
     box = Box(width * 0.4, height * 0.3, width * 0.5, 12, 0)
-    down = Box(width * 0.8, height * 0.7, height * 0.4, 14, 90)
+    down = Box(width * 0.8, height * 0.7, height * 0.4, 18, 90)
     data = searchable(pdf, record(width, height, (TEXTS[0], box), (TEXTS[1], down)), tmp_path / "out.pdf")
     checked(tmp_path / "out.pdf")
     first, second = lines_of(data)
@@ -129,10 +130,18 @@ def test_a_page_that_is_askew_is_still_text_of_whole_lines(angle: float, tmp_pat
     assert [row for row in pdftotext(path).splitlines() if row] == rows
 
 
-def test_the_font_is_one_that_others_can_read() -> None:
-    face = ImageFont.truetype(io.BytesIO(program()), 1000)
-    assert face.getlength("a") == 1000, "what it has no glyph for is glyph 0"
-    assert face.getmask("a").getbbox() is None
+def test_the_font_has_the_tables_of_a_font_and_their_sums() -> None:
+    font = program()
+    assert len(font) % 4 == 0
+    assert sum(struct.unpack(f">{len(font) // 4}I", font)) % 2**32 == 0xB1B0AFBA
+    sizes = {}
+    for at in range(12, 12 + 16 * 6, 16):
+        tag, total, start, size = struct.unpack(">4sIII", font[at : at + 16])
+        table = font[start : start + size].ljust(-(-size // 4) * 4, b"\0")
+        if tag != b"head":  # whose own sum is taken before the font's is put into it
+            assert sum(struct.unpack(f">{len(table) // 4}I", table)) % 2**32 == total, tag
+        sizes[tag] = size
+    assert sizes == {b"glyf": 48, b"head": 54, b"hhea": 36, b"hmtx": 12, b"loca": 8, b"maxp": 32}
 
 
 def test_columns_are_read_one_after_the_other(tmp_path: Path) -> None:
@@ -293,10 +302,10 @@ def test_a_scan_has_nothing_and_a_drawn_page_its_letters() -> None:
     with PdfPage(scan, None, PIXELS) as page:
         assert (page.width, page.height) == (400, 300)
         assert page.covered == pytest.approx(1)
-        assert not EmbeddedText(page, visible=False).enough(page.covered)
+        assert not EmbeddedText(page, visible=False).enough(page)
     with PdfPage(books.written(drawn), None, PIXELS) as page:
         text = EmbeddedText(page, visible=True)
-        assert text.enough(page.covered)
+        assert text.enough(page)
         assert [line.text for line in text.lines()] == ["Enough of this (and that)", "to be read"]
 
 
@@ -307,7 +316,7 @@ def test_a_stamp_on_a_scan_does_not_pass_for_its_text() -> None:
     page.contents_add(b"BT /F 8 Tf 5 5 Td (Received 1 May) Tj ET")
     with PdfPage(books.written(pdf), None, PIXELS) as found:
         text = EmbeddedText(found, visible=False)
-        assert not text.enough(found.covered)
+        assert not text.enough(found)
         [line] = text.lines()
         assert text.has(line.box, "Received 1 May")
         assert not text.has(Box(200, 100, 100, 20, 0), "anything")
@@ -322,6 +331,35 @@ def test_letters_that_stand_for_nothing_are_no_text(tmp_path: Path) -> None:
 
 
 # Rendering.
+
+
+def filled_in() -> bytes:
+    """A page with a line of letters and a form field with another one, which are no letters of the page."""
+    pdf = pikepdf.new()
+    books.add_drawn(pdf, ["Name:"])
+    helvetica = Dictionary(Type=Name.Font, Subtype=Name.Type1, BaseFont=Name.Helvetica)
+    look = pdf.make_stream(
+        b"/Tx BMC q BT /H 12 Tf 2 5 Td (Ada Lovelace) Tj ET Q EMC",
+        Type=Name.XObject,
+        Subtype=Name.Form,
+        BBox=Array([0, 0, 150, 20]),
+        Resources=Dictionary(Font=Dictionary(H=helvetica)),
+    )
+    field = Dictionary(Type=Name.Annot, Subtype=Name.Widget, FT=Name.Tx, T=b"name", F=4, AP=Dictionary(N=look))
+    field.Rect = Array([150, 700, 300, 720])
+    pdf.pages[0].obj.Annots = Array([pdf.make_indirect(field)])
+    pdf.Root.AcroForm = Dictionary(Fields=pdf.pages[0].obj.Annots)
+    return books.written(pdf)
+
+
+def test_what_is_filled_into_a_form_is_seen() -> None:
+    whole = filled_in()
+    with PdfPage(whole, 100, PIXELS) as page:
+        wanted = page.picture()
+    with PdfPage(PdfSource(whole, "").page(0), 100, PIXELS) as page:
+        assert np.array_equal(page.picture(), wanted)
+        assert not EmbeddedText(page, visible=False).enough(page)
+    assert wanted[165:200, 208:400].min() < 100
 
 
 def test_a_huge_page_is_rendered_coarsely_enough() -> None:

@@ -190,7 +190,7 @@ def test_the_answer_has_exactly_the_promised_shape(ocr: Ocr) -> None:
     assert (answer["width"], answer["height"], answer["rotation"]) == (520, 260, 0)
     assert list(answer["ms"]) == ["decode", "detect", "recognise"]
     line = answer["lines"][0]
-    assert list(line) == ["name", "text", "score", "det_score", "box", "poly", "block", "row"]
+    assert list(line) == ["name", "text", "score", "det_score", "box", "poly", "block", "row", "words"]
     assert list(line["box"]) == ["cx", "cy", "w", "h", "angle"]
     assert [line["name"] for line in answer["lines"]] == [str(number) for number in range(len(answer["lines"]))]
     assert 0.5 < line["score"] <= 1

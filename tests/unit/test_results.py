@@ -284,3 +284,25 @@ def test_what_was_being_written_an_hour_ago_is_swept(results: Results, tmp_path:
         aged(tmp_path / "tmp" / name, age)
     results.expire(1)
     assert os.listdir(tmp_path / "tmp") == ["young"]
+
+
+def test_what_cannot_be_removed_keeps_nothing_else_from_expiring(
+    results: Results, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck, job_id = old_id(300), old_id(200)
+    (tmp_path / f"{stuck}.json").mkdir()
+    results.publish(result(job_id), sync=False)
+    for each in (stuck, job_id):
+        aged(tmp_path / f"{each}.json", 200)
+    assert results.expire(100) == 1
+    assert not results.exists(job_id)
+    assert f"{stuck}.json not removed" in caplog.text
+
+
+def test_a_scratch_directory_lives_as_long_as_a_result_may(results: Results, tmp_path: Path) -> None:
+    made = results.attachments.scratch(new_id())
+    aged(made, 5000)
+    results.expire(86400)
+    assert made.is_dir()
+    results.expire(10)
+    assert not made.exists()

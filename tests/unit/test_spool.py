@@ -18,7 +18,7 @@ import pytest
 from spoolfarm import files
 from spoolfarm.entry import Claim, born
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
-from spoolfarm.job import Job, State
+from spoolfarm.job import Job, State, new_id
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.queue import bucket
 from spoolfarm.results import Results
@@ -1042,3 +1042,16 @@ def test_a_child_that_is_killed_leaves_a_job_that_runs_again(tree: Tree, spool: 
     record = spool.results.get(job.id)
     assert record is not None
     assert record["attempts"] == 2
+
+
+def test_a_batch_leaves_the_other_workers_their_share(tree: Tree, spool: Spool) -> None:
+    slot = new_id()[:16]  # all in one bucket
+    jobs = [replace(new(), id=f"{slot}{number:08x}") for number in range(8)]
+    for job in jobs:
+        spool.put(job)
+    leases = [tree.lease() for _ in range(2)]
+    cursors = [spool.cursor(["echo"]) for _ in leases]
+    batches = [spool.claim(lease, cursor, lambda _: 16) for lease, cursor in zip(leases, cursors, strict=True)]
+    assert [claim.job.id for claim in batches[0]] == [job.id for job in jobs[:4]]
+    assert batches[1][0].job.id == jobs[4].id
+    assert len(spool.claim(leases[0], spool.cursor(["echo"]), lambda _: 2)) <= 2

@@ -1,0 +1,9 @@
+"""Gunicorn's settings: `gunicorn server:app`, started here, runs the front as launcher.py does, on FARM_BIND.
+
+Flags win over this file: `gunicorn server:app --access-logfile - --daemon`.
+"""
+
+from spoolfarm.config import load
+from spoolfarm.front import options
+
+globals().update(options(load()))

@@ -1,0 +1,24 @@
+"""The devices: which of the machine's accelerators a worker gets."""
+
+from __future__ import annotations
+
+import re
+
+from spoolfarm import files
+
+#: The variable by which CUDA's programs are told which devices there are for them.
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+
+
+def dealt(number: int, named: str | None, devices: str = "/dev") -> str | None:
+    """The value of the variable for worker *number*, counted from 1, so that each gets one device in turn.
+
+    *named* is the variable's own value, if it is set: then those devices are dealt, else those of the machine. None
+    when there is nothing to deal.
+    """
+    if named is None:
+        count = sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in files.names(devices))
+        known = [str(device) for device in range(count)]
+    else:
+        known = [device.strip() for device in named.split(",") if device.strip()]
+    return known[(number - 1) % len(known)] if len(known) > 1 else None

@@ -1,0 +1,90 @@
+"""Alignment: the features of boxes, read from a feature pyramid whose channels lie last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.ops import MultiScaleRoIAlign
+
+
+def align(heads: RoIHeads) -> None:
+    """Have *heads* read their regions so."""
+    for name in ("box_roi_pool", "mask_roi_pool"):
+        pool = getattr(heads, name)
+        if isinstance(pool, MultiScaleRoIAlign):
+            setattr(heads, name, Alignment(pool))
+
+
+class Alignment(nn.Module):
+    """Gives what *pool* gives, several times as fast on a CPU.
+
+    RoIAlign (https://arxiv.org/abs/1703.06870, section 3) reads a map between its cells: each answer is a weighted sum
+    of cells. With the channels last a map is a table of cells, and PyTorch sums weighted rows of a table at the speed
+    of memory; torchvision's RoIAlign wants the channels first, and copies each map to have them so.
+    """
+
+    def __init__(self, pool: MultiScaleRoIAlign) -> None:
+        super().__init__()
+        self._names = list(pool.featmap_names)
+        self._high, self._wide = pool.output_size
+        self._samples = pool.sampling_ratio
+        self._canonical = pool.canonical_scale, pool.canonical_level
+
+    def forward(
+        self, pyramid: Mapping[str, Tensor], boxes: Sequence[Tensor], sizes: Sequence[tuple[int, int]]
+    ) -> Tensor:
+        """Features (boxes, channels, height, width) of the *boxes* of each picture, all of which lie in one batch."""
+        maps = [pyramid[name] for name in self._names if name in pyramid]
+        height = max(size[0] for size in sizes)
+        scales = [2.0 ** round(math.log2(each.shape[2] / height)) for each in maps]
+        box = torch.cat(list(boxes))
+        picture = torch.arange(len(boxes)).repeat_interleave(torch.tensor([len(each) for each in boxes]))
+        level = self._levels(box, scales)
+        read = maps[0].new_empty(len(box), self._high, self._wide, maps[0].shape[1])
+        for number, (each, scale) in enumerate(zip(maps, scales, strict=True)):
+            chosen = (level == number).nonzero()[:, 0]
+            if len(chosen):
+                read[chosen] = self._read(each, box[chosen] * scale, picture[chosen])
+        return read.permute(0, 3, 1, 2)
+
+    def _levels(self, box: Tensor, scales: Sequence[float]) -> Tensor:
+        """Which map each box is read from: Feature Pyramid Networks, equation 1, https://arxiv.org/abs/1612.03144."""
+        side, finest = self._canonical[0], -math.log2(scales[0])
+        sides = ((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1])).sqrt()
+        level = torch.floor(self._canonical[1] + torch.log2(sides / side) + 1e-6) - finest
+        return level.clamp(0, len(scales) - 1).long()
+
+    def _read(self, cells: Tensor, box: Tensor, picture: Tensor) -> Tensor:
+        """Features (boxes, height, width, channels) from one map; *box* in its frame."""
+        height, width = cells.shape[2:]
+        table = cells.permute(0, 2, 3, 1).reshape(-1, cells.shape[1])
+        row, row_weight = self._along(box[:, 1], box[:, 3], self._high, height)
+        column, column_weight = self._along(box[:, 0], box[:, 2], self._wide, width)
+        row = row + (picture * height)[:, None, None]
+        at = row[:, :, None, :, None] * width + column[:, None, :, None, :]
+        weight = row_weight[:, :, None, :, None] * column_weight[:, None, :, None, :] / self._samples**2
+        bags = len(box) * self._high * self._wide
+        summed = embedding_bag(at.reshape(bags, -1), table, per_sample_weights=weight.reshape(bags, -1), mode="sum")
+        return summed.view(len(box), self._high, self._wide, -1)
+
+    def _along(self, low: Tensor, high: Tensor, bins: int, cells: int) -> tuple[Tensor, Tensor]:
+        """Along one axis the cells that each bin's samples lie between, and their weights: (boxes, bins, 2 samples).
+
+        As torchvision's `roi_align` with `aligned=False`: a sample up to one cell outside of the map counts as on its
+        edge, and one further out as zero.
+        """
+        count = bins * self._samples
+        step = (high - low).clamp(min=1)[:, None] / count
+        at = low[:, None] + (torch.arange(count) + 0.5) * step
+        inside = (at >= -1) & (at <= cells)
+        at = at.clamp(0, cells - 1)
+        lower = at.long()
+        part = at - lower
+        shape = (len(low), bins, 2 * self._samples)
+        found = torch.stack([lower, (lower + 1).clamp(max=cells - 1)], -1).view(shape)
+        return found, (torch.stack([1 - part, part], -1) * inside[..., None]).view(shape)

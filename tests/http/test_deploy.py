@@ -1,0 +1,135 @@
+"""What deploys the farm: the proxy's, systemd's, Docker's and Gunicorn's files say what works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.running import ROOT, RunningFarm, free_port, until
+
+
+def test_gunicorn_by_hand_runs_the_same_front(tmp_path: Path) -> None:
+    farm = RunningFarm(tmp_path, FARM_WORKERS=0)
+    env = {**os.environ, **farm.given, "PYTHONPATH": str(ROOT)}
+    log = tmp_path / "gunicorn.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "gunicorn", "server:app", "--access-logfile", str(tmp_path / "access.log")]
+        front = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
+    try:
+        until(lambda: farm.get("/health")[0] == 200, what=f"the front; {log.read_text()}")
+        assert farm.post("/v1/jobs", {"task": "echo"})[0] == 202
+        # The farm's own settings of Gunicorn are in force: JSON, where Gunicorn itself would answer HTML.
+        assert requests.get(farm.url, headers={"X" * 9000: "1"}, timeout=10).json()["code"] == "invalid_request"
+    finally:
+        front.send_signal(signal.SIGTERM)
+        status = front.wait(20)
+        farm.farm.close()
+    assert status == 0, log.read_text()
+    assert '"POST /v1/jobs HTTP/1.1" 202' in (tmp_path / "access.log").read_text()
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("nginx", "openssl"))), reason="needs nginx and openssl")
+def test_the_farm_answers_through_nginx_and_tls(live: RunningFarm, tmp_path: Path) -> None:
+    key, certificate, port = tmp_path / "a.key", tmp_path / "a.pem", free_port()
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    for ours, theirs in (
+        ("127.0.0.1:8090", f"127.0.0.1:{live.port}"),
+        ("listen 443", f"listen 127.0.0.1:{port}"),
+        ("/etc/ssl/certs/farm.example.org.pem", str(certificate)),
+        ("/etc/ssl/private/farm.example.org.key", str(key)),
+        ("server_name farm.example.org", "server_name localhost"),
+    ):
+        assert text.count(ours) >= 1, ours
+        text = text.replace(ours, theirs)
+    places = " ".join(f"{name}_temp_path {tmp_path}/{name};" for name in ("proxy", "fastcgi", "uwsgi", "scgi"))
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(
+        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
+        f"http {{ access_log off; client_body_temp_path {tmp_path}/body; {places}\n{text}\n}}\n"
+    )
+    subprocess.run(["nginx", "-t", "-c", conf, "-p", tmp_path], check=True, capture_output=True)
+    nginx = subprocess.Popen(["nginx", "-c", conf, "-p", tmp_path], stderr=subprocess.DEVNULL)
+    try:
+        until((tmp_path / "pid").exists, what="nginx")
+        ask = requests.Session()
+        ask.trust_env, ask.verify = False, str(certificate)
+        ask.headers["Origin"] = f"https://localhost:{port}"  # a page of the proxy's own
+        url = f"https://localhost:{port}"
+        until(lambda: _answers(ask, url), what="nginx")
+        answer = ask.post(f"{url}/v1/run/echo", json={"params": {"n": 1}}, timeout=20)
+        assert answer.json() == {"params": {"n": 1}, "bytes": 0}
+        assert answer.headers["X-Request-Id"]
+        assert ask.post(f"{url}/v1/run/echo", data=b"x" * (33 << 20), timeout=20).status_code == 413
+        with ask.get(f"{url}/v1/jobs/{_job(live)}/events", stream=True, timeout=20) as events:
+            assert next(events.iter_lines()) == b"event: status"  # at once: the job goes on
+    finally:
+        nginx.terminate()
+        nginx.wait(20)
+
+
+def _answers(ask: requests.Session, url: str) -> bool:
+    try:
+        return ask.get(f"{url}/health", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def _job(farm: RunningFarm) -> str:
+    """A job that takes a moment."""
+    return str(farm.post("/v1/jobs", {"task": "echo", "params": {"seconds": 2}})[1]["id"])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    program = tmp_path / "opt/.venv/bin/python"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(sys.executable)
+    unit = tmp_path / "spoolfarm.service"
+    unit.write_text((ROOT / "deploy/spoolfarm.service").read_text().replace("/opt/spoolfarm", str(tmp_path / "opt")))
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60)
+    assert "spoolfarm.service" not in done.stderr, done.stderr
+
+
+def test_the_image_gets_what_the_farm_is_made_of() -> None:
+    taken = re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    copied = re.findall(r"^COPY (.+) \./$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[0].split()
+    assert set(copied) <= set(taken)
+    assert {"spoolfarm", "launcher.py", "server.py", "worker.py"} <= set(taken)
+    for name in taken:
+        assert (ROOT / name).exists() or name == "flower_project", name
+
+
+def test_the_page_names_only_files_that_are_there() -> None:
+    page = (ROOT / "docs/deploy.md").read_text()
+    for name in re.findall(r"\b(?:deploy/[\w.]+|gunicorn\.conf\.py|Dockerfile)\b", page):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("curl", "jq", "unzip", "file"))), reason="the examples need curl and jq")
+def test_the_examples_of_the_page_on_editing_answer_as_they_say(live: RunningFarm, tmp_path: Path) -> None:
+    from tests.http.pictures import page
+
+    (tmp_path / "page.png").write_bytes(page(["Invoice 2026-118", "Total 1,240.00"]))
+    os.makedirs(live.given["FARM_DATA_DIR"], exist_ok=True)
+    (tmp_path / "data").symlink_to(live.given["FARM_DATA_DIR"])
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs/edit.md").read_text(), re.DOTALL)
+    ran = 0
+    for command, said in re.findall(r"^\$ (.+)\n((?:[^$\n].*\n)*)", "\n".join(blocks), re.MULTILINE):
+        command = command.replace("http://127.0.0.1:8090", live.url).replace("data/out", "data/examples-out")
+        command = command.replace("out/page.jpg", "examples-out/page.jpg")
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == said.strip().replace("out/page.jpg", "examples-out/page.jpg"), command
+        ran += 1
+    assert ran == 6
