@@ -17,9 +17,10 @@ from dotenv import dotenv_values
 from spoolfarm import config, files, lease, machine
 from spoolfarm.config import Settings
 from spoolfarm.dropped import printable
-from spoolfarm.errors import SettingError
+from spoolfarm.errors import BadProject, SettingError
 from spoolfarm.finding import Finding, Level
 from spoolfarm.inbox import Inbox
+from spoolfarm.project import Project
 from spoolfarm.spool import ABANDONED
 from spoolfarm.tasks.registry import Registry
 
@@ -95,6 +96,20 @@ def models(_: Settings) -> Iterator[Finding]:
             yield Finding(Level.OK, "models", ocr.path(name).name)
         except FileNotFoundError as error:
             yield Finding(Level.FAIL, "models", str(error), "pip install --force-reinstall rapidocr, as it is pinned")
+
+
+def project(settings: Settings) -> Iterator[Finding]:
+    """Whether the Flower project is as the settings say, unless it is not used."""
+    used = set(Registry(settings.tasks, settings.enable, settings.by_name()).names()) & {"classify", "simulate"}
+    found = Project(settings.by_name())
+    try:
+        number = len(found.models()) if "classify" in used else 0
+        if "simulate" in used:
+            found.command({})
+        if used:
+            yield Finding(Level.OK, "project", f"{found.root} with {number} models")
+    except BadProject as error:
+        yield Finding(Level.WARN, "project", str(error), "correct the setting, or leave the tasks out by FARM_ENABLE")
 
 
 def strays(settings: Settings) -> Iterator[Finding]:
@@ -218,6 +233,7 @@ CHECKS: Sequence[Callable[[Settings], Iterator[Finding]]] = (
     machine.descriptors,
     tasks,
     models,
+    project,
     strays,
     inbox,
     leftovers,

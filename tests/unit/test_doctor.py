@@ -18,6 +18,7 @@ from spoolfarm import config, doctor, machine
 from spoolfarm.config import Address, Settings, load
 from spoolfarm.farm import Farm
 from spoolfarm.finding import Finding, Level
+from tests import foreign
 from tests.running import ROOT, until
 
 
@@ -57,6 +58,7 @@ def test_all_but_a_good_finding_comes_with_advice(settings: Settings, monkeypatc
         "open files",
         "tasks",
         "models",
+        "project",
         "strays",
         "inbox",
         "leftovers",
@@ -321,3 +323,16 @@ def test_jobs_that_nobody_takes_are_a_warning(farm: Farm) -> None:
     with start_worker(farm) as worker:
         assert only(doctor.workers(farm.settings)) == Finding(Level.OK, "workers", "1 ready for echo")
         worker.terminate()
+
+
+def test_the_flower_project_is_looked_at_where_it_is_used(settings: Settings, tmp_path: Path) -> None:
+    root = foreign.make(tmp_path / "project")
+    given = settings.environment() | foreign.settings(root)
+    found = only(doctor.project(load(given)))
+    assert (found.level, found.what) == (Level.OK, f"{root} with 0 models")
+    found = only(doctor.project(load(given | {"FLOWER_START_SCRIPT": "missing.py"})))
+    assert found.level is Level.WARN
+    assert "FLOWER_START_SCRIPT" in found.what
+    found = only(doctor.project(load(given | {"MODEL_WEIGHTS_SUBDIR": "missing"})))
+    assert "MODEL_WEIGHTS_SUBDIR" in found.what
+    assert list(doctor.project(load(given | {"FLOWER_PROJECT_DIR": "/nothing", "FARM_ENABLE": "echo"}))) == []
