@@ -71,11 +71,14 @@ def measured(command: Sequence[str], folder: Path) -> dict[str, float]:
     watcher = threading.Thread(target=watch)
     watcher.start()
     assert process.stdout
-    out = process.stdout.read()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # its times can be read until it is reaped
-    seen["cpu_s"] = max(seen["cpu_s"], cpu_seconds(process.pid))
-    over.set()
-    watcher.join()
+    try:
+        out = process.stdout.read()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # its times can be read until it is reaped
+        seen["cpu_s"] = max(seen["cpu_s"], cpu_seconds(process.pid))
+    finally:
+        over.set()
+        watcher.join()
+        process.terminate()
     if process.wait():
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
     wall = time.perf_counter() - begin

@@ -16,6 +16,7 @@ from flask import Flask, request
 from spoolfarm.errors import FarmError, InvalidRequest, TooManyClients, Unauthorized, UnknownJob
 from spoolfarm.farm import Farm
 from spoolfarm.job import State
+from spoolfarm.views.pings import Pings
 
 log = logging.getLogger("spoolfarm.live")
 
@@ -116,6 +117,7 @@ class Live:
         if "_server" in self.__dict__:
             for connection in list(self._server.eio.sockets.values()):
                 connection.close(wait=False)
+            self._pings.close()
             threading.Timer(GOODBYE, self._hang_up).start()
 
     def _hang_up(self) -> None:
@@ -142,6 +144,8 @@ class Live:
         )
         websocket = functools.partial(made.eio._async["websocket"], max_message_size=LARGEST)  # it has no limit else
         made.eio._async = {**made.eio._async, "websocket": websocket}
+        self._pings = Pings(made.eio)
+        made.eio.start_background_task = self._pings.start
         made.eio.disconnect = functools.partial(_drop, made.eio)
         made.on("connect", self._connect)
         made.on("disconnect", self._disconnect)
