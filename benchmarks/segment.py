@@ -110,7 +110,7 @@ def stages(sides: Sequence[int], rounds: int) -> Section:
             for _ in range(rounds):
                 for name, crew in crews.items():
                     [(found, _)] = crew.predict([picture(side)])
-                    if found["count"] != masks.MOST:
+                    if found["count"] < masks.LEAST:
                         raise RuntimeError(f"{name} found {found['count']} objects")
                     times[name].append({"resize": 0.0, **found["timing_ms"]})
             done[str(side)] = {
@@ -198,19 +198,25 @@ def serve_farm(stack: ExitStack, path: Path) -> tuple[Service, tuple[str, int]]:
     farm = Farm(spool_dir=home / "spool", results_dir=home / "results")
     service.wait_until(lambda: len(farm.workers()) == CREW)
     farm.close()
+    warm(address)
     return service, address
 
 
 def serve_litserve(stack: ExitStack, path: Path) -> tuple[Service, tuple[str, int]]:
     home = stack.enter_context(scratch(MEMORY))
     address = ("127.0.0.1", free_port())
-    command = (sys.executable, "-m", "benchmarks.peers.masks", str(address[1]), str(path))
+    command = (sys.executable, "-m", "benchmarks.peers.litmasks", str(address[1]), str(path))
     service = Service(command, env={"OMP_NUM_THREADS": "1"}, log=home / "litserve.log")
     stack.callback(service.stop)
     service.wait_until(lambda: answers(address, "/health"), PATIENCE)
-    for _ in range(2 * CREW):
-        ask(address, request_body(200, 0))
+    warm(address)
     return service, address
+
+
+def warm(address: tuple[str, int]) -> None:
+    """Have both workers do a few pictures."""
+    with ThreadPoolExecutor(CREW) as clients:
+        list(clients.map(lambda seed: ask(address, request_body(200, seed)), range(3 * CREW)))
 
 
 def request_body(side: int, seed: int) -> bytes:
@@ -229,7 +235,7 @@ def ask(address: tuple[str, int], body: bytes) -> float:
         text = answer.read()
     finally:
         connection.close()
-    if answer.status != 200 or json.loads(text)["count"] != masks.MOST:
+    if answer.status != 200 or json.loads(text)["count"] < masks.LEAST:
         raise RuntimeError(f"{answer.status}: {text[:300]!r}")
     return time.perf_counter() - begin
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from scipy import ndimage
 from skimage import data, filters, measure, segmentation
 
@@ -126,7 +127,7 @@ def real(eyes: dict[str, Engine], overlays: Path | None) -> tuple[dict[str, Any]
         for whose, each in eyes.items():
             objects = found(each, picture, SURE)
             records[f"{name} {whose}"] = one = compared(objects, reference) | {"ms": timed(each, picture)}
-            rows.append([name, whose, *(str(value) for value in one.values())])
+            rows.append([name, whose, *("-" if value is None else str(value) for value in one.values())])
             if overlays:
                 overlays.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(
@@ -147,18 +148,16 @@ def real(eyes: dict[str, Engine], overlays: Path | None) -> tuple[dict[str, Any]
 
 def compared(objects: list[Found], reference: list[Array]) -> dict[str, Any]:
     """How many objects were found, how closely those of the reference, and what is in no reference or has a hole."""
-    overlaps = np.array([[_overlap(one.mask > 0, known) for one in objects] for known in reference])
-    overlaps = overlaps.reshape(len(reference), len(objects))
-    best = overlaps.max(axis=1, initial=0)
-    return {
-        "found": len(objects),
-        "known": len(reference),
-        "close": int((best >= CLOSE).sum()),
-        "least": round(float(best.min(initial=1)), 3),
-        "mean": round(float(best.mean()), 3) if len(best) else 0.0,
-        "false": int((overlaps.max(axis=0, initial=0) < 0.5).sum()) if reference else 0,
-        "holed": sum(_holed(one.mask > 0) for one in objects),
-    }
+    record: dict[str, Any] = {"found": len(objects), "known": len(reference)}
+    record |= dict.fromkeys(("close", "least", "mean", "false"))
+    if reference:
+        overlaps = np.array([[_overlap(one.mask > 0, known) for one in objects] for known in reference])
+        overlaps = overlaps.reshape(len(reference), len(objects))
+        best = overlaps.max(axis=1, initial=0)
+        record["close"] = int((best >= CLOSE).sum())
+        record["least"], record["mean"] = round(float(best.min()), 3), round(float(best.mean()), 3)
+        record["false"] = int((overlaps.max(axis=0) < 0.5).sum())
+    return record | {"holed": sum(_holed(one.mask > 0) for one in objects)}
 
 
 def _overlap(one: Array, other: Array) -> float:
@@ -209,6 +208,7 @@ def main() -> int:
     stop_on_sigterm()
     OUT.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     eyes = {"net": engine(chosen.model), "classical": engine("classical")}
     done: dict[str, Any] = {"machine": machine(VERSIONS)}
     targets: list[Target] = []

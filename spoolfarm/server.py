@@ -27,6 +27,7 @@ from spoolfarm.views import (
     PROJECT,
     answer,
     edit,
+    federated,
     health,
     inference,
     items,
@@ -45,7 +46,7 @@ from spoolfarm.views.live import Live
 log = logging.getLogger("spoolfarm.server")
 
 #: The faces; `metrics` makes its own for each application.
-VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, run, jobs, tasks, health, openapi)
+VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,
@@ -85,7 +86,15 @@ HTTP_ERRORS = {
 #: The longest error sentence, in letters: some quote what the client sent.
 MAX_SENTENCE = 1000
 #: Faces that never want the key.
-OPEN = {"health.health", "health.ready", "static", "openapi.page", "openapi.static"}
+OPEN = {
+    "health.health",
+    "health.ready",
+    "static",
+    "openapi.page",
+    "openapi.static",
+    "federated.page",
+    "federated.static",
+}
 #: Hosts that always mean this machine.
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 

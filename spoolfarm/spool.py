@@ -382,9 +382,8 @@ class Spool:
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
         for folder in (self.marks, self.workers):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
-        marked = [name for name in files.names(self.marks) if ID.fullmatch(name)]
-        left += [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]
-        for path in left:
+        marked = filter(ID.fullmatch, files.names(self.marks))
+        for path in left + [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]:
             if time.time() - files.modified(path) > ABANDONED:
                 files.remove(path)
 

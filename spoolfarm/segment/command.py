@@ -59,6 +59,7 @@ def _begun(options: argparse.Namespace, out: Path, source: Drawn | Labelled) -> 
     if checkpoint.exists():
         raise FarmError(f"{checkpoint} is there", hint="go on from it with --resume, or remove it to begin again")
     recipe = replace(Recipe(), **{**(FOLDER if isinstance(source, Labelled) else {}), **said})
+    recipe = replace(recipe, warm_up=min(recipe.warm_up, recipe.iterations // 10))
     start = options.start or (SCRATCH if isinstance(source, Drawn) else str(net.DEFAULT))
     if start == SCRATCH:
         return Training(net.Hyper(classes=len(source.names)), recipe, source)

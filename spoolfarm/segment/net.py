@@ -44,7 +44,7 @@ class Hyper:
     #: Classes without the background.
     classes: int = 1
     #: Pixels the longer side of a picture is resized to.
-    side: int = 384
+    side: int = 320
     detections: int = 100
     #: Least score of a detection, and the overlap above which the weaker of two goes.
     score: float = 0.05

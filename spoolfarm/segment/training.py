@@ -91,11 +91,13 @@ class Training:
         self.optimizer = torch.optim.AdamW(groups, lr=self.recipe.rate, fused=True)
 
     def start_from(self, path: Path | str) -> None:
-        """Take the weights of a weights file, but for the layers whose shapes the number of classes decides."""
-        weights, own = net.read(path)["state_dict"], self.model.state_dict()
-        fitting = {name: each for name, each in weights.items() if name in own and own[name].shape == each.shape}
+        """Take the weights of a weights file; each class begins as what the file's classes have in common."""
+        begun, own = net.read(path), self.model.state_dict()
+        kinds = 1 + net.Hyper(**begun["net"]).classes
+        weights = {name: each for name, each in begun["state_dict"].items() if name in own}
+        fitting = {name: _for_classes(each.float(), kinds, own[name]) for name, each in weights.items()}
         for model in (self.model, self.averaged):
-            model.load_state_dict({**own, **{name: each.to(own[name].dtype) for name, each in fitting.items()}})
+            model.load_state_dict({**own, **fitting})
 
     def steps(self, processes: int = 1) -> Iterator[Step]:
         """Train until the recipe's end, a step at a time; *processes* draw the samples."""
@@ -164,6 +166,17 @@ class Training:
         training.optimizer.load_state_dict(state["optimizer"])
         training.iteration, training.curve = state["iteration"], state["curve"]
         return training
+
+
+def _for_classes(weights: Tensor, kinds: int, own: Tensor) -> Tensor:
+    """*weights* in the shape and type of *own*: where the number of classes differs, their mean for every class.
+
+    Such a tensor has as many rows for the background as then for each class, of *kinds* in all.
+    """
+    if weights.shape != own.shape:
+        ground, *classes = weights.chunk(kinds)
+        weights = torch.cat([ground, *[torch.stack(classes).mean(0)] * (len(own) // len(ground) - 1)])
+    return weights.to(own.dtype)
 
 
 def _losses(model: MaskRCNN, samples: Sequence[Sample]) -> dict[str, Tensor]:

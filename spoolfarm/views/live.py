@@ -16,6 +16,7 @@ from flask import Flask, request
 from spoolfarm.errors import FarmError, InvalidRequest, TooManyClients, Unauthorized, UnknownJob
 from spoolfarm.farm import Farm
 from spoolfarm.job import State
+from spoolfarm.views.pings import Pings
 
 log = logging.getLogger("spoolfarm.live")
 
@@ -33,6 +34,8 @@ PACE = 0.01
 FOLLOWED = 16
 #: Seconds without a sign of life, its answers to pings included, after which a WebSocket's client is dead.
 DEAD = 60
+#: Seconds between two looks whether its connection is still there.
+LOOK = 2
 #: Seconds between the goodbye of a front that stops and the end of the connection.
 GOODBYE = 1.0
 #: Seconds in which a client has to say who it is.
@@ -116,6 +119,7 @@ class Live:
         if "_server" in self.__dict__:
             for connection in list(self._server.eio.sockets.values()):
                 connection.close(wait=False)
+            self._pings.close()
             threading.Timer(GOODBYE, self._hang_up).start()
 
     def _hang_up(self) -> None:
@@ -140,8 +144,9 @@ class Live:
             logger=quiet,
             engineio_logger=quiet,
         )
-        websocket = functools.partial(made.eio._async["websocket"], max_message_size=LARGEST)  # it has no limit else
-        made.eio._async = {**made.eio._async, "websocket": websocket}
+        made.eio._async = {**made.eio._async, "websocket": _bounded(made.eio._async["websocket"])}
+        self._pings = Pings(made.eio)
+        made.eio.start_background_task = self._pings.start
         made.eio.disconnect = functools.partial(_drop, made.eio)
         made.on("connect", self._connect)
         made.on("disconnect", self._disconnect)
@@ -256,6 +261,30 @@ class Live:
                     self._server.emit(name, body, to=client.sid)
                     return
             client.gone.wait(PACE)
+
+
+def _bounded(kind: Any) -> Any:
+    """The protocol's WebSocket, a *kind* of class, with a limit to what is said at once and to how long nothing is."""
+
+    class WebSocket(kind):  # type: ignore[misc]
+        def __init__(self, answer: Any, server: Any) -> None:
+            super().__init__(answer, server, max_message_size=LARGEST)
+
+        def wait(self) -> str | bytes | None:
+            """What the client says next; None when it is gone.
+
+            It looks by itself, too: one who is closed at the moment in which the client speaks is never woken.
+            """
+            for _ in range(DEAD // LOOK):
+                try:
+                    said: str | bytes | None = self.ws.receive(LOOK)
+                except Exception:  # noqa: BLE001  # the connection is closed, however it came to be
+                    return None
+                if said is not None or not self.ws.connected:
+                    return said
+            return None
+
+    return WebSocket
 
 
 def _drop(protocol: Any, transport: str) -> None:

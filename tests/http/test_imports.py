@@ -67,6 +67,12 @@ def test_nothing_heavy_is_loaded(tmp_path: Path, code: str) -> None:
     assert not loaded(code, tmp_path) & HEAVY
 
 
+def test_a_front_loads_no_socketio_before_somebody_speaks_it(tmp_path: Path) -> None:
+    speaks = 'assert front.get("/socket.io/?EIO=4&transport=polling").status_code == 200\n'
+    assert "socketio" not in loaded(AT_WORK, tmp_path)
+    assert "socketio" in loaded(AT_WORK + speaks, tmp_path)
+
+
 def test_importing_the_package_loads_next_to_nothing(tmp_path: Path) -> None:
     found = loaded("import spoolfarm", tmp_path)
     assert "spoolfarm" in found
@@ -135,6 +141,7 @@ def test_views_see_the_farm_and_what_it_speaks_of() -> None:
             "prometheus_client",
             "flask_socketio",
             "socketio",
+            "engineio",
         }, path
 
 

@@ -140,12 +140,12 @@ def test_text_is_read_from_pictures_and_documents_in_one_folder(bench: Bench) ->
     status, out, err = bench.batch("ocr", "in", "--workers", "2")
     assert (status, out, err) == (0, "2 succeeded, 0 failed: ocr-results/results.jsonl\n", "")
     assert (bench.path / "ocr-results/a.png.txt").read_text() == "North Quay 1284\n"
-    assert (bench.path / "ocr-results/b.pdf.txt").read_text().split("\n\f") == ["Timber Yard", "Brick Kilns\n"]
+    assert (bench.path / "ocr-results/b.pdf.txt").read_text().split("\f") == ["Timber Yard\n", "Brick Kilns\n", ""]
     assert (bench.path / "ocr-results/b.pdf.pdf").read_bytes().startswith(b"%PDF")
     assert bench.workers() == []
     status, _, err = bench.batch("ocr", "in/b.pdf", "-p", "pages=2-", "--out", "second")
     assert (status, err) == (0, "")
-    assert (bench.path / "second/in/b.pdf.txt").read_text() == "Brick Kilns\n"
+    assert (bench.path / "second/in/b.pdf.txt").read_text() == "Brick Kilns\n\f"
 
 
 def test_a_list_on_standard_input_is_done(bench: Bench) -> None:

@@ -560,7 +560,7 @@ def test_no_power_cut_loses_what_was_promised(
 
 def unsynced_files(patch: pytest.MonkeyPatch) -> None:
     write = files.write_new
-    patch.setattr(files, "write_new", lambda path, buffers, *, sync=False: write(path, buffers))
+    patch.setattr(files, "write_new", lambda path, buffers, *, sync=False, **more: write(path, buffers, **more))
 
 
 def unsynced_buckets(patch: pytest.MonkeyPatch) -> None:

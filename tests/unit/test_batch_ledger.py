@@ -94,8 +94,8 @@ def test_files_whose_suffix_is_in_use_keep_their_whole_name(out: Path, base: Pat
     with ledger(out, base) as to:
         add(to, base, "a.jpg", succeeded(files=names), lambda name: tmp_path / name)
     there = {path.name.removeprefix("a.jpg"): path.read_text() for path in out.glob("a.jpg*")}
-    assert sorted(there) == [".a.png", ".b.png", ".json", ".note.txt", ".plain", ".tsv", ".txt"]
-    assert (there[".b.png"], there[".note.txt"], there[".txt"]) == ("this is b.png", "this is note.txt", "hello\n")
+    assert sorted(there) == [".a.png", ".b.png", ".json", ".plain", ".tsv", ".txt"]
+    assert (there[".b.png"], there[".txt"]) == ("this is b.png", "this is note.txt"), "a text of its own wins"
 
 
 def test_the_table_has_the_same_as_the_lines(out: Path, base: Path) -> None:

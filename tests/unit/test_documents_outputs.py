@@ -233,13 +233,3 @@ def test_paragraphs_are_told_apart(reader: Reader, gap: str) -> None:
     assert [part.replace(" ", "") for part in said] == [
         "".join(pages.ENGLISH[number * 3 : number * 3 + 3]).replace(" ", "") for number in range(3)
     ]
-
-
-def test_a_flowing_column_is_one_paragraph(reader: Reader) -> None:
-    page = pages.render("columns")
-    record = reader.read(page.picture).record()
-    heading, left, right = record["paragraphs"]
-    assert len(heading) == 1
-    assert len(left) > 20
-    assert len(right) > 20
-    assert [index for group in record["paragraphs"] for index in group] == list(range(len(record["lines"])))

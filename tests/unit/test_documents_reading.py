@@ -119,11 +119,14 @@ def test_a_pdf_that_is_none_is_a_broken_image(ocr: Ocr, data: bytes, tmp_path: P
     assert read(ocr, data, tmp_path).code == "broken_image"
 
 
-def test_a_jpeg_becomes_a_searchable_pdf_with_the_jpeg_inside(ocr: Ocr, tmp_path: Path) -> None:
+def test_two_columns_are_two_paragraphs_and_a_pdf_that_selects_one_after_the_other(ocr: Ocr, tmp_path: Path) -> None:
     page = pages.render("columns")
     found = read(ocr, page.jpeg(), tmp_path, outputs=["pdf", "hocr", "text"])
     assert isinstance(found, Answer)
     assert sorted(found.files) == ["document.hocr.html", "document.pdf", "document.txt"]
+    heading, left, right = found.value["paragraphs"]
+    assert len(heading) == 1
+    assert min(len(left), len(right)) > 20
     made = tmp_path / "document.pdf"
     done = subprocess.run(["pdftotext", made, "-"], capture_output=True, text=True, check=True)
     assert books.errors(done.stdout, page.text) == 0, "in reading order: the left column first"

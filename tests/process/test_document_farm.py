@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +82,19 @@ def test_a_book_of_forty_pages_becomes_one_searchable_pdf(farm: RunningFarm, tmp
             if scan is not None:
                 assert page.obj.Resources.XObject.Scan.read_raw_bytes() == scan
     assert stray(farm) == []
+
+
+def test_a_pdf_dropped_into_the_hot_folder_comes_back_searchable(farm: RunningFarm, tmp_path: Path) -> None:
+    book = books.book(2, TINY, seed=9)
+    inbox = Path(farm.given["FARM_SPOOL_DIR"]) / "inbox" / "ocr"
+    until(inbox.is_dir)
+    (inbox / "書.pdf").write_bytes(book.pdf)
+    place = Path(farm.given["FARM_RESULTS_DIR"]) / "inbox" / "ocr"
+    until((place / "書.pdf").exists, 60)
+    assert json.loads((place / "書.pdf.json").read_text())["task"] == "document"
+    assert books.errors((place / "書.pdf.txt").read_text(), "".join(book.texts)) == 0
+    assert text_of((place / "書.pdf.pdf").read_bytes(), tmp_path / "out.pdf") != []
+    assert (place / "書.pdf").read_bytes() == book.pdf
 
 
 def coordinator(farm: RunningFarm) -> int:
