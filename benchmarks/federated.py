@@ -101,7 +101,7 @@ def engines(repeats: int, rounds: int) -> tuple[dict[str, Any], list[Target]]:
     comparison.plot(OUT / "federated.png", f"federated training, {rounds} rounds")
     cheapest = min(comparison.ratio(peer, "cpu_s", INLINE) for peer in (RAY_ONE, RAY_TWO))
     targets = [
-        Target("CPU of the run in one process to a plain loop", comparison.ratio(INLINE, "cpu_s"), 1.25),
+        Target("CPU of the run in one process to a plain loop", comparison.ratio(INLINE, "cpu_s"), 1.15),
         Target("CPU of the cheaper simulation on Ray to the run in one process", cheapest, 1.5, at_most=False),
     ]
     if rounds == ROUNDS:

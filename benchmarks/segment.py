@@ -198,6 +198,7 @@ def serve_farm(stack: ExitStack, path: Path) -> tuple[Service, tuple[str, int]]:
     farm = Farm(spool_dir=home / "spool", results_dir=home / "results")
     service.wait_until(lambda: len(farm.workers()) == CREW)
     farm.close()
+    warm(address)
     return service, address
 
 
@@ -208,9 +209,14 @@ def serve_litserve(stack: ExitStack, path: Path) -> tuple[Service, tuple[str, in
     service = Service(command, env={"OMP_NUM_THREADS": "1"}, log=home / "litserve.log")
     stack.callback(service.stop)
     service.wait_until(lambda: answers(address, "/health"), PATIENCE)
-    for _ in range(2 * CREW):
-        ask(address, request_body(200, 0))
+    warm(address)
     return service, address
+
+
+def warm(address: tuple[str, int]) -> None:
+    """Have both workers do a few pictures."""
+    with ThreadPoolExecutor(CREW) as clients:
+        list(clients.map(lambda seed: ask(address, request_body(200, seed)), range(3 * CREW)))
 
 
 def request_body(side: int, seed: int) -> bytes:

@@ -1,8 +1,8 @@
 """What each strategy reaches with honest and with poisoned clients: `python -m benchmarks.strategies --help`.
 
-It prints the table of docs/federated.md. Ten clients with uneven shares of the digits (alpha 0.5) all train, ten rounds
-of two passes, with each strategy's own defaults. Every cell is a median over seeds; 0 stands for a run that
-ended because no client could train the model any more.
+It prints the table of docs/federated.md. Ten clients with uneven shares of the digits (alpha 0.5; "even" is 100) all
+train, ten rounds of two passes, with each strategy's own defaults. Every cell is a median over seeds; 0 stands for a
+run that ended because no client could train the model any more.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ COMMON: dict[str, Any] = {
     "learning_rate": 0.02,
 }
 #: By the column's title: what is different in it.
-CASES: dict[str, dict[str, Any]] = {"honest": {}, "1 of 10 poisoned": {"poisoned": 1}}
+CASES: dict[str, dict[str, Any]] = {
+    "honest": {},
+    "1 of 10 poisoned": {"poisoned": 1},
+    "honest, even": {"alpha": 100},
+    "poisoned, even": {"alpha": 100, "poisoned": 1},
+}
 #: Measured with honest clients alone.
 PRIVATE: dict[str, dict[str, Any]] = {
     f"FedAvg, privacy {side}, noise {noise}": {"privacy": side, "noise_multiplier": noise, "clipping_norm": 1.0}
@@ -63,24 +68,26 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each cell")
     parser.add_argument("--rounds", type=int, default=10, help="rounds of each run")
     parser.add_argument("--only", nargs="+", choices=list(ROWS), default=list(ROWS), help="rows to measure")
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES), help="columns to measure")
     chosen = parser.parse_args()
     stop_on_sigterm()
     logging.getLogger("flwr").setLevel(logging.ERROR)
     done: dict[str, dict[str, list[float]]] = {}
     for name in chosen.only:
         done[name] = {}
-        for case, options in CASES.items() if name in STRATEGIES else [("honest", CASES["honest"])]:
+        for case in chosen.cases if name in STRATEGIES else ["honest"]:
             runs = [
-                result({**ROWS[name], **options, "rounds": chosen.rounds, "seed": seed})
+                result({**ROWS[name], **CASES[case], "rounds": chosen.rounds, "seed": seed})
                 for seed in range(1, chosen.seeds + 1)
             ]
             done[name][case] = [run["test_accuracy"] for run in runs]
             shown = " ".join(f"{value:.3f}" for value in done[name][case])
             print(f"{name}, {case}: {shown}", runs[0].get("failed") or runs[0].get("privacy", ""), flush=True)
     rows = [
-        [name, *(f"{median(row[case]):.3f}" if case in row else "" for case in CASES)] for name, row in done.items()
+        [name, *(f"{median(row[case]):.3f}" if case in row else "" for case in chosen.cases)]
+        for name, row in done.items()
     ]
-    print_table(["test accuracy", *CASES], rows)
+    print_table(["test accuracy", *chosen.cases], rows)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "strategies.json").write_text(json.dumps({"machine": machine(("flwr", "torch")), **done}, indent=1) + "\n")
     return 0

@@ -105,7 +105,11 @@ class Answers:
         return False
 
     def sync(self, notes: Iterable[tuple[Note, Parts]]) -> None:
-        """Force answers to the disk, as far as their readers have left them there."""
+        """Force answers to the disk, as far as their readers have left them there.
+
+        One by one: syncfs(2) would be faster for many, but would also write the notes, which then take milliseconds
+        each to remove.
+        """
         folders = set()
         for note, parts in notes:
             place = f"{self._root}/{note.target}"

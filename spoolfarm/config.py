@@ -180,7 +180,9 @@ class Settings:
     bind: tuple[Address, ...] = setting(
         "FARM_BIND", "127.0.0.1:8090", addresses, "addresses the front listens on, with commas between"
     )
-    workers: int = setting("FARM_WORKERS", str(cores()), whole(0, 1024), "general workers; 0 only queues")
+    workers: int = setting(
+        "FARM_WORKERS", str(cores()), whole(0, 1024), "general workers; 0: none of any kind, it only queues"
+    )
     simulations: int = setting("FARM_SIMULATIONS", "1", whole(0, 64), "workers kept aside for the `simulate` lane")
     documents: int = setting("FARM_DOCUMENTS", "1", whole(0, 64), "documents that are worked on at once, page by page")
     threads: int = setting(

@@ -1,7 +1,7 @@
 """The hot folder: a file dropped into spool/inbox/<task>/ becomes a job, and its answer appears in results/inbox/.
 
     spool/inbox/<task>/NAME            a file that somebody dropped; NAME.params.json beside it has its parameters
-    spool/taken/<id>.json              it became job <id>, and how far that has come: see `taken.py`
+    spool/taken/<id>.<n>.json          it became job <id>, and how far that has come: see `taken.py`
     results/inbox/<task>/NAME.json     the answer: the job's record, after NAME.txt and the result's files
     results/inbox/<task>/NAME          the file, moved here at last
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import json
 import logging
 import os
 import signal
@@ -24,7 +23,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 from filelock import FileLock
 
@@ -80,6 +79,8 @@ class HotFolder:
         #: The jobs that have no answer yet, and those whose result may be there.
         self._flying: set[str] = set()
         self._arrived: deque[str] = deque()
+        #: Those whose answer could not be written so far.
+        self._unwritten: set[str] = set()
         #: When to try the spool again; when to look for lost results and for lost jobs; by time.monotonic().
         self._blocked = self._recheck_due = self._audit_due = 0.0
         self._woken = self._stopping = False
@@ -290,13 +291,9 @@ class HotFolder:
         except FarmError as error:
             return error, UNREADABLE
         try:
-            found = json.loads(data, parse_constant=_no_constant)
-            json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
-        except (ValueError, RecursionError) as error:
-            return InvalidParams(f"{printable(name + PARAMS)}: is not valid JSON: {error}"), digest(data)
-        if not isinstance(found, dict):
-            return InvalidParams(f"{printable(name + PARAMS)}: must be a JSON object"), digest(data)
-        return found, digest(data)
+            return dropped.params(data, name + PARAMS), digest(data)
+        except InvalidParams as error:
+            return error, digest(data)
 
     def _take_back(self, path: str) -> None:
         """Forget the job of the file *path*, whose parameters came after it, unless it is answered."""
@@ -321,19 +318,27 @@ class HotFolder:
         self._look_for_lost()
         answered = 0
         while self._arrived:
-            note = self._taken.get(self._arrived[0])
+            note = self._taken.get(self._arrived.popleft())
             if note is not None and note.id in self._flying and (record := self._results.get(note.id)) is not None:
-                parts = Parts.of(record)
-                if not note.target:
-                    note = self._answers.address(note, parts)
-                    self._taken.save(note)
-                    self._answers.promise(note)
-                self._answers.write(note, parts)
-                self._flying.discard(note.id)
-                self._departures.add(note.id, parts)
-                answered += 1
-            self._arrived.popleft()
+                try:
+                    self._write(note, record)
+                    answered += 1
+                except OSError as error:  # it is tried again every second, and others need not wait for it
+                    if note.id not in self._unwritten:
+                        self._unwritten.add(note.id)
+                        log.error("%r: the answer cannot be written: %s", note.path, error)
         return answered
+
+    def _write(self, note: Note, record: Mapping[str, Any]) -> None:
+        parts = Parts.of(record)
+        if not note.target:
+            note = self._answers.address(note, parts)
+            self._taken.save(note)
+            self._answers.promise(note)
+        self._answers.write(note, parts)
+        self._flying.discard(note.id)
+        self._unwritten.discard(note.id)
+        self._departures.add(note.id, parts)
 
     def _look_for_lost(self) -> None:
         """Find what came without an event, and take files again whose job somebody has removed."""
@@ -358,10 +363,6 @@ class HotFolder:
             else:
                 self._lookout.hint(note.path)  # the same bytes will be known by their new times, others be taken
         return len(changed)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

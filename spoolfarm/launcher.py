@@ -197,8 +197,8 @@ class Launcher:
 
 
 def wanted(settings: config.Settings) -> dict[str, int]:
-    """How many workers each lane shall have."""
-    return {name: lane.count(settings) for name, lane in LANES.items()}
+    """How many workers each lane shall have. A farm without general workers only queues, and has none at all."""
+    return {name: lane.count(settings) if settings.workers else 0 for name, lane in LANES.items()}
 
 
 def check_addresses(addresses: Sequence[config.Address]) -> None:

@@ -1,6 +1,6 @@
 """Taken: what the hot folder has taken and not yet put away: one note a file, which outlives the process.
 
-    spool/taken/<id>.json    a file of the inbox became job <id>
+    spool/taken/<id>.<n>.json    a file of the inbox became job <id>; the n-th version of what is known of it
 
 A note is written before its job is put, gets its target before the answer appears there, and is removed when the file
 has left the inbox. So after a crash it says how far things had come:
@@ -55,8 +55,10 @@ class Taken:
         #: The ids by path and by inode, the latest last: a file may replace one of its name that is still under way.
         self._of_path: dict[str, list[str]] = {}
         self._of_inode: dict[tuple[int, int], list[str]] = {}
+        #: The number of each note's last version.
+        self._versions: dict[str, int] = {}
         files.make_directory(root)
-        for name in sorted(files.names(root)):
+        for name in sorted(files.names(root), key=lambda name: (len(name), name)):
             self._load(name)
 
     def __len__(self) -> int:
@@ -80,15 +82,24 @@ class Taken:
         return [note for note in notes if note.identity == identity]
 
     def save(self, note: Note) -> None:
-        """Write *note*, in place of the one of its id."""
-        files.write_atomic(self._file(note.id), json.dumps(asdict(note)).encode())
+        """Write *note*, in place of the one of its id.
+
+        It gets a name of its own: ext4 writes a file that replaces another to the disk at once, and takes
+        milliseconds to remove what is on the disk, but only microseconds for what never came so far.
+        """
+        last = self._versions.get(note.id, 0)
+        files.write_atomic(self._file(note.id, last + 1), json.dumps(asdict(note)).encode())
+        self._versions[note.id] = last + 1
         self._forget(note.id)
         self._remember(note)
+        if last:
+            files.remove(self._file(note.id, last))
 
     def remove(self, note: Note) -> None:
         """Nothing is left to be done."""
-        files.remove(self._file(note.id))
+        files.remove(self._file(note.id, self._versions.get(note.id, 0)))
         self._forget(note.id)
+        self._versions.pop(note.id, None)
 
     def _load(self, name: str) -> None:
         if name.endswith(".tmp"):
@@ -96,8 +107,13 @@ class Taken:
             return
         try:
             said = json.loads(files.read(f"{self._root}/{name}"))
-            self._remember(Note(**{**said, "identity": Identity(**said["identity"])}))
-        except (ValueError, TypeError, KeyError):
+            note = Note(**{**said, "identity": Identity(**said["identity"])})
+            version = int(name.split(".")[1])
+            if note.id in self._notes:  # a crash left the version before this one
+                self.remove(note)
+            self._versions[note.id] = version
+            self._remember(note)
+        except (ValueError, TypeError, KeyError, IndexError):
             log.error("the note %r is damaged, by a power cut perhaps: its file will be taken again", name)
             files.remove(f"{self._root}/{name}")
 
@@ -117,5 +133,5 @@ class Taken:
         yield self._of_path, note.path  # type: ignore[misc]
         yield self._of_inode, (note.identity.device, note.identity.inode)  # type: ignore[misc]
 
-    def _file(self, job_id: str) -> str:
-        return os.path.join(self._root, f"{job_id}.json")
+    def _file(self, job_id: str, version: int) -> str:
+        return os.path.join(self._root, f"{job_id}.{version}.json")

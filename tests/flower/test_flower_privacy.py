@@ -15,7 +15,14 @@ import client_app
 import privacy
 from tests.flower.running import federated
 
-QUICK = {"rounds": 1, "augment": "none", "local_epochs": 1, "fraction_fit": 1.0}
+QUICK = {
+    "rounds": 1,
+    "augment": "none",
+    "local_epochs": 1,
+    "fraction_fit": 1.0,
+    "batch_size": 64,
+    "learning_rate": 0.05,
+}
 
 
 def step(result: Any) -> float:

@@ -18,6 +18,7 @@ from tests.flower.running import federated
 #: Eight clients with alike pictures, all of whom train: quick to learn, and enough for Bulyan.
 ALIKE = {"clients": 8, "fraction_fit": 1.0, "alpha": 100, "rounds": 3, "augment": "none", "local_epochs": 2}
 ALIKE |= {"learning_rate": 0.03}
+ROBUST = {"FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan"}
 #: The weights that clients 1 to 7 answer with in the arithmetic below; they had 0, and the last one attacks.
 ANSWERS = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 1000.0]
 
@@ -83,8 +84,8 @@ def test_multikrum_averages_all_but_the_wild_answer() -> None:
     assert combined("MultiKrum") == pytest.approx(weighed)
 
 
-@pytest.mark.parametrize("name", sorted(strategies.STRATEGIES))
-def test_every_strategy_learns_the_digits(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(strategies.STRATEGIES.keys() - ROBUST))
+def test_a_strategy_for_honest_clients_learns_the_digits(tmp_path: Path, name: str) -> None:
     result = federated(tmp_path, strategy=name, **ALIKE)
     assert result["test_accuracy"] > 0.6, result["accuracies"]
 
@@ -93,7 +94,7 @@ def test_one_poisoned_client_ruins_fedavg(tmp_path: Path) -> None:
     assert federated(tmp_path, strategy="FedAvg", poisoned=1, **ALIKE)["test_accuracy"] < 0.5
 
 
-@pytest.mark.parametrize("name", ["FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan"])
+@pytest.mark.parametrize("name", sorted(ROBUST))
 def test_a_robust_strategy_survives_a_poisoned_client(tmp_path: Path, name: str) -> None:
     assert federated(tmp_path, strategy=name, poisoned=1, **ALIKE)["test_accuracy"] > 0.7
 

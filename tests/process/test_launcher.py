@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.running import ROOT, RunningFarm, until
 
@@ -335,3 +336,14 @@ def test_an_idle_farm_costs_next_to_nothing(run: Run) -> None:
     begin, before = time.monotonic(), used()
     until(lambda: time.monotonic() > begin + 8)
     assert (used() - before) / (time.monotonic() - begin) < 0.02
+
+
+def test_a_farm_without_general_workers_only_queues(run: Run) -> None:
+    given = {"FARM_TASKS": "slow=tests.tasks:Slow", "FARM_ENABLE": "echo,slow", "FARM_WORKERS": 0}
+    farm = run(**given).start(ready=False)
+    until(lambda: farm.get("/health")[0] == 200)
+    job = farm.farm.submit("slow", seconds=0)
+    assert farm.get("/ready")[0] == 503
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in farm.processes()]
+    assert not [command for command in commands if b"worker" in command]
+    assert job.status() == "queued"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from spoolfarm import departures, dropped, lookout
+from spoolfarm.answers import Answers, Parts
 from spoolfarm.config import Settings
 from spoolfarm.errors import TooLarge
 from spoolfarm.farm import Farm
@@ -21,6 +22,7 @@ from spoolfarm.hotfolder import HotFolder
 from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.spool import Spool
+from spoolfarm.taken import Note
 from tests.crash import Child, Tree, claims, in_child
 from tests.http.pictures import small
 from tests.running import until
@@ -260,6 +262,26 @@ def test_results_on_another_file_system_are_reached_too(
         elsewhere.rmdir()
 
 
+def test_an_answer_that_cannot_be_written_keeps_no_other_waiting_and_is_tried_again(
+    hot: Hot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, write = [True], Answers.write
+
+    def refuse(answers: Answers, note: Note, parts: Parts) -> None:
+        if broken and note.path == "echo/a":
+            raise OSError(errno.EACCES, "Permission denied")
+        write(answers, note, parts)
+
+    monkeypatch.setattr(Answers, "write", refuse)
+    monkeypatch.setattr("spoolfarm.hotfolder.RECHECK", 0.05)
+    for name in "abc":
+        (hot.inbox / "echo" / name).write_text(name)
+    hot.until(lambda: work(hot.farm.spool) or set(hot.answers()) == {"echo/b", "echo/c"})
+    broken.clear()
+    hot.settle()
+    assert set(hot.answers()) == {"echo/a", "echo/b", "echo/c"}
+
+
 def test_answers_never_expire_and_are_not_purged(hot: Hot) -> None:
     (hot.inbox / "echo/a").write_bytes(b"one")
     hot.settle()
@@ -413,6 +435,7 @@ def test_every_crash_point_leaves_each_file_answered_once(
     monkeypatch.setattr("spoolfarm.tasks.registry.entry_points", lambda group: [])  # looking for them takes its time
     monkeypatch.setattr(departures, "STUCK", 0.02)
     monkeypatch.setattr("spoolfarm.hotfolder.AUDIT", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.RECHECK", 0.02)
     monkeypatch.setattr("spoolfarm.hotfolder.FULL_RETRY", 0.02)
     violations, at, points = [], first, 0
     while True:
