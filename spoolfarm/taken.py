@@ -57,6 +57,8 @@ class Taken:
         self._of_inode: dict[tuple[int, int], list[str]] = {}
         #: The number of each note's last version.
         self._versions: dict[str, int] = {}
+        #: The versions before it that are still on the disk.
+        self._old: dict[str, list[int]] = {}
         files.make_directory(root)
         for name in sorted(files.names(root), key=lambda name: (len(name), name)):
             self._load(name)
@@ -93,13 +95,22 @@ class Taken:
         self._forget(note.id)
         self._remember(note)
         if last:
-            files.remove(self._file(note.id, last))
+            self._old.setdefault(note.id, []).append(last)
+            self._remove_old(note.id)
 
     def remove(self, note: Note) -> None:
         """Nothing is left to be done."""
+        self._remove_old(note.id)  # first, or a crash in between would leave one of them for the latest
         files.remove(self._file(note.id, self._versions.get(note.id, 0)))
         self._forget(note.id)
         self._versions.pop(note.id, None)
+
+    def _remove_old(self, job_id: str) -> None:
+        """Remove the versions before the latest; one that the disk keeps is tried again the next time."""
+        while old := self._old.get(job_id):
+            files.remove(self._file(job_id, old[0]))
+            old.pop(0)
+        self._old.pop(job_id, None)
 
     def _load(self, name: str) -> None:
         if name.endswith(".tmp"):
