@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import re
 import signal
 import socket
@@ -43,6 +44,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
         yield farm
     finally:
         farm.stop()
+        gc.collect()
     assert "Traceback" not in farm.log(), farm.log()
 
 
@@ -97,6 +99,8 @@ def listen(platform: RunningFarm) -> Iterator[Callable[..., Listener]]:
     yield listen
     for each in made:
         each.client.disconnect()
+    made.clear()
+    gc.collect()  # here, where it may be complained of
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
