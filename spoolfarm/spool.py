@@ -9,6 +9,8 @@
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
     workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
+    workers/suspects.lock             held by the one worker that runs a job which has cost a worker
+    workers/cancel.lock               held while a job in cancel/ is ended
     workers/<wid>.bell/, .token       how it is woken; see `bell.py`
     idle/<wid>                        a worker that can be woken
 
@@ -51,6 +53,8 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from filelock import FileLock
+
 from spoolfarm import files
 from spoolfarm.bell import Ringer
 from spoolfarm.deadletters import DeadLetters
@@ -69,6 +73,10 @@ FORGET = b"forget"
 MAX_ATTEMPTS = 3
 #: Seconds that pass at most between a result that says "failed" and the dead letter.
 BURIAL = 1.0
+#: Seconds to wait for another process that ends a cancelled job, which takes it about a millisecond.
+PATIENCE = 10.0
+#: The locks in workers/ that are no worker's life.
+SHARED = frozenset({"suspects", "cancel"})
 #: Seconds after which a file in tmp/ belongs to nobody.
 ABANDONED = 3600.0
 
@@ -199,7 +207,7 @@ class Spool:
         """
         seen = 0
         for wid in {*files.names(self.active), *(n[:-5] for n in files.names(self.workers) if n.endswith(".lock"))}:
-            lease = Lease.take_over(self.workers, self.active, wid) if wid != "suspects" else None
+            lease = Lease.take_over(self.workers, self.active, wid) if wid not in SHARED else None
             if lease is None:
                 continue
             try:
@@ -269,13 +277,13 @@ class Spool:
 
         With *forget* the result of a running job goes too, once it has ended. Raises UnknownJob.
         """
-        while (entry := self.find(job_id)) is not None and entry.state in (State.QUEUED, State.RUNNING):
+        while (entry := self.find(job_id)) is not None and not self._over(entry):
             if entry.state is State.RUNNING:
                 files.write_atomic(f"{self.marks}/{job_id}", FORGET if forget else b"")
                 return not (self.results.exists(job_id) and files.remove(f"{self.marks}/{job_id}"))
             taken = f"{self.marks}/{os.path.basename(entry.path)}"
             try:
-                os.rename(entry.path, taken)
+                os.rename(entry.path, taken)  # to itself, if somebody who cancelled it came no further
             except FileNotFoundError:
                 continue  # a worker was first
             self._finish_cancel(Entry(taken, entry.id, entry.attempts, State.CANCELLED))
@@ -284,17 +292,23 @@ class Spool:
             raise UnknownJob(f"no job {job_id!r}")
         return False
 
+    def _over(self, entry: Entry) -> bool:
+        """Whether a job has ended; one that is about to be cancelled has not."""
+        return entry.state not in (State.QUEUED, State.RUNNING) and os.path.dirname(entry.path) != self.marks
+
     def marked(self, job_id: str) -> bool:
         """Whether somebody asked to cancel the job while it ran."""
         return os.path.exists(f"{self.marks}/{job_id}")
 
     def _finish_cancel(self, entry: Entry) -> None:
-        try:
-            job = entry.job_or_guess()
-        except FileNotFoundError:
-            return  # another caller was first
-        self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
-        files.remove(entry.path)
+        """End a job as cancelled. One caller at a time: a late one must not bring back a result that was forgotten."""
+        with FileLock(f"{self.workers}/cancel.lock", timeout=PATIENCE, fallback_to_soft=False):
+            try:
+                job = entry.job_or_guess()
+            except FileNotFoundError:
+                return  # another caller was first
+            self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
+            files.remove(entry.path)
 
     def _drop_mark(self, mark: Entry) -> None:
         """Remove a mark whose job has ended, and with it a result that nobody wants."""

@@ -38,6 +38,8 @@ ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS")
 MODES = ("kill", "half", *ERRORS)
 #: Seconds that a child gets.
 DEADLINE = 20.0
+#: The locks in workers/ that stay.
+LOCKS = ("suspects.lock", "cancel.lock")
 
 
 class Tree:
@@ -275,7 +277,7 @@ def run_down(tree: Tree, ends: Iterable[str]) -> list[str]:
         if before[job_id] and before[job_id] != _bytes(tree, job_id):
             found.append(f"I3: the result of {job_id} was replaced")
     found += [f"I2: {name} is left in active/" for name in os.listdir(tree.spool.active)]
-    found += [f"I2: {name} is left in workers/" for name in os.listdir(tree.spool.workers) if name != "suspects.lock"]
+    found += [f"I2: {name} is left in workers/" for name in os.listdir(tree.spool.workers) if name not in LOCKS]
     found += [f"I3: {path} is left" for _, path in tree.job_files() if "/dead/" not in path]
     return found
 

@@ -188,7 +188,7 @@ def start(farm: Farm, tmp_path: Path) -> Iterator[Start]:
 
 def nobody_left(farm: Farm) -> bool:
     """Whether nothing shows a worker, nor a job of one."""
-    workers = [name for name in os.listdir(farm.spool.workers) if name != "suspects.lock"]
+    workers = [name for name in os.listdir(farm.spool.workers) if name not in ("suspects.lock", "cancel.lock")]
     return not workers and not os.listdir(farm.spool.active)
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,7 @@ import pytest
 from spoolfarm import files
 from spoolfarm.entry import Claim, born
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
-from spoolfarm.job import Job, State, new_id
+from spoolfarm.job import Job, Result, State, new_id
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.queue import bucket
 from spoolfarm.results import Results
@@ -819,6 +820,41 @@ def test_of_a_cancel_and_a_claim_at_once_one_wins(tree: Tree, spool: Spool, monk
     assert spool.marked(job.id)
     assert where(spool, job) == f"active/{lease.wid}"
     lease.end()
+
+
+def test_a_cancel_that_a_crash_cut_short_can_be_ended_by_another(tree: Tree, spool: Spool) -> None:
+    job = new()
+    spool.put(job)
+    os.rename(f"{place_of(spool, job)}/{job.id}.a0", f"{spool.marks}/{job.id}.a0")
+    assert spool.cancel(job.id) is True
+    assert spool.results.exists(job.id)
+    assert os.listdir(spool.marks) == []
+
+
+def test_a_recovery_brings_no_result_back_that_was_forgotten_meanwhile(
+    tree: Tree, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new()
+    spool.put(job)
+    os.rename(f"{place_of(spool, job)}/{job.id}.a0", f"{spool.marks}/{job.id}.a0")
+
+    def forget() -> None:
+        spool.cancel(job.id, forget=True)
+        spool.results.remove(job.id)
+
+    other, publish = threading.Thread(target=forget), spool.results.publish
+
+    def late(result: Result, *, sync: bool) -> bool:
+        if not other.ident:
+            other.start()
+            other.join(0.3)
+        return publish(result, sync=sync)
+
+    monkeypatch.setattr(spool.results, "publish", late)
+    spool.reclaim()
+    other.join(20)
+    assert not spool.results.exists(job.id)
+    assert tree.job_files() == []
 
 
 def test_a_damaged_job_can_be_cancelled_and_stops_no_recovery(tree: Tree, spool: Spool) -> None:
