@@ -29,6 +29,10 @@ class Bucket:
     name: str
     path: str
 
+    def hint(self, name: str) -> str:
+        """Where the job file *name* is, as a file's name; see `Cursor.point`."""
+        return f"{self.task},{self.name},{name}"
+
 
 def bucket(root: str, task: str, priority: int, job_id: str) -> Bucket:
     """The bucket under *root* in which a job belongs. Its name follows from the job, so a job given back is found."""
@@ -62,6 +66,16 @@ class Cursor:
     def look_again(self) -> None:
         """List anew at the next call."""
         self._stale = 0.0
+
+    def point(self, hint: str) -> bool:
+        """Let the next job be the one that *hint* tells of. False when it tells of none."""
+        task, _, rest = hint.partition(",")
+        name, _, job = rest.partition(",")
+        if not job or task not in self._tasks:
+            return False
+        self._current, self._names, self._buckets = Bucket(task, name, f"{self._root}/{task}/{name}"), [job], []
+        self._stale = time.monotonic() + FRESH
+        return True
 
     def next(self) -> tuple[Bucket, str] | None:
         """The next queued job's bucket and file name; None at the end, after which the next call starts over."""

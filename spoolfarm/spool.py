@@ -102,8 +102,8 @@ class Spool:
     def put(self, job: Job) -> None:
         """Add *job*. When this returns, a durable job survives a power cut. Raises SpoolUnavailable."""
         temporary = f"{self.tmp}/{job.id}.{random.getrandbits(32):08x}"  # what a crash left shall not be in the way
-        place = bucket(self.queue, job.task, job.priority, job.id)
-        queued = f"{place.path}/{job.id}.a0"
+        place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a0"
+        queued = f"{place.path}/{name}"
         reached = temporary
         try:
             files.write_new(temporary, job.to_buffers(), sync=job.durable)
@@ -114,7 +114,7 @@ class Spool:
         except OSError as error:
             fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
             raise SpoolUnavailable(f"the job cannot be written ({error.strerror}); {fate}") from error
-        self.ringer.ring(job.task)
+        self.ringer.ring(place, name)
 
     def _sync(self, place: Bucket) -> None:
         """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
@@ -185,13 +185,21 @@ class Spool:
                 self._give_up(Entry(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
                 return None
         except OSError:
-            self.release(path, place)
+            self._release(path, place)
             raise
 
-    def release(self, path: str, place: Bucket) -> None:
-        """Put a claimed job file back as if it had not been claimed."""
+    def give_back(self, claim: Claim) -> None:
+        """Let another worker have a claimed job, as if it had not been claimed."""
+        job = claim.job
+        place = bucket(self.queue, job.task, job.priority, job.id)
+        self.ringer.ring(place, self._release(claim.path, place))
+
+    def _release(self, path: str, place: Bucket) -> str:
+        """Put a claimed job file back, and return its name there."""
         job_id, _, attempts = os.path.basename(path).partition(".a")
-        move(path, f"{place.path}/{job_id}.a{int(attempts) - 1}")
+        name = f"{job_id}.a{int(attempts) - 1}"
+        move(path, f"{place.path}/{name}")
+        return name
 
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
@@ -251,9 +259,9 @@ class Spool:
             self._give_up(entry, "worker_died", f"{often if entry.attempts > 1 else 'the worker died'}: {cause}")
         else:
             self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
-            place = bucket(self.queue, job.task, job.priority, job.id)
-            move(entry.path, f"{place.path}/{os.path.basename(entry.path)}")
-            self.ringer.ring(job.task)
+            place, name = bucket(self.queue, job.task, job.priority, job.id), os.path.basename(entry.path)
+            move(entry.path, f"{place.path}/{name}")
+            self.ringer.ring(place, name)
 
     def _give_up(self, entry: Entry, code: str, error: str) -> None:
         """End a job that no worker can end."""
@@ -326,14 +334,14 @@ class Spool:
                 job = entry.job()
             except DamagedJob as error:
                 raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
-            place = bucket(self.queue, job.task, job.priority, job.id)
+            place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
             files.remove(f"{self.marks}/{job_id}")
             self.results.remove(job_id)
             files.sync_directory(self.results.root)  # else a power cut could bring the old result back
-            move(entry.path, f"{place.path}/{job_id}.a0")
+            move(entry.path, f"{place.path}/{name}")
             self._sync(place)
             self.dead.remove(job_id)
-            self.ringer.ring(job.task)
+            self.ringer.ring(place, name)
             return
         raise UnknownJob(f"no dead letter {job_id!r}")
 
