@@ -16,10 +16,10 @@ from dotenv import dotenv_values
 
 from spoolfarm import config, files, lease, machine
 from spoolfarm.config import Settings
-from spoolfarm.dropped import printable
 from spoolfarm.errors import BadProject, SettingError
 from spoolfarm.finding import Finding, Level
-from spoolfarm.inbox import Inbox
+from spoolfarm.hotfolder.dropped import printable
+from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.project import Project
 from spoolfarm.spool import ABANDONED
 from spoolfarm.tasks.registry import Registry
