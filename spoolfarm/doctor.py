@@ -163,7 +163,7 @@ def leftovers(settings: Settings) -> Iterator[Finding]:
         what = f"{jobs} jobs of {len(dead)} dead workers wait to be taken back"
         yield Finding(Level.WARN, "leftovers", what, "start the farm, which does it at once")
     old = 0
-    for _, path in machine.data(settings):
+    for path in (settings.spool_dir, settings.results_dir):
         found = (f"{path}/tmp/{name}" for name in files.names(f"{path}/tmp"))
         old += sum(time.time() - files.modified(each) > ABANDONED for each in found)
     if old:
