@@ -185,7 +185,7 @@ def test_the_project_and_what_works_on_it_know_no_farm() -> None:
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
     below = {"files", "job", "errors", "results", "attachments", "lease", "queue", "bell", "deadletters", "entry"}
-    below |= {"watch"}
+    below |= {"watch", "whereabouts"}
     for path in named("spool", *below):
         assert ours(path) <= below, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
