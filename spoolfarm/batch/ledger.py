@@ -76,7 +76,6 @@ class Ledger:
         """
         self.root = os.path.abspath(root)
         self.beginning = beginning
-        self._table_wanted = table
         #: The names of the inputs that need not be done again.
         self.done: set[str] = set()
         os.makedirs(self.root, exist_ok=True)
