@@ -44,11 +44,12 @@ class Bell:
         if self._token == self._idle:
             self._token = self._busy if _move(self._idle, self._busy) else self._rung
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until somebody rings, `wake`, or the end of *seconds*."""
+    def wait(self, seconds: float) -> bool:
+        """Sleep until somebody rings, `wake`, or the end of *seconds*; whether somebody has rung."""
         self._watch.wait(seconds)
         if os.path.exists(self._rung):
             self._token = self._rung
+        return self._token == self._rung
 
     def wake(self) -> None:
         """End the wait. A signal handler may call this."""

@@ -38,7 +38,8 @@ def bucket(root: str, task: str, priority: int, job_id: str) -> Bucket:
 
 def buckets(root: str, tasks: Sequence[str]) -> list[Bucket]:
     """All buckets of *tasks*, the one to empty first at the front."""
-    found = [Bucket(task, name, f"{root}/{task}/{name}") for task in tasks for name in files.names(f"{root}/{task}")]
+    there = [task for task in files.names(root) if task in tasks]
+    found = [Bucket(task, name, f"{root}/{task}/{name}") for task in there for name in files.names(f"{root}/{task}")]
     return sorted(found, key=lambda each: (each.name, each.task))
 
 
@@ -97,6 +98,7 @@ class Cursor:
         self._names = sorted(files.names(bucket.path), reverse=True)
         if not self._names and bucket.name[1:] < _previous_slot():
             files.remove_empty(bucket.path)
+            files.remove_empty(f"{self._root}/{bucket.task}")  # so that nobody looks into it for nothing
 
 
 def _previous_slot() -> str:

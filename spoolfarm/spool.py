@@ -123,17 +123,17 @@ class Spool:
     def _sync(self, place: Bucket) -> None:
         """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
 
-        Only a bucket of the current slot is remembered: an older one may have been emptied, removed and made anew.
+        Only a bucket of the current slot counts as synced: an older one may have been emptied, removed and made anew.
         """
-        try:
-            files.sync_directory(place.path)
-        except FileNotFoundError:
-            self._synced.discard(place.path)  # a worker has taken the job already, and removed the empty bucket
-        if place.path not in self._synced:
-            files.sync_directory(os.path.dirname(place.path))
-            files.sync_directory(self.queue)
-            if place.name[1:] == f"{time.time_ns() >> 32:08x}":
-                self._synced = {*list(self._synced)[-16:], place.path}
+        current = place.name[1:] == f"{time.time_ns() >> 32:08x}"
+        known = current and place.path in self._synced
+        for path in (place.path,) if known else (place.path, os.path.dirname(place.path), self.queue):
+            try:
+                files.sync_directory(path)
+            except FileNotFoundError:
+                pass  # a worker has taken the job already, and removed the empty bucket
+        if current:
+            self._synced = {*list(self._synced)[-16:], place.path}
 
     # Work.
 

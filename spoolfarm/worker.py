@@ -131,12 +131,14 @@ class Worker:
         process.calm_collector()
         lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
-        cursor = self._spool.cursor(self._tasks)
+        cursor, rung = self._spool.cursor(self._tasks), False
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
-            resting = not cursor.has_more
+            resting = not (cursor.has_more or rung)
             if resting:
                 bell.lie_down()
+            if resting or rung:
                 cursor.look_again()  # whoever put a job before that has not rung
+            rung = False
             try:
                 batch = self._spool.claim(lease, cursor, self._executor.most)
             except OSError as error:
@@ -149,7 +151,7 @@ class Worker:
             if self._tally.due:
                 self._tell(lease)
             if not batch and resting:
-                bell.wait(RESCAN)
+                rung = bell.wait(RESCAN)
         self._bell = None
         self._spool.retire(lease)
         bell.close()
@@ -223,6 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
+    process.keep_memory()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:

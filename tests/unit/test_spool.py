@@ -129,6 +129,19 @@ def test_a_bucket_that_is_removed_again_and_again_is_made_again(spool: Spool, mo
     assert where(spool, job).startswith("queue/")
 
 
+def test_a_bucket_of_before_is_synced_with_its_parents_again(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been emptied, removed and made anew since this process synced it."""
+    synced: list[int] = []
+    monkeypatch.setattr(files, "sync_directory", lambda path: synced.append(path.count("/") - spool.root.count("/")))
+    now = time.time_ns()
+    first, second, late = (new(number, durable=True) for number in range(3))
+    for job, clock in ((first, now), (second, now), (late, now + (1 << 34))):
+        synced.clear()
+        monkeypatch.setattr(time, "time_ns", lambda clock=clock: clock)
+        spool.put(replace(job, id=first.id[:16] + job.id[16:]))
+        assert synced == ([3] if job is second else [3, 2, 1])
+
+
 def test_a_put_that_is_overtaken_by_its_worker_is_not_refused(
     tree: Tree, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
