@@ -38,6 +38,7 @@ What a crash leaves:
     between claim and result          active/<wid>/ of a dead worker: reclaimed with one attempt counted
     between result and removal        the same: reclaim sees the result and drops the job
     in reclaim, retry, cancel         nothing was lost, and the next reclaim goes on where this one stopped
+    in retry, after the rename        dead/<id>/ without a job: swept after an hour
 
 What cannot be promised: that a job runs only once. A worker that dies after its work and before its result leaves a
 job that runs again.
@@ -60,10 +61,11 @@ from spoolfarm.bell import Ringer
 from spoolfarm.deadletters import DeadLetters
 from spoolfarm.entry import NAME, Claim, Entry, entries, move, read_job
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
-from spoolfarm.job import FIRST, LAST, DamagedJob, Job, Result, State, slot_of
+from spoolfarm.job import DamagedJob, Job, Result, State
 from spoolfarm.lease import Lease
 from spoolfarm.queue import Bucket, Cursor, bucket, buckets
 from spoolfarm.results import ID, Results
+from spoolfarm.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,8 @@ class Spool:
         for path in made:
             files.make_directory(path)
         self.dead = DeadLetters(f"{self.root}/dead", results)
+        where = self.queue, self.active, self.marks, self.dead, results
+        self._whereabouts = Whereabouts(*where, attempts=max_attempts)
         self.ringer = Ringer(self.root)
         self._synced: set[str] = set()
 
@@ -359,29 +363,7 @@ class Spool:
 
     def find(self, job_id: str) -> Entry | None:
         """Where a job is now; None when there is none of that id. An ended job's entry points at its result."""
-        if not ID.fullmatch(job_id):
-            return None
-        for _ in range(2):  # a job given back meanwhile moved against the order in which we look
-            for directory, state in self._places(job_id):
-                for attempts in range(self.max_attempts + 1):
-                    path = f"{directory}/{job_id}.a{attempts}"
-                    if os.path.exists(path):
-                        return Entry(path, job_id, attempts, state)
-            if (record := self.results.get(job_id)) is not None:
-                path = f"{self.results.root}/{job_id}.json"
-                return Entry(path, job_id, record["attempts"], State(record["status"]))
-        return None
-
-    def _places(self, job_id: str) -> Iterator[tuple[str, State]]:
-        """The directories that may hold a job, in the order in which it passes through them."""
-        names = [f"{priority}{slot_of(job_id)}" for priority in range(FIRST, LAST + 1)]
-        for task in files.names(self.queue):
-            there = set(files.names(f"{self.queue}/{task}"))
-            yield from ((f"{self.queue}/{task}/{name}", State.QUEUED) for name in names if name in there)
-        for wid in files.names(self.active):
-            yield f"{self.active}/{wid}", State.RUNNING
-        yield self.marks, State.CANCELLED
-        yield self.dead.path(job_id), State.FAILED
+        return self._whereabouts.find(job_id)
 
     def queued(self) -> Iterator[tuple[Entry, str]]:
         """Every queued job with its task, in no order. Costs a listing of the whole queue."""
@@ -400,7 +382,7 @@ class Spool:
         return {wid: list(entries(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
 
     def tidy(self) -> None:
-        """Remove what those who died left half-written, and marks on jobs that are no more."""
+        """Remove what those who died left half-written or half done, and marks on jobs that are no more."""
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
         for folder in (self.marks, self.workers):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
@@ -408,6 +390,7 @@ class Spool:
         for path in left + [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]:
             if time.time() - files.modified(path) > ABANDONED:
                 files.remove(path)
+        self.dead.tidy(self.tmp, ABANDONED)
 
 
 def _undo(reached: str, queued: str) -> bool:

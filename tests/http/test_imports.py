@@ -55,7 +55,7 @@ def loaded(code: str, path: Path) -> set[str]:
     [
         *(
             f"import spoolfarm.{name}"
-            for name in ("launcher", "background", "front", "worker", "hotfolder", "farm", "client", "cli")
+            for name in ("launcher", "background", "front", "worker", "hotfolder.__main__", "farm", "client", "cli")
         ),
         "from spoolfarm import Farm, Client; Farm()",
         "import server",
@@ -185,7 +185,7 @@ def test_the_project_and_what_works_on_it_know_no_farm() -> None:
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
     below = {"files", "job", "errors", "results", "attachments", "lease", "queue", "bell", "deadletters", "entry"}
-    below |= {"watch"}
+    below |= {"watch", "whereabouts"}
     for path in named("spool", *below):
         assert ours(path) <= below, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
@@ -198,11 +198,14 @@ def test_uploads_stand_on_the_farm() -> None:
 
 
 def test_the_hot_folder_stands_on_the_farm() -> None:
-    parts = ("hotfolder", "lookout", "inbox", "dropped", "taken", "answers", "departures")
-    spoken_of = {"farm", "results", "job", "errors", "images", "files", "watch", "config", "process"}
-    for path in named(*parts):
-        assert ours(path) <= {*parts, *spoken_of}, path
+    spoken_of = {"farm", "results", "endings", "job", "errors", "images", "files", "watch", "config", "process"}
+    for path in named("hotfolder"):
+        assert ours(path) <= {"hotfolder", *spoken_of}, path
         assert set(imports(path)) - sys.stdlib_module_names - ours(path) <= {"filelock"}, path
+
+
+def test_endings_need_nothing_of_the_farm() -> None:
+    assert not ours(ROOT / "spoolfarm/endings.py")
 
 
 def test_only_the_front_speaks_http_and_only_its_process_runs_gunicorn() -> None:
