@@ -48,6 +48,7 @@ A worker is dead when its lock is free; there is no heartbeat, and a slow worker
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -128,10 +129,8 @@ class Spool:
         current = place.name[1:] == f"{time.time_ns() >> 32:08x}"
         known = current and place.path in self._synced
         for path in (place.path,) if known else (place.path, os.path.dirname(place.path), self.queue):
-            try:
+            with contextlib.suppress(FileNotFoundError):  # its worker was so fast, and removed the empty bucket
                 files.sync_directory(path)
-            except FileNotFoundError:
-                pass  # a worker has taken the job already, and removed the empty bucket
         if current:
             self._synced = {*list(self._synced)[-16:], place.path}
 
@@ -189,21 +188,17 @@ class Spool:
                 self._give_up(Entry(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
                 return None
         except OSError:
-            self._release(path, place)
+            move(path, f"{place.path}/{name}")
             raise
 
     def give_back(self, claim: Claim) -> None:
         """Let another worker have a claimed job, as if it had not been claimed."""
-        job = claim.job
-        place = bucket(self.queue, job.task, job.priority, job.id)
-        self.ringer.ring(place, self._release(claim.path, place))
+        self._requeue(claim.path, claim.job, claim.job.attempts - 1)
 
-    def _release(self, path: str, place: Bucket) -> str:
-        """Put a claimed job file back, and return its name there."""
-        job_id, _, attempts = os.path.basename(path).partition(".a")
-        name = f"{job_id}.a{int(attempts) - 1}"
+    def _requeue(self, path: str, job: Job, attempts: int) -> None:
+        place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a{attempts}"
         move(path, f"{place.path}/{name}")
-        return name
+        self.ringer.ring(place, name)
 
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
@@ -263,9 +258,7 @@ class Spool:
             self._give_up(entry, "worker_died", f"{often if entry.attempts > 1 else 'the worker died'}: {cause}")
         else:
             self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
-            place, name = bucket(self.queue, job.task, job.priority, job.id), os.path.basename(entry.path)
-            move(entry.path, f"{place.path}/{name}")
-            self.ringer.ring(place, name)
+            self._requeue(entry.path, job, entry.attempts)
 
     def _give_up(self, entry: Entry, code: str, error: str) -> None:
         """End a job that no worker can end."""
@@ -289,7 +282,8 @@ class Spool:
 
         With *forget* the result of a running job goes too, once it has ended. Raises UnknownJob.
         """
-        while (entry := self.find(job_id)) is not None and not self._over(entry):
+        ended = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+        while (entry := self.find(job_id)) and (entry.state not in ended or entry.path.startswith(self.marks)):
             if entry.state is State.RUNNING:
                 files.write_atomic(f"{self.marks}/{job_id}", FORGET if forget else b"")
                 return not (self.results.exists(job_id) and files.remove(f"{self.marks}/{job_id}"))
@@ -303,10 +297,6 @@ class Spool:
         if entry is None:
             raise UnknownJob(f"no job {job_id!r}")
         return False
-
-    def _over(self, entry: Entry) -> bool:
-        """Whether a job has ended; one that is about to be cancelled has not."""
-        return entry.state not in (State.QUEUED, State.RUNNING) and os.path.dirname(entry.path) != self.marks
 
     def marked(self, job_id: str) -> bool:
         """Whether somebody asked to cancel the job while it ran."""

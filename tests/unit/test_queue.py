@@ -77,6 +77,16 @@ def test_after_its_end_a_cursor_starts_over(tmp_path: Path) -> None:
     assert len(drain(cursor)) == 1
 
 
+def test_a_hint_that_helps_no_more_is_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, "a", 5, job_id(1))
+    cursor = Cursor(str(tmp_path), ["a"])
+    for useless in ("", "look", "a,b", "b,5,name"):
+        assert not cursor.point(useless)
+    assert cursor.point(f"a,500000001,{job_id(1, 7)}.a0")
+    assert [name for _, name in iter(cursor.next, None)] == [f"{job_id(1, 7)}.a0"]
+    assert len(drain(cursor)) == 1, "and then it looks for itself"
+
+
 def test_a_more_urgent_job_is_seen_before_the_rest_of_a_long_bucket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
