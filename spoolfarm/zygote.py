@@ -55,7 +55,6 @@ def prepare(tasks: Sequence[str]) -> None:
     """Have each task load what workers may share. What fails here fails again in the worker, which then tells."""
     settings = config.load()
     registry = Registry(settings.tasks, settings.enable, settings.by_name())
-    threads.limit()
     for name in tasks:
         try:
             registry.get(name).prepare()
@@ -68,7 +67,7 @@ def prepare(tasks: Sequence[str]) -> None:
 def alone() -> bool:
     """Whether this process has no second thread, which a fork would leave behind with all that it holds."""
     if (count := len(os.listdir("/proc/self/task"))) > 1:
-        log.warning("a task has started a thread in `prepare` (%d run), so workers are not forked", count)
+        log.warning("%d threads run once the tasks are prepared: workers are started by exec", count)
     return count == 1
 
 
