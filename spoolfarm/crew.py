@@ -140,15 +140,16 @@ class Crew:
         return min(sleeping, default=math.inf)
 
     def _keep_zygote(self, ending: bool) -> None:
-        """Start the zygote when there are workers to fork, and again when it has died."""
+        """Start the zygote when there are workers to fork, and again when it has died; end it after the last worker."""
         zygote = self._zygote
         if zygote is None:
             return
         ended = zygote.reap()
-        if ended is not None and not ending:
-            zygote.wanted = zygote.wanted and ended != f"exit status {UNFIT}"
+        if ended is not None and not zygote.asked and not ending:
+            zygote.wanted = ended != f"exit status {UNFIT}"
             wait = zygote.plan_restart(failed=not zygote.proven)
-            log.warning("the zygote ended: %s; loading it again in %.1f s", ended, wait)
+            if zygote.wanted:
+                log.error("the zygote ended: %s; loading it again in %.1f s", ended, wait)
         if ending:
             if not self.workers:
                 zygote.kill()

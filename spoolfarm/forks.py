@@ -17,7 +17,7 @@ from spoolfarm.child import Child
 PATIENCE = 10.0
 #: Seconds in which it has to be ready: it may have to fetch weights.
 LOADING = 600.0
-#: Its exit status when it must not fork, because a task has started a thread.
+#: Its exit status when it must not fork, for it has a second thread.
 UNFIT = 4
 
 
@@ -46,8 +46,8 @@ class ZygoteChild(Child):
         super().__init__("zygote", command, environment, selector)
         #: Whether workers are to be forked at all.
         self.wanted = wanted
-        #: Whether it has shown that it can start; what ends without having done so is started again later and later.
-        self.proven = False
+        #: Whether it has been ready, and whether it was then asked to end.
+        self.proven = self.asked = False
         self._line: socket.socket | None = None
 
     @property
@@ -70,7 +70,8 @@ class ZygoteChild(Child):
                 line.close()
                 raise
         line.setblocking(False)
-        self._line, self.proven = line, False
+        self._line = line
+        self.proven = self.asked = False
         self._selector.register(line, selectors.EVENT_READ, self)
 
     def pass_on(self) -> None:
@@ -114,7 +115,7 @@ class ZygoteChild(Child):
 
     def renew(self, environment: Mapping[str, str], *, wanted: bool) -> None:
         """Load everything again, with other settings."""
-        self.environment, self.wanted, self.proven = dict(environment), wanted, True
+        self.environment, self.wanted, self.asked = dict(environment), wanted, True
         self.plan_restart(failed=False)
         self.kill()
         self._hang_up()

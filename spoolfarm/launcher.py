@@ -47,9 +47,10 @@ class Launcher:
         self._hot_folder = Child("hot folder", front_door("hotfolder"), without_secrets(settings), self._selector)
         #: The children of which there is one each.
         self._services = (self._front, self._hot_folder)
-        tasks = self._farm.tasks
-        shared = tasks.shared(GENERAL) if process.adopt_orphans() else []
-        self._crew = Crew(self._spool, settings, tasks.lane, self._selector, shared)
+        shared = self._farm.tasks.shared(GENERAL)
+        if shared and not process.adopt_orphans():
+            shared = []
+        self._crew = Crew(self._spool, settings, self._farm.tasks.lane, self._selector, shared)
         self._look_due = self._sweep_due = 0.0
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
         self._ending = 0.0

@@ -162,7 +162,7 @@ def test_a_zygote_with_a_second_thread_forks_nobody(make: Make) -> None:
     assert "2 threads run once the tasks are prepared" in running.log()
     assert running.farm.call("threaded", timeout=20)["loaded"] == 0
     assert not zygote(running)
-    assert running.log().count("the zygote ended") == 1
+    assert "the zygote ended" not in running.log()
 
 
 def test_what_cannot_be_prepared_is_set_up_in_each_worker(make: Make) -> None:
