@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -177,7 +178,8 @@ def script(rounds: int, training: int) -> Comparison:
     """The project's start script, run by hand and as a job, in turns."""
     comparison = Comparison(SCRIPT_FIGURES, BY_HAND)
     with scratch(OUT) as home:
-        os.environ.update(FARM_ENABLE="simulate", OMP_NUM_THREADS="1")
+        start = shlex.join(["run_flower.py", "--out", str(home / "runs")])
+        os.environ.update(FARM_ENABLE="simulate", OMP_NUM_THREADS="1", FLOWER_START_SCRIPT=start)
         service, _ = launch(home, 0)
         try:
             peers = {BY_HAND: partial(by_hand, training, home), IN_THE_FARM: partial(as_a_job, training, home, service)}
@@ -206,7 +208,7 @@ def as_a_job(training: int, home: Path, service: Service) -> dict[str, float]:
 
     farm = Farm(spool_dir=home / "spool", results_dir=home / "results")
     begin, before = time.perf_counter(), cpu_seconds(service.pid)
-    result = farm.submit("simulate", rounds=training, out=str(home / "runs")).wait(600)
+    result = farm.submit("simulate", rounds=training).wait(600)
     if result["exit_code"]:
         raise RuntimeError(f"the job ended with {result}")
     figures = {"wall_s": time.perf_counter() - begin, "cpu_s": cpu_seconds(service.pid) - before}

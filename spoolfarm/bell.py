@@ -2,14 +2,15 @@
 
 Each worker has a token, an empty file. It lies
 
-    workers/<wid>.token       while the worker is busy
-    idle/<wid>                while it is idle
-    workers/<wid>.bell/rung   when somebody has rung for it: the worker watches this directory
+    workers/<wid>.token         while the worker is busy
+    idle/<wid>                  while it is idle
+    workers/<wid>.bell/<hint>   when somebody has rung for it: the worker watches this directory
 
 A worker that has nothing more to do puts its token into idle/ first, and then looks into the queue once more before it
 sleeps. Whoever puts a job does so first, and then moves a token out of idle/. So one of the two always sees the other,
-and of all who ring for one worker only one succeeds. A bell rung for a worker that died is passed on by whoever
-reclaims its jobs. All of this is a hint: idle workers also look by themselves every second.
+and of all who ring for one worker only one succeeds. The token's new name is a hint where in the queue the job is, so
+that its worker need not search. A bell rung for a worker that died is passed on by whoever reclaims its jobs. None of
+this is relied upon: idle workers also look by themselves every second.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import os
 
 from spoolfarm import files
+from spoolfarm.queue import Bucket
 from spoolfarm.watch import APPEARED, Watch
 
 
@@ -26,11 +28,10 @@ class Bell:
 
     def __init__(self, root: str, wid: str) -> None:
         self._busy, self._idle = f"{root}/workers/{wid}.token", f"{root}/idle/{wid}"
-        home = f"{root}/workers/{wid}.bell"
-        self._rung = f"{home}/rung"
-        os.mkdir(home, files.DIRECTORY_MODE)
+        self._home = f"{root}/workers/{wid}.bell"
+        os.mkdir(self._home, files.DIRECTORY_MODE)
         files.write_new(self._busy, [])
-        self._watch = Watch(home, APPEARED)
+        self._watch = Watch(self._home, APPEARED)
         #: Where the token is, as far as this worker knows.
         self._token = self._busy
 
@@ -42,13 +43,26 @@ class Bell:
     def get_up(self) -> None:
         """Be busy: whoever puts a job rings for somebody else."""
         if self._token == self._idle:
-            self._token = self._busy if _move(self._idle, self._busy) else self._rung
+            if _move(self._idle, self._busy):
+                self._token = self._busy
+            else:
+                self._rung()  # just before
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until somebody rings, `wake`, or the end of *seconds*."""
-        self._watch.wait(seconds)
-        if os.path.exists(self._rung):
-            self._token = self._rung
+    def wait(self, seconds: float) -> str | None:
+        """Sleep until somebody rings, `wake`, or the end of *seconds*; the hint when somebody has rung."""
+        for name in self._watch.wait(seconds):
+            token = f"{self._home}/{(hint := os.fsdecode(name))}"
+            if os.path.exists(token):
+                self._token = token
+                return hint
+        return self._rung()
+
+    def _rung(self) -> str | None:
+        """Look whether somebody has rung."""
+        for hint in files.names(self._home):
+            self._token = f"{self._home}/{hint}"
+            return hint
+        return None
 
     def wake(self) -> None:
         """End the wait. A signal handler may call this."""
@@ -68,11 +82,11 @@ class Ringer:
         #: What each worker runs, read once in its life.
         self._tasks: dict[str, frozenset[str]] = {}
 
-    def ring(self, task: str) -> None:
-        """Wake one idle worker that runs *task*; without one, those that are busy will look."""
+    def ring(self, place: Bucket, name: str) -> None:
+        """Wake one idle worker for the job *name* in *place*; without one, those that are busy will look."""
         try:
             for wid in files.names(self._idle):
-                if task in self._runs(wid) and self._ring_for(wid):
+                if place.task in self._runs(wid) and self._ring_for(wid, place.hint(name)):
                     return
         except OSError:
             pass  # the job is queued all the same, and the workers look every second
@@ -80,22 +94,22 @@ class Ringer:
     def ring_all(self) -> None:
         """Wake every idle worker."""
         for wid in files.names(self._idle):
-            self._ring_for(wid)
+            self._ring_for(wid, "look")
 
     def remove(self, wid: str) -> None:
         """Remove the bell of a worker that ended; when it was rung and did not hear it, wake the others instead."""
         home = f"{self._workers}/{wid}.bell"
         files.remove(f"{self._idle}/{wid}")
-        unheard = files.remove(f"{home}/rung")
+        unheard = [files.remove(f"{home}/{hint}") for hint in files.names(home)]
         files.remove(f"{self._workers}/{wid}.token")
         files.remove_empty(home)
         self._tasks.pop(wid, None)
         if unheard:
             self.ring_all()
 
-    def _ring_for(self, wid: str) -> bool:
+    def _ring_for(self, wid: str, hint: str) -> bool:
         """False when another was first, or the worker has ended."""
-        return _move(f"{self._idle}/{wid}", f"{self._workers}/{wid}.bell/rung")
+        return _move(f"{self._idle}/{wid}", f"{self._workers}/{wid}.bell/{hint}")
 
     def _runs(self, wid: str) -> frozenset[str]:
         tasks = self._tasks.get(wid)

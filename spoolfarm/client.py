@@ -113,9 +113,17 @@ class Client:
         """Yield (item, result) in order of completion, with at most *in_flight* jobs under way.
 
         An item that fails raises, or with *return_exceptions* yields its exception in the place of the result. Who
-        leaves early waits for the jobs under way, SLICE seconds at most.
+        leaves early waits for the jobs under way, SLICE seconds at most. Raises ValueError at once when *in_flight* is
+        below 1.
         """
-        source, stop = iter(items), threading.Event()
+        if in_flight < 1:
+            raise ValueError(f"in_flight must be at least 1, not {in_flight}")
+        return self._map(task, iter(items), in_flight, return_exceptions, params)
+
+    def _map(
+        self, task: str, source: Iterator[Item], in_flight: int, return_exceptions: bool, params: Mapping[str, Any]
+    ) -> Iterator[tuple[Item, Any]]:
+        stop = threading.Event()
         waiting: dict[Future[Any], Item] = {}
 
         def one(item: Any) -> Any:

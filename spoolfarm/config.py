@@ -217,6 +217,7 @@ class Settings:
         "FARM_SEGMENT_PRECISION", "fp32", precision, "fp32, or bf16: faster, with slightly other masks"
     )
     timeout: float = setting("FARM_TIMEOUT", "20", seconds(), "seconds a synchronous request waits for its result")
+    max_wait: float = setting("FARM_MAX_WAIT", "300", seconds(), "the most that `Prefer: wait=SECONDS` may ask for")
     job_timeout: float = setting(
         "FARM_JOB_TIMEOUT", "120", seconds(), "seconds one attempt may run before its worker is killed"
     )

@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from spoolfarm import files
+from spoolfarm.entry import entries
+from spoolfarm.job import State
 from spoolfarm.results import ID, Results
 
 log = logging.getLogger(__name__)
 
+#: The name of the reason.
+REASON = "reason.json"
 #: Lines of a job's log that its letter keeps.
 LAST_LINES = 20
 
@@ -36,14 +41,14 @@ class DeadLetters:
         lines = self._results.read_log(job_id)
         files.make_directory(letter)
         reason = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
-        files.write_atomic(f"{letter}/reason.json", reason.encode(errors="replace"), sync=True)
+        files.write_atomic(f"{letter}/{REASON}", reason.encode(errors="replace"), sync=True)
         files.sync_directory(letter)
         os.rename(path, f"{letter}/{os.path.basename(path)}")
 
     def reason(self, job_id: str) -> dict[str, Any] | None:
         """The record of a dead letter's job, with the last lines of its log; None when there is no such letter."""
         try:
-            reason: dict[str, Any] = json.loads(files.read(f"{self.path(job_id)}/reason.json"))
+            reason: dict[str, Any] = json.loads(files.read(f"{self.path(job_id)}/{REASON}"))
         except (FileNotFoundError, ValueError):
             return None
         return reason
@@ -70,6 +75,38 @@ class DeadLetters:
                 except OSError as error:
                     log.warning("dead letter %s not removed (%s)", job_id, error.strerror or error)
         return gone
+
+    def tidy(self, tmp: str, seconds: float) -> None:
+        """Remove the letters from which a job was taken back more than *seconds* ago by somebody who came no further.
+
+        A job may be buried here at this very moment, which begins with the reason. So that is not removed, but put
+        aside in *tmp*, on the same file system, until the directory has gone: then the burial begins anew.
+        """
+        for job_id in self.ids():
+            letter = self.path(job_id)
+            if time.time() - files.modified(letter) < seconds or any(entries(letter, State.FAILED)):
+                continue
+            try:
+                self._withdraw(letter, f"{tmp}/{job_id}.{random.getrandbits(32):08x}")
+            except OSError as error:
+                log.warning("empty dead letter %s not removed (%s)", job_id, error.strerror or error)
+
+    def _withdraw(self, letter: str, aside: str) -> None:
+        """Remove *letter*, unless there is a job in it by now."""
+        reason = f"{letter}/{REASON}"
+        for name in files.names(letter):
+            if name.endswith(".tmp"):
+                files.remove(f"{letter}/{name}")  # of a burial that was cut
+        try:
+            os.rename(reason, aside)
+        except FileNotFoundError:
+            files.remove_empty(letter)
+            return
+        files.remove_empty(letter)
+        if os.path.isdir(letter):
+            files.publish(aside, reason)
+        else:
+            files.remove(aside)
 
     def path(self, job_id: str) -> str:
         """The directory of a letter."""

@@ -16,10 +16,10 @@ from dotenv import dotenv_values
 
 from spoolfarm import config, files, lease, machine
 from spoolfarm.config import Settings
-from spoolfarm.dropped import printable
 from spoolfarm.errors import BadProject, SettingError
 from spoolfarm.finding import Finding, Level
-from spoolfarm.inbox import Inbox
+from spoolfarm.hotfolder.dropped import printable
+from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.project import Project
 from spoolfarm.spool import ABANDONED
 from spoolfarm.tasks.registry import Registry
@@ -163,7 +163,7 @@ def leftovers(settings: Settings) -> Iterator[Finding]:
         what = f"{jobs} jobs of {len(dead)} dead workers wait to be taken back"
         yield Finding(Level.WARN, "leftovers", what, "start the farm, which does it at once")
     old = 0
-    for _, path in machine.data(settings):
+    for path in (settings.spool_dir, settings.results_dir):
         found = (f"{path}/tmp/{name}" for name in files.names(f"{path}/tmp"))
         old += sum(time.time() - files.modified(each) > ABANDONED for each in found)
     if old:

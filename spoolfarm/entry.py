@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -87,7 +88,8 @@ def move(path: str, target: str) -> None:
             return
         except FileNotFoundError:
             # Not synced here: that would take long enough for the new bucket to be removed again as an empty one.
-            os.makedirs(os.path.dirname(target), files.DIRECTORY_MODE, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # the task's directory was removed under our hands
+                os.makedirs(os.path.dirname(target), files.DIRECTORY_MODE, exist_ok=True)
     os.rename(path, target)
 
 

@@ -120,9 +120,22 @@ class Farm:
     ) -> Iterator[tuple[Item, Any]]:
         """Yield (item, result) in order of completion, with at most *in_flight* jobs under way; leaves nothing behind.
 
-        An item that fails raises, or with *return_exceptions* yields its exception in the place of the result.
+        An item that fails raises, or with *return_exceptions* yields its exception in the place of the result. Raises
+        ValueError at once when *in_flight* is below 1.
         """
-        source = iter(items)
+        if in_flight < 1:
+            raise ValueError(f"in_flight must be at least 1, not {in_flight}")
+        return self._map(task, iter(items), priority, in_flight, return_exceptions, params)
+
+    def _map(
+        self,
+        task: str,
+        source: Iterator[Item],
+        priority: int,
+        in_flight: int,
+        return_exceptions: bool,
+        params: Mapping[str, Any],
+    ) -> Iterator[tuple[Item, Any]]:
         left = True
         with Flight[Item](self) as flight:
             while left or len(flight):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -10,18 +11,19 @@ import select
 import socket
 import struct
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
-from gunicorn.http import wsgi
+from gunicorn.http import parser, unreader, wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from spoolfarm import config, process
-from spoolfarm.server import create_app, malformed
+from spoolfarm.server import REQUEST_DEADLINE, SLOWEST, create_app, malformed
 from spoolfarm.views import LIVE
 from spoolfarm.views.uploads import UPLOADS
 
@@ -33,6 +35,29 @@ KEEP_ALIVE = 30
 NEXT_REQUEST = 0.02
 #: Connections beyond those that are being served.
 SPARE_CONNECTIONS = 1500
+
+
+class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's reader of requests, whose patience ends: the kernel's deadline is for a pause, this is for a request.
+
+    A client that sends a byte now and then would hold a thread for as long as it likes.
+    """
+
+    def __init__(self, *of_gunicorn: Any) -> None:
+        super().__init__(*of_gunicorn)
+        self.begin()
+
+    def begin(self) -> None:
+        """The next request comes."""
+        self._end = time.monotonic() + REQUEST_DEADLINE
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Read some bytes; raises what the kernel's deadline raises."""
+        if time.monotonic() > self._end:
+            raise BlockingIOError(errno.EAGAIN, "the request takes too long")
+        data: bytes = super().chunk(size_hint)
+        self._end += len(data) / SLOWEST
+        return data
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
@@ -86,13 +111,18 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             timeval = struct.pack("ll", int(READ_DEADLINE), int(READ_DEADLINE % 1 * 1e6))
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 conn.sock.setsockopt(socket.SOL_SOCKET, option, timeval)
-        keep = super().handle(conn)
+        keep = self._serve(conn)
         while keep is True and self.alive and self._asks_again(conn):
-            keep = super().handle(conn)
+            keep = self._serve(conn)
         if keep is False:
             conn.close(graceful=True)
             conn.close = lambda graceful=False: None
         return keep
+
+    def _serve(self, conn: Any) -> Any:
+        if conn.parser is not None:
+            conn.parser.unreader.begin()
+        return super().handle(conn)
 
     def _asks_again(self, conn: Any) -> bool:
         """Whether the next request comes at once: then this thread serves it, without a detour by the accepting one."""
@@ -138,8 +168,9 @@ def options(settings: config.Settings) -> dict[str, Any]:
 def _post_fork(_server: Any, worker: Any) -> None:
     process.die_with_parent(worker.ppid)
     process.stay_on_one_core()
-    util.write_error = _write_error  # Gunicorn has no setting for it, nor for the response
+    util.write_error = _write_error  # Gunicorn has no setting for it, nor for the next two
     wsgi.Response = Response
+    parser.SocketUnreader = Unreader
     logging.getLogger("gunicorn.error").addFilter(_worth_a_line)
     warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is told to its sender
 
@@ -165,9 +196,9 @@ def _worth_a_line(record: logging.LogRecord) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the front; see `python server.py --help`."""
-    parser = argparse.ArgumentParser(prog="server.py", description="The farm's HTTP front alone, on FARM_BIND.")
-    parser.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    command = argparse.ArgumentParser(prog="server.py", description="The farm's HTTP front alone, on FARM_BIND.")
+    command.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
+    options = command.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
     os.environ.pop("GUNICORN_CMD_ARGS", None)

@@ -8,7 +8,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from spoolfarm.errors import BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia
 
@@ -30,6 +30,8 @@ MAGIC = {
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
 }
+#: Bytes after which the format is known.
+LONGEST_MAGIC = 12
 #: The longest side a picture may have, in pixels.
 MAX_SIDE = 16384
 
@@ -48,6 +50,13 @@ class Header:
     format: str
     width: int
     height: int
+    #: Whether the picture lies on its side, as EXIF says; only known when `look` was asked for it.
+    turned: bool = False
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height as `decode` gives them."""
+        return (self.height, self.width) if self.turned else (self.width, self.height)
 
 
 def encoded(picture: Picture) -> bytes:
@@ -101,22 +110,28 @@ def is_pdf(data: bytes) -> bool:
 
 
 def check(data: bytes, field: str, max_pixels: int, *, pdf: bool = False) -> Header:
-    """Read the size from the header of *data*, without decoding.
+    """The header of the picture *data*; see `look`."""
+    return look(io.BytesIO(data), field, max_pixels, pdf=pdf)
+
+
+def look(file: BinaryIO, field: str, max_pixels: int, *, pdf: bool = False, exif: bool = False) -> Header:
+    """Read the header of the picture in *file*, and no more of it; with *exif* also which way is up.
 
     Raises InvalidRequest when empty, UnsupportedMedia when the magic bytes are none we take, BrokenImage when the
     header cannot be read, TooLarge above *max_pixels* or MAX_SIDE. With *pdf* the sender is told that a PDF would do.
     """
     from PIL.Image import DecompressionBombError
 
-    if not data:
+    start = file.read(LONGEST_MAGIC)
+    if not start:
         raise InvalidRequest(f"{field}: is empty")
-    kind = sniff(data)
+    kind = sniff(start)
     if kind is None:
         known = ", ".join([*dict.fromkeys(MAGIC.values()), *(["PDF"] if pdf else [])])
         raise UnsupportedMedia(f"{field}: is not a picture of a type we take ({known})")
     try:
-        with opened(data, kind) as picture:
-            header = Header(kind, *picture.size)
+        with opened(file, kind) as picture:
+            header = Header(kind, *picture.size, turned=exif and _lies(picture))
     except DecompressionBombError as error:
         raise TooLarge(f"{field}: the {kind} header says more pixels than anybody takes") from error
     except UNREADABLE as error:
@@ -129,14 +144,11 @@ def check(data: bytes, field: str, max_pixels: int, *, pdf: bool = False) -> Hea
     return header
 
 
-def upright(data: bytes, header: Header) -> tuple[int, int]:
-    """Width and height as `decode` gives them: EXIF may say that the picture lies on its side."""
+def _lies(picture: ImageFile.ImageFile) -> bool:
     try:
-        with opened(data, header.format) as picture:
-            lies = picture.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+        return picture.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
     except UNREADABLE:
-        lies = False
-    return (header.height, header.width) if lies else (header.width, header.height)
+        return False
 
 
 def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -173,7 +185,7 @@ def _on_white(data: bytes, kind: str) -> Image.Image | None:
     from PIL import Image, ImageOps
 
     try:
-        with opened(data, kind) as picture:
+        with opened(io.BytesIO(data), kind) as picture:
             if not picture.has_transparency_data or picture.mode.startswith("I"):
                 return None  # of 16-bit grey Pillow can keep the depth or the transparency, not both
             upright = ImageOps.exif_transpose(picture).convert("RGBA")
@@ -182,8 +194,8 @@ def _on_white(data: bytes, kind: str) -> Image.Image | None:
     return Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
 
 
-def opened(data: bytes, kind: str) -> ImageFile.ImageFile:
-    """Open *data* with Pillow's reader of the format *kind*, which reads the header.
+def opened(file: BinaryIO, kind: str) -> ImageFile.ImageFile:
+    """Open *file* with Pillow's reader of the format *kind*, which reads the header.
 
     Not with Image.open: it has a limit on pixels of its own, told by a warning.
     """
@@ -197,4 +209,5 @@ def opened(data: bytes, kind: str) -> ImageFile.ImageFile:
         "TIFF": TiffImagePlugin.TiffImageFile,
         "GIF": GifImagePlugin.GifImageFile,
     }
-    return readers[kind](io.BytesIO(data))
+    file.seek(0)
+    return readers[kind](file)

@@ -119,7 +119,7 @@ def one_file_system(settings: Settings) -> Iterator[Finding]:
 
 
 def disk(settings: Settings) -> Iterator[Finding]:
-    """Whether there is room for new jobs and their results."""
+    """Whether there is room for new jobs, their results, and the pictures of uploads and edits."""
     for name, path in data(settings):
         free = os.statvfs(_existing(path))
         mb, floor = free.f_bavail * free.f_frsize >> 20, settings.min_free_mb
@@ -174,7 +174,7 @@ def descriptors(settings: Settings) -> Iterator[Finding]:
 
 def data(settings: Settings) -> tuple[tuple[str, str], ...]:
     """The directories of data, by name."""
-    return ("spool", settings.spool_dir), ("results", settings.results_dir)
+    return ("spool", settings.spool_dir), ("results", settings.results_dir), ("data", settings.data_dir)
 
 
 def pins(constraints: Path) -> dict[str, str]:

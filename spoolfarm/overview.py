@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.errors import UnknownJob
-from spoolfarm.inbox import Inbox
+from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.tally import rates
 
 if TYPE_CHECKING:

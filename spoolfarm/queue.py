@@ -29,6 +29,10 @@ class Bucket:
     name: str
     path: str
 
+    def hint(self, name: str) -> str:
+        """Where the job file *name* is, as a file's name; see `Cursor.point`."""
+        return f"{self.task},{self.name},{name}"
+
 
 def bucket(root: str, task: str, priority: int, job_id: str) -> Bucket:
     """The bucket under *root* in which a job belongs. Its name follows from the job, so a job given back is found."""
@@ -38,7 +42,8 @@ def bucket(root: str, task: str, priority: int, job_id: str) -> Bucket:
 
 def buckets(root: str, tasks: Sequence[str]) -> list[Bucket]:
     """All buckets of *tasks*, the one to empty first at the front."""
-    found = [Bucket(task, name, f"{root}/{task}/{name}") for task in tasks for name in files.names(f"{root}/{task}")]
+    there = [task for task in files.names(root) if task in tasks]
+    found = [Bucket(task, name, f"{root}/{task}/{name}") for task in there for name in files.names(f"{root}/{task}")]
     return sorted(found, key=lambda each: (each.name, each.task))
 
 
@@ -61,6 +66,16 @@ class Cursor:
     def look_again(self) -> None:
         """List anew at the next call."""
         self._stale = 0.0
+
+    def point(self, hint: str) -> bool:
+        """Let the next job be the one that *hint* tells of. False when it tells of none."""
+        task, _, rest = hint.partition(",")
+        name, _, job = rest.partition(",")
+        if not job or task not in self._tasks:
+            return False
+        self._current, self._names, self._buckets = Bucket(task, name, f"{self._root}/{task}/{name}"), [job], []
+        self._stale = time.monotonic() + FRESH
+        return True
 
     def next(self) -> tuple[Bucket, str] | None:
         """The next queued job's bucket and file name; None at the end, after which the next call starts over."""
@@ -97,6 +112,7 @@ class Cursor:
         self._names = sorted(files.names(bucket.path), reverse=True)
         if not self._names and bucket.name[1:] < _previous_slot():
             files.remove_empty(bucket.path)
+            files.remove_empty(f"{self._root}/{bucket.task}")  # so that nobody looks into it for nothing
 
 
 def _previous_slot() -> str:

@@ -75,12 +75,18 @@ STATUS = {
 RETRY_AFTER = 2
 #: How many parts a multipart body may have.
 MAX_PARTS = 100
+#: Seconds in which a request has to come whole, and bytes for each of which it has one more.
+REQUEST_DEADLINE, SLOWEST = 60.0, 2**14
 #: What the errors that Werkzeug raises are called and say here, by their status.
 HTTP_ERRORS = {
     400: ("invalid_request", "the request is malformed, or broke off"),
     404: ("not_found", "there is nothing at this address"),
     405: ("method_not_allowed", "this address does not take that method"),
-    408: ("request_timeout", "the request's body did not come in time"),
+    408: (
+        "request_timeout",
+        f"the request's body did not come in time: it has {REQUEST_DEADLINE:g} s, and one more for every "
+        f"{SLOWEST >> 10} KiB, and may not pause for long",
+    ),
     413: ("too_large", f"the body is over the limit (FARM_MAX_BODY_MB), or has more than {MAX_PARTS} parts"),
 }
 #: The longest error sentence, in letters: some quote what the client sent.

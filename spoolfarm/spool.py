@@ -38,6 +38,7 @@ What a crash leaves:
     between claim and result          active/<wid>/ of a dead worker: reclaimed with one attempt counted
     between result and removal        the same: reclaim sees the result and drops the job
     in reclaim, retry, cancel         nothing was lost, and the next reclaim goes on where this one stopped
+    in retry, after the rename        dead/<id>/ without a job: swept after an hour
 
 What cannot be promised: that a job runs only once. A worker that dies after its work and before its result leaves a
 job that runs again.
@@ -47,6 +48,7 @@ A worker is dead when its lock is free; there is no heartbeat, and a slow worker
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import random
@@ -60,10 +62,11 @@ from spoolfarm.bell import Ringer
 from spoolfarm.deadletters import DeadLetters
 from spoolfarm.entry import NAME, Claim, Entry, entries, move, read_job
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
-from spoolfarm.job import FIRST, LAST, DamagedJob, Job, Result, State, slot_of
+from spoolfarm.job import DamagedJob, Job, Result, State
 from spoolfarm.lease import Lease
 from spoolfarm.queue import Bucket, Cursor, bucket, buckets
 from spoolfarm.results import ID, Results
+from spoolfarm.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +97,8 @@ class Spool:
         for path in made:
             files.make_directory(path)
         self.dead = DeadLetters(f"{self.root}/dead", results)
+        where = self.queue, self.active, self.marks, self.dead, results
+        self._whereabouts = Whereabouts(*where, attempts=max_attempts)
         self.ringer = Ringer(self.root)
         self._synced: set[str] = set()
 
@@ -102,8 +107,8 @@ class Spool:
     def put(self, job: Job) -> None:
         """Add *job*. When this returns, a durable job survives a power cut. Raises SpoolUnavailable."""
         temporary = f"{self.tmp}/{job.id}.{random.getrandbits(32):08x}"  # what a crash left shall not be in the way
-        place = bucket(self.queue, job.task, job.priority, job.id)
-        queued = f"{place.path}/{job.id}.a0"
+        place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a0"
+        queued = f"{place.path}/{name}"
         reached = temporary
         try:
             files.write_new(temporary, job.to_buffers(), sync=job.durable)
@@ -114,22 +119,20 @@ class Spool:
         except OSError as error:
             fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
             raise SpoolUnavailable(f"the job cannot be written ({error.strerror}); {fate}") from error
-        self.ringer.ring(job.task)
+        self.ringer.ring(place, name)
 
     def _sync(self, place: Bucket) -> None:
         """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
 
-        Only a bucket of the current slot is remembered: an older one may have been emptied, removed and made anew.
+        Only a bucket of the current slot counts as synced: an older one may have been emptied, removed and made anew.
         """
-        try:
-            files.sync_directory(place.path)
-        except FileNotFoundError:
-            self._synced.discard(place.path)  # a worker has taken the job already, and removed the empty bucket
-        if place.path not in self._synced:
-            files.sync_directory(os.path.dirname(place.path))
-            files.sync_directory(self.queue)
-            if place.name[1:] == f"{time.time_ns() >> 32:08x}":
-                self._synced = {*list(self._synced)[-16:], place.path}
+        current = place.name[1:] == f"{time.time_ns() >> 32:08x}"
+        known = current and place.path in self._synced
+        for path in (place.path,) if known else (place.path, os.path.dirname(place.path), self.queue):
+            with contextlib.suppress(FileNotFoundError):  # its worker was so fast, and removed the empty bucket
+                files.sync_directory(path)
+        if current:
+            self._synced = {*list(self._synced)[-16:], place.path}
 
     # Work.
 
@@ -185,13 +188,17 @@ class Spool:
                 self._give_up(Entry(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
                 return None
         except OSError:
-            self.release(path, place)
+            move(path, f"{place.path}/{name}")
             raise
 
-    def release(self, path: str, place: Bucket) -> None:
-        """Put a claimed job file back as if it had not been claimed."""
-        job_id, _, attempts = os.path.basename(path).partition(".a")
-        move(path, f"{place.path}/{job_id}.a{int(attempts) - 1}")
+    def give_back(self, claim: Claim) -> None:
+        """Let another worker have a claimed job, as if it had not been claimed."""
+        self._requeue(claim.path, claim.job, claim.job.attempts - 1)
+
+    def _requeue(self, path: str, job: Job, attempts: int) -> None:
+        place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a{attempts}"
+        move(path, f"{place.path}/{name}")
+        self.ringer.ring(place, name)
 
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
@@ -251,9 +258,7 @@ class Spool:
             self._give_up(entry, "worker_died", f"{often if entry.attempts > 1 else 'the worker died'}: {cause}")
         else:
             self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
-            place = bucket(self.queue, job.task, job.priority, job.id)
-            move(entry.path, f"{place.path}/{os.path.basename(entry.path)}")
-            self.ringer.ring(job.task)
+            self._requeue(entry.path, job, entry.attempts)
 
     def _give_up(self, entry: Entry, code: str, error: str) -> None:
         """End a job that no worker can end."""
@@ -277,7 +282,8 @@ class Spool:
 
         With *forget* the result of a running job goes too, once it has ended. Raises UnknownJob.
         """
-        while (entry := self.find(job_id)) is not None and not self._over(entry):
+        ended = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+        while (entry := self.find(job_id)) and (entry.state not in ended or entry.path.startswith(self.marks)):
             if entry.state is State.RUNNING:
                 files.write_atomic(f"{self.marks}/{job_id}", FORGET if forget else b"")
                 return not (self.results.exists(job_id) and files.remove(f"{self.marks}/{job_id}"))
@@ -291,10 +297,6 @@ class Spool:
         if entry is None:
             raise UnknownJob(f"no job {job_id!r}")
         return False
-
-    def _over(self, entry: Entry) -> bool:
-        """Whether a job has ended; one that is about to be cancelled has not."""
-        return entry.state not in (State.QUEUED, State.RUNNING) and os.path.dirname(entry.path) != self.marks
 
     def marked(self, job_id: str) -> bool:
         """Whether somebody asked to cancel the job while it ran."""
@@ -326,14 +328,14 @@ class Spool:
                 job = entry.job()
             except DamagedJob as error:
                 raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
-            place = bucket(self.queue, job.task, job.priority, job.id)
+            place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
             files.remove(f"{self.marks}/{job_id}")
             self.results.remove(job_id)
             files.sync_directory(self.results.root)  # else a power cut could bring the old result back
-            move(entry.path, f"{place.path}/{job_id}.a0")
+            move(entry.path, f"{place.path}/{name}")
             self._sync(place)
             self.dead.remove(job_id)
-            self.ringer.ring(job.task)
+            self.ringer.ring(place, name)
             return
         raise UnknownJob(f"no dead letter {job_id!r}")
 
@@ -351,29 +353,7 @@ class Spool:
 
     def find(self, job_id: str) -> Entry | None:
         """Where a job is now; None when there is none of that id. An ended job's entry points at its result."""
-        if not ID.fullmatch(job_id):
-            return None
-        for _ in range(2):  # a job given back meanwhile moved against the order in which we look
-            for directory, state in self._places(job_id):
-                for attempts in range(self.max_attempts + 1):
-                    path = f"{directory}/{job_id}.a{attempts}"
-                    if os.path.exists(path):
-                        return Entry(path, job_id, attempts, state)
-            if (record := self.results.get(job_id)) is not None:
-                path = f"{self.results.root}/{job_id}.json"
-                return Entry(path, job_id, record["attempts"], State(record["status"]))
-        return None
-
-    def _places(self, job_id: str) -> Iterator[tuple[str, State]]:
-        """The directories that may hold a job, in the order in which it passes through them."""
-        names = [f"{priority}{slot_of(job_id)}" for priority in range(FIRST, LAST + 1)]
-        for task in files.names(self.queue):
-            there = set(files.names(f"{self.queue}/{task}"))
-            yield from ((f"{self.queue}/{task}/{name}", State.QUEUED) for name in names if name in there)
-        for wid in files.names(self.active):
-            yield f"{self.active}/{wid}", State.RUNNING
-        yield self.marks, State.CANCELLED
-        yield self.dead.path(job_id), State.FAILED
+        return self._whereabouts.find(job_id)
 
     def queued(self) -> Iterator[tuple[Entry, str]]:
         """Every queued job with its task, in no order. Costs a listing of the whole queue."""
@@ -392,7 +372,7 @@ class Spool:
         return {wid: list(entries(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
 
     def tidy(self) -> None:
-        """Remove what those who died left half-written, and marks on jobs that are no more."""
+        """Remove what those who died left half-written or half done, and marks on jobs that are no more."""
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
         for folder in (self.marks, self.workers):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
@@ -400,6 +380,7 @@ class Spool:
         for path in left + [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]:
             if time.time() - files.modified(path) > ABANDONED:
                 files.remove(path)
+        self.dead.tidy(self.tmp, ABANDONED)
 
 
 def _undo(reached: str, queued: str) -> bool:

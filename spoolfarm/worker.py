@@ -23,7 +23,6 @@ from spoolfarm.job import Result, State
 from spoolfarm.lanes import GENERAL
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.parts import Parts
-from spoolfarm.queue import bucket
 from spoolfarm.tally import Tally
 from spoolfarm.tasks import Answer, Limits, Part, Stopping
 from spoolfarm.watch import RESCAN
@@ -131,12 +130,13 @@ class Worker:
         process.calm_collector()
         lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
-        cursor = self._spool.cursor(self._tasks)
+        cursor, hint = self._spool.cursor(self._tasks), None
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
-            resting = not cursor.has_more
+            resting = not cursor.has_more and not (hint and cursor.point(hint))
             if resting:
                 bell.lie_down()
                 cursor.look_again()  # whoever put a job before that has not rung
+            hint = None
             try:
                 batch = self._spool.claim(lease, cursor, self._executor.most)
             except OSError as error:
@@ -149,7 +149,7 @@ class Worker:
             if self._tally.due:
                 self._tell(lease)
             if not batch and resting:
-                bell.wait(RESCAN)
+                hint = bell.wait(RESCAN)
         self._bell = None
         self._spool.retire(lease)
         bell.close()
@@ -159,7 +159,7 @@ class Worker:
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         for claim, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Stopping):
-                self._give_back(claim)
+                self._spool.give_back(claim)
                 continue
             self._finish(claim, result := _result(claim, outcome))
             self._tally.count(claim.job.task, failed=result.status is State.FAILED)
@@ -167,12 +167,6 @@ class Worker:
                 self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
         context.close(ended=not any(isinstance(outcome, Stopping) for outcome in outcomes))
         self._done += len(batch)
-
-    def _give_back(self, claim: Claim) -> None:
-        """Put a job back for another worker, as if it had not been claimed."""
-        job = claim.job
-        self._spool.release(claim.path, bucket(self._spool.queue, job.task, job.priority, job.id))
-        self._spool.ringer.ring(job.task)
 
     def _tell(self, lease: Lease) -> None:
         """Let others see what this worker does."""
@@ -223,6 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
+    process.keep_memory()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:

@@ -28,7 +28,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from spoolfarm import files
-from spoolfarm.answers import Parts
+from spoolfarm.endings import Endings
 from spoolfarm.errors import FarmError, InvalidRequest
 from spoolfarm.job import State
 
@@ -76,7 +76,6 @@ class Ledger:
         """
         self.root = os.path.abspath(root)
         self.beginning = beginning
-        self._table_wanted = table
         #: The names of the inputs that need not be done again.
         self.done: set[str] = set()
         os.makedirs(self.root, exist_ok=True)
@@ -127,12 +126,12 @@ class Ledger:
     def _write(self, name: str, record: dict[str, Any], file: Callable[[str], Path]) -> None:
         place = f"{self.root}/{name}"
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        parts = Parts.of(record)
+        endings = Endings.of(record)
         files.remove(f"{place}.txt")  # of an earlier try
-        for ending, attached in parts.attached.items():
+        for ending, attached in endings.attached.items():
             shutil.copyfile(file(attached), f"{self.root}/{PART}")
             os.replace(f"{self.root}/{PART}", place + ending)
-        for ending, text in parts.texts.items():
+        for ending, text in endings.texts.items():
             files.write_atomic(place + ending, text, mode=FILE_MODE)
         files.write_atomic(f"{place}.json", _bytes(record), mode=FILE_MODE)
 

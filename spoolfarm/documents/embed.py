@@ -50,7 +50,7 @@ class Shown:
 def picture(pdf: pikepdf.Pdf, data: bytes, dpi: float | None) -> Shown:
     """Add the picture *data* to *pdf*. Raises BrokenImage."""
     try:
-        with images.opened(data, images.sniff(data) or "") as opened:
+        with images.opened(io.BytesIO(data), images.sniff(data) or "") as opened:
             turn = int(opened.getexif().get(ORIENTATION, 1))
             turn = turn if turn in TURNS else 1
             points = 72 / (dpi or _dpi(opened))

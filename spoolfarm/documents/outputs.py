@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 from spoolfarm.documents.alto import Alto
 from spoolfarm.documents.hocr import Hocr
@@ -15,7 +15,6 @@ from spoolfarm.documents.tsv import Tsv
 
 #: What may be asked for; "pdf" is made in `pdf.py`.
 Output = Literal["text", "json", "tsv", "hocr", "alto", "pdf"]
-OUTPUTS: tuple[Output, ...] = get_args(Output)
 #: The name of the file of each.
 NAMES: Mapping[Output, str] = {
     "text": "document.txt",

@@ -18,9 +18,6 @@ from spoolfarm.errors import Forbidden, InvalidParams, InvalidRequest, SpoolUnav
 
 #: The longest path, in bytes.
 MAX_PATH = 4096
-#: Bytes asked for at once.
-READ = 1 << 20
-
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 #: What the system says when this process or the machine has no descriptor left: nothing about the file.
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -43,10 +40,15 @@ class Folder:
         except UnicodeEncodeError as error:
             raise InvalidRequest(f"{field}: is no path") from error
         whole = posixpath.normpath(posixpath.join(self._root, path))
-        for root in (self._root, os.path.realpath(self._root)):
+        for root in self._roots():
             if whole.startswith(f"{root.rstrip('/')}/"):
-                return posixpath.relpath(whole, root)
+                return whole[len(root.rstrip("/")) + 1 :]
         raise Forbidden(f"{field}: is not in the data folder (FARM_DATA_DIR)")
+
+    def _roots(self) -> Iterator[str]:
+        """How the root may be called: as it was given, and where that leads."""
+        yield self._root
+        yield os.path.realpath(self._root)
 
     def open(self, path: str, field: str) -> int:
         """A descriptor of the regular file at *path*, for reading.
@@ -151,15 +153,6 @@ class Outputs:
         """Remove what has no name yet."""
         for temporary in self._written:
             os.unlink(temporary, dir_fd=self._directory)
-
-
-def read(descriptor: int, limit: int) -> bytes:
-    """All bytes of an opened file, from its beginning, and no more than *limit* + 1."""
-    parts, at = [], 0
-    while at <= limit and (part := os.pread(descriptor, min(READ, limit + 1 - at), at)):
-        parts.append(part)
-        at += len(part)
-    return b"".join(parts)
 
 
 def _descend(name: str, directory: int, field: str, *, make: bool) -> int:

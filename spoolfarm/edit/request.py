@@ -6,13 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import BinaryIO
 
 from spoolfarm import images
 from spoolfarm.edit import formats
-from spoolfarm.edit.folder import Folder, read
+from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.recipe import Recipe, names
 from spoolfarm.errors import BrokenImage, InvalidParams, InvalidRequest, UnsupportedMedia
 
+#: What says that there is no picture in a file, or no file.
+NO_PICTURE = (OSError, BrokenImage, UnsupportedMedia, InvalidRequest)
 #: Bytes that a file may have for each pixel that a picture may have.
 MAX_BYTES = 4
 
@@ -43,6 +46,8 @@ class Edits:
     ) -> None:
         self._folder = folder
         self._max_pixels = max_pixels
+        #: The most bytes that are read of a file; more than a whole one would be too much for `images.check`.
+        self._limit = MAX_BYTES * max_pixels + 1
         self._recipe = Recipe.parse(operations if pairs else [])
         self._entries = [
             Entry(index, folder.within(given, f"images[{index}].input"), folder.within(to, f"images[{index}].output"))
@@ -73,10 +78,21 @@ class Edits:
         self._held.clear()
 
     def pictures(self) -> Iterator[tuple[Entry, bytes]]:
-        """Yield what there is to do."""
+        """Yield what there is to do. To `skip` one is right when its file is no picture any more."""
         for entry in self._entries:
-            if entry.index not in self.skipped and (loaded := self._load(entry)) is not None:
-                yield entry, loaded[0]
+            if entry.index not in self.skipped:
+                try:
+                    with self._file(entry) as file:
+                        data = file.read(min(os.fstat(file.fileno()).st_size, self._limit))
+                except OSError as error:
+                    self.skip(entry, error)
+                else:
+                    yield entry, data
+
+    def skip(self, entry: Entry, error: Exception) -> None:
+        """Leave *entry* out, for *error*."""
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        self.skipped[entry.index] = why.removeprefix(f"{entry.where}.input: ")
 
     def _check(self) -> None:
         made: dict[str, int] = {}
@@ -84,10 +100,13 @@ class Edits:
             field = f"{entry.where}.output"
             form = formats.of_path(entry.output, field)
             self._folder.check_output(entry.output, field)
-            loaded = self._load(entry)
-            if loaded is None:
+            try:
+                with self._file(entry) as file:
+                    header = images.look(file, f"{entry.where}.input", self._max_pixels, exif=True)
+            except NO_PICTURE as error:
+                self.skip(entry, error)
                 continue
-            sizes = self._recipe.outputs(images.upright(*loaded), form, self._max_pixels)
+            sizes = self._recipe.outputs(header.upright, form, self._max_pixels)
             for name in names(entry.output, len(sizes)):
                 if name in made:
                     raise InvalidParams(f"{field}: images[{made[name]}] writes {name} as well")
@@ -96,24 +115,9 @@ class Edits:
             if made.get(entry.input, entry.index) != entry.index and entry.index not in self.skipped:
                 self._held[entry.index] = self._folder.open(entry.input, f"{entry.where}.input")
 
-    def _load(self, entry: Entry) -> tuple[bytes, images.Header] | None:
-        """The picture's file and header; None when it cannot be read, which skips the picture."""
-        field = f"{entry.where}.input"
-        try:
-            data = self._bytes(entry, field)
-            return data, images.check(data, field, self._max_pixels)
-        except OSError as error:
-            self.skipped[entry.index] = error.strerror or str(error)
-        except (BrokenImage, UnsupportedMedia, InvalidRequest) as error:
-            self.skipped[entry.index] = str(error).removeprefix(f"{field}: ")
-        return None
-
-    def _bytes(self, entry: Entry, field: str) -> bytes:
-        limit = MAX_BYTES * self._max_pixels
-        if entry.index in self._held:
-            return read(self._held[entry.index], limit)
-        descriptor = self._folder.open(entry.input, field)
-        try:
-            return read(descriptor, limit)
-        finally:
-            os.close(descriptor)
+    def _file(self, entry: Entry) -> BinaryIO:
+        """The picture's file, opened for reading."""
+        held = self._held.get(entry.index)
+        descriptor = self._folder.open(entry.input, f"{entry.where}.input") if held is None else os.dup(held)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return os.fdopen(descriptor, "rb")

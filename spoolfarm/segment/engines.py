@@ -94,8 +94,7 @@ def _stored(path: Path) -> tuple[MaskRCNN, dict[int, str]]:
         ) from error
     if isinstance(held, dict) and "format" in held:
         found, about = net.load(path)
-        names = [category["name"] for category in about["categories"]]
-        return found, dict(enumerate(names, start=1))
+        return found, {category["id"]: category["name"] for category in about["categories"]}
     state = held["model"] if isinstance(held, dict) and isinstance(held.get("model"), dict) else held
     return _of_torchvision(path, state)
 

@@ -28,7 +28,10 @@ MOST = 1000
 
 
 class MaskRcnn:
-    """Finds what the net was trained for.
+    """Finds what the net was trained for: categories whose ids and names are *labels*.
+
+    Where these name every class of the net, they come in the order of its classes, whatever their ids are; else a class
+    has its own number for an id.
 
     It differs from torchvision's own way, which gives the same masks, in this: normalisations are folded into
     convolutions, weights lie channels last, regions are read with the channels last, pictures are resized before they
@@ -52,6 +55,10 @@ class MaskRcnn:
         self._least = 1 if type(net.roi_heads) is RoIHeads else net.roi_heads.detections_per_img
         self.model = model
         self.labels = labels
+        classes = net.roi_heads.box_predictor.cls_score.out_features
+        #: The id of each class; the first one is the background.
+        ids = [0, *labels] if len(labels) == classes - 1 else range(classes)
+        self._ids = torch.tensor(ids, device=self._device)
         self.batch = 1 if self._device.type == "cpu" else BATCH
 
     def find(self, pictures: list[Pixels], wanted: list[Wanted]) -> list[Found]:
@@ -112,7 +119,8 @@ class MaskRcnn:
         chosen = any(each.categories is not None for each in wanted)
         heads.detections_per_img = MOST if chosen else max(self._least, *(each.most for each in wanted))
         detections, _ = heads(features, proposals, images.image_sizes)
-        return [_choose(each, want) for each, want in zip(detections, wanted, strict=True)]
+        named = [{**each, "labels": self._ids[each["labels"]]} for each in detections]
+        return [_choose(each, want) for each, want in zip(named, wanted, strict=True)]
 
     def _instances(self, detected: Mapping[str, Tensor], boxes: Tensor, size: tuple[int, int]) -> Iterator[Instance]:
         scores, categories = detected["scores"].tolist(), detected["labels"].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from spoolfarm.errors import InvalidParams, JobCancelled, SimulationFailed
+from spoolfarm.errors import Forbidden, InvalidParams, JobCancelled, SimulationFailed
 from spoolfarm.job import Job
 from spoolfarm.project import NEEDS, Project, argument
 from spoolfarm.simulation import keeper, records
@@ -49,15 +50,20 @@ class Simulate(Task):
     Params = SimulateParams
     min_images = max_images = 0
     lane = "simulate"
-    needs = NEEDS
+    needs = (*NEEDS, "FARM_DATA_DIR")
     tries = 1  # a training that was cut short is not begun again behind its owner's back
 
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The parameters, once it is sure that they are plain names and plain values. Raises BadProject, too."""
+        """The parameters, once it is sure that they are plain names and plain values, and lead to no foreign place.
+
+        Raises InvalidParams, Forbidden or BadProject.
+        """
         if len(params) > MOST:
             raise InvalidParams(f"params: are {len(params)}; at most {MOST} are taken")
         for name, value in params.items():
             _check(name, value)
+            if isinstance(value, str):
+                _confine(name, value, self._project.root, self.settings["FARM_DATA_DIR"])
         self._project.command(params)
         return params
 
@@ -126,6 +132,24 @@ def _check(name: Any, value: Any) -> None:
         raise InvalidParams(f"params.{name}: is no text that a script can be given")
     if isinstance(value, str) and text.startswith("-"):
         raise InvalidParams(f"params.{name}: must not begin with '-', or it would be taken for another option")
+
+
+def _confine(name: str, text: str, project: str, data: str) -> None:
+    """Raise Forbidden when *text*, read as a path in the *project*, is in neither it nor the folder *data*.
+
+    Nobody but the script knows which of its parameters are paths, so each text is looked at as if it were one; what is
+    none lies in the project then. A link that the owner of the project has put there may lead elsewhere.
+    """
+    place = os.path.join(project, os.path.expanduser(text))
+    climbs = ".." in text.split("/")  # where that leads is only known when the links on the way are followed
+    place = os.path.realpath(place) if climbs else os.path.normpath(place)
+    for root in (project, data):
+        if any(os.path.commonpath((place, top)) == top for top in (os.path.normpath(root), os.path.realpath(root))):
+            return
+    raise Forbidden(
+        f"params.{name}: leads out of the Flower project and the data folder",
+        hint="a path lies in FLOWER_PROJECT_DIR, where a relative one begins, or in FARM_DATA_DIR",
+    )
 
 
 def _sayable(text: str) -> bool:

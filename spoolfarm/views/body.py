@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
 from spoolfarm.job import FIRST, LAST, NORMAL
+from spoolfarm.views import farm
 from spoolfarm.views.face import File
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -24,7 +25,7 @@ MAX_DEPTH = 32
 #: The parts that a multipart body may have: as text, and as files.
 TEXTS = ("task", "image", "images", "params", "priority")
 FILES = ("image", "images", "file")
-_PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,6}(?:\.\d{1,3})?)\"?\s*")
+_PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?\s*")
 
 
 class JobBody(BaseModel):
@@ -111,10 +112,10 @@ def checked(model: type[Model], fields: Mapping[str, Any], *, strict: bool = Tru
 
 
 def prefer_wait() -> float | None:
-    """The seconds of `Prefer: wait=SECONDS` (RFC 7240), or None."""
+    """The seconds of `Prefer: wait=SECONDS` (RFC 7240), FARM_MAX_WAIT at most, or None."""
     for preference in request.headers.get("Prefer", "").split(","):
         if found := _PREFER_WAIT.fullmatch(preference):
-            return float(found[1])
+            return min(float(found[1]), farm().settings.max_wait)
     return None
 
 

@@ -53,7 +53,7 @@ class Parameter:
 
 PREFER = Parameter(
     "Prefer",
-    "wait=SECONDS: how long to wait for the result",
+    "wait=SECONDS: how long to wait for the result, FARM_MAX_WAIT at most",
     "wait=10",
     schema={"type": "string", "pattern": r"^wait=[0-9]{1,6}(\.[0-9]{1,3})?$"},
 )

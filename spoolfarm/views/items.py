@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from spoolfarm.edit.folder import Folder
-from spoolfarm.edit.request import Edits, Entry
+from spoolfarm.edit.request import NO_PICTURE, Edits, Entry
 from spoolfarm.errors import JobFailed
 from spoolfarm.job import Job
 from spoolfarm.several import answers
@@ -78,8 +78,13 @@ def _jobs(edits: Edits, operations: list[str], done: list[Entry]) -> Iterator[Jo
     """The jobs, and in *done* whose they are."""
     for entry, picture in edits.pictures():
         params = {"operations": operations, "output": entry.output}
-        yield farm().job("edit", [picture], params, field=f"{entry.where}.input")
-        done.append(entry)
+        try:
+            job = farm().job("edit", [picture], params, field=f"{entry.where}.input")
+        except NO_PICTURE as error:
+            edits.skip(entry, error)  # it was one when the request was checked
+        else:
+            done.append(entry)
+            yield job
 
 
 def _header(skipped: Mapping[str, str]) -> str:

@@ -33,6 +33,25 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
 
 
 @pytest.fixture(scope="session")
+def netted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm with one worker that finds objects by the net in the package, which is the default."""
+    given = {"FARM_ENABLE": "orient,segment", "FARM_SEGMENT_MODEL": "default", "FARM_WORKERS": 1}
+    farm = RunningFarm(tmp_path_factory.mktemp("netted"), FARM_SIMULATIONS=0, **given)
+    try:
+        yield farm.start()
+    finally:
+        farm.stop()
+    assert "Traceback" not in farm.log(), farm.log()
+
+
+@pytest.fixture(params=["live", "netted"], ids=["classical", "default"])
+def either(request: pytest.FixtureRequest) -> RunningFarm:
+    """A farm that finds objects in the classical way, and one that does so by the net."""
+    farm: RunningFarm = request.getfixturevalue(request.param)
+    return farm
+
+
+@pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm without workers, which only queues, and takes no body above 1 MiB."""
     given = {"FARM_WORKERS": 0, "FARM_SIMULATIONS": 0, "FARM_TIMEOUT": 1, "FARM_MAX_BODY_MB": 1}

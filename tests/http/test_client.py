@@ -143,6 +143,11 @@ def test_map_takes_no_more_items_than_are_in_flight(client: Client) -> None:
     assert next(taken) <= 14
 
 
+def test_map_with_nothing_in_flight_is_refused_at_once(client: Client) -> None:
+    with pytest.raises(ValueError, match="in_flight must be at least 1, not 0"):
+        client.map("echo", [b"x"], in_flight=0)
+
+
 def test_map_of_nothing_is_nothing(client: Client) -> None:
     assert list(client.map("echo", [])) == []
 

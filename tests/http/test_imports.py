@@ -16,6 +16,8 @@ from tests.running import ROOT
 
 #: What only a worker that runs a task may load: each costs more than the whole front.
 HEAVY = {"torch", "torchvision", "cv2", "onnxruntime", "ray", "flwr", "rapidocr"}
+#: The modules that are imported to be a process, and those that others import to use the farm.
+PROCESSES = ("launcher", "background", "front", "worker", "zygote", "hotfolder.__main__", "farm", "client", "cli")
 #: The front at work: it takes a picture, refuses another, and tells what it can do.
 AT_WORK = """
 import base64, io
@@ -53,10 +55,7 @@ def loaded(code: str, path: Path) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        *(
-            f"import spoolfarm.{name}"
-            for name in ("launcher", "background", "front", "worker", "zygote", "hotfolder", "farm", "client", "cli")
-        ),
+        *(f"import spoolfarm.{name}" for name in PROCESSES),
         "from spoolfarm import Farm, Client; Farm()",
         "import server",
         AT_WORK,
@@ -185,7 +184,7 @@ def test_the_project_and_what_works_on_it_know_no_farm() -> None:
 
 def test_the_spool_knows_files_and_jobs_and_no_more() -> None:
     below = {"files", "job", "errors", "results", "attachments", "lease", "queue", "bell", "deadletters", "entry"}
-    below |= {"watch"}
+    below |= {"watch", "whereabouts"}
     for path in named("spool", *below):
         assert ours(path) <= below, path
         third = set(imports(path)) - sys.stdlib_module_names - ours(path)
@@ -198,11 +197,14 @@ def test_uploads_stand_on_the_farm() -> None:
 
 
 def test_the_hot_folder_stands_on_the_farm() -> None:
-    parts = ("hotfolder", "lookout", "inbox", "dropped", "taken", "answers", "departures")
-    spoken_of = {"farm", "results", "job", "errors", "images", "files", "watch", "config", "process"}
-    for path in named(*parts):
-        assert ours(path) <= {*parts, *spoken_of}, path
+    spoken_of = {"farm", "results", "endings", "job", "errors", "images", "files", "watch", "config", "process"}
+    for path in named("hotfolder"):
+        assert ours(path) <= {"hotfolder", *spoken_of}, path
         assert set(imports(path)) - sys.stdlib_module_names - ours(path) <= {"filelock"}, path
+
+
+def test_endings_need_nothing_of_the_farm() -> None:
+    assert not ours(ROOT / "spoolfarm/endings.py")
 
 
 def test_only_the_front_speaks_http_and_only_its_process_runs_gunicorn() -> None:

@@ -129,7 +129,19 @@ def test_a_script_that_fails_is_told_with_its_code(listen: Callable[..., Listene
 
 @pytest.mark.parametrize(
     "sent",
-    [{"a-b": 1}, {"a": "--x"}, {"a": None}, {"a": {"b": 1}}, {"a": float("nan")}, "rounds", 7, [1], None, {"": 1}],
+    [
+        {"a-b": 1},
+        {"a": "--x"},
+        {"a": None},
+        {"a": {"b": 1}},
+        {"a": float("nan")},
+        {"out": "/tmp"},
+        "rounds",
+        7,
+        [1],
+        None,
+        {"": 1},
+    ],
 )
 def test_what_cannot_be_started_is_an_error_of_the_farm(listen: Callable[..., Listener], sent: Any) -> None:
     client = listen()

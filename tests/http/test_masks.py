@@ -40,11 +40,11 @@ def decoded(answer: requests.Response) -> list[Mask]:
     ]
 
 
-def test_multipart_and_json_give_the_same_masks_in_the_documents_shape(live: RunningFarm) -> None:
-    before = files_of(live)
+def test_multipart_and_json_give_the_same_masks_in_the_documents_shape(either: RunningFarm) -> None:
+    before = files_of(either)
     picture = png(ellipses(4)[0])
-    form = send(live, picture).json()
-    body = requests.post(f"{live.url}/predict", json={"image": text_of(picture)}, timeout=60).json()
+    form = send(either, picture).json()
+    body = requests.post(f"{either.url}/predict", json={"image": text_of(picture)}, timeout=60).json()
     assert form["masks"] == body["masks"]
     assert form.keys() == TOP
     assert (form["status"], form["count"]) == ("success", len(form["masks"]))
@@ -53,7 +53,7 @@ def test_multipart_and_json_give_the_same_masks_in_the_documents_shape(live: Run
         assert mask["mask_id"] == number
         assert mask["mask_rle"].keys() == {"counts", "size"}
         assert mask["mask_rle"]["size"] == [360, 480]
-    until(lambda: files_of(live) == before, 5, what="nothing to be left")
+    until(lambda: files_of(either) == before, 5, what="nothing to be left")
 
 
 def test_decoded_masks_overlap_the_drawn_ellipses(live: RunningFarm) -> None:
@@ -66,13 +66,13 @@ def test_decoded_masks_overlap_the_drawn_ellipses(live: RunningFarm) -> None:
     assert sum(iou >= 0.7 for iou in best) >= 0.9 * len(best)
 
 
-def test_masks_of_a_turned_photograph_are_in_the_upright_frame(live: RunningFarm) -> None:
+def test_masks_of_a_turned_photograph_are_in_the_upright_frame(either: RunningFarm) -> None:
     picture, masks = ellipses(4)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by a quarter
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(np.rot90(picture)[:, :, ::-1])).save(file, "JPEG", quality=95, exif=exif)
-    answer = send(live, file.getvalue())
+    answer = send(either, file.getvalue())
     assert answer.json()["masks"][0]["mask_rle"]["size"] == [360, 480]
     found = decoded(answer)
     assert all(max(overlap(mask, each) for each in found) > 0.9 for mask in masks)
@@ -89,8 +89,8 @@ def test_parameters_come_beside_the_picture(live: RunningFarm) -> None:
     assert overlay.shape == (360, 480, 3)
 
 
-def test_a_picture_without_objects_is_a_success_with_none(live: RunningFarm) -> None:
-    answer = send(live, small())
+def test_a_picture_without_objects_is_a_success_with_none(either: RunningFarm) -> None:
+    answer = send(either, small())
     assert answer.status_code == 200
     assert (answer.json()["count"], answer.json()["masks"]) == (0, [])
 

@@ -191,6 +191,18 @@ def test_parameters_that_cannot_reach_a_script_are_a_422(make: Make, root: Path)
     assert front.post("/v1/jobs", json={"task": "simulate", "params": {"rounds": 1}}).status_code == 202
 
 
+def test_a_client_chooses_no_path_of_the_machine(make: Make, root: Path, tmp_path: Path) -> None:
+    front = make(**foreign.settings(root, FARM_DATA_DIR=tmp_path / "data"))
+
+    def ask(params: dict[str, Any]) -> Any:
+        return front.post("/v1/jobs", json={"task": "simulate", "params": params})
+
+    for name, path in (("out", "/tmp/x"), ("data", "../../etc"), ("resume", "~root"), ("anything", str(tmp_path))):
+        refused(ask({"rounds": 1, name: path}), 403, f"params.{name}: leads out of the Flower project")
+    for path in ("", "runs", str(tmp_path / "data/pictures"), f"{root}/global_models"):
+        assert ask({"rounds": 1, "out": path}).status_code == 202
+
+
 def test_many_pictures_for_one_model_are_told_apart(platform: RunningFarm) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -125,6 +126,54 @@ def test_a_body_that_does_not_come_is_given_up_at_the_deadline(tmp_path: Path) -
         with clients(port, 1, head) as [sock]:
             assert sock.recv(1) == b""  # a request without an end of its head is cut off
         assert health(port) < 1
+
+
+def test_a_body_that_comes_a_byte_at_a_time_is_given_up_at_the_deadline(tmp_path: Path) -> None:
+    port = free_port()
+    code = "from spoolfarm import front; front.REQUEST_DEADLINE = 0.5; front.main([])"
+    head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with front_door(tmp_path, "server", code, FARM_BIND=f"127.0.0.1:{port}"):
+        until(lambda: listens(port), what="the front")
+        stated, chunked = head + b"Content-Length: 9999\r\n\r\n", head + b"Transfer-Encoding: chunked\r\n\r\n"
+        for begin, more in ((stated, b" "), (chunked, b"1\r\n \r\n")):
+            with clients(port, 1, begin) as [sock]:
+                start = time.perf_counter()
+                drip(sock, more)
+                status, _, body = read_answer(sock)
+                assert (status, json.loads(body)["code"]) == (408, "request_timeout")
+                assert "it has 60 s, and one more for every 16 KiB" in json.loads(body)["error"]
+                assert time.perf_counter() - start >= 0.5
+        with clients(port, 1, head) as [sock]:
+            drip(sock, b"a")
+            assert sock.recv(1) == b""  # and so is a request whose head goes on and on
+        with clients(port, 1, b"") as [sock]:  # the next request of a connection has a deadline of its own
+            for _ in range(3):
+                sock.sendall(LAST.replace(b"Connection: close\r\n", b""))
+                assert read_answer(sock)[0] == 200
+                assert not select.select([sock], [], [], 0.3)[0]
+
+
+def drip(sock: socket.socket, more: bytes) -> None:
+    """Send *more* ten times a second until there is an answer, or no connection."""
+    end = time.perf_counter() + 20
+    while not select.select([sock], [], [], 0.1)[0]:
+        assert time.perf_counter() < end
+        with contextlib.suppress(OSError):
+            sock.sendall(more)
+
+
+def test_a_large_body_may_take_longer_than_a_small_one(tmp_path: Path) -> None:
+    port = free_port()
+    code = "from spoolfarm import front; front.REQUEST_DEADLINE = 0.3; front.SLOWEST = 100_000; front.main([])"
+    body = json.dumps({"task": "echo", "params": {"text": "x" * 400_000}}).encode()
+    head = f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    with front_door(tmp_path, "server", code, FARM_BIND=f"127.0.0.1:{port}"):
+        until(lambda: listens(port), what="the front")
+        with clients(port, 1, head.encode() + b"\r\n\r\n" + body[:300_000]) as [sock]:
+            for more in (body[300_000:-9], body[-9:]):
+                assert not select.select([sock], [], [], 0.5)[0]
+                sock.sendall(more)
+            assert read_answer(sock)[0] == 202
 
 
 # Lingering.

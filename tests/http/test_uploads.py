@@ -67,12 +67,12 @@ def quick(tmp_path: Path) -> Iterator[RunningFarm]:
     farm.stop()
 
 
-def test_an_upload_has_its_row_at_once_and_ends_with_its_degree(live: RunningFarm) -> None:
+def test_an_upload_has_its_row_at_once_and_ends_with_its_degree(either: RunningFarm) -> None:
     sent = cv2.imencode(".jpg", bar(20))[1].tobytes()
-    name = upload(live, sent)
-    assert name in rows(live)
-    until(lambda: status(live, name)["status"] != "processing")
-    told = status(live, name)
+    name = upload(either, sent)
+    assert name in rows(either)
+    until(lambda: status(either, name)["status"] != "processing")
+    told = status(either, name)
     assert told == {
         "status": "completed",
         "filename": name,
@@ -80,10 +80,10 @@ def test_an_upload_has_its_row_at_once_and_ends_with_its_degree(live: RunningFar
         "eccentricity": told["eccentricity"],
     }
     assert between(told["degree"], 20) < 4
-    assert rows(live)[name] == ("completed", told["degree"])
-    assert (data(live) / "uploads" / name).read_bytes() == sent
-    white = np.asarray(Image.open(data(live) / "outputs" / name)) > 127
-    assert white.sum() == pytest.approx(260 * 44, rel=0.03)
+    assert rows(either)[name] == ("completed", told["degree"])
+    assert (data(either) / "uploads" / name).read_bytes() == sent
+    white = np.asarray(Image.open(data(either) / "outputs" / name)) > 127
+    assert white.sum() == pytest.approx(260 * 44, rel=0.05)
 
 
 def test_the_table_is_the_documents(live: RunningFarm) -> None:
@@ -109,7 +109,11 @@ def test_rows_end_by_themselves_though_nobody_asks(live: RunningFarm) -> None:
 def test_a_picture_without_an_object_is_an_error_with_a_reason_and_its_jpeg(live: RunningFarm) -> None:
     name = upload(live, small())
     until(lambda: rows(live)[name][0] != "processing")
-    assert status(live, name) == {"status": "error", "filename": name, "reason": "No object was found in the picture."}
+    assert status(live, name) == {
+        "status": "error",
+        "filename": name,
+        "reason": "No object was found in the picture.",
+    }
     assert rows(live)[name] == ("error", None)
     assert (data(live) / "uploads" / name).is_file()
 

@@ -142,6 +142,23 @@ def test_prefer_wait_answers_200_with_the_finished_job(live: RunningFarm) -> Non
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
 
 
+@pytest.mark.parametrize("asked", ["999999", "1000000000.5", "9" * 400])
+def test_no_request_waits_longer_than_the_farm_allows(make: Make, asked: str) -> None:
+    front = make(FARM_MAX_WAIT=0.1)
+    headers = {"Prefer": f"wait={asked}"}
+    answer = front.post("/v1/jobs", json={"task": "echo"}, headers=headers)
+    assert answer.status_code == 202
+    assert answer.get_json().keys() == RECORD
+    assert answer.headers["Preference-Applied"] == "wait=0.1"
+    assert front.get(answer.headers["Location"], headers=headers).get_json()["status"] == "queued"
+    refused(front.post("/v1/run/echo", json={}, headers=headers), 504, "0.1 s")
+
+
+def test_a_shorter_wait_is_as_it_was_asked_for(make: Make) -> None:
+    answer = make().post("/v1/jobs", json={"task": "echo"}, headers={"Prefer": "wait=0.05"})
+    assert answer.headers["Preference-Applied"] == "wait=0.05"
+
+
 def test_prefer_wait_answers_200_for_a_job_that_failed_too(live: RunningFarm) -> None:
     whole = grain("PNG")
     answer = submit(live, {"task": "ocr", "image": text_of(whole[: len(whole) // 2])}, Prefer="wait=20")

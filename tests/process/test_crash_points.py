@@ -318,6 +318,32 @@ def retry() -> Scenario:
     return Scenario("retry", prepare, act, ("succeeded", "failed"), check)
 
 
+def sweep() -> Scenario:
+    """What a retry has left that was cut after its rename is swept."""
+
+    def prepare(tree: Tree) -> None:
+        job = new()
+        tree.orphan(job, tree.spool.max_attempts)
+        tree.spool.reclaim()
+        letter = tree.spool.dead.path(job.id)
+        place = bucket(tree.spool.queue, job.task, job.priority, job.id).path
+        files.make_directory(place)
+        os.rename(f"{letter}/{job.id}.a{tree.spool.max_attempts}", f"{place}/{job.id}.a0")
+        tree.spool.results.remove(job.id)
+        os.utime(letter, (0, 0))
+
+    def act(tree: Tree, child: Child) -> None:
+        _, error = child.attempt(tree.spool.tidy)
+        child.say("swept" if error is None else "failed")
+
+    def check(tree: Tree, said: list[str]) -> list[str]:
+        (job_id,) = tree.promised
+        entry = tree.spool.find(job_id)
+        return [] if entry and entry.state is State.QUEUED else [f"the job is {entry and entry.state}"]
+
+    return Scenario("sweep", prepare, act, ("succeeded",), check)
+
+
 SCENARIOS = [
     put(True),
     put(False),
@@ -340,6 +366,7 @@ SCENARIOS = [
     cancel(damaged=True),
     cancel_running(),
     retry(),
+    sweep(),
 ]
 
 

@@ -32,7 +32,7 @@ def simulating(run: Callable[..., RunningFarm], tmp_path: Path) -> Callable[...,
 
 def begin(farm: RunningFarm, tmp_path: Path) -> None:
     """Start an endless simulation that has children in two sessions."""
-    params = {"rounds": 100_000, "leave": "yes", "pids": str(tmp_path / "pids"), "folder": "Net_20260101-000000"}
+    params = {"rounds": 100_000, "leave": "yes", "pids": "pids", "folder": "Net_20260101-000000"}
     job = farm.farm.submit("simulate", **params)
     (tmp_path / "job").write_text(job.id)
     until(lambda: len(alive(tmp_path)) == 3, what=f"the simulation; {farm.log()}")
@@ -42,7 +42,7 @@ def begin(farm: RunningFarm, tmp_path: Path) -> None:
 def alive(tmp_path: Path) -> list[int]:
     """The processes of the simulation that live."""
     try:
-        return [pid for pid in map(int, (tmp_path / "pids").read_text().split()) if keeper.started(pid)]
+        return [pid for pid in map(int, (tmp_path / "project/pids").read_text().split()) if keeper.started(pid)]
     except FileNotFoundError:
         return []
 

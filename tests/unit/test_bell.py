@@ -107,6 +107,20 @@ def test_a_ring_between_the_last_look_and_the_sleep_is_heard(spool: Spool, enter
     assert time.monotonic() - before < LONG / 2
 
 
+def test_a_ring_tells_where_the_job_is(spool: Spool, enter: Enter) -> None:
+    bell, job = enter("a", "echo"), Job("echo", priority=3)
+    bell.lie_down()
+    spool.put(job)
+    hint = bell.wait(LONG)
+    cursor = spool.cursor(["echo"])
+    assert hint
+    assert cursor.point(hint)
+    found = cursor.next()
+    assert found
+    assert os.path.exists(f"{found[0].path}/{found[1]}")
+    assert found[1].startswith(job.id)
+
+
 def test_a_sleeper_is_woken(spool: Spool, enter: Enter) -> None:
     bell = enter("a", "echo")
     bell.lie_down()

@@ -52,6 +52,7 @@ BAD = [
     ("FARM_TIMEOUT", "nan", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "inf", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "20s", "seconds from 0.01 to"),
+    ("FARM_MAX_WAIT", "0", "seconds from 0.01 to"),
     ("FARM_JOB_TIMEOUT", "soon", "seconds from 0.01 to"),
     ("FARM_SIMULATION_TIMEOUT", "1e99", "seconds from 0.01 to"),
     ("FARM_DOCUMENT_TIMEOUT", "1h", "seconds from 0.01 to"),

@@ -124,3 +124,76 @@ def test_a_letter_that_cannot_be_thrown_away_keeps_no_other(
     assert dead.expire(100) == 1
     assert dead.ids() == [stuck]
     assert f"dead letter {stuck} not removed" in caplog.text
+
+
+def emptied(tmp_path: Path, dead: DeadLetters, age: float) -> str:
+    """The id of a letter whose job was taken back *age* seconds ago by somebody who came no further."""
+    job_id = new_id()
+    path = job_file(tmp_path, job_id)
+    dead.bury(path, job_id, {"error": "of before"})
+    os.rename(f"{dead.path(job_id)}/{job_id}.a3", path)
+    os.utime(dead.path(job_id), (time.time() - age, time.time() - age))
+    return job_id
+
+
+@pytest.fixture
+def aside(tmp_path: Path) -> Path:
+    made = tmp_path / "aside"
+    made.mkdir()
+    return made
+
+
+def test_a_letter_without_a_job_goes_after_a_while_and_all_others_stay(
+    tmp_path: Path, dead: DeadLetters, aside: Path
+) -> None:
+    old, young, full, half, bare = (*(emptied(tmp_path, dead, age) for age in (200, 50)), new_id(), new_id(), new_id())
+    dead.bury(job_file(tmp_path, full), full, {})
+    for job_id, names in ((half, ["reason.json", "reason.json.12345678.tmp"]), (bare, [])):
+        Path(dead.path(job_id)).mkdir()
+        for name in names:
+            Path(dead.path(job_id), name).touch()
+    for job_id in (full, half, bare):
+        os.utime(dead.path(job_id), (time.time() - 200, time.time() - 200))
+    dead.tidy(str(aside), 100)
+    assert sorted(dead.ids()) == sorted([young, full])
+    assert dead.reason(full) == {"log": []}
+    assert (tmp_path / f"{old}.a3").exists()
+    assert os.listdir(aside) == []
+
+
+def test_a_job_that_is_buried_while_its_empty_letter_goes_keeps_its_reason(
+    tmp_path: Path, dead: DeadLetters, aside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = emptied(tmp_path, dead, 200)
+    remove_empty = files.remove_empty
+
+    def late(path: str) -> None:
+        os.rename(tmp_path / f"{job_id}.a3", f"{path}/{job_id}.a3")  # the end of a burial that has written its reason
+        remove_empty(path)
+
+    monkeypatch.setattr(files, "remove_empty", late)
+    dead.tidy(str(aside), 100)
+    assert dead.ids() == [job_id]
+    assert dead.reason(job_id) == {"error": "of before", "log": []}
+    assert sorted(os.listdir(dead.path(job_id))) == [f"{job_id}.a3", "reason.json"]
+    assert os.listdir(aside) == []
+
+
+def test_a_burial_whose_letter_goes_meanwhile_fails_whole_and_can_be_done_again(
+    tmp_path: Path, dead: DeadLetters, aside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = emptied(tmp_path, dead, 200)
+    path = str(tmp_path / f"{job_id}.a3")
+    sync = files.sync_directory
+
+    def swept(letter: str) -> None:
+        monkeypatch.setattr(files, "sync_directory", sync)
+        os.utime(letter, (0, 0))
+        dead.tidy(str(aside), 100)
+
+    monkeypatch.setattr(files, "sync_directory", swept)
+    with pytest.raises(FileNotFoundError):
+        dead.bury(path, job_id, {"error": "of now"})
+    assert os.path.exists(path)
+    dead.bury(path, job_id, {"error": "of now"})
+    assert dead.reason(job_id) == {"error": "of now", "log": []}

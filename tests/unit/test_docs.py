@@ -45,8 +45,8 @@ def test_both_readmes_show_the_same_commands() -> None:
     assert len(strip[0]) >= 4
 
 
-def test_every_file_of_the_package_stands_in_the_architecture() -> None:
+def test_every_file_and_room_of_the_package_stands_in_the_architecture() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
-    for path in (ROOT / "spoolfarm").glob("*.py"):
-        if path.name != "__init__.py":
-            assert path.name in page, path.name
+    rooms = [f"{path.parent.name}/" for path in (ROOT / "spoolfarm").glob("*/__init__.py")]
+    for name in [*rooms, *(path.name for path in (ROOT / "spoolfarm").glob("*.py") if path.name != "__init__.py")]:
+        assert re.search(rf"(^|\s){re.escape(name)}", page, re.MULTILINE), name

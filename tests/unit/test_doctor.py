@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +55,7 @@ def test_all_but_a_good_finding_comes_with_advice(settings: Settings, monkeypatc
         "exposure",
         "spool",
         "results",
+        "data",
         "disk",
         "inotify",
         "open files",
@@ -117,26 +120,47 @@ def test_pins_are_those_of_this_interpreter(tmp_path: Path) -> None:
 
 def test_a_directory_that_is_not_there_yet_is_a_warning(settings: Settings) -> None:
     findings = list(machine.directories(settings))
-    assert [(finding.check, finding.level) for finding in findings] == [("spool", Level.WARN), ("results", Level.WARN)]
-    assert findings[0].what == f"{settings.spool_dir} does not exist"
+    assert [finding.check for finding in findings] == ["spool", "results", "data"]
+    assert {finding.level for finding in findings} == {Level.WARN}
+    assert [findings[0].what, findings[2].what] == [
+        f"{path} does not exist" for path in (settings.spool_dir, settings.data_dir)
+    ]
 
 
 def test_a_directory_that_cannot_be_made_fails(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    spool, _ = machine.directories(replace(settings, spool_dir=f"{tmp_path}/file/spool"))
+    spool, *_ = machine.directories(replace(settings, spool_dir=f"{tmp_path}/file/spool"))
     assert spool.level is Level.FAIL
     assert spool.advice == f"make it, or let the farm write to {tmp_path}/file"
 
 
 def test_a_file_in_the_place_of_a_directory_fails(settings: Settings, tmp_path: Path) -> None:
-    (tmp_path / "results").write_text("")
-    _, results = machine.directories(settings)
-    assert results.level is Level.FAIL
+    for name in ("results", "data"):
+        (tmp_path / name).write_text("")
+    _, results, data = machine.directories(settings)
+    assert (results.level, data.level) == (Level.FAIL, Level.FAIL)
     assert "FARM_RESULTS_DIR" in results.advice
+    assert "FARM_DATA_DIR" in data.advice
+
+
+def test_a_data_folder_that_cannot_be_written_fails(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(dir: str) -> None:
+        if dir == farm.settings.data_dir:
+            raise OSError(errno.EACCES, "Permission denied")
+
+    os.makedirs(farm.settings.data_dir)
+    with monkeypatch.context() as patched:  # root may write everywhere
+        patched.setattr(machine.tempfile, "TemporaryFile", lambda dir: refuse(dir) or nullcontext())
+        *_, data = machine.directories(farm.settings)
+    assert (data.level, data.what) == (
+        Level.FAIL,
+        f"{farm.settings.data_dir} cannot be written (Permission denied)",
+    )
 
 
 def test_writable_directories_are_fine_and_nothing_stays_in_them(farm: Farm) -> None:
     before = sorted(os.listdir(farm.spool.root))
+    os.makedirs(farm.settings.data_dir)
     assert {finding.level for finding in machine.directories(farm.settings)} == {Level.OK}
     assert sorted(os.listdir(farm.spool.root)) == before
 
@@ -149,7 +173,7 @@ def test_disks_that_do_not_keep_their_promises_are_a_warning(
 ) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"27 1 254:0 / / rw - ext4 /dev/vda rw\n28 27 0:9 / {farm.spool.root} rw - {kind} there rw\n")
-    spool, results = machine.directories(farm.settings, str(mounts))
+    spool, results, _ = machine.directories(farm.settings, str(mounts))
     assert (spool.level, results.level) == (level, Level.OK)
 
 

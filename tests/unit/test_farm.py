@@ -234,6 +234,12 @@ def test_a_map_ends_with_its_last_result(count: int, farm: Farm, monkeypatch: py
     assert time.monotonic() - start < 9
 
 
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_map_with_nothing_in_flight_is_refused_at_once(number: int, farm: Farm) -> None:
+    with pytest.raises(ValueError, match=f"in_flight must be at least 1, not {number}"):
+        farm.map("echo", [b"1"], in_flight=number)
+
+
 def test_a_map_has_no_more_under_way_than_allowed_and_draws_no_more(farm: Farm) -> None:
     drawn = []
 

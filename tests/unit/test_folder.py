@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.edit.folder import Folder, read
+from spoolfarm.edit.folder import Folder
 from spoolfarm.errors import FarmError, Forbidden, InvalidParams, InvalidRequest, SpoolUnavailable
 
 #: renameat2(2).
@@ -39,7 +39,7 @@ def content(folder: Folder, path: str) -> bytes:
     """What a request for *path* would get."""
     descriptor = folder.open(folder.within(path, "input"), "input")
     try:
-        return read(descriptor, 1000)
+        return os.pread(descriptor, 1000, 0)
     finally:
         os.close(descriptor)
 
@@ -172,15 +172,6 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(folder: Folder) -> N
     for path in ("in/b.jpg", "new/b.jpg", "in/a.jpg/b.jpg", f"{'n' * 300}.jpg"):
         with pytest.raises(OSError, match=r"Errno (2|20|36)\b"):
             content(folder, path)
-
-
-def test_no_more_than_the_limit_is_read(root: Path, folder: Folder) -> None:
-    descriptor = folder.open("in/a.jpg", "input")
-    try:
-        assert read(descriptor, 3) == b"insi"
-        assert read(descriptor, 6) == read(descriptor, 100) == b"inside"
-    finally:
-        os.close(descriptor)
 
 
 def test_folders_are_made_and_files_replaced(root: Path, folder: Folder) -> None:

@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import departures, dropped, lookout
-from spoolfarm.answers import Answers, Parts
 from spoolfarm.config import Settings
+from spoolfarm.endings import Endings
 from spoolfarm.errors import TooLarge
 from spoolfarm.farm import Farm
-from spoolfarm.hotfolder import HotFolder
+from spoolfarm.hotfolder import departures, dropped, lookout
+from spoolfarm.hotfolder.answers import Answers
+from spoolfarm.hotfolder.folder import HotFolder
+from spoolfarm.hotfolder.taken import Note
 from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.spool import Spool
-from spoolfarm.taken import Note
 from tests.crash import Child, Tree, claims, in_child
 from tests.http.pictures import small
 from tests.running import until
@@ -267,13 +268,13 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_waiting_and_is_tried_ag
 ) -> None:
     broken, write = [True], Answers.write
 
-    def refuse(answers: Answers, note: Note, parts: Parts) -> None:
+    def refuse(answers: Answers, note: Note, endings: Endings) -> None:
         if broken and note.path == "echo/a":
             raise OSError(errno.EACCES, "Permission denied")
-        write(answers, note, parts)
+        write(answers, note, endings)
 
     monkeypatch.setattr(Answers, "write", refuse)
-    monkeypatch.setattr("spoolfarm.hotfolder.RECHECK", 0.05)
+    monkeypatch.setattr("spoolfarm.hotfolder.folder.RECHECK", 0.05)
     for name in "abc":
         (hot.inbox / "echo" / name).write_text(name)
     hot.until(lambda: work(hot.farm.spool) or set(hot.answers()) == {"echo/b", "echo/c"})
@@ -384,7 +385,7 @@ def test_a_file_that_cannot_be_read_is_told_so_and_not_tried_without_end(
             raise PermissionError(errno.EACCES, "Permission denied")
         raise FileNotFoundError(name)
 
-    monkeypatch.setattr("spoolfarm.hotfolder.CUT_SHORT", 0.3)
+    monkeypatch.setattr("spoolfarm.hotfolder.folder.CUT_SHORT", 0.3)
     monkeypatch.setattr(dropped, "read", refuse)
     (hot.inbox / "echo/a").write_bytes(b"one")
     hot.settle()
@@ -434,9 +435,9 @@ def test_every_crash_point_leaves_each_file_answered_once(
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a process that dies loses no page
     monkeypatch.setattr("spoolfarm.tasks.registry.entry_points", lambda group: [])  # looking for them takes its time
     monkeypatch.setattr(departures, "STUCK", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.AUDIT", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.RECHECK", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.FULL_RETRY", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.folder.AUDIT", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.folder.RECHECK", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.folder.FULL_RETRY", 0.02)
     violations, at, points = [], first, 0
     while True:
         path = tmp_path / str(at)

@@ -77,6 +77,16 @@ def test_after_its_end_a_cursor_starts_over(tmp_path: Path) -> None:
     assert len(drain(cursor)) == 1
 
 
+def test_a_hint_that_helps_no_more_is_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, "a", 5, job_id(1))
+    cursor = Cursor(str(tmp_path), ["a"])
+    for useless in ("", "look", "a,b", "b,5,name"):
+        assert not cursor.point(useless)
+    assert cursor.point(f"a,500000001,{job_id(1, 7)}.a0")
+    assert [name for _, name in iter(cursor.next, None)] == [f"{job_id(1, 7)}.a0"]
+    assert len(drain(cursor)) == 1, "and then it looks for itself"
+
+
 def test_a_more_urgent_job_is_seen_before_the_rest_of_a_long_bucket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +148,16 @@ def test_empty_buckets_are_removed_once_no_submitter_can_be_on_its_way_to_them(t
     assert sorted(os.listdir(tmp_path / "a")) == [f"5{slot:08x}" for slot in slots[2:]]
 
 
+def test_the_directory_of_a_task_goes_with_its_last_bucket(tmp_path: Path) -> None:
+    put(tmp_path, "a", 5, job_id(1))
+    put(tmp_path, "b", 5, job_id(1))
+    put(tmp_path, "b", 5, job_id(now()))
+    cursor = Cursor(str(tmp_path), ["a", "b"])
+    drain(cursor)
+    drain(cursor)
+    assert os.listdir(tmp_path) == ["b"]
+
+
 def test_what_lies_among_the_buckets_and_is_none_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for name in ("0", "000000000", "README", "5zzz"):
@@ -154,6 +174,7 @@ def test_a_job_gets_into_a_bucket_that_is_removed_again_and_again(farm: Farm) ->
         while not stop.is_set():
             for place in queue.buckets(farm.spool.queue, ["echo"]):
                 files.remove_empty(place.path)
+            files.remove_empty(f"{farm.spool.queue}/echo")
 
     removers = [threading.Thread(target=remove) for _ in range(3)]
     for remover in removers:

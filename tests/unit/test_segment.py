@@ -261,7 +261,23 @@ def test_a_trained_file_is_served_with_its_categories(random_net: MaskRCNN, tmp_
     made = net.build(side=256, classes=2)
     net.save(tmp_path / "mine.pt", made.state_dict(), net.Hyper(side=256, classes=2), names, {})
     engine = engines.engine(str(tmp_path / "mine.pt"))
-    assert (engine.model, list(engine.labels.values())) == ("mine.pt", ["nut", "bolt"])
+    assert (engine.model, engine.labels) == ("mine.pt", names)
+
+
+def test_what_is_found_has_the_category_ids_of_the_labels_that_were_learned(tmp_path: Path, texture: Picture) -> None:
+    torch.manual_seed(3)
+    names = {3: "nut", 7: "bolt"}
+    made = restless(net.build(side=256, classes=2))
+    net.save(tmp_path / "mine.pt", made.state_dict(), net.Hyper(side=256, classes=2), names, {})
+    segment = task(Segment, str(tmp_path / "mine.pt"))
+    kinds = {
+        chosen: {
+            (each["category_id"], each["label"])
+            for each in run(segment, png(texture), score_threshold=0.1, classes=list(chosen))[0]["masks"]
+        }
+        for chosen in ((), ("nut",), ("bolt",))
+    }
+    assert kinds == {(): {(3, "nut"), (7, "bolt")}, ("nut",): {(3, "nut")}, ("bolt",): {(7, "bolt")}}
 
 
 class Evil:

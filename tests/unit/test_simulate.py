@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.config import load
-from spoolfarm.errors import BadProject, InvalidParams, JobCancelled, SimulationFailed
+from spoolfarm.errors import BadProject, Forbidden, InvalidParams, JobCancelled, SimulationFailed
 from spoolfarm.job import Job
 from spoolfarm.project import Project
 from spoolfarm.simulation import keeper, records
@@ -67,7 +67,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 @pytest.fixture
 def task(root: Path, temporary: Path) -> Simulate:
     made = Simulate()
-    made.settings = load(foreign.settings(root)).by_name()
+    made.settings = load(foreign.settings(root, FARM_DATA_DIR=root.parent / "data")).by_name()
     made.setup()
     return made
 
@@ -108,6 +108,75 @@ def alive(path: Path) -> list[int]:
 def test_what_is_no_plain_parameter_is_refused(task: Simulate, params: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidParams, match=reason):
         task.validate(params)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "//etc",
+        "/",
+        "..",
+        "../other",
+        "runs/../../other",
+        "inside/../../../etc",
+        "away/../other",  # a link of the owner's, and the way back from where it leads
+        "~",
+        "~root/x",
+        "{project}-else",
+        "{data}/..",
+        "../data2",
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_refused(task: Simulate, root: Path, path: str) -> None:
+    elsewhere(root)
+    with pytest.raises(Forbidden, match=r"params\.out: leads out of the Flower project and the data folder"):
+        task.validate({"rounds": 1, "out": path.format(project=root, data=root.parent / "data")})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "runs/a",
+        "runs/../other",
+        "{project}",
+        "{project}/runs",
+        "{data}/pictures",
+        "../data/pictures",
+        "away/pictures",
+        "inside/x",
+        "Adam",
+        "lr=0.1;decay=1e-4",
+        "127.0.0.1:6379",
+        "https://example.org/a",
+        "~5",
+        "a..b",
+        "...",
+    ],
+)
+def test_what_stays_inside_or_is_no_path_is_taken(task: Simulate, root: Path, text: str) -> None:
+    elsewhere(root)
+    params = {"out": text.format(project=root, data=root.parent / "data")}
+    assert task.validate(params) == params
+
+
+def elsewhere(root: Path) -> None:
+    """Two links in the project, to a folder of it and out of it."""
+    (root / "nets/deep").mkdir()
+    (root / "inside").symlink_to("nets/deep")
+    (root.parent / "disk/big").mkdir(parents=True)
+    (root / "away").symlink_to(root.parent / "disk/big")
+
+
+def test_a_project_that_is_reached_by_a_link_is_the_same_project(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(root)
+    task = Simulate()
+    task.settings = load(foreign.settings(tmp_path / "link")).by_name()
+    for path in (root / "runs", tmp_path / "link/runs", "../link/runs"):
+        task.validate({"out": str(path)})
+    with pytest.raises(Forbidden):
+        task.validate({"out": str(tmp_path / "other")})
 
 
 def test_plain_parameters_are_taken_as_they_are(task: Simulate) -> None:
@@ -166,26 +235,26 @@ def test_a_script_that_cannot_be_run_says_so(root: Path, temporary: Path) -> Non
 
 
 def test_nothing_outlives_the_end_of_the_script(task: Simulate, tmp_path: Path) -> None:
-    run(task, Listener(), rounds=0, leave="yes", pids=str(tmp_path / "pids"))
-    assert len((tmp_path / "pids").read_text().split()) == 3
-    assert not alive(tmp_path / "pids")
+    run(task, Listener(), rounds=0, leave="yes", pids="pids")
+    assert len((tmp_path / "project/pids").read_text().split()) == 3
+    assert not alive(tmp_path / "project/pids")
 
 
 def test_a_cancelled_script_is_asked_to_end_and_nothing_outlives_it(task: Simulate, tmp_path: Path) -> None:
     listener = Listener(lambda each: any("round 1/" in line for line in each.lines))
     with pytest.raises(JobCancelled) as caught:
-        run(task, listener, rounds=1000, leave="yes", pids=str(tmp_path / "pids"), folder="Net_20260101-000000")
+        run(task, listener, rounds=1000, leave="yes", pids="pids", folder="Net_20260101-000000")
     assert caught.value.details == {"exit_code": 143, "folder": "Net_20260101-000000"}
-    assert not alive(tmp_path / "pids")
+    assert not alive(tmp_path / "project/pids")
 
 
 def test_a_script_that_does_not_hear_is_killed_after_a_grace(task: Simulate, tmp_path: Path) -> None:
     listener = Listener(lambda each: any("round 1/" in line for line in each.lines))
     with pytest.raises(JobCancelled) as caught:
-        run(task, listener, rounds=1000, leave="yes", deaf="yes", pids=str(tmp_path / "pids"))
+        run(task, listener, rounds=1000, leave="yes", deaf="yes", pids="pids")
     assert caught.value.details["exit_code"] == 137
     assert listener.times[-1] - listener.times[0] > GRACE - LOOK
-    assert not alive(tmp_path / "pids")
+    assert not alive(tmp_path / "project/pids")
 
 
 def test_a_script_that_closes_its_output_is_waited_for(task: Simulate, root: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import files
+from spoolfarm import files, whereabouts
 from spoolfarm.entry import Claim, born
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
 from spoolfarm.job import Job, Result, State, new_id
@@ -127,6 +127,19 @@ def test_a_bucket_that_is_removed_again_and_again_is_made_again(spool: Spool, mo
     spool.put(job)
     assert len(removals) == 5
     assert where(spool, job).startswith("queue/")
+
+
+def test_a_bucket_of_before_is_synced_with_its_parents_again(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been emptied, removed and made anew since this process synced it."""
+    synced: list[int] = []
+    monkeypatch.setattr(files, "sync_directory", lambda path: synced.append(path.count("/") - spool.root.count("/")))
+    now = time.time_ns()
+    first, second, late = (new(number, durable=True) for number in range(3))
+    for job, clock in ((first, now), (second, now), (late, now + (1 << 34))):
+        synced.clear()
+        monkeypatch.setattr(time, "time_ns", lambda clock=clock: clock)
+        spool.put(replace(job, id=first.id[:16] + job.id[16:]))
+        assert synced == ([3] if job is second else [3, 2, 1])
 
 
 def test_a_put_that_is_overtaken_by_its_worker_is_not_refused(
@@ -882,6 +895,43 @@ def test_what_is_no_job_can_be_neither_found_nor_changed(job_id: str, tree: Tree
         spool.retry(job_id)
 
 
+@pytest.mark.parametrize(
+    ("place", "state"),
+    [("bucket", State.QUEUED), ("active", State.RUNNING), ("marks", State.CANCELLED), ("dead", State.FAILED)],
+)
+@pytest.mark.parametrize("attempts", [2, 5, 100])
+def test_a_job_claimed_more_often_than_is_allowed_by_now_is_found(
+    tree: Tree, place: str, state: State, attempts: int
+) -> None:
+    spool = Spool(tree.spool.root, tree.spool.results, max_attempts=1)
+    job = new()
+    spool.put(job)
+    queued = spool.find(job.id)
+    assert queued is not None
+    folders = {"bucket": os.path.dirname(queued.path), "active": f"{spool.active}/w", "marks": spool.marks}
+    folder = Path(folders.get(place) or spool.dead.path(job.id))
+    folder.mkdir(exist_ok=True)
+    os.rename(queued.path, folder / f"{job.id}.a{attempts}")
+    entry = spool.find(job.id)
+    assert entry is not None
+    assert (entry.path, entry.attempts, entry.state) == (f"{folder}/{job.id}.a{attempts}", attempts, state)
+
+
+def test_a_job_is_looked_for_by_its_name_before_anything_is_listed(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, ended = new(), new()
+    spool.put(job)
+    spool.results.publish(succeeded(Claim(ended, "", 0.0), "done"), sync=False)
+    listed: list[str] = []
+    monkeypatch.setattr(whereabouts, "entries", lambda directory, state: listed.append(directory) or iter(()))
+    assert where(spool, job).startswith("queue/")
+    assert spool.find(ended.id) is not None
+    assert listed == []
+    assert spool.find(new_id()) is None
+    assert spool.marks in listed
+
+
 # Retry.
 
 
@@ -900,6 +950,22 @@ def test_a_dead_letter_is_queued_again_with_its_attempts_at_zero(tree: Tree, spo
     record = spool.results.get(job.id)
     assert record is not None
     assert (record["status"], record["attempts"]) == ("succeeded", 1)
+
+
+def test_what_a_crashed_retry_left_is_swept_after_an_hour(tree: Tree, spool: Spool) -> None:
+    job = new(durable=True)
+    tree.orphan(job, spool.max_attempts)
+    spool.reclaim()
+    letter = spool.dead.path(job.id)
+    place = bucket(spool.queue, job.task, job.priority, job.id).path
+    os.rename(f"{letter}/{job.id}.a3", f"{place}/{job.id}.a0")
+    spool.results.remove(job.id)
+    spool.tidy()
+    assert spool.dead.ids() == [job.id]
+    os.utime(letter, (time.time() - 4000, time.time() - 4000))
+    spool.tidy()
+    assert spool.dead.ids() == os.listdir(spool.tmp) == []
+    assert where(spool, job).startswith("queue/")
 
 
 def test_a_retry_reaches_for_no_other_directory(tree: Tree, spool: Spool) -> None:

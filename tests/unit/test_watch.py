@@ -477,6 +477,7 @@ def test_without_inotify_several_directories_are_told_to_be_looked_at(
 def test_events_that_the_kernel_lost_are_told(tmp_path: Path, watches: Watches) -> None:
     watches.add(str(tmp_path), APPEARED)
     for number in range(int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) // 2 + 1):
-        os.rename(os.open(tmp_path / "a", os.O_CREAT) and tmp_path / "a", tmp_path / f"{number}")
+        (tmp_path / "a").touch()
+        os.rename(tmp_path / "a", tmp_path / f"{number}")
     found = []
     until(lambda: found.extend(watches.wait(0.1)) or ("", "") in found)  # type: ignore[func-returns-value]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from enum import Enum
 from itertools import count
-from typing import Any
 
-from spoolfarm import dropped, files
-from spoolfarm.dropped import Unfinished
+from spoolfarm import files
+from spoolfarm.endings import PARAMS, Endings
 from spoolfarm.errors import FarmError
-from spoolfarm.inbox import PARAMS, Inbox
+from spoolfarm.hotfolder import dropped
+from spoolfarm.hotfolder.dropped import Unfinished
+from spoolfarm.hotfolder.inbox import Inbox
+from spoolfarm.hotfolder.taken import Note
 from spoolfarm.job import Result, State, new_id
 from spoolfarm.results import Results
-from spoolfarm.taken import Note
 
 #: Bytes that a name may have with all its endings; some file systems take no more than 255, and a number may follow.
 LONGEST = 240
@@ -37,27 +37,6 @@ class Fate(Enum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What an answer consists of beside its record: by their endings, texts, and the names of the result's files."""
-
-    texts: Mapping[str, bytes]
-    attached: Mapping[str, str]
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Parts:
-        """The parts of the answer that *record* is."""
-        result = record.get("result")
-        text = result.get("text") if isinstance(result, dict) else None
-        attached = _endings(record.get("files", ()), {".json", PARAMS})
-        texts = {".txt": _lines(text)} if isinstance(text, str) and ".txt" not in attached else {}
-        return cls(texts, attached)
-
-    def endings(self) -> list[str]:
-        """All endings that appear, the record's last."""
-        return [*self.texts, *self.attached, ".json"]
-
-
 class Answers:
     """The tree below *root*, in which the inbox's folders are found again."""
 
@@ -70,16 +49,16 @@ class Answers:
         self._numbers: dict[str, int] = {}
         files.make_directory(root)
 
-    def address(self, note: Note, parts: Parts) -> Note:
+    def address(self, note: Note, endings: Endings) -> Note:
         """*note* with the first target at which nothing is in the way."""
         *folders, name = note.path.split("/")
         place = ""
         for folder in folders:
             place = next(each for each in self._candidates(place + folder) if self._may_be_folder(each)) + "/"
-        endings = ["", PARAMS, *parts.endings()]
-        name = _cut(name, LONGEST - max(len(os.fsencode(ending)) for ending in endings))
+        added = ["", PARAMS, *endings.all()]
+        name = _cut(name, LONGEST - max(len(os.fsencode(ending)) for ending in added))
         for target in self._candidates(place + name):
-            if not any(self._in_use(target + ending) for ending in endings):
+            if not any(self._in_use(target + ending) for ending in added):
                 return replace(note, target=target)
         raise AssertionError("numbers do not end")
 
@@ -87,11 +66,11 @@ class Answers:
         """Keep the place of the picture free, until it is settled."""
         self._promised |= {note.target, note.target + PARAMS}
 
-    def write(self, note: Note, parts: Parts) -> None:
+    def write(self, note: Note, endings: Endings) -> None:
         """Write the answer at its target, the record last. Calling it again after a crash goes on from there."""
         place = f"{self._root}/{note.target}"
         files.make_directory(os.path.dirname(place))
-        self._results.hand_over(note.id, place, parts.texts, parts.attached)
+        self._results.hand_over(note.id, place, endings.texts, endings.attached)
 
     def torn(self, note: Note) -> bool:
         """Whether a power cut has left no more than the name of its answer; that goes, too."""
@@ -104,17 +83,17 @@ class Answers:
             return files.remove(place)
         return False
 
-    def sync(self, notes: Iterable[tuple[Note, Parts]]) -> None:
+    def sync(self, notes: Iterable[tuple[Note, Endings]]) -> None:
         """Force answers to the disk, as far as their readers have left them there.
 
         One by one: syncfs(2) would be faster for many, but would also write the notes, which then take milliseconds
         each to remove.
         """
         folders = set()
-        for note, parts in notes:
+        for note, endings in notes:
             place = f"{self._root}/{note.target}"
             folders.add(os.path.dirname(place))
-            for ending in parts.endings():
+            for ending in endings.all():
                 try:
                     files.sync(place + ending)
                 except FileNotFoundError:
@@ -187,23 +166,6 @@ class Answers:
 
     def _in_use(self, target: str) -> bool:
         return target in self._promised or os.path.lexists(f"{self._root}/{target}")
-
-
-def _lines(text: str) -> bytes:
-    return (text if text.endswith("\n") or not text else f"{text}\n").encode(errors="replace")
-
-
-def _endings(names: Iterable[str], used: set[str]) -> dict[str, str]:
-    """The ending of each of a result's files: its suffix, or all its name when the suffix alone would not do."""
-    suffixes = {name: os.path.splitext(name)[1] for name in names}
-    common = Counter(suffixes.values())
-    found: dict[str, str] = {}
-    for name, suffix in suffixes.items():
-        ending = suffix if suffix and common[suffix] == 1 and suffix not in used else f".{name}"
-        while ending in used or ending in found:
-            ending = f".file{ending}"
-        found[ending] = name
-    return found
 
 
 def _cut(name: str, length: int) -> str:

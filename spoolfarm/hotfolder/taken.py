@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from spoolfarm import files
-from spoolfarm.dropped import Identity
+from spoolfarm.hotfolder.dropped import Identity
 
 log = logging.getLogger(__name__)
 

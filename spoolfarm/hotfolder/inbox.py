@@ -11,8 +11,6 @@ from spoolfarm import files
 
 log = logging.getLogger(__name__)
 
-#: What the name of a picture's parameters has after the picture's.
-PARAMS = ".params.json"
 #: Names under which programs write what they will rename when it is whole; those that begin with a dot are others.
 BEING_WRITTEN = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".temp")
 

@@ -1,4 +1,4 @@
-"""The hot folder: a file dropped into spool/inbox/<task>/ becomes a job, and its answer appears in results/inbox/.
+"""The hot folder of one farm: what it takes from the inbox, answers and moves away, step by step.
 
     spool/inbox/<task>/NAME            a file that somebody dropped; NAME.params.json beside it has its parameters
     spool/taken/<id>.<n>.json          it became job <id>, and how far that has come: see `taken.py`
@@ -12,31 +12,27 @@ by a digest: what has the same bytes was only given other times.
 
 from __future__ import annotations
 
-import argparse
 import errno
 import logging
 import os
-import signal
 import stat
-import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from filelock import FileLock
-
-from spoolfarm import config, dropped, process
-from spoolfarm.answers import Answers, Parts
-from spoolfarm.departures import Departures
-from spoolfarm.dropped import CUT_SHORT, PARAMS_LIMIT, Identity, Unfinished, digest, printable
+from spoolfarm.endings import PARAMS, Endings
 from spoolfarm.errors import FarmError, InvalidParams, InvalidRequest, SpoolFull, SpoolUnavailable, UnknownJob
 from spoolfarm.farm import Farm
-from spoolfarm.inbox import PARAMS, Inbox
+from spoolfarm.hotfolder import dropped
+from spoolfarm.hotfolder.answers import Answers
+from spoolfarm.hotfolder.departures import Departures
+from spoolfarm.hotfolder.dropped import CUT_SHORT, PARAMS_LIMIT, Identity, Unfinished, digest, printable
+from spoolfarm.hotfolder.inbox import Inbox
+from spoolfarm.hotfolder.lookout import Lookout
+from spoolfarm.hotfolder.taken import Note, Taken
 from spoolfarm.job import Job, Result, State, new_id
-from spoolfarm.lookout import Lookout
-from spoolfarm.taken import Note, Taken
 
 log = logging.getLogger("spoolfarm.hotfolder")
 
@@ -52,8 +48,6 @@ SLICE = 0.02
 CALM = 0.005
 #: Seconds between two looks whether results came without an event, and whether every job under way still exists.
 RECHECK, AUDIT = 1.0, 30.0
-#: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.
-PATIENCE = 10.0
 #: Errors that the next file would meet as well.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 #: What stands for parameters that cannot be read.
@@ -147,7 +141,7 @@ class HotFolder:
         elif (ended and self._results.remove(note.id)) or (note.target and self._answers.torn(note)):
             self._departures.end(note)  # a power cut tore the result: the file is taken again
         elif note.target:
-            self._departures.add(note.id, Parts.of({}))
+            self._departures.add(note.id, Endings.of({}))
         elif self._is_job(note.id):
             self._flying.add(note.id)
         else:
@@ -330,15 +324,15 @@ class HotFolder:
         return answered
 
     def _write(self, note: Note, record: Mapping[str, Any]) -> None:
-        parts = Parts.of(record)
+        endings = Endings.of(record)
         if not note.target:
-            note = self._answers.address(note, parts)
+            note = self._answers.address(note, endings)
             self._taken.save(note)
             self._answers.promise(note)
-        self._answers.write(note, parts)
+        self._answers.write(note, endings)
         self._flying.discard(note.id)
         self._unwritten.discard(note.id)
-        self._departures.add(note.id, parts)
+        self._departures.add(note.id, endings)
 
     def _look_for_lost(self) -> None:
         """Find what came without an event, and take files again whose job somebody has removed."""
@@ -363,30 +357,3 @@ class HotFolder:
             else:
                 self._lookout.hint(note.path)  # the same bytes will be known by their new times, others be taken
         return len(changed)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the hot folder until a signal ends it."""
-    parser = argparse.ArgumentParser(prog="spoolfarm.hotfolder", description="The farm's hot folder, alone.")
-    parser.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.launcher:
-        process.die_with_parent(options.launcher)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        farm = Farm(settings=config.load())
-        lock = FileLock(f"{farm.spool.root}/hotfolder.lock", fallback_to_soft=False, thread_local=False)
-        lock.acquire(timeout=PATIENCE)
-        hot_folder = HotFolder(farm)
-    except (FarmError, OSError) as error:  # a Timeout of the lock is an OSError
-        print(f"hotfolder: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    signal.signal(signal.SIGTERM, hot_folder.stop)
-    signal.signal(signal.SIGINT, hot_folder.stop)
-    hot_folder.run()
-    lock.release()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

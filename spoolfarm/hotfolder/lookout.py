@@ -8,8 +8,8 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 
-from spoolfarm.dropped import Identity
-from spoolfarm.inbox import Inbox, is_ours
+from spoolfarm.hotfolder.dropped import Identity
+from spoolfarm.hotfolder.inbox import Inbox, is_ours
 from spoolfarm.watch import APPEARED, NO_LINK, WRITTEN, Watches
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from spoolfarm.answers import Answers, Fate, Parts
-from spoolfarm.taken import Note, Taken
+from spoolfarm.endings import Endings
+from spoolfarm.hotfolder.answers import Answers, Fate
+from spoolfarm.hotfolder.taken import Note, Taken
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Leaving:
     """One answered file."""
 
     id: str
-    parts: Parts
+    endings: Endings
     #: When to move it, by time.monotonic().
     due: float
     #: Whether it was not there when it was to be moved.
@@ -45,9 +46,9 @@ class Departures:
         self._thread = ThreadPoolExecutor(1, "departures")
         self._moving: Future[list[tuple[Leaving, Note, Fate | OSError]]] | None = None
 
-    def add(self, job_id: str, parts: Parts) -> None:
+    def add(self, job_id: str, endings: Endings) -> None:
         """The answer to job *job_id* is written."""
-        self._waiting.append(Leaving(job_id, parts, time.monotonic() + LINGER))
+        self._waiting.append(Leaving(job_id, endings, time.monotonic() + LINGER))
 
     @property
     def due(self) -> float:
@@ -98,7 +99,7 @@ class Departures:
     def _move(self, batch: Sequence[tuple[Leaving, Note]]) -> list[tuple[Leaving, Note, Fate | OSError]]:
         """Sync the answers, and then move the files. Runs in the thread."""
         try:
-            self._answers.sync([(note, leaving.parts) for leaving, note in batch])
+            self._answers.sync([(note, leaving.endings) for leaving, note in batch])
         except OSError as error:
             return [(leaving, note, error) for leaving, note in batch]
         return [(leaving, note, self._settle(note)) for leaving, note in batch]

@@ -1,0 +1,46 @@
+"""The process of the hot folder: one to a farm, `python -m spoolfarm.hotfolder`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from filelock import FileLock
+
+from spoolfarm import config, process
+from spoolfarm.errors import FarmError
+from spoolfarm.farm import Farm
+from spoolfarm.hotfolder.folder import HotFolder
+
+#: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.
+PATIENCE = 10.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the hot folder until a signal ends it."""
+    parser = argparse.ArgumentParser(prog="spoolfarm.hotfolder", description="The farm's hot folder, alone.")
+    parser.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.launcher:
+        process.die_with_parent(options.launcher)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        farm = Farm(settings=config.load())
+        lock = FileLock(f"{farm.spool.root}/hotfolder.lock", fallback_to_soft=False, thread_local=False)
+        lock.acquire(timeout=PATIENCE)
+        hot_folder = HotFolder(farm)
+    except (FarmError, OSError) as error:  # a Timeout of the lock is an OSError
+        print(f"hotfolder: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    signal.signal(signal.SIGTERM, hot_folder.stop)
+    signal.signal(signal.SIGINT, hot_folder.stop)
+    hot_folder.run()
+    lock.release()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Whereabouts: which directory of the spool holds a job now, and so what state it is in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from spoolfarm import files
+from spoolfarm.deadletters import DeadLetters
+from spoolfarm.entry import Entry, entries
+from spoolfarm.job import FIRST, LAST, State, slot_of
+from spoolfarm.results import ID, Results
+
+
+class Whereabouts:
+    """The places of the spool that may hold a job, whose name says that it was claimed *attempts* times or less."""
+
+    def __init__(
+        self, queue: str, active: str, marks: str, dead: DeadLetters, results: Results, *, attempts: int
+    ) -> None:
+        self._queue = queue
+        self._active = active
+        self._marks = marks
+        self._dead = dead
+        self._results = results
+        self._attempts = attempts
+
+    def find(self, job_id: str) -> Entry | None:
+        """Where a job is now; None when there is none of that id. An ended job's entry points at its result."""
+        if not ID.fullmatch(job_id):
+            return None
+        # Twice each, for a job given back meanwhile moved against the order in which we look. Only a job that was
+        # claimed while more attempts were allowed has a name of which nobody thinks.
+        for look in (self._by_name, self._by_name, self._by_listing, self._by_listing):
+            for directory, state in self._places(job_id):
+                if (entry := look(directory, job_id, state)) is not None:
+                    return entry
+            if (record := self._results.get(job_id)) is not None:
+                path = f"{self._results.root}/{job_id}.json"
+                return Entry(path, job_id, record["attempts"], State(record["status"]))
+        return None
+
+    def _by_name(self, directory: str, job_id: str, state: State) -> Entry | None:
+        for attempts in range(self._attempts + 1):
+            path = f"{directory}/{job_id}.a{attempts}"
+            if os.path.exists(path):
+                return Entry(path, job_id, attempts, state)
+        return None
+
+    def _by_listing(self, directory: str, job_id: str, state: State) -> Entry | None:
+        return next((entry for entry in entries(directory, state) if entry.id == job_id), None)
+
+    def _places(self, job_id: str) -> Iterator[tuple[str, State]]:
+        """The directories that may hold a job, in the order in which it passes through them."""
+        names = [f"{priority}{slot_of(job_id)}" for priority in range(FIRST, LAST + 1)]
+        for task in files.names(self._queue):
+            there = set(files.names(f"{self._queue}/{task}"))
+            yield from ((f"{self._queue}/{task}/{name}", State.QUEUED) for name in names if name in there)
+        for wid in files.names(self._active):
+            yield f"{self._active}/{wid}", State.RUNNING
+        yield self._marks, State.CANCELLED
+        yield self._dead.path(job_id), State.FAILED
