@@ -372,7 +372,7 @@ def staffed(count: int) -> dict[str, float]:
         ready = time.perf_counter() - begin
         enabled = ("segment", "ocr") if farm.tasks.names() != ["segment"] else ("segment",)
         for task in enabled:
-            list(farm.map(task, [picture(200, seed) for seed in range(8 * count)]))
+            list(farm.map(task, [picture(200, seed) for seed in range(4 * count)]))
         held = pss_mb(service.pid)
         before, begin = crew(), time.perf_counter()
         os.kill(min(before), signal.SIGKILL)
