@@ -10,11 +10,25 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import IO, Protocol
 
 #: Lines of a child's output, beside those of mere information, among which its last words are looked for.
 LAST_LINES = 100
 #: Seconds before the second try of a child that could not start; each further wait is twice as long, up to the last.
 FIRST_BACKOFF, LAST_BACKOFF = 0.5, 30.0
+
+
+class Process(Protocol):
+    """What a Child needs of a Popen."""
+
+    pid: int
+    stdout: IO[bytes] | None
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal to it alone."""
+
+    def wait(self) -> int:
+        """Its exit status, or the signal that killed it as a negative number."""
 
 
 class Child:
@@ -31,7 +45,7 @@ class Child:
         #: What it is started with next time.
         self.environment = dict(environment)
         self._selector = selector
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         #: How often it failed to start since it last did.
         self.failures = 0
         self._rest = b""
@@ -46,17 +60,25 @@ class Child:
 
     def start(self, *extra: str) -> None:
         """Start the command with *extra* arguments."""
-        self._process = subprocess.Popen(
+        self._exec(*extra)
+
+    def _exec(self, *extra: str, stdin: int = subprocess.DEVNULL) -> None:
+        process = subprocess.Popen(
             [*self._command, *extra],
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C reaches the launcher alone, and the whole group can be killed
         )
-        assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
-        self._selector.register(self._process.stdout.fileno(), selectors.EVENT_READ, self)
+        self._watch(process)
+
+    def _watch(self, process: Process) -> None:
+        """Take *process*, which has just begun in a session of its own, for this child's."""
+        assert process.stdout is not None
+        self._process = process
+        os.set_blocking(process.stdout.fileno(), False)
+        self._selector.register(process.stdout.fileno(), selectors.EVENT_READ, self)
         self.last_lines.clear()
 
     def signal(self, number: signal.Signals) -> None:

@@ -188,6 +188,12 @@ class Settings:
     threads: int = setting(
         "FARM_THREADS", "0", whole(0, 256), "CPU threads of one worker; 0 deals the cores out evenly, one at least"
     )
+    fork: int = setting(
+        "FARM_FORK",
+        "1",
+        whole(0, 1),
+        "1: workers are forked from one process that has loaded what they share; 0: each loads it for itself",
+    )
     spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk")
     results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk")
     data_dir: str = setting("FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes")

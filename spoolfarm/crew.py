@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import selectors
 import signal
@@ -12,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spoolfarm import config, devices
 from spoolfarm.child import Child
-from spoolfarm.lanes import LANES
+from spoolfarm.forks import LOADING, UNFIT, ZygoteChild
+from spoolfarm.lanes import GENERAL, LANES
 from spoolfarm.lease import new_worker_id
 from spoolfarm.spool import Spool
 
@@ -28,10 +30,16 @@ SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
 class WorkerChild(Child):
-    """A worker of one lane."""
+    """A worker of one lane, forked from the *zygote* if there is one, and else started by exec."""
 
     def __init__(
-        self, number: int, lane: str, tasks: Sequence[str], settings: config.Settings, selector: selectors.BaseSelector
+        self,
+        number: int,
+        lane: str,
+        tasks: Sequence[str],
+        settings: config.Settings,
+        selector: selectors.BaseSelector,
+        zygote: ZygoteChild | None,
     ) -> None:
         threads = settings.threads or max(1, config.cores() // max(1, settings.workers))
         environment = without_secrets(settings)
@@ -40,18 +48,28 @@ class WorkerChild(Child):
         device = devices.dealt(number, environment.get(devices.VARIABLE))
         if lane != "simulate" and device is not None:
             environment[devices.VARIABLE] = device
-        command = [*front_door("worker"), "--tasks", ",".join(tasks)]
-        super().__init__(f"worker {number}", command, environment, selector)
+        super().__init__(f"worker {number}", front_door("worker"), environment, selector)
         self.lane = lane
+        self._tasks = ",".join(tasks)
+        self._zygote = zygote
         self.wid = ""
         #: What it was killed for.
         self.reason = ""
         #: Whether it was asked to end, and is not to be started again.
         self.retired = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is to start as soon as the zygote is ready."""
+        return self.pid is None and self._zygote is not None and self._zygote.loading
+
     def start(self, *extra: str) -> None:
         self.wid, self.reason = new_worker_id(), ""
-        super().start("--launcher", str(os.getpid()), "--id", self.wid, *extra)
+        arguments = ["--id", self.wid, "--launcher", str(os.getpid()), "--tasks", self._tasks, *extra]
+        if self._zygote is not None and self._zygote.ready:
+            self._watch(self._zygote.fork(arguments, self.environment))
+        else:
+            super().start(*arguments)
 
     def retire(self) -> None:
         """Let the running job be its last."""
@@ -68,8 +86,13 @@ class Crew:
         settings: config.Settings,
         lane: Callable[[str], Sequence[str]],
         selector: selectors.BaseSelector,
+        shared: Sequence[str] = (),
     ) -> None:
-        """*lane* tells the tasks of a lane; *selector* sees what the workers print, for its owner to pass on."""
+        """*lane* tells the tasks of a lane; *selector* sees what the workers print, for its owner to pass on.
+
+        With *shared* tasks, which have something to share, the general workers are forked. Their parent is this process
+        only if it adopts orphans.
+        """
         self._spool = spool
         self._settings = settings
         self._lane = lane
@@ -77,6 +100,11 @@ class Crew:
         self.workers: list[WorkerChild] = []
         #: How many workers each lane is to have.
         self._wanted: dict[str, int] = {}
+        self._zygote: ZygoteChild | None = None
+        if shared:
+            command = [*front_door("zygote"), "--tasks", ",".join(shared)]
+            environment = _single_threaded(settings)
+            self._zygote = ZygoteChild(command, environment, selector, wanted=bool(settings.fork))
         #: Workers that are still to be replaced by new ones.
         self._old: list[WorkerChild] = []
         #: The new worker that has to be ready before the next old one ends.
@@ -90,6 +118,7 @@ class Crew:
     def look(self, *, ending: bool = False) -> None:
         """See who died and what runs too long, and unless *ending* start who is to be started."""
         causes = self._reap(ending)
+        self._keep_zygote(ending)
         now = time.monotonic()
         try:
             self._spool.reclaim(causes)
@@ -99,9 +128,41 @@ class Crew:
         if ending:
             return
         for worker in self.workers:
-            if worker.pid is None and now >= worker.due:
+            if worker.pid is None and now >= worker.due and not worker.waits:
                 start(worker)
         self._replace()
+
+    def due(self) -> float:
+        """When there is somebody to start, by time.monotonic()."""
+        sleeping = [worker.due for worker in self.workers if worker.pid is None and not worker.waits]
+        if self._zygote is not None and self._zygote.pid is None and self._forks:
+            sleeping.append(self._zygote.due)
+        return min(sleeping, default=math.inf)
+
+    def _keep_zygote(self, ending: bool) -> None:
+        """Start the zygote when there are workers to fork, and again when it has died; end it after the last worker."""
+        zygote = self._zygote
+        if zygote is None:
+            return
+        ended = zygote.reap()
+        if ended is not None and not zygote.asked and not ending:
+            zygote.wanted = ended != f"exit status {UNFIT}"
+            wait = zygote.plan_restart(failed=not zygote.proven)
+            if zygote.wanted:
+                log.error("the zygote ended: %s; loading it again in %.1f s", ended, wait)
+        if ending:
+            if not self.workers:
+                zygote.kill()
+        elif zygote.late:
+            log.error("the zygote has been loading for %g s", LOADING)
+            zygote.kill()
+        elif zygote.pid is None and self._forks and time.monotonic() >= zygote.due:
+            start(zygote)
+
+    @property
+    def _forks(self) -> bool:
+        """Whether there are workers for a zygote to fork."""
+        return self._zygote is not None and self._zygote.wanted and self._wanted.get(GENERAL, 0) > 0
 
     def _reap(self, ending: bool) -> dict[str, str]:
         """Note who died, and return why by worker id."""
@@ -144,6 +205,7 @@ class Crew:
     def scale(self, lane: str, wanted: int) -> None:
         """Start or retire workers of *lane* until there are *wanted*; none when it has no task."""
         self._wanted[lane] = wanted
+        self._keep_zygote(ending=False)
         staying = [worker for worker in self.workers if worker.lane == lane and not worker.retired]
         for worker in staying[wanted:]:
             self._retire(worker)
@@ -156,9 +218,11 @@ class Crew:
 
     def _add(self, lane: str) -> WorkerChild:
         self._numbered += 1
-        worker = WorkerChild(self._numbered, lane, self._lane(lane), self._settings, self._selector)
+        zygote = self._zygote if lane == GENERAL else None
+        worker = WorkerChild(self._numbered, lane, self._lane(lane), self._settings, self._selector, zygote)
         self.workers.append(worker)
-        start(worker)
+        if not worker.waits:
+            start(worker)
         return worker
 
     def _retire(self, worker: WorkerChild) -> None:
@@ -171,6 +235,8 @@ class Crew:
         """Replace all workers one by one by such as know the new *settings*; have *wanted* of each lane at the end."""
         self._settings = settings
         self._wanted |= wanted
+        if self._zygote is not None:
+            self._zygote.renew(_single_threaded(settings), wanted=bool(settings.fork))
         self._old = [worker for worker in self.workers if not worker.retired]
 
     def _replace(self) -> None:
@@ -207,6 +273,11 @@ class Crew:
             worker.kill()
         self.workers = [worker for worker in self.workers if worker.pid is not None]
 
+    def children(self) -> list[Child]:
+        """All there are: the workers, and the zygote while it lives."""
+        zygote = [] if self._zygote is None or self._zygote.pid is None else [self._zygote]
+        return [*self.workers, *zygote]
+
 
 def start(child: Child, *extra: str) -> None:
     """Start *child* with *extra* arguments; when the system refuses, plan another try."""
@@ -223,6 +294,11 @@ def without_secrets(settings: config.Settings) -> dict[str, str]:
     """The environment of a child that answers no requests."""
     environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
     return {name: value for name, value in environment.items() if name not in SECRETS}
+
+
+def _single_threaded(settings: config.Settings) -> dict[str, str]:
+    """The environment of the zygote."""
+    return without_secrets(settings) | dict.fromkeys(THREAD_VARIABLES, "1")
 
 
 def front_door(name: str) -> list[str]:

@@ -15,7 +15,7 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from spoolfarm import config, files
+from spoolfarm import config, files, process
 from spoolfarm.child import Child
 from spoolfarm.crew import Crew, front_door, start, without_secrets
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
@@ -47,7 +47,10 @@ class Launcher:
         self._hot_folder = Child("hot folder", front_door("hotfolder"), without_secrets(settings), self._selector)
         #: The children of which there is one each.
         self._services = (self._front, self._hot_folder)
-        self._crew = Crew(self._spool, settings, self._farm.tasks.lane, self._selector)
+        shared = self._farm.tasks.shared(GENERAL)
+        if shared and not process.adopt_orphans():
+            shared = []
+        self._crew = Crew(self._spool, settings, self._farm.tasks.lane, self._selector, shared)
         self._look_due = self._sweep_due = 0.0
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
         self._ending = 0.0
@@ -131,6 +134,7 @@ class Launcher:
         self._look_due = now + TICK
         self._reap_services()
         self._crew.look(ending=bool(self._ending))
+        process.bury_orphans([child.pid for child in (*self._services, *self._crew.children())])
         if self._ending:
             self._end(now)
             return
@@ -186,13 +190,14 @@ class Launcher:
             self._crew.retire()
 
     def _ended(self) -> bool:
-        return bool(self._ending) and not self._crew.workers and not any(service.pid for service in self._services)
+        return bool(self._ending) and not self._crew.children() and not any(service.pid for service in self._services)
 
     def _pause(self) -> float:
         """Seconds until there is something to do if nothing happens."""
         now = time.monotonic()
-        due = [child.due for child in (*self._services, *self._crew.workers) if child.pid is None and not self._ending]
-        self._look_due = min([self._look_due, *due])
+        if not self._ending:
+            waiting = [service.due for service in self._services if service.pid is None]
+            self._look_due = min([self._look_due, self._crew.due(), *waiting])
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
 
 

@@ -7,9 +7,11 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Container, Sequence
 
-#: prctl(2): the signal this process gets when the thread that started it ends.
+#: prctl(2): the signal this process gets when the thread that started it ends; and whether orphans become its children.
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 #: mallopt(3), of glibc: how much free memory at the end of the heap is kept, and how many blocks may lie outside of it.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 #: Bytes that a worker keeps for its next job.
@@ -28,6 +30,33 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(f"the launcher {parent} has gone")  # it went before we asked
+
+
+def adopt_orphans() -> bool:
+    """Become the parent of those processes below this one whose own parents end. False where that cannot be."""
+    if sys.platform != "linux":
+        return False
+    done: int = ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    return done == 0
+
+
+def bury_orphans(children: Container[int | None]) -> None:
+    """Reap the dead that this process has adopted: those that are none of its own *children*."""
+    try:
+        while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if dead.si_pid in children:
+                return  # who started it wants to know how it ended; others are buried next time
+            os.waitpid(dead.si_pid, 0)
+    except ChildProcessError:
+        return  # there is nobody at all
+
+
+def show_as(command: Sequence[str]) -> None:
+    """Have `ps` show *command*, or as much of it as there is room for, in place of what this process was started by."""
+    with open("/proc/self/stat") as stat:
+        begin, end = map(int, stat.read().rpartition(")")[2].split()[45:47])  # see proc_pid_stat(5): arg_start, arg_end
+    room = end - begin
+    ctypes.memmove(begin, "\0".join(command).encode()[: room - 1].ljust(room, b"\0"), room)
 
 
 def stay_on_one_core() -> None:

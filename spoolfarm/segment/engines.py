@@ -28,7 +28,7 @@ def engine(model: str, precision: str = "fp32") -> Engine:
     "default" is the net in the package, and the classical engine where the package has none. Raises FarmError when the
     weights cannot be had.
     """
-    if model == "classical" or (model == "default" and not DEFAULT.is_file()):
+    if not _learned(model):
         from spoolfarm.segment.classical import Classical
 
         return Classical()
@@ -36,10 +36,30 @@ def engine(model: str, precision: str = "fp32") -> Engine:
 
     from spoolfarm.segment.maskrcnn import MaskRcnn
 
-    net, labels = _published() if model == "coco" else _stored(DEFAULT if model == "default" else Path(model))
+    net, labels = _loaded(model)
     name = model if model in ("default", "coco") else os.path.basename(model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return MaskRcnn(net, name, labels, precision=precision, device=device)
+
+
+def prepare(model: str) -> None:
+    """Load what `engine` will need, but for a device; processes forked from this one share it."""
+    if _learned(model):
+        _loaded(model)
+
+
+def _learned(model: str) -> bool:
+    """Whether *model* names a net."""
+    return model != "classical" and (model != "default" or DEFAULT.is_file())
+
+
+@functools.cache
+def _loaded(model: str) -> tuple[MaskRCNN, dict[int, str]]:
+    """The net, ready to serve, and its labels."""
+    from spoolfarm.segment.maskrcnn import serving
+
+    net, labels = _published() if model == "coco" else _stored(DEFAULT if model == "default" else Path(model))
+    return serving(net), labels
 
 
 def _published() -> tuple[MaskRCNN, dict[int, str]]:

@@ -44,14 +44,13 @@ class MaskRcnn:
     def __init__(
         self, net: MaskRCNN, model: str, labels: Mapping[int, str], *, precision: str = "fp32", device: str = "cpu"
     ) -> None:
-        fold(net)
         self._device = torch.device(device)
         self._half = precision == "bf16"
         if self._device.type == "cpu":
             align(net.roi_heads)
         else:
             torch.backends.cudnn.allow_tf32 = self._half  # CUDA would round to 10 bits unasked
-        self._net = net.eval().requires_grad_(False).to(self._device, memory_format=torch.channels_last)
+        self._net = serving(net).to(self._device)
         #: Heads that order detections anew by their masks must see as many as they were made for.
         self._least = 1 if type(net.roi_heads) is RoIHeads else net.roi_heads.detections_per_img
         self.model = model
@@ -129,6 +128,12 @@ class MaskRcnn:
         for each, (x0, y0, x1, y1), score, category in zip(pasted, boxes.tolist(), scores, categories, strict=True):
             if each is not None:
                 yield Instance(*each, (x0, y0, x1 - x0, y1 - y0), score, category)
+
+
+def serving(net: MaskRCNN) -> MaskRCNN:
+    """*net* with its normalisations folded and its weights channels last, which is done once and runs nothing."""
+    fold(net)
+    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _choose(detected: Mapping[str, Tensor], wanted: Wanted) -> dict[str, Tensor]:

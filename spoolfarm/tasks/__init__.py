@@ -121,6 +121,11 @@ class Task:
             "lane": self.lane,
         }
 
+    def prepare(self) -> None:
+        """Load what all workers may share: modules, and weights in memory. Called once, before they are forked, in a
+        process with one thread. So it must start no thread, run no model and open no device; `setup` follows in each
+        worker, and is called without it where workers are not forked."""
+
     def setup(self) -> None:
         """Load what `run` needs. Called once in each worker, before it claims anything."""
 

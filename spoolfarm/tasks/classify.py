@@ -44,6 +44,9 @@ class Classify(Task):
         self._project.model(checked["model"])
         return checked
 
+    def prepare(self) -> None:
+        from spoolfarm.classifier import networks  # noqa: F401  # torch comes with it
+
     def setup(self) -> None:
         import torch
 

@@ -78,6 +78,10 @@ class Registry:
         """The names of the tasks that the workers of *lane* run."""
         return [name for name in self.names() if self.get(name).lane == lane]
 
+    def shared(self, lane: str) -> list[str]:
+        """Those of them that have something to share between workers."""
+        return [name for name in self.lane(lane) if type(self.get(name)).prepare is not Task.prepare]
+
 
 def _load(name: str, path: str, settings: Mapping[str, Any]) -> Task:
     module, _, attribute = path.partition(":")

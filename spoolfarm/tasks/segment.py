@@ -45,6 +45,11 @@ class Seeing(Task):
     needs = ("FARM_SEGMENT_MODEL", "FARM_SEGMENT_PRECISION")
     _engine: Engine
 
+    def prepare(self) -> None:
+        from spoolfarm.segment import answer, engines, overlay  # noqa: F401  # two of them for what they import
+
+        engines.prepare(self.settings["FARM_SEGMENT_MODEL"])
+
     def setup(self) -> None:
         from spoolfarm.segment.engines import engine
 

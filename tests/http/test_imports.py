@@ -16,6 +16,8 @@ from tests.running import ROOT
 
 #: What only a worker that runs a task may load: each costs more than the whole front.
 HEAVY = {"torch", "torchvision", "cv2", "onnxruntime", "ray", "flwr", "rapidocr"}
+#: The modules that are imported to be a process, and those that others import to use the farm.
+PROCESSES = ("launcher", "background", "front", "worker", "zygote", "hotfolder.__main__", "farm", "client", "cli")
 #: The front at work: it takes a picture, refuses another, and tells what it can do.
 AT_WORK = """
 import base64, io
@@ -53,10 +55,7 @@ def loaded(code: str, path: Path) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        *(
-            f"import spoolfarm.{name}"
-            for name in ("launcher", "background", "front", "worker", "hotfolder.__main__", "farm", "client", "cli")
-        ),
+        *(f"import spoolfarm.{name}" for name in PROCESSES),
         "from spoolfarm import Farm, Client; Farm()",
         "import server",
         AT_WORK,
@@ -217,7 +216,7 @@ def test_only_the_front_speaks_http_and_only_its_process_runs_gunicorn() -> None
 
 
 def test_nobody_imports_server_worker_or_launcher_but_those_who_start_them() -> None:
-    starters = {"server": {"front.py", "server.py"}, "worker": {"worker.py"}}
+    starters = {"server": {"front.py", "server.py"}, "worker": {"worker.py", "zygote.py"}}
     starters["launcher"] = {"background.py", "launcher.py"}
     for path in [*PACKAGE, *FRONT_DOORS]:
         for name in ours(path) & starters.keys():
@@ -234,6 +233,7 @@ def test_only_the_settings_read_the_environment() -> None:
         "config.py",  # the table
         "threads.py",  # the budget that the launcher hands a worker
         "doctor.py",  # names what is set and is no setting
+        "zygote.py",  # makes what a worker is to have its own
         *("launcher.py", "crew.py", "keeper.py", "background.py"),  # hand it on to what they start
         "front.py",  # throws away what Gunicorn would read
         "session.py",  # hands it on to a simulation, less the secrets

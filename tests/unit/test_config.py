@@ -38,6 +38,7 @@ BAD = [
     ("FARM_SIMULATIONS", "65", "a whole number from 0 to 64"),
     ("FARM_DOCUMENTS", "one", "a whole number from 0 to 64"),
     ("FARM_THREADS", "many", "a whole number from 0 to 256"),
+    ("FARM_FORK", "yes", "a whole number from 0 to 1"),
     ("FARM_SPOOL_DIR", "a\0b", "a directory"),
     ("FARM_TASKS", "mine", "name=package.module:Class"),
     ("FARM_TASKS", "mine=module", "name=package.module:Class"),
