@@ -180,7 +180,7 @@ def script(rounds: int, training: int) -> Comparison:
     with scratch(OUT) as home:
         start = shlex.join(["run_flower.py", "--out", str(home / "runs")])
         project = str(ROOT / "flower_project")
-        os.environ.update(FARM_ENABLE="simulate", OMP_NUM_THREADS="1", FLOWER_PROJECT_DIR=project)
+        os.environ.update(FARM_ENABLE="echo,simulate", OMP_NUM_THREADS="1", FLOWER_PROJECT_DIR=project)
         os.environ["FLOWER_START_SCRIPT"] = start
         service, _ = launch(home, 1)
         try:
