@@ -12,10 +12,10 @@ from collections.abc import Container, Sequence
 #: prctl(2): the signal this process gets when the thread that started it ends; and whether orphans become its children.
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-#: mallopt(3), of glibc: how much free memory at the end of the heap is kept, and how many blocks may lie outside of it.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-#: Bytes that a worker keeps for its next job.
-KEPT = 128 << 20
+#: mallopt(3), of glibc: free memory at the end of the heap that is kept, and the size from which a block lies outside.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+#: Bytes that a worker keeps for its next job, and the largest block that comes from what it keeps: glibc's limit.
+KEPT, LARGEST_KEPT = 128 << 20, 32 << 20
 #: New objects, less the freed ones, after which the garbage collector looks for cycles; Python's own number is 700.
 COLLECT_EVERY = 20_000
 
@@ -88,7 +88,7 @@ def keep_memory() -> None:
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(M_TRIM_THRESHOLD, KEPT)
-        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
 
 
 def memory_mb() -> float:
