@@ -179,8 +179,10 @@ def script(rounds: int, training: int) -> Comparison:
     comparison = Comparison(SCRIPT_FIGURES, BY_HAND)
     with scratch(OUT) as home:
         start = shlex.join(["run_flower.py", "--out", str(home / "runs")])
-        os.environ.update(FARM_ENABLE="simulate", OMP_NUM_THREADS="1", FLOWER_START_SCRIPT=start)
-        service, _ = launch(home, 0)
+        project = str(ROOT / "flower_project")
+        os.environ.update(FARM_ENABLE="simulate", OMP_NUM_THREADS="1", FLOWER_PROJECT_DIR=project)
+        os.environ["FLOWER_START_SCRIPT"] = start
+        service, _ = launch(home, 1)
         try:
             peers = {BY_HAND: partial(by_hand, training, home), IN_THE_FARM: partial(as_a_job, training, home, service)}
             comparison.run(list(peers), rounds, lambda peer: peers[peer]())
