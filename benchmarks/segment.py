@@ -368,7 +368,7 @@ def staffed(count: int) -> dict[str, float]:
         def crew() -> set[int]:
             return {worker["pid"] for worker in farm.workers() if "segment" in worker["tasks"]}
 
-        service.wait_until(lambda: len(crew()) == count)
+        service.wait_until(lambda: len(crew()) == count, PATIENCE)
         ready = time.perf_counter() - begin
         enabled = ("segment", "ocr") if farm.tasks.names() != ["segment"] else ("segment",)
         for task in enabled:
@@ -376,7 +376,7 @@ def staffed(count: int) -> dict[str, float]:
         held = pss_mb(service.pid)
         before, begin = crew(), time.perf_counter()
         os.kill(min(before), signal.SIGKILL)
-        service.wait_until(lambda: len(crew() - {min(before)}) == count)
+        service.wait_until(lambda: len(crew() - {min(before)}) == count, PATIENCE)
         return {"pss_mb": held, "ready_s": ready, "replaced_s": time.perf_counter() - begin}
 
 
