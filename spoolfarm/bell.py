@@ -100,7 +100,7 @@ class Ringer:
         """Remove the bell of a worker that ended; when it was rung and did not hear it, wake the others instead."""
         home = f"{self._workers}/{wid}.bell"
         files.remove(f"{self._idle}/{wid}")
-        unheard = [files.remove(f"{home}/{hint}") for hint in files.names(home)]
+        unheard = [hint for hint in files.names(home) if files.remove(f"{home}/{hint}")]
         files.remove(f"{self._workers}/{wid}.token")
         files.remove_empty(home)
         self._tasks.pop(wid, None)
