@@ -1,4 +1,4 @@
-"""Processes: what one asks of the kernel and of Python when it starts, and how much memory it holds."""
+"""Processes: what one asks of the kernel and of Python when it starts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,6 @@ from collections.abc import Container, Sequence
 #: prctl(2): the signal this process gets when the thread that started it ends; and whether orphans become its children.
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-#: mallopt(3), of glibc: free memory at the end of the heap that is kept, and the size from which a block lies outside.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-#: Bytes that a worker keeps for its next job, and the largest block that comes from what it keeps: glibc's limit.
-KEPT, LARGEST_KEPT = 128 << 20, 32 << 20
 #: New objects, less the freed ones, after which the garbage collector looks for cycles; Python's own number is 700.
 COLLECT_EVERY = 20_000
 
@@ -78,23 +74,3 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 20)
-
-
-def keep_memory() -> None:
-    """Keep what a job has freed for the next one, which most likely wants as much.
-
-    Else the kernel takes a picture's pages back and clears new ones for the next picture, which costs a quarter of the
-    time of an easy edit. Only glibc can be told.
-    """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(M_TRIM_THRESHOLD, KEPT)
-        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
-
-
-def memory_mb() -> float:
-    """The resident memory of this process in MiB; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    except OSError:
-        return 0.0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import config, files, process
+from spoolfarm import config, files, memory, process
 from spoolfarm.bell import Bell
 from spoolfarm.entry import Claim
 from spoolfarm.errors import FarmError, JobCancelled, JobFailed
@@ -217,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
-    process.keep_memory()
+    memory.keep()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -250,7 +250,7 @@ class Recycling:
         if not self._memory_mb or not done or time.monotonic() < self._next_look:
             return False
         self._next_look = time.monotonic() + MEMORY_LOOK
-        return process.memory_mb() > self._memory_mb
+        return memory.resident_mb() > self._memory_mb
 
 
 if __name__ == "__main__":

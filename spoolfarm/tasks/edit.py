@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from spoolfarm import images, threads
+from spoolfarm import images, memory, threads
 from spoolfarm.edit import formats
 from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.operations import size_of
@@ -69,7 +69,8 @@ class Edit(Task):
         threads.limit()
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
-        return [self._edit(job, context) for job in batch]
+        with memory.largest_kept():
+            return [self._edit(job, context) for job in batch]
 
     def _edit(self, job: Job, context: Context) -> Any:
         params = EditParams.model_validate(job.params)

@@ -160,7 +160,7 @@ def test_views_touch_no_files() -> None:
 def test_tasks_know_no_http_and_no_spool() -> None:
     for path in named("tasks", "ocr", "segment", "documents"):
         below = {"tasks", "ocr", "segment", "scenes", "edit", "classifier", "simulation", "documents", "project"}
-        assert ours(path) <= below | {"errors", "job", "images", "threads", "lanes"}, path
+        assert ours(path) <= below | {"errors", "job", "images", "memory", "threads", "lanes"}, path
         assert not set(imports(path)) & {"flask", "werkzeug", "requests", "urllib", "http"}, path
 
 
