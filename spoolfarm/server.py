@@ -9,10 +9,11 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Request, Response, current_app, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask_cors import CORS
 from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge
 
@@ -105,10 +106,28 @@ OPEN = {
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
+class Sessionless(SessionInterface):
+    """No request has a session: nothing is read from cookies, and none is ever set."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        return self._none
+
+
+class Application(Flask):
+    """Flask, without what every request would pay for and none here uses: sessions, and views that are coroutines."""
+
+    session_interface = Sessionless()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(settings: config.Settings | None = None) -> Flask:
     """Make the application. Without *settings* they are read from the environment and `.env`."""
     settings = settings or config.load()
-    app = Flask("spoolfarm", static_folder=None)
+    app = Application("spoolfarm", static_folder=None)
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
@@ -126,7 +145,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.register_error_handler(Exception, _fault)
     guard = Guard(settings)
 
-    # One hook each, not two: Flask looks anew at every call whether a hook is a coroutine.
     @app.before_request
     def begin() -> None:
         environ = request.environ
