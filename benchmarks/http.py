@@ -98,7 +98,19 @@ def farm(home: Path) -> tuple[Service, Address]:
     return launch(home, WORKERS)
 
 
-GUNICORN = ("-w", str(WORKERS), "-k", "gthread", "--threads", "4", "--no-control-socket", "-b", "{host}:{port}")
+GUNICORN = (
+    "-w",
+    str(WORKERS),
+    "-k",
+    "gthread",
+    "--threads",
+    "4",
+    "--no-control-socket",
+    "-c",
+    "/dev/null",
+    "-b",
+    "{host}:{port}",
+)
 SERVERS = {
     "litserve": Server(module("benchmarks.peers.litserve", "{port}"), "/predict"),
     "mosec": Server(module("benchmarks.peers.mosec", "--address", "{host}", "--port", "{port}"), "/inference"),

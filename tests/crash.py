@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ CALLS = ("open", "write", "fsync", "rename", "link", "unlink", "close", "mkdir",
 ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS")
 #: What may happen at a crash point: death before the call, death in the middle of a write, or an error.
 MODES = ("kill", "half", *ERRORS)
+#: How many children work side by side.
+CORES = os.cpu_count() or 1
 #: Seconds that a child gets.
 DEADLINE = 20.0
 #: The locks in workers/ that stay.
@@ -141,6 +144,30 @@ def fork(act: Callable[[], object]) -> int:
         finally:
             os._exit(status)
     return pid
+
+
+def spread(works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each of *works* returns, as JSON has it; they are done in as many children as there are cores."""
+    results: list[Any] = [None] * len(works)
+    children = []
+    for first in range(min(CORES, len(works))):
+        reader, writer = os.pipe()
+        children.append((reader, fork(partial(_do, works[first::CORES], writer))))
+        os.close(writer)
+    for first, (reader, pid) in enumerate(children):
+        with open(reader, "rb") as told:
+            said = told.read()
+        assert ended(pid) == 0, "a child failed; what it says stands above"
+        results[first::CORES] = json.loads(said)
+    return results
+
+
+def _do(works: Sequence[Callable[[], Any]], writer: int) -> None:
+    try:
+        files.write_all(writer, json.dumps([work() for work in works]).encode())
+    except BaseException:
+        traceback.print_exc()
+        raise
 
 
 def ended(pid: int) -> int:
@@ -382,22 +409,29 @@ def enumerate_points(scenario: Scenario, base: Path, modes: Sequence[str] = MODE
     """Run *scenario* once for every call that it makes and every one of *modes*, on trees below *base*."""
     said, found = _point(scenario, base, "none", 0)
     tally = Tally(calls=_calls(said), violations=[f"{scenario.name}, undisturbed: {each}" for each in found])
-    for mode in modes:
-        at = 1
-        while True:
-            if mode == "half" and "write" not in tally.calls[at - 1 :]:
-                break
-            if mode == "half" and tally.calls[at - 1] != "write":
-                at += 1
-                continue
-            said, found = _point(scenario, base, mode, at)
-            if 0 < len(_calls(said)) < at:
-                break  # the operation was over before
-            call = f"{tally.calls[at - 1]}" if at <= len(tally.calls) else "a call"
-            tally.violations += [f"{scenario.name}, {mode} at call {at} ({call}): {each}" for each in found]
-            tally.points += 1
-            at += 1
+    for points, violations in spread([partial(_points, scenario, base, tally.calls, mode) for mode in modes]):
+        tally.points += points
+        tally.violations += violations
     return tally
+
+
+def _points(scenario: Scenario, base: Path, calls: Sequence[str], mode: str) -> tuple[int, list[str]]:
+    """Run *scenario* once for every one of its *calls*; how often that was, and what was wrong."""
+    violations: list[str] = []
+    points, at = 0, 1
+    while True:
+        if mode == "half" and "write" not in calls[at - 1 :]:
+            break
+        if mode == "half" and calls[at - 1] != "write":
+            at += 1
+            continue
+        said, found = _point(scenario, base, mode, at)
+        if 0 < len(_calls(said)) < at:
+            break  # the operation was over before
+        call = calls[at - 1] if at <= len(calls) else "a call"
+        violations += [f"{scenario.name}, {mode} at call {at} ({call}): {each}" for each in found]
+        points, at = points + 1, at + 1
+    return points, violations
 
 
 def _calls(said: list[str]) -> list[str]:

@@ -107,7 +107,8 @@ class Segment(Seeing):
         told = {"ascii_counts": params.counts_encoding == "ascii", "polygon": params.polygon}
         masks = []
         for number, instance in enumerate(found.instances):
-            masks.append(mask_record(instance, number, size, self._engine.labels[instance.category], **told))
+            label = self._engine.labels.get(instance.category, str(instance.category))
+            masks.append(mask_record(instance, number, size, label, **told))
             if overlay is not None:
                 overlay.draw(instance)
         masked = time.perf_counter()

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from spoolfarm.hotfolder.taken import Note
 from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.spool import Spool
-from tests.crash import Child, Tree, claims, in_child
+from tests.crash import CORES, Child, Tree, claims, in_child, spread
 from tests.http.pictures import small
 from tests.running import until
 
@@ -428,19 +429,12 @@ def go(farm: Farm, child: Child | None = None) -> None:
         hot.close()
 
 
-@pytest.mark.parametrize(("mode", "first", "step"), [("kill", 1, 1), ("ENOSPC", 1, 5), ("EIO", 3, 5), ("EMFILE", 5, 5)])
-def test_every_crash_point_leaves_each_file_answered_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, first: int, step: int
-) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a process that dies loses no page
-    monkeypatch.setattr("spoolfarm.tasks.registry.entry_points", lambda group: [])  # looking for them takes its time
-    monkeypatch.setattr(departures, "STUCK", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.folder.AUDIT", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.folder.RECHECK", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.folder.FULL_RETRY", 0.02)
-    violations, at, points = [], first, 0
+def every_point(base: Path, mode: str, first: int, step: int) -> tuple[int, list[str]]:
+    """Let call *first* end as *mode* says, and so every *step*-th after it; how many those were, and what was wrong."""
+    violations: list[str] = []
+    points, at = 0, first
     while True:
-        path = tmp_path / str(at)
+        path = base / str(at)
         settings = Settings(spool_dir=str(path / "spool"), results_dir=str(path / "results"), min_free_mb=0)
         farm = Farm(settings=settings)
         scenario(farm)
@@ -454,7 +448,21 @@ def test_every_crash_point_leaves_each_file_answered_once(
         if (found, there) != (WANTED, THERE):
             violations.append(f"{mode} at {at}: {found}, {sorted(there)}")
         if status == 0 and calls is not None and len(calls) < at:
-            break
+            return points, violations
         points, at = points + 1, at + step
+
+
+@pytest.mark.parametrize(("mode", "first", "step"), [("kill", 1, 1), ("ENOSPC", 1, 5), ("EIO", 3, 5), ("EMFILE", 5, 5)])
+def test_every_crash_point_leaves_each_file_answered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, first: int, step: int
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a process that dies loses no page
+    monkeypatch.setattr("spoolfarm.tasks.registry.entry_points", lambda group: [])  # looking for them takes its time
+    monkeypatch.setattr(departures, "STUCK", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.folder.AUDIT", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.folder.RECHECK", 0.02)
+    monkeypatch.setattr("spoolfarm.hotfolder.folder.FULL_RETRY", 0.02)
+    told = spread([partial(every_point, tmp_path, mode, first + nth * step, CORES * step) for nth in range(CORES)])
+    violations = [each for _, found in told for each in found]
     assert not violations, "\n".join(violations[:10])
-    assert points * step > 50
+    assert sum(points for points, _ in told) * step > 50

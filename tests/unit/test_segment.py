@@ -280,6 +280,14 @@ def test_what_is_found_has_the_category_ids_of_the_labels_that_were_learned(tmp_
     assert kinds == {(): {(3, "nut"), (7, "bolt")}, ("nut",): {(3, "nut")}, ("bolt",): {(7, "bolt")}}
 
 
+def test_a_category_without_a_name_is_called_by_its_number(tmp_path: Path, texture: Picture) -> None:
+    torch.manual_seed(3)
+    made = restless(net.build(side=256, classes=2))
+    net.save(tmp_path / "mine.pt", made.state_dict(), net.Hyper(side=256, classes=2), {1: "nut"}, {})
+    [answer] = run(task(Segment, str(tmp_path / "mine.pt")), png(texture), score_threshold=0.1)
+    assert {(each["category_id"], each["label"]) for each in answer["masks"]} == {(1, "nut"), (2, "2")}
+
+
 class Evil:
     """Makes a file when it is unpickled."""
 
