@@ -12,6 +12,16 @@ from spoolfarm.config import Settings, load
 from spoolfarm.farm import Farm
 
 
+#: The directories whose tests run farms and look at the clock: one after the other, in one process.
+ALONE = ("http", "process")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent.name in ALONE:
+            item.add_marker(pytest.mark.xdist_group("farms"))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """The default settings, with the data in a directory of the test's own."""
