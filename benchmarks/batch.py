@@ -37,7 +37,6 @@ from benchmarks.measure import (
     scratch,
     stop_on_sigterm,
 )
-from benchmarks.ocr import edits, letters
 
 #: The cores the promises are made for, and so the processes each peer may use at once.
 CORES = 2
@@ -201,8 +200,9 @@ def spent() -> float:
 
 def error_rate(texts: Sequence[str], truths: Sequence[str]) -> float:
     """Edits per character over all pages."""
-    wrong = sum(edits(letters(text), letters(truth)) for text, truth in zip(texts, truths, strict=True))
-    return wrong / sum(len(letters(truth)) for truth in truths)
+    pairs = zip(texts, truths, strict=True)
+    wrong = sum(pages.edits(pages.letters(text), pages.letters(truth)) for text, truth in pairs)
+    return wrong / sum(len(pages.letters(truth)) for truth in truths)
 
 
 def interrupted(sheaf: Sheaf) -> tuple[dict[str, Any], list[Target]]:
