@@ -11,7 +11,6 @@ import pytest
 from spoolfarm.config import Settings, load
 from spoolfarm.farm import Farm
 
-
 #: The directories whose tests run farms and look at the clock: one after the other, in one process.
 ALONE = ("http", "process")
 
