@@ -1,0 +1,45 @@
+"""Memory: that what a job has freed need not be asked of the kernel again."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from spoolfarm import memory
+
+#: Prints how many pages the kernel had to give for the second picture of 36 MB, outside and within `largest_kept`.
+SCRIPT = """
+import resource
+import numpy as np
+from spoolfarm import memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(36_000_000, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+memory.keep()
+faults()
+outside = faults()
+with memory.largest_kept():
+    faults()
+    print(outside, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_where_it_is_asked_for_a_large_picture_finds_the_memory_of_the_one_before() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    outside, within = map(int, done.stdout.split())
+    assert outside > 200
+    assert within < 20
+
+
+def test_a_process_holds_what_it_has_written_to() -> None:
+    before = memory.resident_mb()
+    held = bytearray(b"x") * (64 << 20)
+    assert memory.resident_mb() - before > 60
+    assert len(held) == 64 << 20
