@@ -13,12 +13,11 @@ from spoolfarm import memory
 #: Prints how many pages the kernel had to give for the second picture of 36 MB, outside and within `largest_kept`.
 SCRIPT = """
 import resource
-import numpy as np
 from spoolfarm import memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    np.ones(36_000_000, np.uint8)
+    bytes([120]) * 36_000_000
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 memory.keep()
@@ -34,8 +33,7 @@ with memory.largest_kept():
 def test_where_it_is_asked_for_a_large_picture_finds_the_memory_of_the_one_before() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     outside, within = map(int, done.stdout.split())
-    assert outside > 200
-    assert within < 20
+    assert within * 4 < outside, done.stdout
 
 
 def test_a_process_holds_what_it_has_written_to() -> None:
