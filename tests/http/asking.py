@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import requests
 from werkzeug.test import TestResponse
 
-from tests.running import ROOT, RunningFarm
+from tests.running import ROOT, RunningFarm, until
 
 #: What no answer may show: where the farm lies on the disk, and how its code looks.
 SECRET = ("Traceback", "site-packages", str(ROOT), "/spool", "/results/", ".py")
@@ -67,6 +67,13 @@ def read_answer(sock: socket.socket) -> tuple[int, dict[str, str], bytes]:
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
         return status, headers, file.read(int(headers["content-length"]))
+
+
+def at_rest(farm: RunningFarm) -> set[str]:
+    """What `files_of` finds as soon as nothing is queued or running: an earlier test may have left a job on its way."""
+    spool = Path(farm.farm.spool.root)
+    until(lambda: not [*spool.glob("queue/*/*/*"), *spool.glob("active/*/*")], what="the farm to come to rest")
+    return files_of(farm)
 
 
 def files_of(farm: RunningFarm) -> set[str]:

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 
 from spoolfarm.client import Client
 from spoolfarm.images import decode
-from tests.http.asking import files_of, multipart, refused
+from tests.http.asking import at_rest, files_of, multipart, refused
 from tests.http.pictures import grain, small
 from tests.running import RunningFarm, until
 
@@ -30,7 +30,7 @@ def ask(farm: RunningFarm, *parts: tuple[str, Any]) -> requests.Response:
 
 
 def test_the_answer_is_the_picture_and_nothing_is_left(live: RunningFarm) -> None:
-    before = files_of(live)
+    before = at_rest(live)
     answer = ask(live, ("image", ("x.png", small())), ("operations", "resize=2"), ("operations", "crop=0,0,30,30"))
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "image/png"

@@ -14,7 +14,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.http.asking import files_of, refused
+from tests.http.asking import at_rest, files_of, refused
 from tests.http.conftest import Make
 from tests.http.pictures import bomb, grain, png
 from tests.running import RunningFarm, until
@@ -69,7 +69,7 @@ def test_the_documents_example_leaves_64_files_of_the_size_of_their_originals(li
         (data / f"in/cyclo{number}.jpg", data / f"out/cyclo{number}_processed.{'jpg' if number % 2 else 'PNG'}")
         for number in sizes
     ]
-    before = files_of(live)
+    before = at_rest(live)
     answer = ask(live, pairs, *SPLITS)
     assert answer.status_code == 200
     assert answer.json() == body(pairs, SPLITS)
@@ -200,7 +200,7 @@ def test_nothing_outside_the_data_folder_is_read_or_written(front: FlaskClient, 
 
 def test_nothing_is_done_when_one_path_is_refused(live: RunningFarm, data: Path) -> None:
     picture(data / "a.png")
-    before = files_of(live)
+    before = at_rest(live)
     refused(ask(live, [(data / "a.png", data / "b.png"), (data / "a.png", "/etc/c.png")]), 403, "images[1].output")
     assert os.listdir(data) == ["a.png"]
     assert files_of(live) == before

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 from pycocotools import mask as coco
 
-from tests.http.asking import files_of, multipart, refused
+from tests.http.asking import at_rest, files_of, multipart, refused
 from tests.http.pictures import small, text_of
 from tests.running import RunningFarm, free_port, until
 from tests.scenes import Mask, bar, between, ellipses, overlap, png
@@ -41,7 +41,7 @@ def decoded(answer: requests.Response) -> list[Mask]:
 
 
 def test_multipart_and_json_give_the_same_masks_in_the_documents_shape(either: RunningFarm) -> None:
-    before = files_of(either)
+    before = at_rest(either)
     picture = png(ellipses(4)[0])
     form = send(either, picture).json()
     body = requests.post(f"{either.url}/predict", json={"image": text_of(picture)}, timeout=60).json()

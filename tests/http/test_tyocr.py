@@ -8,7 +8,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.http.asking import files_of, refused
+from tests.http.asking import at_rest, files_of, refused
 from tests.http.pictures import grain, page, small, text_of
 from tests.running import RunningFarm, until
 
@@ -33,7 +33,7 @@ def test_a_get_says_to_use_post(live: RunningFarm) -> None:
 
 
 def test_a_page_answers_its_lines_and_leaves_nothing_behind(live: RunningFarm) -> None:
-    before = files_of(live)
+    before = at_rest(live)
     answer = ask(live, text_of(page(LINES)))
     assert answer.status_code == 200
     assert answer.json().keys() == {"sign", "text"}
@@ -43,7 +43,7 @@ def test_a_page_answers_its_lines_and_leaves_nothing_behind(live: RunningFarm) -
 
 
 def test_16_pages_at_once_each_get_their_own_lines(live: RunningFarm) -> None:
-    before = files_of(live)
+    before = at_rest(live)
     wanted = [[f"page number {1000 + 37 * number}", f"worth {9000 - 53 * number} units"] for number in range(16)]
     sent = [text_of(page(each)) for each in wanted]
     with ThreadPoolExecutor(16) as pool:
@@ -80,7 +80,7 @@ def test_the_base64_may_come_in_many_ways(front: FlaskClient, way: str) -> None:
 
 
 def test_a_truncated_picture_is_told_in_both_manners(live: RunningFarm) -> None:
-    before = files_of(live)
+    before = at_rest(live)
     whole = grain("PNG")
     body = refused(ask(live, text_of(whole[: len(whole) // 2])), 400)
     assert body["sign"] == -1

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from spoolfarm.job import Job
 from spoolfarm.views import FARM
-from tests.http.asking import files_of, multipart, refused
+from tests.http.asking import at_rest, files_of, multipart, refused
 from tests.http.conftest import Make
 from tests.http.pictures import grain, small, text_of
 from tests.running import RunningFarm, until
@@ -486,6 +486,6 @@ def test_a_path_leads_nowhere(front: FlaskClient, path: str) -> None:
 
 
 def test_nothing_is_left_of_a_job_but_its_result(live: RunningFarm) -> None:
-    before = files_of(live)
+    before = at_rest(live)
     job_id = submit(live, {"task": "echo", "image": text_of(b"x")}, Prefer="wait=20").json()["id"]
     until(lambda: files_of(live) - before == {f"{live.farm.results.root}/{job_id}.json"}, what="a tidy spool")

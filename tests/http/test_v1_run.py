@@ -9,7 +9,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.http.asking import files_of, refused
+from tests.http.asking import at_rest, files_of, refused
 from tests.http.conftest import Make
 from tests.http.pictures import grain, page, text_of
 from tests.http.test_health import ENDLESS
@@ -22,7 +22,7 @@ def run(farm: RunningFarm, task: str, body: dict[str, Any], **headers: str) -> r
 
 
 def test_the_answer_is_the_result_itself_and_nothing_is_left(live: RunningFarm) -> None:
-    before = files_of(live)
+    before = at_rest(live)
     answer = run(live, "echo", {"params": {"n": 3}, "image": text_of(b"12345")})
     assert (answer.status_code, answer.json()) == (200, {"params": {"n": 3}, "bytes": 5})
     form: dict[str, Any] = {"params": (None, '{"n": 3}'), "image": ("a.png", b"12345")}
@@ -58,7 +58,7 @@ def test_without_a_preference_a_call_waits_as_long_as_farm_timeout_says(idle: Ru
 
 
 def test_a_job_that_fails_answers_its_own_error(live: RunningFarm) -> None:
-    whole, before = grain("JPEG"), files_of(live)
+    whole, before = grain("JPEG"), at_rest(live)
     answer = run(live, "ocr", {"image": text_of(b"\xff\xd8\xff\xe0" + whole[2000:])})
     refused(answer, 400)
     until(lambda: files_of(live) == before, 5, what="nothing to be left")
