@@ -98,19 +98,7 @@ def farm(home: Path) -> tuple[Service, Address]:
     return launch(home, WORKERS)
 
 
-GUNICORN = (
-    "-w",
-    str(WORKERS),
-    "-k",
-    "gthread",
-    "--threads",
-    "4",
-    "--no-control-socket",
-    "-c",
-    "/dev/null",
-    "-b",
-    "{host}:{port}",
-)
+GUNICORN = f"-w {WORKERS} -k gthread --threads 4 --no-control-socket -c /dev/null -b {{host}}:{{port}}".split()
 SERVERS = {
     "litserve": Server(module("benchmarks.peers.litserve", "{port}"), "/predict"),
     "mosec": Server(module("benchmarks.peers.mosec", "--address", "{host}", "--port", "{port}"), "/inference"),
