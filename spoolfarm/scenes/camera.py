@@ -17,7 +17,7 @@ def light(rng: Generator, height: int, width: int) -> Array:
     if rng.random() < 0.15:
         rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None, :]
         field *= (1 - rng.uniform(0.1, 0.6) * (rows**2 + columns**2) / 2).astype(np.float32)
-    lit: Array = np.clip(field, 0.25, 1.8)
+    lit: Array = np.clip(field, 0.4, 1.4)
     return lit
 
 
@@ -26,13 +26,13 @@ def take(rng: Generator, scene: Array) -> Array:
     height, width = scene.shape[:2]
     if rng.random() < 0.6:
         scene = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.3, 1.4))
-    if rng.random() < 0.25:
-        scene = (scene - 128) * np.float32(rng.uniform(0.5, 1.3)) + np.float32(128 + rng.normal(0, 15))
     if rng.random() < 0.7:
         noise = rng.standard_normal((height, width), dtype=np.float32)
         if rng.random() < 0.3:
             noise = fractal(rng, height, width, 4, 2)
         scene = scene + np.float32(rng.uniform(0.5, 3) if rng.random() < 0.6 else rng.uniform(3, 14)) * noise[..., None]
+    if rng.random() < 0.25:
+        scene = (scene - 128) * np.float32(rng.uniform(0.5, 1.3)) + np.float32(128 + rng.normal(0, 15))
     picture: Array = np.clip(scene, 0, 255).astype(np.uint8)
     if rng.random() < 0.35:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]

@@ -17,7 +17,7 @@ from spoolfarm.scenes.shapes import LIMBED, SHAPES, Shape, draw
 from spoolfarm.scenes.surfaces import FLAT, Surface, paint, surface
 
 #: Raised whenever the same seed gives other pictures.
-VERSION = 1
+VERSION = 2
 #: Tries to find room for an object.
 TRIES = 10
 #: The least part of an object that may stay in sight, and of one at the picture's edge.
@@ -26,6 +26,10 @@ IN_SIGHT, INSIDE = 0.4, 0.45
 INK = 5, 235
 #: Pixels an object must show.
 LEAST = 20
+#: And the square that must fit into it somewhere: the camera blurs what is thinner.
+THICK = np.ones((3, 3), np.uint8)
+#: By how many grey levels an object's edge must differ from what is under it, and for how much of its length.
+SEEN, OUTLINE = 8, 0.6
 
 Kind = TypeVar("Kind")
 
@@ -62,6 +66,8 @@ class _Plan:
     halo: float
     light: float
     cut: bool
+    #: Whether the camera sees no colour.
+    grey: bool
 
 
 class _Board:
@@ -116,18 +122,21 @@ class _Board:
 
     def lay(
         self, rng: Generator, cover: Array, colour: Array, look: Array, place: tuple[slice, ...], plan: _Plan
-    ) -> None:
-        """Put an object on top."""
+    ) -> bool:
+        """Put an object on top, unless it could not be seen there."""
         rows, columns, own_rows, own_columns = place
-        if plan.shadow or plan.halo:
-            self._around(rng, cover, rows.start - own_rows.start, columns.start - own_columns.start, plan)
         alpha = cover[own_rows, own_columns]
         tint = (colour / max(20.0, float(colour.mean()))).astype(np.float32)
         skin = colour.astype(np.float32) + look[own_rows, own_columns, None] * tint
         part = self.scene[rows, columns]
+        if not _seen(alpha > 0.5, np.clip(skin, 0, 255) - np.clip(part, 0, 255)):
+            return False
+        if plan.shadow or plan.halo:
+            self._around(rng, cover, rows.start - own_rows.start, columns.start - own_columns.start, plan)
         part += (skin - part) * alpha[..., None]
         self.whole.append(int(np.count_nonzero(cover > 0.5)))
         self.owners[rows, columns][alpha > 0.5] = len(self.whole) - 1
+        return True
 
     def _around(self, rng: Generator, cover: Array, top: int, left: int, plan: _Plan) -> None:
         """Darken the ground by the object's shadow, or light it by its halo."""
@@ -155,7 +164,7 @@ def scene(seed: int, number: int, height: int = 256, width: int = 256) -> Scene:
     for spot in range(plan.count):
         _add(rng, board, plan, spot)
     lit = board.scene * camera.light(rng, height, width)[..., None] + clutter.over(rng, height, width)[..., None]
-    if rng.random() < 0.45:
+    if plan.grey:
         lit = np.repeat(lit.mean(axis=2, keepdims=True), 3, axis=2)
     return Scene(camera.take(rng, lit), board.owners)
 
@@ -177,11 +186,13 @@ def _plan(rng: Generator) -> _Plan:
     large = sizes[0] >= 0.25
     number = 1 if rng.random() < 0.5 else int(rng.integers(2, 5))
     flat = rng.random() < (0.22 if count == 1 else 0.05)
+    grey = rng.random() < 0.45
     names = [
         LIMBED[int(rng.integers(len(LIMBED)))] if large and rng.random() < 0.6 else _drawn(rng, SHAPES)
         for _ in range(number)
     ]
-    kinds = tuple((name, FLAT if flat else surface(rng), _step(rng)) for name in names)
+    looks = [FLAT if flat else surface(rng) for _ in names]
+    kinds = tuple((name, look, _step(rng, look, grey)) for name, look in zip(names, looks, strict=True))
     around, piled = rng.random(), rng.random() < 0.25
     return _Plan(
         count=count,
@@ -195,15 +206,20 @@ def _plan(rng: Generator) -> _Plan:
         halo=rng.choice([-1, 1]) * rng.uniform(10, 60) if around > 0.9 else 0.0,
         light=rng.uniform(0, 2 * np.pi),
         cut=rng.random() < 0.4,
+        grey=grey,
     )
 
 
-def _step(rng: Generator) -> Array:
-    """How an object's colour differs from the ground's: by brightness mostly, by colour, or by texture alone."""
+def _step(rng: Generator, look: Surface, grey: bool) -> Array:
+    """How an object's colour differs from the ground's: by brightness mostly, by hue or by texture alone."""
     kind = rng.random()
-    if kind < 0.05:
+    if kind < 0.05 and look.busy:
         faint: Array = rng.normal(0, 3, 3)
         return faint
+    if kind > 0.8 and not grey:
+        hue: Array = rng.normal(0, 1, 3)
+        hue -= hue.mean()
+        return hue * (rng.uniform(20, 110) / abs(hue).mean())
     strength = rng.uniform(16, 40) if kind < 0.4 else rng.uniform(40, 170)
     colour: Array = rng.choice([-1, 1]) * strength + rng.normal(0, 1, 3) * rng.choice([0, 8, 30])
     return colour
@@ -220,7 +236,7 @@ def _add(rng: Generator, board: _Board, plan: _Plan, spot: int) -> None:
         size = round(room * float(np.exp(rng.uniform(np.log(least), np.log(most)))) * shrink)
         cover = draw(shape, max(7, size), degrees)
         inside = cover > 0.5
-        if np.count_nonzero(inside) < LEAST:
+        if np.count_nonzero(inside) < LEAST or not cv2.erode(inside.astype(np.uint8), THICK).any():
             return
         place = board.room(inside, *_spot(rng, board, plan, spot, cover.shape), plan)
         if place is None:
@@ -228,8 +244,15 @@ def _add(rng: Generator, board: _Board, plan: _Plan, spot: int) -> None:
         rows, columns, own_rows, own_columns = place
         under = board.scene[rows, columns][inside[own_rows, own_columns]].mean(axis=0)
         look = paint(rng, kind, cover, plan.light + np.pi * (kind.bulge < 0))
-        board.lay(rng, cover, _apart(under, step), look, place, plan)
-        return
+        if board.lay(rng, cover, _apart(under, step), look, place, plan):
+            return
+
+
+def _seen(inside: Array, difference: Array) -> bool:
+    """Whether an object differs enough from what is under it, along the edge of what is *inside* it."""
+    core = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2, borderValue=1)
+    edge = cv2.blur(difference, (3, 3))[inside & (core == 0)]
+    return bool(np.count_nonzero(np.abs(edge).mean(axis=1) > SEEN) > OUTLINE * len(edge))
 
 
 def _room(board: _Board, shape: Shape, degrees: float) -> float:

@@ -27,7 +27,14 @@ class Surface:
     rim: float
     highlights: int
 
+    @property
+    def busy(self) -> bool:
+        """Whether it is seen on a ground of its own colour."""
+        return self.texture + self.pattern + self.bulge + self.relief > BUSY
 
+
+#: The strength, in grey levels, from which a texture alone tells an object from its ground.
+BUSY = 12
 #: Nothing but one colour: a silhouette.
 FLAT = Surface(0, 8, 0, 0, 0, 0, 0, 0)
 
