@@ -16,7 +16,7 @@ from spoolfarm.job import Job
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.queue import bucket
 from spoolfarm.spool import Spool
-from tests.crash import claims, failed
+from tests.tree import claims, failed
 
 DAY = 86400.0
 

@@ -34,8 +34,8 @@ from spoolfarm.queue import bucket
 from spoolfarm.spool import Spool
 from spoolfarm.tasks import Context, Task
 from spoolfarm.worker import Worker
-from tests.crash import fork
 from tests.running import until
+from tests.tree import fork
 
 
 class Fails(Task):

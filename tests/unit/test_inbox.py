@@ -25,9 +25,10 @@ from spoolfarm.hotfolder.taken import Note
 from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.spool import Spool
-from tests.crash import CORES, Child, Tree, claims, in_child, spread
+from tests.crash import CORES, Child, in_child, spread
 from tests.http.pictures import small
 from tests.running import until
+from tests.tree import Tree, claims
 
 
 @pytest.fixture(autouse=True)

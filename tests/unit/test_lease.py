@@ -12,7 +12,7 @@ import pytest
 
 from spoolfarm import lease
 from spoolfarm.lease import Lease, alive, new_worker_id, ready
-from tests.crash import Elsewhere, fork
+from tests.tree import Elsewhere, fork
 
 
 class Place:

@@ -19,8 +19,8 @@ from watchdog.observers import inotify_c
 
 from spoolfarm import watch
 from spoolfarm.watch import APPEARED, NO_LINK, WRITTEN, Arrivals, Watch, Watches
-from tests.crash import fork
 from tests.running import until
+from tests.tree import fork
 
 #: Seconds in which a wake-up has to come; a lost one takes RESCAN, which these tests set to more.
 SOON = 20.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spoolfarm.spool import Spool
-from tests.crash import Tree
+from tests.tree import Tree
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from spoolfarm.entry import Claim
 from spoolfarm.errors import UnknownJob
 from spoolfarm.job import Result, State, new_id
 from spoolfarm.spool import Spool
-from tests.crash import Tree, succeeded
 from tests.spools import die, new, one, place_of, where
+from tests.tree import Tree, succeeded
 
 
 def test_a_queued_job_is_cancelled_at_once(tree: Tree, spool: Spool) -> None:

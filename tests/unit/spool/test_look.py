@@ -17,8 +17,8 @@ from spoolfarm.entry import Claim, born
 from spoolfarm.job import Job, State
 from spoolfarm.results import Results
 from spoolfarm.spool import Spool
-from tests.crash import Tree, failed, succeeded
 from tests.spools import die, new, one
+from tests.tree import Tree, failed, succeeded
 
 
 def test_an_ended_job_is_found_by_its_result(tree: Tree, spool: Spool) -> None:

@@ -16,8 +16,8 @@ from spoolfarm.entry import Claim
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.job import Job
 from spoolfarm.spool import Spool
-from tests.crash import Tree
 from tests.spools import DAY, aged, new, one, place_of, taken_before_the_sync, where
+from tests.tree import Tree
 
 
 def test_a_put_job_is_claimed_whole(tree: Tree, spool: Spool) -> None:

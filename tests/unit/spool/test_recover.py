@@ -13,8 +13,8 @@ from spoolfarm.entry import Claim
 from spoolfarm.lease import Lease
 from spoolfarm.results import Results
 from spoolfarm.spool import Spool
-from tests.crash import Elsewhere, Tree, ended, fork, standing, succeeded
 from tests.spools import aged, die, new, one, refuse, where
+from tests.tree import Elsewhere, Tree, ended, fork, standing, succeeded
 
 
 def test_a_dead_workers_job_is_given_back_to_its_old_bucket_with_one_attempt_counted(tree: Tree, spool: Spool) -> None:

@@ -11,8 +11,8 @@ from spoolfarm.errors import UnknownJob
 from spoolfarm.job import State
 from spoolfarm.queue import bucket
 from spoolfarm.spool import Spool
-from tests.crash import Tree, failed
 from tests.spools import aged, bury, new, one, taken_before_the_sync, where
+from tests.tree import Tree, failed
 
 
 def test_a_dead_letter_is_queued_again_with_its_attempts_at_zero(tree: Tree, spool: Spool) -> None:
