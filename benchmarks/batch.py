@@ -207,6 +207,7 @@ def error_rate(texts: Sequence[str], truths: Sequence[str]) -> float:
 
 def interrupted(sheaf: Sheaf) -> tuple[dict[str, Any], list[Target]]:
     """The batch, stopped by Ctrl-C after a third and killed after two, and gone on with; beside one that was not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it runs in the background ignore it
     with scratch(MEMORY) as home:
         straight = by_spoolfarm(sheaf.files, home)
         command, lines = batch(sheaf.files[0].parent, home / "again"), home / "again" / "results.jsonl"
@@ -224,6 +225,7 @@ def interrupted(sheaf: Sheaf) -> tuple[dict[str, Any], list[Target]]:
     print(f"interrupted with {done[0]} and {done[1]} done; at the end {total} of {len(sheaf.files)}")
     differ = sum(one != other for one, other in zip(straight, again, strict=True))
     targets = [
+        Target("interruptions after the last page", sum(each == len(sheaf.files) for each in done), 0),
         Target("pages missing or doubled after two interruptions", abs(total - len(sheaf.files)), 0),
         Target("texts that differ from an uninterrupted run's", differ, 0),
     ]

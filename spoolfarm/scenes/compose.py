@@ -219,7 +219,8 @@ def _step(rng: Generator, look: Surface, grey: bool) -> Array:
     if kind > 0.8 and not grey:
         hue: Array = rng.normal(0, 1, 3)
         hue -= hue.mean()
-        return hue * (rng.uniform(20, 110) / abs(hue).mean())
+        hue *= rng.uniform(20, 110) / abs(hue).mean()
+        return hue
     strength = rng.uniform(16, 40) if kind < 0.4 else rng.uniform(40, 170)
     colour: Array = rng.choice([-1, 1]) * strength + rng.normal(0, 1, 3) * rng.choice([0, 8, 30])
     return colour
