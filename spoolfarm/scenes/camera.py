@@ -8,6 +8,9 @@ from numpy.random import Generator
 
 from spoolfarm.scenes.noise import Array, fractal, smooth
 
+#: The grey level up to which the camera exposes: hardly anything is washed out.
+BRIGHT = 245
+
 
 def light(rng: Generator, height: int, width: int) -> Array:
     """How bright each part of the picture is lit: around 1."""
@@ -24,13 +27,14 @@ def light(rng: Generator, height: int, width: int) -> Array:
 def take(rng: Generator, scene: Array) -> Array:
     """The picture of *scene*, (height, width, 3) in grey levels of any range, as uint8."""
     height, width = scene.shape[:2]
+    scene = scene * np.float32(min(1.0, BRIGHT / max(1.0, float(np.percentile(scene[::4, ::4], 99)))))
     if rng.random() < 0.6:
         scene = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.3, 1.4))
     if rng.random() < 0.7:
         noise = rng.standard_normal((height, width), dtype=np.float32)
         if rng.random() < 0.3:
             noise = fractal(rng, height, width, 4, 2)
-        scene = scene + np.float32(rng.uniform(0.5, 3) if rng.random() < 0.6 else rng.uniform(3, 14)) * noise[..., None]
+        scene = scene + np.float32(rng.uniform(0.5, 3) if rng.random() < 0.6 else rng.uniform(3, 10)) * noise[..., None]
     if rng.random() < 0.25:
         scene = (scene - 128) * np.float32(rng.uniform(0.5, 1.3)) + np.float32(128 + rng.normal(0, 15))
     picture: Array = np.clip(scene, 0, 255).astype(np.uint8)

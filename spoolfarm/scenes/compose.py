@@ -29,7 +29,7 @@ LEAST = 20
 #: And the square that must fit into it somewhere: the camera blurs what is thinner.
 THICK = np.ones((3, 3), np.uint8)
 #: By how many grey levels an object's edge must differ from what is under it, and for how much of its length.
-SEEN, OUTLINE = 8, 0.6
+SEEN, OUTLINE = 12, 0.6
 
 Kind = TypeVar("Kind")
 
