@@ -1,27 +1,34 @@
 """How well the net in the package finds objects, beside the classical engine: `python -m benchmarks.segment_quality`.
 
-Average precision on drawn scenes that no training has seen, and real pictures out of scikit-image, which no training
-has seen either, with the outlines that were found drawn onto them.
+Average precision on drawn scenes that no training has seen, the same through a farm's front, and real pictures out of
+scikit-image, which no training has seen either, with the outlines that were found drawn onto them.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import sys
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from pycocotools import mask as rle
 from scipy import ndimage
 from skimage import data, filters, measure, segmentation
 
-from benchmarks.measure import OUT, Target, arguments, machine, print_table, report, stop_on_sigterm
+from benchmarks.measure import MEMORY, OUT, Target, arguments, machine, print_table, report, scratch, stop_on_sigterm
+from benchmarks.peers.farm import launch
 from spoolfarm.segment.engines import engine
-from spoolfarm.segment.evaluation import Found, Precision, precision
+from spoolfarm.segment.evaluation import Found, Precision, finder, precision
 from spoolfarm.segment.instance import Engine, Wanted
+from spoolfarm.segment.net import DEFAULT, load
 from spoolfarm.segment.samples import Array, Drawn
 
 VERSIONS = ("torch", "torchvision", "opencv-python-headless", "pycocotools", "scikit-image")
@@ -31,6 +38,10 @@ SCENES, QUICK = 300, 20
 SURE = 0.5
 #: An overlap with the reference at which a coin or the cell counts as found, and the horse.
 CLOSE, COVERED = 0.85, 0.8
+#: The least score that counts for average precision.
+LEAST = 0.05
+#: Seconds that the farm may take for an answer.
+PATIENCE = 60
 #: Pixels of the longer side of an overlay.
 OVERLAY = 480
 COLOURS = ((60, 60, 230), (60, 180, 60), (230, 130, 40), (40, 200, 230), (200, 60, 200), (200, 200, 40))
@@ -53,7 +64,7 @@ def drawn(eyes: dict[str, Engine], count: int) -> tuple[dict[str, Any], list[Tar
     """Average precision of each engine on the held-out scenes."""
     scores: dict[str, Precision] = {}
     for name, each in eyes.items():
-        scores[name] = precision(lambda picture, each=each: found(each, picture, 0.05), Drawn().held_out(count))
+        scores[name] = precision(lambda picture, each=each: found(each, picture, LEAST), Drawn().held_out(count))
     figures = list(Precision(0, 0, 0, 0, 0, 0, 0).record())
     print_table(
         ["engine", *figures], [[name, *(f"{v:.3f}" for v in one.record().values())] for name, one in scores.items()]
@@ -68,6 +79,52 @@ def drawn(eyes: dict[str, Engine], count: int) -> tuple[dict[str, Any], list[Tar
         Target("mask AP of large objects / classical", net.large / classical.large, 1, at_most=False),
     ]
     return {"scenes": count, **{name: one.record() for name, one in scores.items()}}, targets
+
+
+# The same, as a training evaluates itself and through the front of a farm.
+
+
+def served(model: str, count: int) -> tuple[dict[str, Any], list[Target]]:
+    """Average precision of the net alone, as a training says it, and of what a farm answers to a POST."""
+    alone = precision(finder(load(DEFAULT if model == "default" else model)[0]), Drawn().held_out(count))
+    os.environ |= {"FARM_ENABLE": "segment", "FARM_SEGMENT_MODEL": model}
+    with scratch(MEMORY) as home:
+        farm, address = launch(home, 1)
+        try:
+            over = precision(lambda picture: asked(address, picture), Drawn().held_out(count))
+        finally:
+            farm.stop()
+    figures = list(alone.record())
+    rows = [
+        [name, *(f"{value:.3f}" for value in one.record().values())]
+        for name, one in {"the training's evaluation": alone, "through HTTP": over}.items()
+    ]
+    print_table(["", *figures], rows)
+    apart = max(abs(getattr(alone, figure) - getattr(over, figure)) for figure in figures)
+    return {"scenes": count, "evaluation": alone.record(), "http": over.record()}, [
+        Target("largest difference between evaluation and HTTP", apart, 0.005)
+    ]
+
+
+def asked(address: tuple[str, int], picture: Array) -> list[Found]:
+    """What a farm finds in a picture, (height, width, 3) uint8 RGB."""
+    image = base64.b64encode(cv2.imencode(".png", picture[..., ::-1])[1]).decode()
+    body = json.dumps({"image": image, "params": {"score_threshold": LEAST}})
+    connection = HTTPConnection(*address, timeout=PATIENCE)
+    try:
+        connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise RuntimeError(f"{response.status}: {answer}")
+    return [Found(_decoded(one["mask_rle"]), one["score"], one["category_id"]) for one in answer["masks"]]
+
+
+def _decoded(record: dict[str, Any]) -> Array:
+    mask: Array = rle.decode({"counts": base64.b64decode(record["counts"]), "size": record["size"]})
+    return mask
 
 
 # Real pictures.
@@ -201,7 +258,7 @@ def _colours() -> Iterator[tuple[int, int, int]]:
 
 
 def main() -> int:
-    parser = arguments(__doc__ or "", ("scenes", "real"), rounds=1)
+    parser = arguments(__doc__ or "", ("scenes", "http", "real"), rounds=1)
     parser.add_argument("--model", default="default", help="what FARM_SEGMENT_MODEL would say")
     parser.add_argument("--overlays", type=Path, default=OUT / "overlays", help="where the real pictures are written")
     chosen = parser.parse_args()
@@ -212,11 +269,16 @@ def main() -> int:
     eyes = {"net": engine(chosen.model), "classical": engine("classical")}
     done: dict[str, Any] = {"machine": machine(VERSIONS)}
     targets: list[Target] = []
+    count = QUICK if chosen.quick else SCENES
+    sections = {
+        "scenes": lambda: drawn(eyes, count),
+        "http": lambda: served(chosen.model, count),
+        "real": lambda: real(eyes, chosen.overlays),
+    }
     for name in chosen.sections:
         print(f"\n{name}", flush=True)
-        section = drawn(eyes, QUICK if chosen.quick else SCENES) if name == "scenes" else real(eyes, chosen.overlays)
-        done[name] = section[0]
-        targets += section[1]
+        done[name], new = sections[name]()
+        targets += new
     return report("segment_quality", done, targets)
 
 
