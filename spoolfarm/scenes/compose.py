@@ -129,7 +129,7 @@ class _Board:
         tint = (colour / max(20.0, float(colour.mean()))).astype(np.float32)
         skin = colour.astype(np.float32) + look[own_rows, own_columns, None] * tint
         part = self.scene[rows, columns]
-        if not _seen(alpha > 0.5, np.clip(skin, 0, 255) - np.clip(part, 0, 255)):
+        if not seen(alpha > 0.5, np.clip(skin, 0, 255) - np.clip(part, 0, 255)):
             return False
         if plan.shadow or plan.halo:
             self._around(rng, cover, rows.start - own_rows.start, columns.start - own_columns.start, plan)
@@ -249,7 +249,7 @@ def _add(rng: Generator, board: _Board, plan: _Plan, spot: int) -> None:
             return
 
 
-def _seen(inside: Array, difference: Array) -> bool:
+def seen(inside: Array, difference: Array) -> bool:
     """Whether an object differs enough from what is under it, along the edge of what is *inside* it."""
     core = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=2, borderValue=1)
     edge = cv2.blur(difference, (3, 3))[inside & (core == 0)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from spoolfarm.scenes import Scene, scene
-from spoolfarm.scenes.compose import LEAST
+from spoolfarm.scenes.compose import LEAST, SEEN, seen
 from spoolfarm.scenes.grounds import GROUNDS, plain
 from spoolfarm.scenes.noise import Array
 from spoolfarm.scenes.shapes import CANVAS, SHAPES, Shape, cup, draw, ellipse, gear, key, nut, ring
@@ -70,6 +70,35 @@ def test_objects_are_small_and_large_and_darker_and_brighter_than_their_ground(m
     assert max(sides) > 0.7
     assert np.mean(np.array(steps) > 10) > 0.25
     assert np.mean(np.array(steps) < -10) > 0.25
+
+
+def test_objects_differ_from_their_ground_by_hue_alone_too(many: list[Scene]) -> None:
+    found = 0
+    for one in many:
+        for mask in one.masks():
+            around = (cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0) & (one.owners == 0)
+            if around.any():
+                step = one.picture[mask > 0].mean(axis=0) - one.picture[around].mean(axis=0)
+                found += bool(abs(step.mean()) < 8 and abs(step - step.mean()).mean() > 16)
+    assert found >= 20
+
+
+def test_hardly_anything_is_washed_out(many: list[Scene]) -> None:
+    white = [np.mean(one.picture.min(axis=2) == 255) for one in many]
+    assert np.mean(np.array(white) > 0.05) < 0.05
+
+
+def test_an_object_of_its_grounds_colour_is_not_laid() -> None:
+    inside = np.ones((20, 20), bool)
+    inside[:3] = inside[-3:] = inside[:, :3] = inside[:, -3:] = False
+    step = np.zeros((20, 20, 3), np.float32)
+    assert not seen(inside, step)
+    assert not seen(inside, step + SEEN - 1)
+    assert seen(inside, step - SEEN - 1)
+    step[:, :8] = 100
+    assert not seen(inside, step), "less than half of its edge is seen"
+    step[:, :13] = 100
+    assert seen(inside, step)
 
 
 def test_objects_touch_and_cover_each_other_in_some_scenes(many: list[Scene]) -> None:
