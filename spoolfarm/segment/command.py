@@ -18,6 +18,7 @@ from spoolfarm.segment import net
 from spoolfarm.segment.coco import Labelled
 from spoolfarm.segment.curve import svg
 from spoolfarm.segment.evaluation import Precision, finder, precision
+from spoolfarm.segment.learners import learners
 from spoolfarm.segment.options import SCRATCH, SYNTHETIC
 from spoolfarm.segment.samples import Drawn
 from spoolfarm.segment.training import Recipe, Step, Training
@@ -46,7 +47,7 @@ def train(options: argparse.Namespace, say: Say) -> int:
         raise FarmError("say where the weights are to be written: --out FILE")
     out = Path(options.out)
     training = _begun(options, out, source)
-    Course(training, out, options.data, say).run(options.processes)
+    Course(training, out, options.data, say).run(options.processes, options.learners)
     return 0
 
 
@@ -92,16 +93,17 @@ class Course:
     _losses: list[float] = field(default_factory=list)
     _since: float = field(default_factory=time.monotonic)
 
-    def run(self, processes: int) -> None:
-        """Train to the end; whatever ends it before, the checkpoint is written."""
+    def run(self, processes: int, count: int) -> None:
+        """Train to the end with *count* learners; whatever ends it before, the checkpoint is written."""
         recipe = self.training.recipe
         self.say(f"{recipe.iterations - self.training.iteration} iterations of {recipe.batch} pictures")
         checkpoint = _beside(self.out, ".checkpoint")
         try:
-            for step in self.training.steps(processes):
-                self._note(step)
-                if step.iteration % CHECKPOINT == 0:
-                    self.training.checkpoint(checkpoint)
+            with learners(self.training, count):
+                for step in self.training.steps(processes if count == 1 else 0):
+                    self._note(step)
+                    if step.iteration % CHECKPOINT == 0:
+                        self.training.checkpoint(checkpoint)
         finally:
             self.training.checkpoint(checkpoint)
         found = self._evaluate(LAST)

@@ -139,9 +139,7 @@ def build(**hyper: Any) -> MaskRCNN:
         box_predictor=_BoxPredictor(chosen.box, chosen.classes + 1),
         mask_roi_pool=MultiScaleRoIAlign(["0"], MASK_REGION, 1),
         mask_head=_mask_head(chosen),
-        # Four answers for each cell of a region, laid out as a square of two by two: as fine as a transposed
-        # convolution, at a tenth of its cost.
-        mask_predictor=nn.Sequential(nn.Conv2d(chosen.mask[-1], 4 * (chosen.classes + 1), 1), nn.PixelShuffle(2)),
+        mask_predictor=nn.Sequential(nn.Conv2d(chosen.mask[-1], 4 * (chosen.classes + 1), 1), _Finer()),
     )
     heads = net.roi_heads
     net.roi_heads = Heads(
@@ -172,6 +170,18 @@ def _mask_head(hyper: Hyper) -> nn.Sequential:
             for depth, (wide, out) in enumerate(zip(wides, hyper.mask, strict=False))
         )
     )
+
+
+class _Finer(nn.Module):
+    """Four answers for each cell, laid out as a square of two by two: a transposed convolution costs ten times as much.
+
+    This is nn.PixelShuffle, whose gradient fails for a batch without any region.
+    """
+
+    def forward(self, answers: Tensor) -> Tensor:
+        regions, fours, high, wide = answers.shape
+        squares = answers.view(regions, fours // 4, 2, 2, high, wide).permute(0, 1, 4, 2, 5, 3)
+        return squares.reshape(regions, fours // 4, 2 * high, 2 * wide)
 
 
 class _BoxPredictor(nn.Module):

@@ -29,8 +29,10 @@ def takes_train(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument("--side", type=_side, metavar="PIXELS", help="of a training picture, a multiple of 32")
     recipe.add_argument("--seed", type=int, metavar="N", help="the same seed and data give the same net")
     machine = parser.add_argument_group("the machine")
-    machine.add_argument("--threads", type=_count, metavar="N", default=1, help="that compute; 1 unless said")
-    text = "that draw or read pictures beside the training; 1 unless said"
+    text = "processes that learn together, each its part of every batch: as many as cores; 1 unless said"
+    machine.add_argument("--learners", type=_count, metavar="N", default=1, help=text)
+    machine.add_argument("--threads", type=_count, metavar="N", default=1, help="of each learner; 1 unless said")
+    text = "that draw or read pictures beside a single learner; 1 unless said"
     machine.add_argument("--processes", type=_natural, metavar="N", default=1, help=text)
 
 

@@ -49,7 +49,7 @@ class Regions(nn.Module):
             per_sample_weights=weights.flatten(3).flatten(0, 2),
             mode="sum",
         )
-        return summed.view(len(box), self.size, self.size, -1).permute(0, 3, 1, 2)
+        return summed.view(len(box), self.size, self.size, maps[0].shape[1]).permute(0, 3, 1, 2)
 
     def _level(self, box: Tensor) -> Tensor:
         """Which map each box is read from."""

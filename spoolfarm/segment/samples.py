@@ -60,8 +60,9 @@ class Drawn:
 
 
 class _Batches(IterableDataset[list[Sample]]):
-    def __init__(self, source: Source, seed: int, first: int, size: int, side: int) -> None:
+    def __init__(self, source: Source, seed: int, first: int, size: int, side: int, part: slice) -> None:
         self._source, self._seed, self._first, self._size, self._side = source, seed, first, size, side
+        self._part = part
 
     def __iter__(self) -> Iterator[list[Sample]]:
         cv2.setNumThreads(1)
@@ -71,7 +72,7 @@ class _Batches(IterableDataset[list[Sample]]):
         batch = self._first + own
         while True:
             height, width = shapes[batch % len(shapes)]
-            numbers = range(batch * self._size, (batch + 1) * self._size)
+            numbers = range(batch * self._size, (batch + 1) * self._size)[self._part]
             yield [self._source.sample(self._seed, number, height, width) for number in numbers]
             batch += step
 
@@ -82,10 +83,15 @@ def _shapes(side: int) -> list[tuple[int, int]]:
     return [(max(64, round(side * high / 32) * 32), max(64, round(side * wide / 32) * 32)) for high, wide in scales]
 
 
-def batches(source: Source, seed: int, first: int, size: int, side: int, processes: int) -> Iterator[list[Sample]]:
-    """Batches of *size* samples without end, beginning with batch *first*; the same for the same arguments."""
+def batches(
+    source: Source, seed: int, first: int, size: int, side: int, processes: int, part: slice = slice(None)
+) -> Iterator[list[Sample]]:
+    """Batches of *size* samples without end, or that *part* of each, beginning with batch *first*.
+
+    They are the same for the same arguments, however many *processes* draw them.
+    """
     loader = DataLoader(
-        _Batches(source, seed, first, size, side),
+        _Batches(source, seed, first, size, side, part),
         batch_size=None,
         num_workers=processes,
         multiprocessing_context="spawn" if processes else None,  # a fork after torch has run may hang

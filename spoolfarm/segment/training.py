@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,9 @@ class Training:
     iteration: int = 0
     #: Points of the curve: {"iteration", "loss"} and, where it was evaluated, the figures.
     curve: list[dict[str, float]] = field(default_factory=list)
+    #: Where several learn together: this one's part of each batch, and what makes their gradients one.
+    part: slice = field(default_factory=lambda: slice(None))
+    agree: Callable[[Sequence[Tensor]], None] | None = None
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
@@ -102,7 +105,8 @@ class Training:
     def steps(self, processes: int = 1) -> Iterator[Step]:
         """Train until the recipe's end, a step at a time; *processes* draw the samples."""
         self.model.train()
-        data = batches(self.source, self.recipe.seed, self.iteration, self.recipe.batch, self.recipe.side, processes)
+        recipe = self.recipe
+        data = batches(self.source, recipe.seed, self.iteration, recipe.batch, recipe.side, processes, self.part)
         while self.iteration < self.recipe.iterations:
             begin = time.monotonic()
             losses = self._learn(next(data))
@@ -118,6 +122,8 @@ class Training:
         total = sum(losses.values(), torch.zeros(()))
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
+        if self.agree:
+            self.agree([each.grad for each in self.model.parameters() if each.grad is not None])
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()
         self._average()

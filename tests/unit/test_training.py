@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from spoolfarm.errors import FarmError
 from spoolfarm.segment import net
 from spoolfarm.segment.coco import Labelled
 from spoolfarm.segment.evaluation import Found, finder, precision
+from spoolfarm.segment.learners import learners
 from spoolfarm.segment.samples import Array, Drawn, Sample, batches
 from spoolfarm.segment.training import Recipe, Training
 
@@ -108,6 +110,23 @@ def test_training_lowers_the_loss() -> None:
     assert np.mean(losses[-5:]) < 0.85 * np.mean(losses[:5])
 
 
+class Empty(Drawn):
+    """Pictures of nothing."""
+
+    def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
+        picture = np.full((height, width, 3), number % 256, np.uint8)
+        return Sample(picture, np.zeros((0, height, width), np.uint8), np.zeros(0, np.int64))
+
+
+def test_a_batch_without_any_object_is_learned_from_too() -> None:
+    training = Training(SMALL, SHORT, Empty())
+    losses = [step.loss for step in training.steps(processes=0)]
+    assert len(losses) == SHORT.iterations
+    assert np.isfinite(losses).all()
+    assert torch.isfinite(weights(training)).all()
+    assert all(torch.isfinite(each).all() for each in training.averaged.state_dict().values())
+
+
 def test_a_resumed_training_ends_where_one_that_never_stopped_ends(tmp_path: Path) -> None:
     whole = Training(SMALL, SHORT, Drawn())
     straight = [step.losses for step in whole.steps(processes=0)]
@@ -142,6 +161,55 @@ def test_batches_are_the_same_however_many_processes_draw_them() -> None:
         for mine, theirs in zip(next(alone), next(two), strict=True):
             assert (mine.picture == theirs.picture).all()
             assert (mine.masks == theirs.masks).all()
+
+
+# Several learners.
+
+
+class Twins(Drawn):
+    """Scenes of which every second is the one before it once more."""
+
+    def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
+        return super().sample(seed, number // 2, height, width)
+
+
+def weights(training: Training) -> torch.Tensor:
+    return torch.cat([each.detach().flatten() for each in training.model.parameters()])
+
+
+def taught(source: Drawn, count: int, part: slice = slice(None)) -> torch.Tensor:
+    """The weights that *count* learners come to, or one with that *part* of each batch."""
+    training = Training(SMALL, SHORT, source)
+    training.part = part
+    with learners(training, count):
+        assert len(list(training.steps(processes=0))) == SHORT.iterations
+    assert multiprocessing.active_children() == []
+    return weights(training)
+
+
+def test_learners_follow_the_mean_of_what_each_learns_from_its_part_of_a_batch() -> None:
+    first = slice(0, None, 2)
+    assert torch.equal(taught(Twins(), 2), taught(Twins(), 1, first)), "the mean of two alike is either"
+    assert not torch.equal(taught(Drawn(), 2), taught(Drawn(), 1, first)), "the other part counts"
+
+
+def test_a_learner_that_dies_ends_the_training_with_a_word() -> None:
+    training = Training(SMALL, replace(SHORT, iterations=1000), Drawn())
+    with learners(training, 2):
+        steps = training.steps(processes=0)
+        next(steps)
+        multiprocessing.active_children()[0].kill()
+        with pytest.raises(FarmError, match="a learner is gone"):
+            list(steps)
+    assert 1 <= training.iteration < 1000
+
+
+def test_a_batch_that_cannot_be_shared_equally_is_refused() -> None:
+    with (
+        pytest.raises(FarmError, match="3 learners cannot share a batch of 2"),
+        learners(Training(SMALL, SHORT, Drawn()), 3),
+    ):
+        pass
 
 
 # Evaluation.
