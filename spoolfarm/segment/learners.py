@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -70,6 +71,7 @@ def _copy(rank: int, begin: Path, source: Source, count: int, threads: int, pare
 
 
 def _meet(training: Training, begin: Path, rank: int, count: int) -> None:
+    os.environ["GLOO_SOCKET_IFNAME"] = socket.if_indextoname(1)  # the loopback, whatever the machine's name leads to
     meeting = begin.with_name("meeting").as_uri()
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count, timeout=PATIENCE)
     training.part, training.agree = slice(rank, None, count), _average
