@@ -134,7 +134,7 @@ class Crew:
         return list(self._pool.map(_work, files))
 
     def stop(self) -> None:
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
 
 
 # Sections.
