@@ -1,15 +1,13 @@
 """Learners: processes that take the steps of one training together, each with its part of every batch.
 
 Synchronous data parallelism: all begin alike, every step follows the mean of their gradients, so they stay alike.
-torch.distributed carries the gradients, by gloo over the loopback interface.
+torch.distributed carries the gradients, by gloo.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,7 +18,6 @@ import torch
 from torch import Tensor, distributed
 
 from spoolfarm.errors import FarmError
-from spoolfarm.process import die_with_parent
 from spoolfarm.segment.samples import Source
 from spoolfarm.segment.training import Training
 
@@ -43,7 +40,7 @@ def learners(training: Training, count: int) -> Iterator[None]:
         begin = Path(place) / "checkpoint"
         training.checkpoint(begin)
         spawn = multiprocessing.get_context("spawn")  # a fork after torch has run may hang
-        told = (begin, training.source, count, torch.get_num_threads(), os.getpid())
+        told = (begin, training.source, count, torch.get_num_threads())
         copies = [spawn.Process(target=_copy, args=(rank, *told), daemon=True) for rank in range(1, count)]
         for copy in copies:
             copy.start()
@@ -59,9 +56,8 @@ def learners(training: Training, count: int) -> Iterator[None]:
                 distributed.destroy_process_group()
 
 
-def _copy(rank: int, begin: Path, source: Source, count: int, threads: int, parent: int) -> None:
+def _copy(rank: int, begin: Path, source: Source, count: int, threads: int) -> None:
     """Take all the steps that the first learner takes."""
-    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first
     torch.set_num_threads(threads)
     training = Training.resume(begin, source)
@@ -71,7 +67,6 @@ def _copy(rank: int, begin: Path, source: Source, count: int, threads: int, pare
 
 
 def _meet(training: Training, begin: Path, rank: int, count: int) -> None:
-    os.environ["GLOO_SOCKET_IFNAME"] = socket.if_indextoname(1)  # the loopback, whatever the machine's name leads to
     meeting = begin.with_name("meeting").as_uri()
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count, timeout=PATIENCE)
     training.part, training.agree = slice(rank, None, count), _average
