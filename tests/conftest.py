@@ -17,8 +17,11 @@ ALONE = ("http", "process")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent.name in ALONE:
+        kind = item.path.parent.name
+        if kind in ALONE:
             item.add_marker(pytest.mark.xdist_group("farms"))
+        elif kind == "browser":  # a page's tests share a farm, and what the first of them has done there
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture
