@@ -37,6 +37,11 @@ def refused(answer: Answered, status: int, *words: str) -> dict[str, Any]:
     return body
 
 
+def submit(farm: RunningFarm, body: dict[str, Any], **headers: str) -> requests.Response:
+    """POST a job as JSON."""
+    return requests.post(f"{farm.url}/v1/jobs", json=body, headers=headers, timeout=60)
+
+
 def multipart(*parts: tuple[str, Any]) -> dict[str, Any]:
     """What a test client needs to POST *parts*, each a name with a text or with a file's name and bytes."""
     files = [(name, value if isinstance(value, tuple) else (None, value)) for name, value in parts]

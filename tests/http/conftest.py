@@ -1,7 +1,8 @@
-"""Fronts to ask: one in this process without workers, and two farms in processes of their own."""
+"""Fronts to ask, in this process without workers and in farms of their own, and a check that refusals leave nothing."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -93,3 +94,17 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
 def front(make: Make) -> FlaskClient:
     """The front's application, without any worker."""
     return make()
+
+
+@pytest.fixture
+def nothing_is_queued(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is refused leaves no job and no half-written file."""
+    front = request.getfixturevalue("front") if "front" in request.fixturenames else None
+    if front is None or "accepted" in request.node.name:
+        yield
+        return
+    spool = front.application.extensions[FARM].spool
+    before = spool.count()
+    yield
+    assert spool.count() == before
+    assert not os.listdir(spool.tmp)

@@ -4,66 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 import requests
 from flask.testing import FlaskClient
 
 from spoolfarm.views import FARM
-from tests.http.asking import Answered, exchange, multipart, refused
-from tests.http.conftest import Make
+from tests.http.asking import multipart, refused
+from tests.http.faces import FACES, JSON, post, send
 from tests.http.pictures import bomb, grain, large_gif, large_webp, png, small, text_of
 from tests.running import RunningFarm
 
-#: How a job, a call and a page are sent, as JSON, as multipart and as a form: the face, and the name of the picture.
-FACES = (
-    *("/v1/jobs", "/v1/jobs multipart", "/v1/jobs file", "/v1/run/ocr", "/v1/run/ocr file", "/tyocr"),
-    *("/predict", "/predict file", "/upload"),
-)
-JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
-#: A form for /tyocr.
-PAGE = b"imgbase64=" + quote_plus(text_of(small())).encode()
-
-
-def send(front: FlaskClient, face: str, picture: bytes | str) -> tuple[Answered, str]:
-    """Send a picture, or what stands for its base64, to *face*; the answer, and the field's name there."""
-    path, _, way = face.partition(" ")
-    text = picture if isinstance(picture, str) else text_of(picture)
-    if path == "/tyocr":
-        return front.post(path, data={"imgbase64": text}), "imgbase64"
-    if path in ("/predict", "/upload"):
-        sent = multipart(("file", ("../../a.png", picture))) if way else {"json": {"image": text}}
-        return front.post(path, **sent), "file" if way else "image"
-    if not way:
-        return front.post(path, json={"task": "ocr", "image": text}), "image"
-    sent = ("../../a.png", picture) if way == "file" else text
-    return front.post(path, **multipart(("task", "ocr"), ("image", sent))), "image"
-
-
-def post(front: FlaskClient, body: Any, face: str = "/v1/jobs") -> Answered:
-    """POST JSON; what is no text or bytes is made into it."""
-    data = body if isinstance(body, (str, bytes)) else json.dumps(body)
-    return front.post(face, data=data, content_type=JSON)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_queued(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What is refused leaves no job and no half-written file."""
-    front = request.getfixturevalue("front") if "front" in request.fixturenames else None
-    if front is None or "accepted" in request.node.name:
-        yield
-        return
-    spool = front.application.extensions[FARM].spool
-    before = spool.count()
-    yield
-    assert spool.count() == before
-    assert not os.listdir(spool.tmp)
+pytestmark = pytest.mark.usefixtures("nothing_is_queued")
 
 
 # Pictures.
@@ -336,105 +290,6 @@ def test_too_many_parts_are_413(front: FlaskClient) -> None:
 def test_a_text_field_of_600_kb_is_accepted(front: FlaskClient) -> None:
     parts = multipart(("task", "echo"), ("image", "A" * 600 * 1024))
     assert front.post("/v1/jobs", **parts).status_code == 202
-
-
-# Bodies.
-
-
-@pytest.mark.parametrize("face", FACES)
-def test_a_body_over_the_limit_is_413(front: FlaskClient, face: str) -> None:
-    answer, _ = send(front, face, b"A" * (5 << 20))
-    assert refused(answer, 413, "FARM_MAX_BODY_MB")["code"] == "too_large"
-
-
-def test_a_body_just_under_the_limit_is_accepted(make: Make) -> None:
-    front = make(FARM_MAX_BODY_MB=1)
-    text = "A" * (2**20 - 100)
-    assert post(front, {"task": "echo", "image": text[: len(text) // 4 * 4]}).status_code == 202
-
-
-def head(face: str, kind: str, *more: str) -> bytes:
-    """The head of a POST."""
-    lines = [f"POST {face} HTTP/1.1", "Host: localhost", f"Content-Type: {kind}", *more, "", ""]
-    return "\r\n".join(lines).encode()
-
-
-def chunked(data: bytes, size: int = 50_000) -> bytes:
-    """*data* in chunks, with the last one that ends it."""
-    pieces = [data[at : at + size] for at in range(0, len(data), size)]
-    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
-
-
-@pytest.mark.parametrize(
-    ("face", "kind", "begin"),
-    [
-        ("/v1/jobs", JSON, b'{"task": "echo"}'),
-        ("/v1/run/echo", JSON, b"{}"),
-        ("/tyocr", FORM, PAGE + b"&a="),
-    ],
-)
-def test_a_body_that_goes_on_over_the_limit_is_413_however_it_is_sent(
-    idle: RunningFarm, face: str, kind: str, begin: bytes
-) -> None:
-    data, before = begin + b" " * 1_200_000, idle.get("/ready")[1]["queued"]
-    for sent in (
-        head(face, kind, f"Content-Length: {len(data)}") + data,
-        head(face, kind, "Transfer-Encoding: chunked") + chunked(data),
-    ):
-        status, headers, body = exchange(idle.port, sent)
-        assert (status, json.loads(body)["code"]) == (413, "too_large")
-        assert headers["content-type"] == JSON
-    assert idle.get("/ready")[1]["queued"] == before
-
-
-def test_a_body_in_chunks_is_accepted(idle: RunningFarm) -> None:
-    data = json.dumps({"task": "echo", "image": text_of(bytes(300_000))}).encode()
-    status, _, body = exchange(idle.port, head("/v1/jobs", JSON, "Transfer-Encoding: chunked") + chunked(data))
-    assert (status, json.loads(body)["status"]) == (202, "queued")
-
-
-@pytest.mark.parametrize(
-    ("face", "kind", "data"), [("/v1/jobs", JSON, b'{"task": "echo"}'), ("/tyocr", FORM, PAGE)], ids=["json", "form"]
-)
-@pytest.mark.parametrize("framing", ["length", "no last chunk", "half a chunk", "no chunk"])
-def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(
-    idle: RunningFarm, face: str, kind: str, data: bytes, framing: str
-) -> None:
-    before = idle.get("/ready")[1]["queued"]
-    sent = {
-        "length": head(face, kind, f"Content-Length: {len(data) + 1}") + data,
-        "no last chunk": head(face, kind, "Transfer-Encoding: chunked") + chunked(data)[:-5],
-        "half a chunk": head(face, kind, "Transfer-Encoding: chunked") + b"fff\r\n" + data,
-        "no chunk": head(face, kind, "Transfer-Encoding: chunked") + b"zz\r\n" + data,
-    }[framing]
-    status, headers, body = exchange(idle.port, sent, finish=True)
-    assert (status, headers["content-type"]) == (400, JSON)
-    assert json.loads(body)["error"] == "the request is malformed, or broke off"
-    assert idle.get("/ready")[1]["queued"] == before
-
-
-@pytest.mark.parametrize(
-    ("data", "status"),
-    [
-        (b"garbage\r\n\r\n", 400),
-        (b"GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
-        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
-        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a\x01b\r\n\r\n", 400),
-        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
-        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
-        (b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X: a\r\n" * 200 + b"\r\n", 431),
-        (b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nPATH_INFO: /health\r\nSCRIPT_NAME: /nowhere\r\n\r\n", 404),
-        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /x\r\n\r\n", 200),
-    ],
-    ids=lambda value: value[:40].decode() if isinstance(value, bytes) else "",
-)
-def test_a_request_that_is_no_http_is_answered_in_json_too(idle: RunningFarm, data: bytes, status: int) -> None:
-    answered, headers, body = exchange(idle.port, data)
-    assert (answered, headers["content-type"]) == (status, JSON)
-    if status != 200:
-        assert json.loads(body).keys() == {"error", "code"}
 
 
 # Addresses and methods.

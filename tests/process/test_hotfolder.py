@@ -1,8 +1,7 @@
-"""The hot folder with real processes: every way of dropping a file gives one answer, whoever is killed and whenever."""
+"""The hot folder with real processes: every way of dropping a file gives one answer."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -15,58 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from tests.http.pictures import encoded, page, png, small
+from tests.process.hot import TIMES, Hot, digest, pictures
 from tests.running import ROOT, RunningFarm, until
 
 Run = Callable[..., RunningFarm]
-#: How often each way of dropping a file is tried.
-TIMES = 20
 #: Another file system than the one the tests' directories are on, most likely.
 MEMORY = "/dev/shm"
-
-
-class Hot:
-    """A running farm's hot folder."""
-
-    def __init__(self, farm: RunningFarm) -> None:
-        self.farm = farm
-        self.inbox = Path(farm.given["FARM_SPOOL_DIR"]) / "inbox"
-        self.out = Path(farm.given["FARM_RESULTS_DIR"]) / "inbox"
-
-    def answers(self, folder: str) -> dict[str, Any]:
-        """The records below *folder*, by the path of what they answer."""
-        top = self.out / folder
-        return {str(path.relative_to(top))[:-5]: json.loads(path.read_bytes()) for path in top.rglob("*.json")}
-
-    def count(self, folder: str) -> int:
-        """How many answers there are below *folder*."""
-        return sum(name.endswith(".json") for _, _, names in os.walk(self.out / folder) for name in names)
-
-    def left(self, folder: str = "") -> list[str]:
-        """The files that are still in the inbox."""
-        return [str(path) for path in (self.inbox / folder).rglob("*") if not path.is_dir()]
-
-    def wait(self, folder: str, number: int, seconds: float = 30.0) -> dict[str, Any]:
-        """The answers below *folder* when there are *number* of them and everything has left the inbox."""
-        until(lambda: self.count(folder) >= number, seconds, f"{number} answers; {self.farm.log_path}")
-        until(lambda: not self.left(folder), seconds, f"all files to leave; {self.farm.log_path}")
-        return self.answers(folder)
-
-    def processes(self) -> list[int]:
-        """The process ids of the hot folder: one, or none."""
-        found = []
-        for pid in self.farm.processes():
-            try:
-                if b"spoolfarm.hotfolder" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(pid)
-            except OSError:
-                continue
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -80,20 +38,6 @@ def hot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hot]:
     )
     yield Hot(farm.start())
     farm.stop()
-
-
-def pictures(folder: Path, number: int = TIMES) -> list[Path]:
-    """Files in *folder*, each another small picture."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    for at in range(number):
-        made.append(folder / f"{at:03}.png")
-        made[-1].write_bytes(encoded(Image.effect_noise((60 + at, 60), 80)))
-    return made
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 # Every way of dropping a file.
@@ -401,64 +345,7 @@ def test_what_somebody_waits_for_comes_first(hot: Hot) -> None:
     hot.wait("echo/behind", 10)
 
 
-# Whoever is killed.
-
-
-def drop_while(hot: Hot, sources: list[Path], disturb: Callable[[int], None], parts: int) -> None:
-    """Move *sources* in, and *disturb* after each of so many *parts*."""
-    for number, source in enumerate(sources, 1):
-        os.rename(source, hot.inbox / "digest" / source.name)
-        if number % (len(sources) // parts) == 0:
-            disturb(number)
-
-
-def test_500_files_are_answered_once_though_everything_is_killed_in_between(run: Run, tmp_path: Path) -> None:
-    farm = run(FARM_TASKS="digest=tests.tasks:Digest", FARM_ENABLE="digest")
-    hot = Hot(farm)
-    (hot.inbox / "digest").mkdir(parents=True)
-    sources = pictures(tmp_path / "from", 500)
-    wanted = {source.name: digest(source.read_bytes()) for source in sources}
-    for source in sources[:200]:  # while the farm is down
-        os.rename(source, hot.inbox / "digest" / source.name)
-
-    def kill(number: int) -> None:
-        until(lambda: hot.count("digest") >= number // 2, 60, f"half the answers; {farm.log_path}")
-        victims = [farm.launcher, *farm.processes()]
-        for pid in victims:
-            os.kill(pid, signal.SIGKILL)
-        farm.wait()
-        until(lambda: not farm.processes(), 10)
-        farm.start(ready=False)
-
-    farm.start(ready=False)
-    drop_while(hot, sources[200:], kill, 3)
-    answers = hot.wait("digest", 500, 90)
-    assert {name: record["result"] for name, record in answers.items()} == wanted
-    assert {path.name for path in (hot.out / "digest").glob("*.png")} == set(wanted)
-    until(lambda: not os.listdir(farm.farm.spool.root + "/taken"))
-    assert not farm.farm.results.ids()
-
-
-def test_files_are_answered_once_though_hot_folder_and_workers_are_killed_again_and_again(
-    run: Run, tmp_path: Path
-) -> None:
-    farm = run(FARM_TASKS="digest=tests.tasks:Digest", FARM_ENABLE="digest").start()
-    hot = Hot(farm)
-    until(lambda: (hot.inbox / "digest").is_dir())
-    sources = pictures(tmp_path / "from", 300)
-    wanted = {source.name: digest(source.read_bytes()) for source in sources}
-    killed = []
-
-    def kill(number: int) -> None:
-        until(lambda: hot.count("digest") > number // 2, 60, f"half the answers; {farm.log_path}")
-        killed.extend([*until(hot.processes), *farm.workers()[:1]])
-        for pid in killed[-2:]:
-            os.kill(pid, signal.SIGKILL)
-
-    drop_while(hot, sources, kill, 2)
-    assert len(killed) == 4
-    answers = hot.wait("digest", 300, 60)
-    assert {name: record["result"] for name, record in answers.items()} == wanted
+# A full queue, a reload, and who collects.
 
 
 def test_a_full_queue_is_waited_for(run: Run, tmp_path: Path) -> None:

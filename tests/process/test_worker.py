@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
@@ -11,24 +10,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from spoolfarm import worker as worker_module
 from spoolfarm.config import load
 from spoolfarm.errors import InvalidParams, JobCancelled, JobFailed
-from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm import Farm, FarmJob
 from spoolfarm.job import Job
-from spoolfarm.lease import alive, new_worker_id
-from spoolfarm.results import Results
+from spoolfarm.lease import alive
 from spoolfarm.tasks import Context, Params, Task
-from spoolfarm.tasks.echo import Echo
 from spoolfarm.watch import RESCAN
-from spoolfarm.worker import BOOT_FAILED, Worker
+from spoolfarm.worker import BOOT_FAILED
+from tests.process.conftest import Start
 from tests.running import ROOT, until
 
 # Tasks for the workers below, which know them by FARM_TASKS.
@@ -117,48 +113,6 @@ class Broken(Task):
 TASKS = ",".join(f"{name.lower()}=tests.process.test_worker:{name}" for name in ("Rude", "Patient", "Crowd", "Broken"))
 
 
-class Process:
-    """A worker in a process of its own."""
-
-    def __init__(self, farm: Farm, log: Path, tasks: str, arguments: Sequence[str], settings: dict[str, str]) -> None:
-        self._farm = farm
-        self._log = log
-        self.wid = new_worker_id()
-        with open(log, "ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "worker.py"), "--tasks", tasks, "--id", self.wid, *arguments],
-                env={**os.environ, "PYTHONPATH": str(ROOT), **farm.settings.environment(), **settings},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-
-    def ready(self) -> Process:
-        """Wait until it takes jobs."""
-        until(lambda: self.wid in [each["worker"] for each in self._farm.workers()] or self._process.poll() is not None)
-        assert self._process.poll() is None, self.log()
-        return self
-
-    def signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def wait(self) -> int:
-        """Its exit status, once it has ended."""
-        return self._process.wait(20)
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        self._process.kill()
-        self.wait()
-
-    def log(self) -> str:
-        """What it printed."""
-        return self._log.read_text()
-
-
-Start = Callable[..., Process]
-
-
 @pytest.fixture
 def farm(tmp_path: Path) -> Iterator[Farm]:
     settings = {
@@ -170,20 +124,6 @@ def farm(tmp_path: Path) -> Iterator[Farm]:
     made = Farm(settings=load(settings))
     yield made
     made.close()
-
-
-@pytest.fixture
-def start(farm: Farm, tmp_path: Path) -> Iterator[Start]:
-    """A function that starts a worker for *tasks*; what is left of them is killed after the test."""
-    made: list[Process] = []
-
-    def begin(tasks: str = "echo", *arguments: str, **settings: str) -> Process:
-        made.append(Process(farm, tmp_path / f"log{len(made)}", tasks, arguments, settings))
-        return made[-1]
-
-    yield begin
-    for process in made:
-        process.kill()
 
 
 def nobody_left(farm: Farm) -> bool:
@@ -215,6 +155,14 @@ def test_a_worker_is_woken_by_the_bell_and_not_by_its_rescan(farm: Farm, start: 
         farm.call("echo", timeout=20)
         times.append(time.monotonic() - before)
     assert sorted(times)[len(times) // 2] < RESCAN / 4
+
+
+def test_a_job_put_while_the_worker_finishes_another_waits_for_no_rescan(farm: Farm, start: Start) -> None:
+    start().ready()
+    begin = time.monotonic()
+    for number in range(200):  # each is put as soon as the result of the last is seen, when the worker is not idle yet
+        farm.call("echo", timeout=20, n=number)
+    assert time.monotonic() - begin < 200 * RESCAN / 4
 
 
 def test_a_killed_worker_gives_its_jobs_back(farm: Farm, start: Start) -> None:
@@ -424,76 +372,6 @@ def test_jobs_that_wait_together_run_together(farm: Farm, start: Start) -> None:
     assert set(sizes) <= {1, 2, 3, 4}
 
 
-# A disk that takes nothing.
-
-
-def test_a_result_that_the_disk_does_not_take_is_kept_until_it_does(
-    farm: Farm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    publish, tries = Results.publish, []
-
-    def full(results: Results, result: Any, *, sync: bool) -> bool:
-        tries.append(result)
-        if len(tries) <= 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return publish(results, result, sync=sync)
-
-    monkeypatch.setattr(Results, "publish", full)
-    monkeypatch.setattr(worker_module, "DISK_RETRY", 0.01)
-    job = farm.submit("echo", n=1)
-    worker = Worker(farm, LocalExecutor({"echo": Echo()}), ["echo"], lambda done: done >= 1)
-    worker.run("w1")
-    assert job.wait(5) == {"params": {"n": 1}, "bytes": 0}
-    assert len(tries) == 4
-    assert caplog.text.count("the result cannot be written") == 3
-    assert job.record()["attempts"] == 1
-
-
-def test_a_worker_that_is_told_to_end_while_the_disk_is_full_keeps_the_job(
-    farm: Farm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = farm.submit("echo")
-    worker = Worker(farm, LocalExecutor({"echo": Echo()}), ["echo"], lambda done: False)
-
-    def full(results: Results, result: Any, *, sync: bool) -> bool:
-        worker.stop()
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Results, "publish", full)
-        worker.run("w1")
-    assert os.listdir(f"{farm.spool.active}/w1") == [f"{job.id}.a1"]
-    assert farm.spool.reclaim() == 1
-    assert job.status() == "queued"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A results directory of 256 KiB."""
-    path = tmp_path / "results"
-    path.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(path)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
-def test_results_wait_for_a_disk_that_is_full_and_no_job_is_lost(small_disk: Path, farm: Farm, start: Start) -> None:
-    filler = small_disk / "filler"
-    with pytest.raises(OSError, match="No space left"):
-        filler.write_bytes(bytes(2**20))
-    jobs = [farm.submit("echo", n=number) for number in range(3)]
-    process = start().ready()
-    until(lambda: "the result cannot be written" in process.log())
-    assert {job.status() for job in jobs} <= {"queued", "running"}
-    filler.unlink()
-    assert [job.wait(20)["params"]["n"] for job in jobs] == [0, 1, 2]
-    assert {job.record()["attempts"] for job in jobs} == {1}
-
-
 def test_a_worker_shows_its_reasons_in_its_log_and_nowhere_secret(farm: Farm, start: Start) -> None:
     process = start("rude").ready()
     with pytest.raises(JobFailed):
@@ -502,11 +380,3 @@ def test_a_worker_shows_its_reasons_in_its_log_and_nowhere_secret(farm: Farm, st
     record = json.dumps(farm.jobs())
     assert "Traceback" not in record
     assert str(ROOT) not in record
-
-
-def test_a_job_put_while_the_worker_finishes_another_waits_for_no_rescan(farm: Farm, start: Start) -> None:
-    start().ready()
-    begin = time.monotonic()
-    for number in range(200):  # each is put as soon as the result of the last is seen, when the worker is not idle yet
-        farm.call("echo", timeout=20, n=number)
-    assert time.monotonic() - begin < 200 * RESCAN / 4

@@ -1,20 +1,18 @@
-"""The farm as a library: submit, wait, call, map, look, cancel, retry."""
+"""The farm as a library: submit, wait, call, look, cancel, retry."""
 
 from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from spoolfarm.config import Settings, load
+from spoolfarm.config import Settings
 from spoolfarm.errors import (
     InvalidParams,
     InvalidRequest,
@@ -26,88 +24,15 @@ from spoolfarm.errors import (
     UnsupportedMedia,
     WaitTimeout,
 )
-from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job, new_id
-from spoolfarm.lease import new_worker_id
+from spoolfarm.job import new_id
 from spoolfarm.queue import bucket
 from spoolfarm.spool import Spool
-from spoolfarm.tasks import Context, Task
-from spoolfarm.worker import Worker
 from tests.running import until
 from tests.tree import fork
+from tests.unit.working import left, settings, worker, working
 
-
-class Fails(Task):
-    """Raises what nobody expects."""
-
-    min_images = 0
-
-    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
-        raise LookupError("nothing there")
-
-
-class Pairs(Task):
-    """Runs up to three at once, and cannot stand the bytes b"bad"."""
-
-    min_images, max_images, pictures = 0, 1, False
-    max_batch: ClassVar[int] = 3
-
-    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
-        if any(image == b"bad" for job in batch for image in job.images):
-            raise ValueError("cannot stand it")
-        return [len(batch) for _ in batch]
-
-
-class Picky(Task):
-    """Takes one picture."""
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load(
-        {
-            "FARM_SPOOL_DIR": str(tmp_path / "spool"),
-            "FARM_RESULTS_DIR": str(tmp_path / "results"),
-            "FARM_MIN_FREE_MB": "0",
-            "FARM_TIMEOUT": "30",
-            "FARM_TASKS": f"fails={__name__}:Fails,pairs={__name__}:Pairs,picky={__name__}:Picky",
-            "FARM_ENABLE": "echo,fails,pairs,picky",
-        }
-    )
-
-
-@contextmanager
-def working(farm: Farm, count: int = 1) -> Iterator[None]:
-    """*count* workers, in threads of this process."""
-    names = farm.tasks.names()
-    executor = LocalExecutor({name: farm.tasks.get(name) for name in names})
-    workers = [Worker(farm, executor, names, lambda done: False) for _ in range(count)]
-    threads = [threading.Thread(target=worker.run, args=(new_worker_id(),)) for worker in workers]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        for worker in workers:
-            worker.stop()
-        for thread in threads:
-            thread.join(20)
-
-
-@pytest.fixture
-def worker(farm: Farm) -> Iterator[None]:
-    with working(farm):
-        yield
-
-
-def left(farm: Farm) -> list[str]:
-    """Every file below the farm's directories, its workers' own left out."""
-    found = []
-    for root in (farm.spool.root, farm.results.root):
-        for folder, _, names in os.walk(root):
-            found += [f"{folder}/{name}" for name in names if "/workers" not in folder and "/idle" not in folder]
-    return found
+__all__ = ["settings", "worker"]
 
 
 # Submit, wait, call.
@@ -212,81 +137,6 @@ def test_one_bad_job_of_a_batch_fails_alone(farm: Farm) -> None:
     with pytest.raises(JobFailed, match="cannot stand it"):
         farm.wait(jobs[1].id, 30)
     assert farm.wait(jobs[2].id, 30) in (1, 2)
-
-
-# Map.
-
-
-def test_a_map_yields_every_item_with_its_result_and_leaves_nothing_behind(farm: Farm) -> None:
-    items = [bytes(size) for size in range(40)]
-    with working(farm, 2):
-        found = dict(farm.map("echo", items, in_flight=7, n=1))
-    assert found == {item: {"params": {"n": 1}, "bytes": len(item)} for item in items}
-    assert left(farm) == []
-
-
-@pytest.mark.parametrize("count", [0, 1, 4])
-def test_a_map_ends_with_its_last_result(count: int, farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spoolfarm.results.RESCAN", 10.0)
-    start = time.monotonic()
-    with working(farm):
-        assert len(list(farm.map("echo", [bytes(size) for size in range(count)], in_flight=2))) == count
-    assert time.monotonic() - start < 9
-
-
-@pytest.mark.parametrize("number", [0, -1])
-def test_a_map_with_nothing_in_flight_is_refused_at_once(number: int, farm: Farm) -> None:
-    with pytest.raises(ValueError, match=f"in_flight must be at least 1, not {number}"):
-        farm.map("echo", [b"1"], in_flight=number)
-
-
-def test_a_map_has_no_more_under_way_than_allowed_and_draws_no_more(farm: Farm) -> None:
-    drawn = []
-
-    def items() -> Iterator[bytes]:
-        for number in range(20):
-            drawn.append(number)
-            yield bytes(number)
-
-    found = farm.map("echo", items(), in_flight=3)
-    with working(farm):
-        next(found)
-    assert len(drawn) == 3
-    found.close()  # type: ignore[attr-defined]
-    assert sum(farm.spool.count().values()) == 0
-    assert left(farm) == []
-
-
-def test_a_map_that_is_given_up_cancels_what_is_queued(farm: Farm) -> None:
-    found = farm.map("echo", [b"1", b"2", b"3"], in_flight=3)
-    with working(farm):
-        next(found)
-    found.close()  # type: ignore[attr-defined]
-    assert left(farm) == []
-
-
-@pytest.mark.usefixtures("worker")
-def test_an_item_that_fails_raises_or_is_yielded_as_its_error(farm: Farm) -> None:
-    items = [b"good", b"bad", b"fine"]
-    with pytest.raises(JobFailed, match="cannot stand it"):
-        list(farm.map("pairs", items))
-    found = dict(farm.map("pairs", items, return_exceptions=True))
-    assert isinstance(found[b"bad"], JobFailed)
-    assert {type(found[item]) for item in (b"good", b"fine")} == {int}
-
-    def tidied() -> bool:
-        farm.spool.reclaim()  # as the launcher does, every second: it forgets what ran when it was given up
-        return not left(farm)
-
-    until(tidied)
-
-
-def test_a_map_waits_for_room(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spoolfarm.farm.FULL_RETRY", 0.01)
-    small = Farm(settings=replace(farm.settings, max_queued=2))
-    with working(small):
-        assert len(list(small.map("echo", [bytes(size) for size in range(10)]))) == 10
-    small.close()
 
 
 # Look.

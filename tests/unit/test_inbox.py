@@ -1,4 +1,4 @@
-"""The hot folder step by step: what it takes for a file of its own, for the same, for whole; and every crash point."""
+"""The hot folder step by step: what it takes for the same file, where answers go, and every crash point."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import pytest
 
 from spoolfarm.config import Settings
 from spoolfarm.endings import Endings
-from spoolfarm.errors import TooLarge
 from spoolfarm.farm import Farm
 from spoolfarm.hotfolder import departures, dropped, lookout
 from spoolfarm.hotfolder.answers import Answers
@@ -26,7 +24,6 @@ from spoolfarm.job import Result, State
 from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.spool import Spool
 from tests.crash import CORES, Child, in_child, spread
-from tests.http.pictures import small
 from tests.running import until
 from tests.tree import Tree, claims
 
@@ -294,86 +291,6 @@ def test_answers_never_expire_and_are_not_purged(hot: Hot) -> None:
     assert hot.farm.results.expire(0.0) == 0
     assert hot.farm.results.ids() == []
     assert sorted(path for path in hot.out.rglob("*")) == before
-
-
-# Whether a file is whole.
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def test_a_file_is_closed_when_nobody_has_it_open_for_writing(tmp_path: Path) -> None:
-    file = tmp_path / "a"
-    file.write_bytes(b"one")
-    with opened(file) as descriptor:
-        if dropped.closed(descriptor) is None:
-            pytest.skip("this file system knows no leases")
-        assert dropped.closed(descriptor) is True
-        with open(file, "ab"):
-            assert dropped.closed(descriptor) is False
-        with open(file, "rb"):
-            assert dropped.closed(descriptor) is True
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP"])
-def test_a_picture_looks_whole_until_its_end_is_missing(tmp_path: Path, kind: str) -> None:
-    file = tmp_path / "a"
-    for data, whole in ((small(kind), True), (small(kind)[:-20], False), (small(kind)[: len(small(kind)) // 2], False)):
-        file.write_bytes(data)
-        with opened(file) as descriptor:
-            assert dropped.looks_whole(descriptor, len(data)) is whole
-
-
-def test_a_tiff_looks_whole_when_the_list_of_its_parts_is_there(tmp_path: Path) -> None:
-    for order, data in (("little", b"II*\0"), ("big", b"MM\0*")):
-        whole = data + (100).to_bytes(4, order) + bytes(120)  # type: ignore[arg-type]
-        (tmp_path / "a").write_bytes(whole)
-        with opened(tmp_path / "a") as descriptor:
-            assert dropped.looks_whole(descriptor, 128) is True
-            assert dropped.looks_whole(descriptor, 100) is False
-
-
-def test_anything_but_nothing_looks_whole_when_its_format_is_not_known(tmp_path: Path) -> None:
-    for data, whole in ((b"", False), (b"anything", True), (b"%PDF-1.7 ...", False), (b"%PDF-1.7 %%EOF\n", True)):
-        (tmp_path / "a").write_bytes(data)
-        with opened(tmp_path / "a") as descriptor:
-            assert dropped.looks_whole(descriptor, len(data)) is whole
-
-
-@pytest.mark.parametrize(
-    ("told", "data", "quiet", "taken"),
-    [
-        (True, small(), 0.0, True),
-        (True, small()[:-20], dropped.CUT_SHORT - 0.1, False),
-        (True, small()[:-20], dropped.CUT_SHORT, True),
-        (None, small(), dropped.QUIET - 0.1, False),
-        (None, small(), dropped.QUIET, True),
-        (False, small(), 1000.0, False),
-    ],
-)
-def test_what_the_kernel_does_not_tell_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool | None, data: bytes, quiet: float, taken: bool
-) -> None:
-    monkeypatch.setattr(dropped, "closed", lambda descriptor: told)
-    (tmp_path / "a").write_bytes(data)
-    with opened(tmp_path) as folder:
-        if taken:
-            assert dropped.read(folder, "a", 10**6, lambda identity: quiet)[1] == data
-        else:
-            with pytest.raises(dropped.Unfinished):
-                dropped.read(folder, "a", 10**6, lambda identity: quiet)
-
-
-def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"x" * 11)
-    with opened(tmp_path) as folder, pytest.raises(TooLarge, match="11 bytes are over the limit of 10"):
-        dropped.read(folder, "a", 10, lambda identity: 0.0)
 
 
 def test_a_file_that_cannot_be_read_is_told_so_and_not_tried_without_end(

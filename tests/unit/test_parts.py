@@ -14,7 +14,7 @@ from spoolfarm.farm import Farm
 from spoolfarm.job import Job, Result, State
 from spoolfarm.parts import LEAST, Parts, forget, noted, part_id, sweep
 from spoolfarm.tasks import Answer
-from tests.unit.test_farm import working
+from tests.unit.working import working
 
 
 @pytest.fixture

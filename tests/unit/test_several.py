@@ -13,7 +13,7 @@ from spoolfarm.job import Job
 from spoolfarm.several import AHEAD, answers
 from spoolfarm.tasks import Answer
 from tests.running import until
-from tests.unit.test_farm import left, settings, working
+from tests.unit.working import left, settings, working
 
 __all__ = ["settings"]
 

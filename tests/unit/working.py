@@ -1,0 +1,92 @@
+"""A farm whose workers are threads of the test's process, and the tasks they know."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from spoolfarm.config import Settings, load
+from spoolfarm.executors.local import LocalExecutor
+from spoolfarm.farm import Farm
+from spoolfarm.job import Job
+from spoolfarm.lease import new_worker_id
+from spoolfarm.tasks import Context, Task
+from spoolfarm.worker import Worker
+
+
+class Fails(Task):
+    """Raises what nobody expects."""
+
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        raise LookupError("nothing there")
+
+
+class Pairs(Task):
+    """Runs up to three at once, and cannot stand the bytes b"bad"."""
+
+    min_images, max_images, pictures = 0, 1, False
+    max_batch: ClassVar[int] = 3
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        if any(image == b"bad" for job in batch for image in job.images):
+            raise ValueError("cannot stand it")
+        return [len(batch) for _ in batch]
+
+
+class Picky(Task):
+    """Takes one picture."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load(
+        {
+            "FARM_SPOOL_DIR": str(tmp_path / "spool"),
+            "FARM_RESULTS_DIR": str(tmp_path / "results"),
+            "FARM_MIN_FREE_MB": "0",
+            "FARM_TIMEOUT": "30",
+            "FARM_TASKS": f"fails={__name__}:Fails,pairs={__name__}:Pairs,picky={__name__}:Picky",
+            "FARM_ENABLE": "echo,fails,pairs,picky",
+        }
+    )
+
+
+@contextmanager
+def working(farm: Farm, count: int = 1) -> Iterator[None]:
+    """*count* workers, in threads of this process."""
+    names = farm.tasks.names()
+    executor = LocalExecutor({name: farm.tasks.get(name) for name in names})
+    workers = [Worker(farm, executor, names, lambda done: False) for _ in range(count)]
+    threads = [threading.Thread(target=worker.run, args=(new_worker_id(),)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.stop()
+        for thread in threads:
+            thread.join(20)
+
+
+@pytest.fixture
+def worker(farm: Farm) -> Iterator[None]:
+    with working(farm):
+        yield
+
+
+def left(farm: Farm) -> list[str]:
+    """Every file below the farm's directories, its workers' own left out."""
+    found = []
+    for root in (farm.spool.root, farm.results.root):
+        for folder, _, names in os.walk(root):
+            found += [f"{folder}/{name}" for name in names if "/workers" not in folder and "/idle" not in folder]
+    return found
