@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import time
 from collections.abc import Callable
@@ -113,8 +114,9 @@ class Course:
 
     def _note(self, step: Step) -> None:
         """A line and a point of the curve now and then."""
-        self._losses.append(step.loss)
-        if step.iteration % LINE == 0 or step.iteration == self.training.recipe.iterations:
+        if math.isfinite(step.loss):  # else the step was left out
+            self._losses.append(step.loss)
+        if self._losses and (step.iteration % LINE == 0 or step.iteration == self.training.recipe.iterations):
             loss = sum(self._losses) / len(self._losses)
             each = (time.monotonic() - self._since) / len(self._losses)
             left = (self.training.recipe.iterations - step.iteration) * each

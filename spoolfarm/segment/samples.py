@@ -18,6 +18,8 @@ Array = np.ndarray[Any, Any]
 HELD_OUT = 2_000_000_011
 #: Their side in pixels.
 HELD_OUT_SIDE = 320
+#: By how much drawn scenes are enlarged, in turn: small pictures are when they are served.
+ENLARGED = (1.0, 1.2, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,27 @@ class Drawn:
         self.names = {1: "object"}
 
     def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
-        """Scene *number* of *seed*."""
-        drawn = scenes.scene(seed, number, height, width)
-        masks = drawn.masks()
-        return Sample(drawn.picture, masks, np.ones(len(masks), np.int64))
+        """Scene *number* of *seed*, drawn smaller for some numbers."""
+        factor = ENLARGED[number % len(ENLARGED)]
+        drawn = _sample(scenes.scene(seed, number, round(height / factor), round(width / factor)))
+        return drawn if factor == 1 else _enlarged(drawn, height, width)
 
     def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
         """Scenes of a seed of their own."""
-        return (self.sample(HELD_OUT + stream, number, HELD_OUT_SIDE, HELD_OUT_SIDE) for number in range(count))
+        side = HELD_OUT_SIDE
+        return (_sample(scenes.scene(HELD_OUT + stream, number, side, side)) for number in range(count))
+
+
+def _sample(scene: scenes.Scene) -> Sample:
+    masks = scene.masks()
+    return Sample(scene.picture, masks, np.ones(len(masks), np.int64))
+
+
+def _enlarged(sample: Sample, height: int, width: int) -> Sample:
+    """*sample* of that size; a mask keeps its outline between the pixels of before."""
+    masks = [cv2.resize(mask * np.uint8(255), (width, height)) > 127 for mask in sample.masks]
+    picture = cv2.resize(sample.picture, (width, height))
+    return Sample(picture, np.array(masks, np.uint8).reshape(-1, height, width), sample.classes)
 
 
 class _Batches(IterableDataset[list[Sample]]):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
 
@@ -23,6 +23,8 @@ from spoolfarm.segment.samples import Sample, Source, batches
 
 #: How far the averaged weights follow the trained ones at each iteration: over about 500.
 FOLLOW = 0.002
+#: Steps in a row that may be left out because their gradient is no number.
+SKIPPED = 10
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Training:
     #: Where several learn together: this one's part of each batch, and what makes their gradients one.
     part: slice = field(default_factory=lambda: slice(None))
     agree: Callable[[Sequence[Tensor]], None] | None = None
+    #: Steps left out since the last one that was taken.
+    skipped: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.recipe.seed)
@@ -88,6 +92,7 @@ class Training:
         for name in ("box_roi_pool", "mask_roi_pool"):
             pool = getattr(self.model.roi_heads, name)
             setattr(self.model.roi_heads, name, Regions(pool.featmap_names, pool.output_size[0], pool.sampling_ratio))
+        self.model.rpn.head.register_forward_hook(_exact)
         flat = [each for each in self.model.parameters() if each.ndim < 2]
         deep = [each for each in self.model.parameters() if each.ndim >= 2]
         groups = [{"params": deep, "weight_decay": self.recipe.decay}, {"params": flat, "weight_decay": 0.0}]
@@ -117,6 +122,7 @@ class Training:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.iteration)  # a resumed training draws the same regions
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.iteration)
+        before = [each.clone() for each in self.model.buffers()]
         with torch.autocast("cpu", torch.bfloat16):
             losses = _losses(self.model, samples)
         total = sum(losses.values(), torch.zeros(()))
@@ -124,10 +130,22 @@ class Training:
         total.backward()  # type: ignore[no-untyped-call]
         if self.agree:
             self.agree([each.grad for each in self.model.parameters() if each.grad is not None])
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.optimizer.step()
-        self._average()
+        length = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        if torch.isfinite(length):
+            self.optimizer.step()
+            self._average()
+            self.skipped = 0
+        else:
+            self._skip(before)
         return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def _skip(self, before: Sequence[Tensor]) -> None:
+        """Leave a step out, whose gradient is no number: one such step would end the training's use for ever."""
+        for each, was in zip(self.model.buffers(), before, strict=True):
+            each.copy_(was)
+        self.skipped += 1
+        if self.skipped == SKIPPED:
+            raise FarmError(f"the losses are no numbers at iteration {self.iteration}", hint="try a lower --rate")
 
     def _average(self) -> None:
         """Let the averaged weights follow, faster at the start."""
@@ -185,6 +203,11 @@ def _for_classes(weights: Tensor, kinds: int, own: Tensor) -> Tensor:
     return weights.to(own.dtype)
 
 
+def _exact(_head: nn.Module, _features: Any, answers: Sequence[list[Tensor]]) -> tuple[list[Tensor], ...]:
+    """What the proposals are made of, in single precision: bfloat16 knows every second pixel beyond the 256th only."""
+    return tuple([each.float() for each in levels] for levels in answers)
+
+
 def _losses(model: MaskRCNN, samples: Sequence[Sample]) -> dict[str, Tensor]:
     """The losses of pictures of one size, past torchvision's resizing, which would cost as much as the backbone."""
     pixels = torch.from_numpy(np.stack([sample.picture for sample in samples])).permute(0, 3, 1, 2).float() / 255
@@ -194,7 +217,7 @@ def _losses(model: MaskRCNN, samples: Sequence[Sample]) -> dict[str, Tensor]:
     pixels = (pixels - mean) / deviation
     images = ImageList(pixels, [tuple(pixels.shape[-2:])] * len(samples))
     targets = [_target(sample) for sample in samples]
-    features = model.backbone(pixels)
+    features = {name: level.float() for name, level in model.backbone(pixels).items()}
     proposals, first = model.rpn(images, features, targets)
     _, second = model.roi_heads(features, proposals, images.image_sizes, targets)
     losses: dict[str, Tensor] = {**first, **second}

@@ -134,6 +134,47 @@ def test_a_batch_without_any_object_is_learned_from_too() -> None:
     assert all(torch.isfinite(each).all() for each in training.averaged.state_dict().values())
 
 
+class Poisoned(Drawn):
+    """Pictures of which some are no numbers."""
+
+    def __init__(self, poisoned: range) -> None:
+        super().__init__()
+        self.poisoned = poisoned
+
+    def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
+        drawn = super().sample(seed, number, height, width)
+        if number not in self.poisoned:
+            return drawn
+        return Sample(np.full(drawn.picture.shape, np.nan, np.float32), drawn.masks, drawn.classes)
+
+
+def test_a_step_whose_gradient_is_no_number_is_left_out() -> None:
+    training = Training(SMALL, SHORT, Poisoned(range(2, 4)))
+    steps = training.steps(processes=0)
+    assert np.isfinite(next(steps).loss)
+    before = {name: each.clone() for name, each in training.model.state_dict().items()}
+    assert not np.isfinite(next(steps).loss)
+    for name, each in training.model.state_dict().items():
+        assert torch.equal(each, before[name])
+    assert all(np.isfinite(step.loss) for step in steps)
+    assert all(torch.isfinite(each).all() for each in training.averaged.state_dict().values())
+
+
+def test_boxes_are_learned_in_single_precision() -> None:
+    training = Training(SMALL, replace(SHORT, iterations=1, side=128), Few())
+    kinds: set[torch.dtype] = set()
+    heads = training.model.roi_heads
+    heads.box_roi_pool.register_forward_pre_hook(lambda _, given: kinds.update(each.dtype for each in given[1]))
+    assert len(list(training.steps(processes=0))) == 1
+    assert kinds == {torch.float32}
+
+
+def test_a_training_that_no_longer_gives_numbers_ends_with_a_word() -> None:
+    training = Training(SMALL, replace(SHORT, iterations=40), Poisoned(range(4, 100)))
+    with pytest.raises(FarmError, match="no numbers at iteration 11"):
+        list(training.steps(processes=0))
+
+
 def test_a_resumed_training_ends_where_one_that_never_stopped_ends(tmp_path: Path) -> None:
     whole = Training(SMALL, SHORT, Drawn())
     straight = [step.losses for step in whole.steps(processes=0)]
@@ -243,6 +284,16 @@ def test_who_finds_half_and_invents_as_much_scores_less(samples: list[Sample]) -
         return [Found(mask, 0.8) for mask in masks[::2]] + [Found(mask[::-1, ::-1], 0.9) for mask in masks[::2]]
 
     assert 0.05 < precision(half, samples).ap < 0.6
+
+
+def test_drawn_samples_have_the_size_one_wants_whether_enlarged_or_not() -> None:
+    for number in range(8):
+        sample = Drawn().sample(4, number, 96, 128)
+        assert sample.picture.shape == (96, 128, 3)
+        assert sample.masks.shape == (len(sample.classes), 96, 128)
+        assert set(np.unique(sample.masks)) <= {0, 1}
+        assert sample.masks.any(axis=(1, 2)).all()
+        assert (sample.masks.sum(axis=0) <= 1).mean() > 0.98, "enlarged masks may share their borders, no more"
 
 
 def test_held_out_scenes_are_in_no_stream_but_their_own() -> None:
