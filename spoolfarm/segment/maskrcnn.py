@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.transform import resize_boxes
 
 from spoolfarm.segment.alignment import align
 from spoolfarm.segment.folding import fold
 from spoolfarm.segment.instance import Found, Instance, Pixels, Wanted
+from spoolfarm.segment.mirror import MirroringMaskRcnn
 from spoolfarm.segment.pasting import paste
 
 #: The net sees nothing in a picture of which fewer pixels than this are left on the shorter side after resizing.
@@ -45,14 +45,16 @@ class MaskRcnn:
         self, net: MaskRCNN, model: str, labels: Mapping[int, str], *, precision: str = "fp32", device: str = "cpu"
     ) -> None:
         self._device = torch.device(device)
-        self._half = precision == "bf16"
+        half = precision == "bf16"
         if self._device.type == "cpu":
             align(net.roi_heads)
         else:
-            torch.backends.cudnn.allow_tf32 = self._half  # CUDA would round to 10 bits unasked
+            torch.backends.cudnn.allow_tf32 = half  # CUDA would round to 10 bits unasked
         self._net = serving(net).to(self._device)
-        #: Heads that order detections anew by their masks must see as many as they were made for.
-        self._least = 1 if type(net.roi_heads) is RoIHeads else net.roi_heads.detections_per_img
+        if half:
+            net.backbone = _Half(net.backbone)
+        #: A net that orders detections anew by their masks must see as many as it was made for.
+        self._least = net.roi_heads.detections_per_img if isinstance(net, MirroringMaskRcnn) else 1
         self.model = model
         self.labels = labels
         classes = net.roi_heads.box_predictor.cls_score.out_features
@@ -109,16 +111,16 @@ class MaskRcnn:
     def _detect(self, images: ImageList, wanted: Sequence[Wanted]) -> list[dict[str, Tensor]]:
         """Torchvision's detections with the small masks left as they are, in the frame of the resized pictures."""
         net, heads = self._net, self._net.roi_heads
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            features = net.backbone(images.tensors)
-        if self._half:
-            features = {name: level.float() for name, level in features.items()}
-        proposals, _ = net.rpn(images, features)
         # What nobody wants goes here, before its mask is computed; the rest stays as it would be.
         heads.score_thresh = min(each.score for each in wanted)
         chosen = any(each.categories is not None for each in wanted)
         heads.detections_per_img = MOST if chosen else max(self._least, *(each.most for each in wanted))
-        detections, _ = heads(features, proposals, images.image_sizes)
+        if isinstance(net, MirroringMaskRcnn):
+            detections = net.detect(images)
+        else:
+            features = net.backbone(images.tensors)
+            proposals, _ = net.rpn(images, features)
+            detections, _ = heads(features, proposals, images.image_sizes)
         named = [{**each, "labels": self._ids[each["labels"]]} for each in detections]
         return [_choose(each, want) for each, want in zip(named, wanted, strict=True)]
 
@@ -128,6 +130,19 @@ class MaskRcnn:
         for each, (x0, y0, x1, y1), score, category in zip(pasted, boxes.tolist(), scores, categories, strict=True):
             if each is not None:
                 yield Instance(*each, (x0, y0, x1 - x0, y1 - y0), score, category)
+
+
+class _Half(nn.Module):
+    """A backbone computed in bfloat16, whose features are of single precision again."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self._backbone = backbone
+
+    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(pictures.device.type, torch.bfloat16):
+            features: dict[str, Tensor] = self._backbone(pictures)
+        return {name: level.float() for name, level in features.items()}
 
 
 def serving(net: MaskRCNN) -> MaskRCNN:

@@ -9,15 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import TwoMLPHead
-from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from spoolfarm.errors import FarmError
+from spoolfarm.segment.mirror import MirroringMaskRcnn
 
 #: The weights file's format; another one needs another reader.
 FORMAT = 1
@@ -45,6 +44,8 @@ class Hyper:
     classes: int = 1
     #: Pixels the longer side of a picture is resized to.
     side: int = 320
+    #: The size of the second look, which is mirrored, as a part of that.
+    glance: float = 0.57
     detections: int = 100
     #: Least score of a detection, and the overlap above which the weaker of two goes.
     score: float = 0.05
@@ -91,38 +92,13 @@ class Backbone(nn.Module):
         return levels
 
 
-class Heads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
-    """Torchvision's, but that a vague mask counts for less: a score is multiplied by how sure its mask is inside.
-
-    That is the "maskness" of SOLO (https://arxiv.org/abs/1912.04488, section 4).
-    """
-
-    def forward(
-        self,
-        features: dict[str, Tensor],
-        proposals: list[Tensor],
-        image_shapes: list[tuple[int, int]],
-        targets: list[dict[str, Tensor]] | None = None,
-    ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
-        """What torchvision's answers, the surest first."""
-        found, losses = super().forward(features, proposals, image_shapes, targets)
-        return [_surest_first(each) for each in found], losses
-
-
-def _surest_first(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    masks = found["masks"].flatten(1)
-    inside = masks > 0.5
-    scores = found["scores"] * (masks * inside).sum(1) / inside.sum(1).clamp(min=1)
-    order = scores.argsort(descending=True)
-    return {name: (scores if name == "scores" else values)[order] for name, values in found.items()}
-
-
-def build(**hyper: Any) -> MaskRCNN:
+def build(**hyper: Any) -> MirroringMaskRcnn:
     """A net with random weights; *hyper* are fields of Hyper. Raises TypeError for an unknown one."""
     chosen = Hyper(**hyper)
     shapes = (0.5, 1.0, 2.0)
-    net = MaskRCNN(
+    return MirroringMaskRcnn(
         Backbone(chosen),
+        glance=chosen.glance,
         min_size=chosen.side,
         max_size=chosen.side,
         rpn_anchor_generator=AnchorGenerator(
@@ -137,28 +113,15 @@ def build(**hyper: Any) -> MaskRCNN:
         box_roi_pool=MultiScaleRoIAlign(["0", "1", "2", "3"], BOX_REGION, 2),
         box_head=TwoMLPHead(chosen.pyramid * BOX_REGION**2, chosen.box),
         box_predictor=_BoxPredictor(chosen.box, chosen.classes + 1),
+        box_score_thresh=chosen.score,
+        box_nms_thresh=chosen.overlap,
+        box_detections_per_img=chosen.detections,
+        box_batch_size_per_image=48,
+        box_positive_fraction=0.5,
         mask_roi_pool=MultiScaleRoIAlign(["0"], MASK_REGION, 1),
         mask_head=_mask_head(chosen),
         mask_predictor=nn.Sequential(nn.Conv2d(chosen.mask[-1], 4 * (chosen.classes + 1), 1), _Finer()),
     )
-    heads = net.roi_heads
-    net.roi_heads = Heads(
-        heads.box_roi_pool,
-        heads.box_head,
-        heads.box_predictor,
-        fg_iou_thresh=0.5,
-        bg_iou_thresh=0.5,
-        batch_size_per_image=48,
-        positive_fraction=0.25,
-        bbox_reg_weights=None,
-        score_thresh=chosen.score,
-        nms_thresh=chosen.overlap,
-        detections_per_img=chosen.detections,
-        mask_roi_pool=heads.mask_roi_pool,
-        mask_head=heads.mask_head,
-        mask_predictor=heads.mask_predictor,
-    )
-    return net
 
 
 def _mask_head(hyper: Hyper) -> nn.Sequential:
@@ -212,7 +175,7 @@ def save(
     )
 
 
-def load(path: Path | str = DEFAULT) -> tuple[MaskRCNN, dict[str, Any]]:
+def load(path: Path | str = DEFAULT) -> tuple[MirroringMaskRcnn, dict[str, Any]]:
     """The net of a weights file, ready to serve in single precision, and what else the file says.
 
     Raises FarmError when it is no such file, OSError when it cannot be read.

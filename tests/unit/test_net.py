@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import MultiScaleRoIAlign
 
 from spoolfarm.errors import FarmError
 from spoolfarm.segment import net
+from spoolfarm.segment.mirror import Detected, MirroringMaskRcnn
 from spoolfarm.segment.regions import Regions
 
 #: A net that is built in no time.
@@ -99,18 +101,88 @@ def test_regions_are_read_as_torchvision_reads_them(levels: list[str], size: int
         assert torch.allclose(one, other, atol=1e-3)
 
 
-def test_a_vague_mask_makes_a_detection_worth_less() -> None:
-    model = net.build(**SMALL, score=0.0).eval()
-    images = torch.rand(1, 3, 64, 64)
+def busy(**hyper: Any) -> MirroringMaskRcnn:
+    """A small net with random weights that finds something everywhere."""
+    torch.manual_seed(3)
+    model = net.build(**SMALL, **hyper, score=0.0).eval()
+    torch.nn.init.normal_(model.roi_heads.box_predictor.cls_score.weight, 0, 0.2)
+    torch.nn.init.normal_(model.roi_heads.box_predictor.bbox_pred.weight, 0, 0.2)
+    torch.nn.init.normal_(model.roi_heads.mask_predictor[0].weight, 0, 2)
+    return model
+
+
+def detected(model: MirroringMaskRcnn, pictures: torch.Tensor) -> list[Detected]:
+    sides = (int(pictures.shape[2]), int(pictures.shape[3]))
     with torch.inference_mode():
-        features = model.backbone(images)
-        boxes = [torch.tensor([[4.0, 4.0, 40.0, 40.0], [20.0, 10.0, 60.0, 50.0], [1.0, 30.0, 30.0, 60.0]])]
-        found = model.roi_heads(features, boxes, [(64, 64)])[0][0]
-        plain = super(net.Heads, model.roi_heads).forward(features, boxes, [(64, 64)])[0][0]
-    assert len(found["scores"]) == len(plain["scores"]) > 1
+        return model.detect(ImageList(pictures, [sides] * len(pictures)))
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_a_picture_and_its_mirror_image_have_mirrored_answers(classes: int) -> None:
+    model, pictures = busy(classes=classes, glance=1.0), torch.rand(2, 3, 64, 96)
+    straight, mirrored = detected(model, pictures), detected(model, pictures.flip(-1))
+    for one, other in zip(straight, mirrored, strict=True):
+        assert len(one["scores"]) == len(other["scores"]) > 10
+        turned = torch.tensor([96, 0, 96, 0]) + other["boxes"][:, [2, 1, 0, 3]] * torch.tensor([-1, 1, -1, 1])
+        apart = torch.cdist(one["boxes"], turned, compute_mode="donot_use_mm_for_euclid_dist") + 99 * (
+            one["labels"][:, None] != other["labels"]
+        )
+        same = apart.argmin(1)
+        found = apart.amin(1) < 0.01
+        assert found.float().mean() > 0.9, "of two that overlap by half, rounding may choose another"
+        assert torch.allclose(one["scores"][found], other["scores"][same][found], atol=1e-4)
+        assert torch.allclose(one["masks"][found], other["masks"][same][found].flip(-1), atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (60, 70), (200, 33), (1, 1)])
+def test_the_second_look_is_smaller_and_its_boxes_lie_where_they_belong(size: tuple[int, int]) -> None:
+    model = busy(glance=0.5)
+    images, _ = model.transform([torch.rand(3, *size)])
+    with torch.inference_mode():
+        view = model._glance(images)
+    high, wide = images.tensors.shape[-2:]
+    assert all(side % 32 == 0 for side in view.images.tensors.shape[-2:])
+    assert view.images.tensors.shape[-1] <= max(32, wide / 2 + 16)
+    boxes = torch.tensor([[0.0, 0.0, wide, high], [5.0, 7.0, 9.0, 8.0]])
+    assert torch.allclose(view.back(view.of(boxes)), boxes, atol=1e-4)
+    assert torch.allclose(view.of(boxes)[0], torch.tensor([0.0, 0.0, *reversed(view.images.tensors.shape[-2:])]))
+
+
+def test_pictures_seen_together_are_seen_as_alone() -> None:
+    model, pictures = busy(), torch.rand(3, 3, 64, 64)
+    for picture, found in zip(pictures, detected(model, pictures), strict=True):
+        alone = detected(model, picture[None])[0]
+        assert torch.allclose(found["scores"], alone["scores"], atol=1e-5)
+        assert torch.allclose(found["masks"], alone["masks"], atol=1e-4)
+
+
+def test_where_nothing_is_found_the_answer_is_empty() -> None:
+    model = busy()
+    model.roi_heads.score_thresh = 1.0
+    found = detected(model, torch.rand(1, 3, 64, 64))[0]
+    assert {name: len(values) for name, values in found.items()} == {"boxes": 0, "labels": 0, "scores": 0, "masks": 0}
+
+
+def test_a_vague_mask_makes_a_detection_worth_less() -> None:
+    model, picture = busy(), torch.rand(1, 3, 64, 64)
+    model.roi_heads.postprocess_detections = fixed = Fixed(
+        torch.tensor([[4.0, 4.0, 40.0, 40.0], [20.0, 10.0, 60.0, 50.0], [1.0, 30.0, 30.0, 60.0]]),
+        torch.tensor([0.9, 0.8, 0.7]),
+    )
+    found = detected(model, picture)[0]
     assert (found["scores"].diff() <= 0).all()
-    for box, score in zip(plain["boxes"], plain["scores"], strict=True):
+    for box, score in zip(fixed.boxes, fixed.scores, strict=True):
         at = int((found["boxes"] == box).all(1).nonzero()[0, 0])
         mask = found["masks"][at]
         sure = mask[mask > 0.5].mean() if (mask > 0.5).any() else 0.0
         assert found["scores"][at] == pytest.approx(float(score * sure), abs=1e-6)
+
+
+class Fixed:
+    """Boxes that are chosen whatever was proposed."""
+
+    def __init__(self, boxes: torch.Tensor, scores: torch.Tensor) -> None:
+        self.boxes, self.scores = boxes, scores
+
+    def __call__(self, *_: Any) -> tuple[list[torch.Tensor], ...]:
+        return [self.boxes], [self.scores], [torch.ones(len(self.boxes), dtype=torch.int64)]

@@ -53,6 +53,7 @@ def restless(made: MaskRCNN) -> MaskRCNN:
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     nn.init.normal_(made.roi_heads.box_predictor.cls_score.weight, 0, 0.05)
     nn.init.normal_(made.roi_heads.mask_predictor[0].weight, 0, 4)
+    nn.init.constant_(made.roi_heads.mask_predictor[0].bias, 3)
     return made.eval().requires_grad_(False)
 
 
@@ -265,7 +266,7 @@ def test_a_trained_file_is_served_with_its_categories(random_net: MaskRCNN, tmp_
 
 
 def test_what_is_found_has_the_category_ids_of_the_labels_that_were_learned(tmp_path: Path, texture: Picture) -> None:
-    torch.manual_seed(3)
+    torch.manual_seed(2)
     names = {3: "nut", 7: "bolt"}
     made = restless(net.build(side=256, classes=2))
     net.save(tmp_path / "mine.pt", made.state_dict(), net.Hyper(side=256, classes=2), names, {})
@@ -281,7 +282,7 @@ def test_what_is_found_has_the_category_ids_of_the_labels_that_were_learned(tmp_
 
 
 def test_a_category_without_a_name_is_called_by_its_number(tmp_path: Path, texture: Picture) -> None:
-    torch.manual_seed(3)
+    torch.manual_seed(2)
     made = restless(net.build(side=256, classes=2))
     net.save(tmp_path / "mine.pt", made.state_dict(), net.Hyper(side=256, classes=2), {1: "nut"}, {})
     [answer] = run(task(Segment, str(tmp_path / "mine.pt")), png(texture), score_threshold=0.1)
