@@ -9,5 +9,5 @@ if [ "$(cat .venv/installed-test 2>/dev/null)" != "$wanted" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
   echo "$wanted" > .venv/installed-test
 fi
-[ $# -gt 0 ] || set -- --numprocesses 2 --dist loadgroup
+[ $# -gt 0 ] || set -- --numprocesses 2 --dist loadscope
 exec .venv/bin/python -m pytest "$@"

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from spoolfarm.config import Settings, load
 from spoolfarm.farm import Farm
@@ -15,13 +17,18 @@ from spoolfarm.farm import Farm
 ALONE = ("http", "process")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        kind = item.path.parent.name
+class Scheduling(LoadScopeScheduling):
+    """Tests that share a farm, or look at the clock, are run by one of the processes, in their order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path, kind = nodeid.split("::")[0], nodeid.split("/")[1]
         if kind in ALONE:
-            item.add_marker(pytest.mark.xdist_group("farms"))
-        elif kind == "browser":  # a page's tests share a farm, and what the first of them has done there
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+            return "farms"
+        return path if kind == "browser" else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.fixture
