@@ -99,10 +99,14 @@ class RunningFarm:
 
     def front(self) -> list[int]:
         """The process ids of the front: Gunicorn's master and its one server."""
+        return self.called(b"server.py")
+
+    def called(self, part: bytes) -> list[int]:
+        """The process ids of those whose command line has *part* in it."""
         found = []
         for pid in self.processes():
             try:
-                if b"server.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if part in Path(f"/proc/{pid}/cmdline").read_bytes():
                     found.append(pid)
             except OSError:
                 continue

@@ -37,6 +37,22 @@ class Crash(Task):
         return []
 
 
+class Grumpy(Task):
+    """Fails, after a word about it."""
+
+    class Wanted(Params):
+        """What the failure says."""
+
+        why: str
+
+    Params = Wanted
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        context.log("I do not like it")
+        raise ValueError(batch[0].params["why"])
+
+
 class Deaf(Task):
     """Sleeps for *seconds* and hears nothing."""
 

@@ -109,7 +109,7 @@ class MaskRcnn:
         return normal
 
     def _detect(self, images: ImageList, wanted: Sequence[Wanted]) -> list[dict[str, Tensor]]:
-        """Torchvision's detections with the small masks left as they are, in the frame of the resized pictures."""
+        """The net's detections with the small masks left as they are, in the frame of the resized pictures."""
         net, heads = self._net, self._net.roi_heads
         # What nobody wants goes here, before its mask is computed; the rest stays as it would be.
         heads.score_thresh = min(each.score for each in wanted)

@@ -14,7 +14,7 @@ from torchvision.models.detection.roi_heads import maskrcnn_inference
 
 #: What is found in one picture, by name: boxes (N, 4), labels (N,), scores (N,) and masks (N, 1, M, M).
 Detected = dict[str, Tensor]
-#: What the sides of a view are multiples of: the pyramid's coarsest convolution halves them five times.
+#: What the sides of a view are multiples of: the backbone halves them five times.
 MULTIPLE = 32
 
 

@@ -23,7 +23,7 @@ from spoolfarm.segment.samples import Sample, Source, batches
 
 #: How far the averaged weights follow the trained ones at each iteration: over about 500.
 FOLLOW = 0.002
-#: Steps in a row that may be left out because their gradient is no number.
+#: So many steps in a row whose gradient is no number end a training.
 SKIPPED = 10
 
 

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from spoolfarm.client import Client
-from spoolfarm.job import Job
-from spoolfarm.tasks import Context, Params, Task
 from tests.running import RunningFarm
-
-
-class Grumpy(Task):
-    """Fails, after a word about it."""
-
-    class Wanted(Params):
-        """What the failure says."""
-
-        why: str
-
-    Params = Wanted
-    min_images = 0
-
-    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
-        context.log("I do not like it")
-        raise ValueError(batch[0].params["why"])
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm with two workers."""
-    tasks = {"FARM_ENABLE": "echo,grumpy", "FARM_TASKS": "grumpy=tests.http.grumpy:Grumpy"}
+    tasks = {"FARM_ENABLE": "echo,grumpy", "FARM_TASKS": "grumpy=tests.tasks:Grumpy"}
     farm = RunningFarm(tmp_path_factory.mktemp("farm"), **tasks)
     try:
         yield farm.start()

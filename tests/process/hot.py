@@ -46,14 +46,7 @@ class Hot:
 
     def processes(self) -> list[int]:
         """The process ids of the hot folder: one, or none."""
-        found = []
-        for pid in self.farm.processes():
-            try:
-                if b"spoolfarm.hotfolder" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(pid)
-            except OSError:
-                continue
-        return found
+        return self.farm.called(b"spoolfarm.hotfolder")
 
 
 def pictures(folder: Path, number: int = TIMES) -> list[Path]:

@@ -12,14 +12,10 @@ import pytest
 from spoolfarm import files
 from spoolfarm.config import Settings
 from spoolfarm.entry import Claim
-from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job, Result, State
-from spoolfarm.lease import Lease
-from spoolfarm.queue import Bucket, bucket
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
-from tests.crash import ERRORS, Child, Scenario, Tally, enumerate_points, in_child, new, sound, too_early
+from spoolfarm.job import State
+from spoolfarm.queue import bucket
+from tests.crash import ERRORS, Child, Scenario, Tally, enumerate_points, in_child, new, sound
 from tests.tree import Tree, failed, standing, succeeded
 
 
@@ -369,70 +365,3 @@ def test_a_job_that_kills_its_worker_every_time_ends_as_a_dead_letter_with_a_rea
     assert [line["log"] for line in reason["log"]] == ["attempt 1 ended: bang 1", "attempt 2 ended: bang 2"]
     assert tree.spool.results.wait(job.id, 0) == {key: value for key, value in reason.items() if key != "log"}
     assert sound(Tally(violations=standing(tree)))
-
-
-# The same, with the mistakes that this suite is there to find.
-
-
-def in_place(spool: Spool, job: Job) -> None:
-    """Writes where readers look."""
-    place = bucket(spool.queue, job.task, job.priority, job.id)
-    files.make_directory(place.path)
-    try:
-        files.write_new(f"{place.path}/{job.id}.a0", job.to_buffers(), sync=job.durable)
-        files.sync_directory(place.path)
-    except OSError as error:
-        raise SpoolUnavailable(f"nothing was queued: {error}") from error
-
-
-def replacing(temporary: str, path: str) -> bool:
-    """Publishes by rename."""
-    os.rename(temporary, path)
-    return True
-
-
-def uncounted(spool: Spool, lease: Lease, place: Bucket, name: str) -> Claim | None:
-    """Claims without counting the attempt."""
-    path = f"{lease.active}/{name}"
-    os.rename(f"{place.path}/{name}", path)
-    return Claim(Job.from_bytes(files.read(path), 1), path, 0.0)
-
-
-def claim_and_die(tree: Tree) -> None:
-    """Claim the next job, and let go of it."""
-    assert tree.spool.claim(tree.lease(), tree.spool.cursor(["echo"]), lambda task: 1)
-
-
-def test_writing_in_place_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Spool, "put", in_place)
-    assert any("I5" in each and "torn" in each for each in enumerate_points(put(True), base, ["half"]).violations)
-
-
-def test_publishing_by_rename_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "publish", replacing)
-    violations = enumerate_points(finish(True, late=True), base, ["kill"]).violations
-    assert any("the first result was replaced" in each for each in violations)
-
-
-def test_removing_the_job_before_its_result_is_published_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Spool, "finish", too_early)
-    assert any("is lost" in each for each in enumerate_points(finish(True), base, ["kill"]).violations)
-
-
-def test_writing_results_in_place_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def publish(results: Results, result: Result, *, sync: bool) -> bool:
-        files.write_new(f"{results.root}/{result.id}.json", [result.to_bytes()], sync=sync)
-        return True
-
-    monkeypatch.setattr(Results, "publish", publish)
-    assert any("I5" in each and "torn" in each for each in enumerate_points(finish(True), base, ["half"]).violations)
-
-
-def test_a_claim_that_does_not_count_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tree = Tree(base / "tree")
-    tree.put(new())
-    monkeypatch.setattr(Spool, "_claim", uncounted)
-    for _ in range(tree.spool.max_attempts):
-        in_child(tree, lambda child: claim_and_die(tree))
-        tree.spool.reclaim()
-    assert not tree.spool.dead.ids()  # which the test above asserts of the sound spool

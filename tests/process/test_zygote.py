@@ -59,13 +59,7 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
 
 def zygote(running: RunningFarm) -> int | None:
     """The process id of the zygote, when there is one."""
-    for pid in running.processes():
-        try:
-            if b"spoolfarm.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return pid
-        except OSError:
-            continue
-    return None
+    return next(iter(running.called(b"spoolfarm.zygote")), None)
 
 
 def told(running: RunningFarm, count: int = 1) -> list[dict[str, Any]]:
