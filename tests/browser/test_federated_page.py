@@ -95,14 +95,16 @@ def test_a_page_that_is_opened_again_goes_on_and_can_stop_the_training(farm: Run
     expect(page.locator("#log")).to_have_text(re.compile(r"^[^\n]*writing to(?!.*writing to)", re.DOTALL))
     page.click("text=Stop")
     expect(page.locator("#state")).to_have_class("bad")
-    expect(page.locator("#state")).to_have_text("模拟失败，退出码 143。")
+    ended = re.compile("^模拟失败，退出码 (143|137)。$")  # 137 where it was slow to end
+    expect(page.locator("#state")).to_have_text(ended)
 
 
 def test_a_picture_from_a_file_is_told_and_what_is_wrong_is_said(farm: RunningFarm, page: Page, tmp_path: Path) -> None:
+    farm.farm.submit("simulate", rounds=1).wait(110)
     page.goto(f"{farm.url}/federated")
     page.fill("#key input", "secret")
     page.click("#key button")
-    expect(page.locator("#model option")).not_to_have_count(0)  # the first test has trained one
+    expect(page.locator("#model option")).not_to_have_count(0)
     (tmp_path / "a.png").write_bytes(small())
     page.locator("#file").set_input_files(tmp_path / "a.png")
     expect(page.locator("#predictions li")).to_have_count(10)
