@@ -18,6 +18,8 @@ from spoolfarm.scenes.surfaces import FLAT, Surface, paint, surface
 
 #: Raised whenever the same seed gives other pictures.
 VERSION = 2
+#: The part of the scenes that hold no object.
+EMPTY = 0.04
 #: Tries to find room for an object.
 TRIES = 10
 #: The least part of an object that may stay in sight, and of one at the picture's edge.
@@ -156,11 +158,14 @@ class _Board:
         part += cast[first - top :, start - left :][: part.shape[0], : part.shape[1], None]
 
 
-def scene(seed: int, number: int, height: int = 256, width: int = 256) -> Scene:
-    """Scene *number* of *seed*: the same arguments give the same scene."""
+def scene(seed: int, number: int, height: int = 256, width: int = 256, *, crowded: float = 1.0) -> Scene:
+    """Scene *number* of *seed*: the same arguments give the same scene.
+
+    More than 1 for *crowded* draws scenes of many objects more often.
+    """
     rng = np.random.default_rng((VERSION, seed, number))
     board = _Board(rng, height, width)
-    plan = _plan(rng)
+    plan = _plan(rng, crowded)
     for spot in range(plan.count):
         _add(rng, board, plan, spot)
     lit = board.scene * camera.light(rng, height, width)[..., None] + clutter.over(rng, height, width)[..., None]
@@ -169,9 +174,11 @@ def scene(seed: int, number: int, height: int = 256, width: int = 256) -> Scene:
     return Scene(camera.take(rng, lit), board.owners)
 
 
-def _plan(rng: Generator) -> _Plan:
+def _plan(rng: Generator, crowded: float) -> _Plan:
     crowd = rng.random()
-    if crowd < 0.04:
+    if crowd >= EMPTY:
+        crowd = max(EMPTY, crowd**crowded)
+    if crowd < EMPTY:
         count, sizes = 0, (0.1, 0.2)
     elif crowd < 0.2:
         count, sizes = int(rng.integers(12, 61)), (0.05, 0.16)

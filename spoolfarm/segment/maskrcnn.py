@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,7 +15,7 @@ from torchvision.models.detection.transform import resize_boxes
 from spoolfarm.segment.alignment import align
 from spoolfarm.segment.folding import fold
 from spoolfarm.segment.instance import Found, Instance, Pixels, Wanted
-from spoolfarm.segment.mirror import MirroringMaskRcnn
+from spoolfarm.segment.mirror import MULTIPLE, MirroringMaskRcnn, filled, scaled
 from spoolfarm.segment.pasting import paste
 
 #: The net sees nothing in a picture of which fewer pixels than this are left on the shorter side after resizing.
@@ -76,14 +75,15 @@ class MaskRcnn:
 
     @torch.inference_mode()
     def _find(self, pictures: list[Pixels], wanted: list[Wanted]) -> list[Found]:
-        sizes = [self._size(picture) for picture in pictures]
+        sizes = [scaled(self._net.transform, *picture.shape[:2]) for picture in pictures]
         seen = [number for number, size in enumerate(sizes) if min(size) >= LEAST_SIDE]
         found = [Found(iter(()), {"resize": 0.0, "net": 0.0}) for _ in pictures]
         if not seen:
             return found
         begin = time.perf_counter()
-        inputs = [self._prepare(pictures[number], sizes[number]) for number in seen]
-        images = ImageList(self._net.transform.batch_images(inputs, 32), [sizes[number] for number in seen])
+        frames = [self._frame(sizes[number]) for number in seen]
+        inputs = [self._prepare(pictures[number], frame) for number, frame in zip(seen, frames, strict=True)]
+        images = ImageList(self._net.transform.batch_images(inputs, MULTIPLE), frames)
         resized = time.perf_counter()
         detections = self._detect(images, [wanted[number] for number in seen])
         share = 1000 / len(seen)
@@ -94,12 +94,9 @@ class MaskRcnn:
             found[number] = Found(self._instances(detected, boxes, full), ms)
         return found
 
-    def _size(self, picture: Pixels) -> tuple[int, int]:
-        """Height and width that the net sees of *picture*, as torchvision's transform computes them."""
-        height, width = picture.shape[:2]
-        transform = self._net.transform
-        scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
-        return math.floor(height * scale), math.floor(width * scale)
+    def _frame(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width that the net sees of a picture of *size* after resizing."""
+        return filled(*size) if isinstance(self._net, MirroringMaskRcnn) else size
 
     def _prepare(self, picture: Pixels, size: tuple[int, int]) -> Tensor:
         """The net's input: RGB, resized, and normalised after that, which is less work and changes rounding only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.nn.functional import interpolate
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import maskrcnn_inference
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 #: What is found in one picture, by name: boxes (N, 4), labels (N,), scores (N,) and masks (N, 1, M, M).
 Detected = dict[str, Tensor]
@@ -52,8 +54,12 @@ class MirroringMaskRcnn(MaskRCNN):  # type: ignore[misc]  # torchvision has no t
     section 4).
     """
 
+    transform: GeneralizedRCNNTransform
+
     def __init__(self, *parts: Any, glance: float, **more: Any) -> None:
         super().__init__(*parts, **more)
+        made = self.transform
+        self.transform = _Filling(made.min_size, made.max_size, made.image_mean, made.image_std)
         #: The size of the mirrored view as a part of the other's.
         self.glance = glance
 
@@ -88,7 +94,7 @@ class MirroringMaskRcnn(MaskRCNN):  # type: ignore[misc]  # torchvision has no t
 
     def _glance(self, images: ImageList) -> _View:
         high, wide = images.tensors.shape[-2:]
-        down, across = (max(1, round(side * self.glance / MULTIPLE)) * MULTIPLE for side in (high, wide))
+        down, across = filled(high * self.glance, wide * self.glance)
         pixels = images.tensors.flip(-1)
         if (down, across) != (high, wide):
             pixels = interpolate(pixels, size=(down, across), mode="bilinear", antialias=True)
@@ -120,6 +126,28 @@ class MirroringMaskRcnn(MaskRCNN):  # type: ignore[misc]  # torchvision has no t
             masks = maskrcnn_inference(self.roi_heads.mask_predictor(self.roi_heads.mask_head(read)), labels)
             seen.append([each.flip(-1) if view.mirrored else each for each in masks])
         return [torch.stack(each).mean(0) for each in zip(*seen, strict=True)]
+
+
+class _Filling(GeneralizedRCNNTransform):  # type: ignore[misc]
+    """Torchvision's resizing, but that pictures fill their frame: a padded side has an edge where there is none."""
+
+    def resize(self, image: Tensor, target: Detected | None = None) -> tuple[Tensor, Detected | None]:
+        height, width = image.shape[-2:]
+        self.fixed_size = filled(*scaled(self, height, width))[::-1]
+        resized: tuple[Tensor, Detected | None] = super().resize(image, target)
+        return resized
+
+
+def scaled(transform: GeneralizedRCNNTransform, height: int, width: int) -> tuple[int, int]:
+    """Height and width to which torchvision resizes a picture."""
+    scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
+    return math.floor(height * scale), math.floor(width * scale)
+
+
+def filled(height: float, width: float) -> tuple[int, int]:
+    """The nearest sides that the backbone halves without a rest."""
+    down, across = (max(1, round(side / MULTIPLE)) * MULTIPLE for side in (height, width))
+    return down, across
 
 
 def _surest_first(found: Detected) -> Detected:

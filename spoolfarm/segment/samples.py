@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import cv2
@@ -20,6 +20,10 @@ HELD_OUT = 2_000_000_011
 HELD_OUT_SIDE = 320
 #: By how much drawn scenes are enlarged, in turn: small pictures are when they are served.
 ENLARGED = (1.0, 1.2, 1.0, 1.5)
+#: How crowded they are: most objects lie in crowds, of which a picture teaches a few regions each.
+CROWDED = 1.5
+#: One in so many has its colours turned: what differs by brightness then differs by hue, on a ground of any hue.
+TURNED = 5
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,11 @@ class Drawn:
         self.names = {1: "object"}
 
     def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
-        """Scene *number* of *seed*, drawn smaller for some numbers."""
+        """Scene *number* of *seed*; for some numbers drawn smaller, for some in other colours."""
         factor = ENLARGED[number % len(ENLARGED)]
-        drawn = _sample(scenes.scene(seed, number, round(height / factor), round(width / factor)))
+        drawn = _sample(scenes.scene(seed, number, round(height / factor), round(width / factor), crowded=CROWDED))
+        if number % TURNED == 0:
+            drawn = replace(drawn, picture=_turned(drawn.picture, np.random.default_rng((seed, number))))
         return drawn if factor == 1 else _enlarged(drawn, height, width)
 
     def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
@@ -72,6 +78,13 @@ def _enlarged(sample: Sample, height: int, width: int) -> Sample:
     masks = [cv2.resize(mask * np.uint8(255), (width, height)) > 127 for mask in sample.masks]
     picture = cv2.resize(sample.picture, (width, height))
     return Sample(picture, np.array(masks, np.uint8).reshape(-1, height, width), sample.classes)
+
+
+def _turned(picture: Array, rng: np.random.Generator) -> Array:
+    """*picture* with its colours turned around the middle grey, in a direction of *rng*'s."""
+    turn, _ = np.linalg.qr(rng.normal(0, 1, (3, 3)))
+    turned: Array = cv2.transform(picture, np.column_stack([turn, 128 - turn @ (128, 128, 128)]))
+    return turned
 
 
 class _Batches(IterableDataset[list[Sample]]):

@@ -59,6 +59,20 @@ def test_the_longer_side_of_a_picture_decides_its_scale() -> None:
         assert max(images.image_sizes[0]) == 96
 
 
+@pytest.mark.parametrize("size", [(300, 400), (97, 31), (2, 400), (1, 1)])
+def test_a_picture_fills_its_frame(size: tuple[int, int]) -> None:
+    model = net.build(**SMALL, side=128).eval()
+    picture = torch.rand(3, *size) + 1
+    images, _ = model.transform([picture])
+    assert images.image_sizes == [tuple(images.tensors.shape[-2:])]
+    assert all(side % 32 == 0 for side in images.image_sizes[0])
+    assert (images.tensors > 2).all(), "nothing of it is padded"
+    whole = {"boxes": torch.tensor([[0.0, 0.0, *images.image_sizes[0][::-1]]]), "masks": torch.ones(1, 1, 56, 56)}
+    answer = model.transform.postprocess([whole], images.image_sizes, [size])[0]
+    assert answer["boxes"].tolist() == [[0, 0, *size[::-1]]]
+    assert answer["masks"].shape[-2:] == size
+
+
 @pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 half a zip"])
 def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.pt"

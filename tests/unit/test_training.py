@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from spoolfarm.errors import FarmError
+from spoolfarm.scenes import scene
 from spoolfarm.segment import net
 from spoolfarm.segment.evaluation import Found, precision
 from spoolfarm.segment.learners import learners
-from spoolfarm.segment.samples import Array, Drawn, Sample, batches
+from spoolfarm.segment.samples import CROWDED, Array, Drawn, Sample, batches
 from spoolfarm.segment.training import Recipe, Training
 
 #: pycocotools' own way to make arrays, which NumPy 2 tolerates.
@@ -236,6 +237,29 @@ def test_drawn_samples_have_the_size_one_wants_whether_enlarged_or_not() -> None
         assert set(np.unique(sample.masks)) <= {0, 1}
         assert sample.masks.any(axis=(1, 2)).all()
         assert (sample.masks.sum(axis=0) <= 1).mean() > 0.98, "enlarged masks may share their borders, no more"
+
+
+def test_some_drawn_samples_have_their_colours_turned() -> None:
+    drawn = {number: scene(4, number, 96, 128, crowded=CROWDED) for number in range(0, 60, 2)}  # those drawn full size
+    changed = []
+    for number, known in drawn.items():
+        sample = Drawn().sample(4, number, 96, 128)
+        assert (sample.masks == known.masks()).all()
+        if (sample.picture != known.picture).any():
+            changed.append(number)
+            whole = (sample.picture > 0).all(2) & (sample.picture < 255).all(2)
+            before, after = (np.linalg.norm(each[whole] - 128.0, axis=1) for each in (known.picture, sample.picture))
+            assert np.abs(before - after).max(initial=0) < 2, "a turn leaves colours as far from grey as they were"
+    assert changed == [0, 10, 20, 30, 40, 50]
+
+
+def test_drawn_samples_are_more_crowded_than_held_out_scenes() -> None:
+    def objects(crowded: float) -> list[int]:
+        return [len(scene(4, number, 96, 96, crowded=crowded).masks()) for number in range(120)]
+
+    usual, crowds = objects(1.0), objects(CROWDED)
+    assert sum(crowds) > 1.2 * sum(usual)
+    assert crowds.count(0) <= 1.5 * usual.count(0)
 
 
 def test_held_out_scenes_are_in_no_stream_but_their_own() -> None:
