@@ -39,7 +39,7 @@ SURE = 0.5
 #: An overlap with the reference at which a coin or the cell counts as found, and the horse.
 CLOSE, COVERED = 0.85, 0.8
 #: The least score that counts for average precision.
-LEAST = 0.05
+LEAST = 0.01
 #: Seconds that the farm may take for an answer.
 PATIENCE = 60
 #: Pixels of the longer side of an overlay.

@@ -45,10 +45,10 @@ class Hyper:
     #: Pixels the longer side of a picture is resized to.
     side: int = 320
     #: The size of the second look, which is mirrored, as a part of that.
-    glance: float = 0.57
+    glance: float = 0.643
     detections: int = 100
     #: Least score of a detection, and the overlap above which the weaker of two goes.
-    score: float = 0.05
+    score: float = 0.01
     overlap: float = 0.5
 
 

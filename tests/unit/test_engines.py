@@ -207,18 +207,18 @@ def test_odd_pictures_are_answered_and_not_a_crash(random_net: MaskRCNN, size: t
 # The classical engine.
 
 
-def test_drawn_ellipses_are_found_by_the_classical_engine() -> None:
-    found = [max(ious, default=0.0) for seed in range(16) for ious in overlaps(Classical(), seed)]
-    assert len(found) > 45
-    assert sum(iou >= 0.7 for iou in found) >= 0.9 * len(found)
-
-
-def overlaps(engine: Engine, seed: int) -> Iterator[list[float]]:
-    """For each drawn object its overlaps with what was found."""
-    picture, masks = ellipses(seed)
-    found = [whole(each, picture) for each in find(engine, picture)]
-    for mask in masks:
-        yield [overlap(mask, each) for each in found]
+@pytest.mark.parametrize("name", ["classical", "default"])
+def test_drawn_ellipses_are_found_and_nothing_else(name: str) -> None:
+    engine, drawn, hits, others = engines.engine(name), 0, 0, 0
+    for seed in range(16):
+        picture, masks = ellipses(seed)
+        overlaps = np.array([[overlap(whole(each, picture), mask) for mask in masks] for each in find(engine, picture)])
+        drawn += len(masks)
+        hits += np.count_nonzero(overlaps.max(axis=0) >= 0.7)
+        others += np.count_nonzero(overlaps.max(axis=1) < 0.5)
+    assert drawn > 45
+    assert hits >= 0.9 * drawn
+    assert others <= 0.05 * drawn
 
 
 def test_touching_discs_are_two_objects_and_a_long_bar_is_one() -> None:
