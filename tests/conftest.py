@@ -18,7 +18,10 @@ ALONE = ("http", "process")
 
 
 class Scheduling(LoadScopeScheduling):
-    """Tests that share a farm, or look at the clock, are run by one of the processes, in their order."""
+    """Tests that share a farm, or look at the clock, are run by one of the processes, in their order.
+
+    xdist's own mark for that, xdist_group, changes the items' node ids, which pytest 9.2 makes anew.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         path, kind = nodeid.split("::")[0], nodeid.split("/")[1]

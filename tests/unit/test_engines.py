@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,11 @@ from spoolfarm.tasks.segment import Segment
 from tests.scenes import Mask, Picture, bar, ellipses, overlap, png
 from tests.unit.test_segment import run, task
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 #: Pictures of which hardly anything is left when they are made to fit, or which hardly have pixels.
 ODD = [(2, 5000), (5000, 2), (1, 1), (3, 3), (1, 16384), (700, 8)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def restless(made: MaskRCNN) -> MaskRCNN:

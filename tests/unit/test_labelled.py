@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,7 +10,6 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
-import torch
 from pycocotools import mask as rle
 
 from spoolfarm.cli import main
@@ -21,16 +19,11 @@ from spoolfarm.segment.coco import Labelled
 from spoolfarm.segment.evaluation import finder, precision
 from spoolfarm.segment.samples import Array
 
-#: pycocotools' own way to make arrays, which NumPy 2 tolerates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    # pycocotools' own way to make arrays, which NumPy 2 tolerates
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,19 +18,14 @@ from spoolfarm.segment.learners import learners
 from spoolfarm.segment.samples import CROWDED, Array, Drawn, Sample, batches
 from spoolfarm.segment.training import Recipe, Training
 
-#: pycocotools' own way to make arrays, which NumPy 2 tolerates.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    # pycocotools' own way to make arrays, which NumPy 2 tolerates
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 SMALL = net.Hyper(widths=(8, 8, 16, 16), blocks=(1, 1, 1, 1), pyramid=16, box=32, mask=(8, 8, 8))
 SHORT = Recipe(iterations=4, anneal=2, warm_up=1, batch=2, side=64)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 # The recipe.
