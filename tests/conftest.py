@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,12 @@ class Scheduling(LoadScopeScheduling):
         if kind in ALONE:
             return "farms"
         return path if kind == "browser" else nodeid
+
+
+def pytest_configure() -> None:
+    """Take interrupts, also where a shell started the tests in its background: their processes would ignore them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:

@@ -75,24 +75,31 @@ class MaskRcnn:
 
     @torch.inference_mode()
     def _find(self, pictures: list[Pixels], wanted: list[Wanted]) -> list[Found]:
-        sizes = [scaled(self._net.transform, *picture.shape[:2]) for picture in pictures]
-        seen = [number for number, size in enumerate(sizes) if min(size) >= LEAST_SIDE]
         found = [Found(iter(()), {"resize": 0.0, "net": 0.0}) for _ in pictures]
-        if not seen:
-            return found
-        begin = time.perf_counter()
-        frames = [self._frame(sizes[number]) for number in seen]
-        inputs = [self._prepare(pictures[number], frame) for number, frame in zip(seen, frames, strict=True)]
-        images = ImageList(self._net.transform.batch_images(inputs, MULTIPLE), frames)
-        resized = time.perf_counter()
-        detections = self._detect(images, [wanted[number] for number in seen])
-        share = 1000 / len(seen)
-        ms = {"resize": (resized - begin) * share, "net": (time.perf_counter() - resized) * share}
-        for number, size, detected in zip(seen, images.image_sizes, detections, strict=True):
-            full = pictures[number].shape[:2]
-            boxes = resize_boxes(detected["boxes"], size, full).cpu()
-            found[number] = Found(self._instances(detected, boxes, full), ms)
+        alike: dict[tuple[int, int], list[int]] = {}
+        for number, picture in enumerate(pictures):
+            size = scaled(self._net.transform, *picture.shape[:2])
+            if min(size) >= LEAST_SIDE:
+                alike.setdefault(self._frame(size), []).append(number)
+        for frame, numbers in alike.items():
+            looked = self._look([pictures[each] for each in numbers], [wanted[each] for each in numbers], frame)
+            for number, each in zip(numbers, looked, strict=True):
+                found[number] = each
         return found
+
+    def _look(self, pictures: list[Pixels], wanted: list[Wanted], frame: tuple[int, int]) -> Iterator[Found]:
+        """Look at pictures in one *frame*: beside a larger one, a picture would have an edge where there is none."""
+        begin = time.perf_counter()
+        inputs = [self._prepare(picture, frame) for picture in pictures]
+        images = ImageList(self._net.transform.batch_images(inputs, MULTIPLE), [frame] * len(pictures))
+        resized = time.perf_counter()
+        detections = self._detect(images, wanted)
+        share = 1000 / len(pictures)
+        ms = {"resize": (resized - begin) * share, "net": (time.perf_counter() - resized) * share}
+        for picture, detected in zip(pictures, detections, strict=True):
+            full = picture.shape[:2]
+            boxes = resize_boxes(detected["boxes"], frame, full).cpu()
+            yield Found(self._instances(detected, boxes, full), ms)
 
     def _frame(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width that the net sees of a picture of *size* after resizing."""

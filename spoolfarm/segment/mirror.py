@@ -14,6 +14,8 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from spoolfarm.segment.duplicates import decayed
+
 #: What is found in one picture, by name: boxes (N, 4), labels (N,), scores (N,) and masks (N, 1, M, M).
 Detected = dict[str, Tensor]
 #: What the sides of a view are multiples of: the backbone halves them five times.
@@ -51,7 +53,7 @@ class MirroringMaskRcnn(MaskRCNN):  # type: ignore[misc]  # torchvision has no t
 
     A large object is seen whole in the smaller view, a small one well in the other. A vague mask counts for less: a
     score is multiplied by how sure its mask is inside, the "maskness" of SOLO (https://arxiv.org/abs/1912.04488,
-    section 4).
+    section 4); and so does one that lies over a surer one.
     """
 
     transform: GeneralizedRCNNTransform
@@ -153,6 +155,7 @@ def filled(height: float, width: float) -> tuple[int, int]:
 def _surest_first(found: Detected) -> Detected:
     masks = found["masks"].flatten(1)
     inside = masks > 0.5
-    scores = found["scores"] * (masks * inside).sum(1) / inside.sum(1).clamp(min=1)
+    sure = (masks * inside).sum(1) / inside.sum(1).clamp(min=1)
+    scores = decayed(found["scores"] * sure, found["boxes"], found["masks"], found["labels"])
     order = scores.argsort(descending=True)
     return {name: (scores if name == "scores" else values)[order] for name, values in found.items()}

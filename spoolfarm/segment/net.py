@@ -49,7 +49,7 @@ class Hyper:
     detections: int = 100
     #: Least score of a detection, and the overlap above which the weaker of two goes.
     score: float = 0.01
-    overlap: float = 0.5
+    overlap: float = 0.6
 
 
 class Block(nn.Module):

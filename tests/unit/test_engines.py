@@ -143,11 +143,15 @@ def test_the_surest_come_first_and_what_nobody_wants_is_left_out(random_net: Mas
 def test_pictures_found_together_are_found_as_alone(random_net: MaskRCNN, texture: Picture) -> None:
     engine = MaskRcnn(copy.deepcopy(random_net), "random", {1: "object"})
     strip = np.zeros((2, 5000, 3), np.uint8)
-    pictures, wanted = [texture, strip, texture], [Wanted(0.3, 20), Wanted(), Wanted(0.33, 3)]
+    pictures, wanted = (
+        [texture[:160], strip, texture, texture],
+        [Wanted(0.3, 20), Wanted(), Wanted(0.3, 20), Wanted(0.33, 3)],
+    )
     together = [list(found.instances) for found in engine.find(pictures, wanted)]
-    assert [len(each) for each in together] == [20, 0, 3]
-    for each, alone in zip(together[0], find(engine, texture, score=0.3, most=20), strict=True):
-        assert each.score == pytest.approx(alone.score, abs=1e-4)
+    assert [len(each) for each in together] == [20, 0, 20, 3]
+    for picture, found in ((texture[:160], together[0]), (texture, together[2])):
+        for each, alone in zip(found, find(engine, picture, score=0.3, most=20), strict=True):
+            assert each.score == pytest.approx(alone.score, abs=1e-4)
 
 
 def test_a_batch_that_does_not_fit_is_halved(

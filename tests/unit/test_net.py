@@ -180,7 +180,7 @@ def test_where_nothing_is_found_the_answer_is_empty() -> None:
 def test_a_vague_mask_makes_a_detection_worth_less() -> None:
     model, picture = busy(), torch.rand(1, 3, 64, 64)
     model.roi_heads.postprocess_detections = fixed = Fixed(
-        torch.tensor([[4.0, 4.0, 40.0, 40.0], [20.0, 10.0, 60.0, 50.0], [1.0, 30.0, 30.0, 60.0]]),
+        torch.tensor([[4.0, 4.0, 30.0, 28.0], [32.0, 2.0, 62.0, 30.0], [1.0, 32.0, 30.0, 60.0]]),
         torch.tensor([0.9, 0.8, 0.7]),
     )
     found = detected(model, picture)[0]
