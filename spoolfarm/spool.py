@@ -225,10 +225,15 @@ class Spool:
                 lease.drop()
         for entry in entries(self.marks, State.CANCELLED):
             self._try(self._finish_cancel, entry)
-        for name in files.names(self.marks):
-            if ID.fullmatch(name) and self.results.exists(name):
+        for name in filter(ID.fullmatch, files.names(self.marks)):
+            if self.results.exists(name) and not self._held(name):
                 self._try(self._drop_mark, Entry(f"{self.marks}/{name}", name, 0, State.CANCELLED))
         return seen
+
+    def _held(self, job_id: str) -> bool:
+        """Whether a worker has the job, were it only to let go of it: its result is visible a little before."""
+        found = self.find(job_id)
+        return found is not None and found.state is State.RUNNING
 
     def _try(self, act: Callable[..., None], entry: Entry, *more: str) -> bool:
         """Do *act* for one job. What the disk refuses now stays as it is, and must not keep the others waiting."""

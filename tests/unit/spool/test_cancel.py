@@ -72,6 +72,21 @@ def test_a_result_that_nobody_wants_goes_with_its_mark(forget: bool, tree: Tree,
     lease.end()
 
 
+def test_a_forgotten_job_does_not_run_again_when_its_worker_dies_before_it_lets_go(tree: Tree, spool: Spool) -> None:
+    job = new()
+    spool.put(job)
+    lease = tree.lease()
+    (claim,) = one(lease, spool)
+    assert spool.cancel(job.id, forget=True) is True
+    spool.results.publish(succeeded(claim, "done"), sync=False)
+    spool.reclaim()
+    die(lease)
+    spool.reclaim()
+    assert tree.job_files() == []
+    assert os.listdir(spool.marks) == []
+    assert not spool.results.exists(job.id)
+
+
 def test_marks_that_another_caller_drops_stop_no_recovery(
     tree: Tree, spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
