@@ -12,10 +12,9 @@ import json
 import multiprocessing
 import os
 import random
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
@@ -38,7 +37,6 @@ from benchmarks.measure import (
     free_port,
     machine,
     print_table,
-    pss_mb,
     report,
     scratch,
     stop_on_sigterm,
@@ -52,8 +50,6 @@ from spoolfarm import Farm
 CREW = 2
 OURS, PLAIN = masks.OURS, masks.PLAIN
 FARM, MAPPED, LITSERVE = "spoolfarm farm, 2 workers", "spoolfarm farm by map", "litserve, 2 workers"
-#: How workers come into being.
-FORKED, EXEC = "spoolfarm, workers forked", "spoolfarm, workers by exec"
 #: Width and height by the longer side.
 SIZES = {800: (800, 600), 1333: (1333, 1000), 4000: (4000, 3000)}
 #: Pictures in a pass, for two processes.
@@ -64,7 +60,6 @@ PATIENCE = 300.0
 JOBS, JOBS_QUICK = 10_000, 400
 BARE = (Figure("images_s", "images/s", 3), Figure("cpu_s", "CPU s/image", 2), Figure("peak_mb", "peak MB", 0))
 SERVED = (Figure("images_s", "images/s", 3), Figure("cpu_s", "CPU s/image", 2), Figure("p50_s", "p50 s", 2))
-STAFFED = (Figure("pss_mb", "PSS MB", 0), Figure("ready_s", "ready s", 1), Figure("replaced_s", "replaced s", 2))
 VERSIONS = ("torch", "torchvision", "litserve", "opencv-python-headless", "pycocotools")
 
 #: How many times the pictures a second of the peers are promised, by the longer side.
@@ -332,67 +327,8 @@ def _hundred(path: str) -> tuple[int, float]:
     return predict(picture(max(SIZES)))["count"], status_mb("self", "VmHWM")
 
 
-def workers(rounds: int, counts: Sequence[int]) -> Section:
-    """Farms with so many workers, forked beside by exec: their memory, and how soon a killed one is replaced."""
-    done: dict[str, Any] = {}
-    targets = []
-    with weights() as path:
-        of_one = {"FARM_ENABLE": "segment", "FARM_SEGMENT_MODEL": str(path)}
-        for loads, settings in {"R50": of_one, "all tasks": {"FARM_ENABLE": "", "FARM_SEGMENT_MODEL": ""}}.items():
-            compared = {}
-            for count in counts:
-
-                def trial(name: str, count: int = count, settings: dict[str, str] = settings) -> dict[str, float]:
-                    os.environ |= {**settings, "FARM_FORK": "1" if name == FORKED else "0"}
-                    return staffed(count)
-
-                print(f"\n{loads}, workers: {count}")
-                compared[count] = Comparison(STAFFED, EXEC)
-                compared[count].run([FORKED, EXEC], rounds, trial)
-                compared[count].show()
-                done[f"{loads}, {count}"] = compared[count].record()
-            targets += spared(loads, compared)
-    return done, targets
-
-
-def staffed(count: int) -> dict[str, float]:
-    """Start a farm with *count* general workers, have each do something, and kill one."""
-    with ExitStack() as stack:
-        home = stack.enter_context(scratch(MEMORY))
-        begin = time.perf_counter()
-        service, _ = launch(home, count)
-        stack.callback(service.stop)
-        farm = Farm(spool_dir=home / "spool", results_dir=home / "results")
-        stack.callback(farm.close)
-
-        def crew() -> set[int]:
-            return {worker["pid"] for worker in farm.workers() if "segment" in worker["tasks"]}
-
-        service.wait_until(lambda: len(crew()) == count, PATIENCE)
-        ready = time.perf_counter() - begin
-        enabled = ("segment", "ocr") if farm.tasks.names() != ["segment"] else ("segment",)
-        for task in enabled:
-            list(farm.map(task, [picture(200, seed) for seed in range(4 * count)]))
-        held = pss_mb(service.pid)
-        before, begin = crew(), time.perf_counter()
-        os.kill(min(before), signal.SIGKILL)
-        service.wait_until(lambda: len(crew() - {min(before)}) == count, PATIENCE)
-        return {"pss_mb": held, "ready_s": ready, "replaced_s": time.perf_counter() - begin}
-
-
-def spared(loads: str, compared: Mapping[int, Comparison]) -> list[Target]:
-    """What forks are to spare: memory of the workers after the first, and the wait for one that died."""
-    few, many = compared[min(compared)], compared[max(compared)]
-    forked, alone = (median(many.values(way, "pss_mb")) - median(few.values(way, "pss_mb")) for way in (FORKED, EXEC))
-    replaced = median(many.values(FORKED, "replaced_s"))
-    return [
-        Target(f"memory of more workers, forked to exec, {loads}", forked / alone, 0.5),
-        Target(f"s until a forked worker is replaced, {loads}", replaced, 1.0),
-    ]
-
-
 def main() -> int:
-    names = ("stages", "bare", "servers", "farm", "memory", "objects", "workers")
+    names = ("stages", "bare", "servers", "farm", "memory", "objects")
     parser = arguments(__doc__ or "", names, rounds=3)
     parser.add_argument("--sides", nargs="+", type=int, choices=SIZES, default=list(SIZES), help="longer sides")
     parser.add_argument("--jobs", type=int, default=JOBS, help="jobs of the memory section")
@@ -409,7 +345,6 @@ def main() -> int:
         "farm": lambda: through_the_farm(min(SIZES), 2 * rounds, 2 * count),
         "memory": lambda: memory(JOBS_QUICK if chosen.quick else chosen.jobs),
         "objects": many_objects,
-        "workers": lambda: workers(rounds, (1, 2) if chosen.quick else (1, 2, 4)),
     }
     done: dict[str, Any] = {"machine": machine(VERSIONS)}
     targets: list[Target] = []

@@ -14,6 +14,7 @@ import pytest
 
 from spoolfarm.farm import Farm
 from spoolfarm.lease import new_worker_id
+from tests.process.bench import Bench
 from tests.running import ROOT, RunningFarm, until
 
 
@@ -71,6 +72,12 @@ def run(tmp_path: Path) -> Iterator[Callable[..., RunningFarm]]:
     yield make
     for farm in made:
         farm.stop()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """A folder for batches, with no input yet."""
+    return Bench(tmp_path)
 
 
 @pytest.fixture
