@@ -86,7 +86,7 @@ class MirroringMaskRcnn(MaskRCNN):  # type: ignore[misc]  # torchvision has no t
         )
         masks = self._masks(views, boxes, labels)
         return [
-            _surest_first({"boxes": box, "labels": label, "scores": score, "masks": mask})
+            _surest_first({"boxes": box, "labels": label, "scores": score, "masks": mask}, self.roi_heads.score_thresh)
             for box, label, score, mask in zip(boxes, labels, scores, masks, strict=True)
         ]
 
@@ -152,10 +152,12 @@ def filled(height: float, width: float) -> tuple[int, int]:
     return down, across
 
 
-def _surest_first(found: Detected) -> Detected:
+def _surest_first(found: Detected, least: float) -> Detected:
+    """*found* by what each is worth with its mask; what is then worth *least* or less goes."""
     masks = found["masks"].flatten(1)
     inside = masks > 0.5
     sure = (masks * inside).sum(1) / inside.sum(1).clamp(min=1)
     scores = decayed(found["scores"] * sure, found["boxes"], found["masks"], found["labels"])
     order = scores.argsort(descending=True)
+    order = order[scores[order] > least]
     return {name: (scores if name == "scores" else values)[order] for name, values in found.items()}

@@ -24,7 +24,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
         tmp_path_factory.mktemp("keyed"), FARM_ENABLE="echo,edit", FARM_API_KEY="secret", FARM_SIMULATIONS=0
     )
     try:
-        yield farm.start(ready=False)
+        yield farm.start()
     finally:
         farm.stop()
 

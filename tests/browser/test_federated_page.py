@@ -46,6 +46,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     try:
         made.start(ready=False)
         until(lambda: len(made.farm.workers()) == 2, 60, what="the workers")
+        until(lambda: made.get("/health")[0] == 200, 60, what="the front")
         yield made
     finally:
         made.stop()

@@ -179,10 +179,7 @@ def test_where_nothing_is_found_the_answer_is_empty() -> None:
 
 def test_a_vague_mask_makes_a_detection_worth_less() -> None:
     model, picture = busy(), torch.rand(1, 3, 64, 64)
-    model.roi_heads.postprocess_detections = fixed = Fixed(
-        torch.tensor([[4.0, 4.0, 30.0, 28.0], [32.0, 2.0, 62.0, 30.0], [1.0, 32.0, 30.0, 60.0]]),
-        torch.tensor([0.9, 0.8, 0.7]),
-    )
+    model.roi_heads.postprocess_detections = fixed = Fixed()
     found = detected(model, picture)[0]
     assert (found["scores"].diff() <= 0).all()
     for box, score in zip(fixed.boxes, fixed.scores, strict=True):
@@ -192,11 +189,20 @@ def test_a_vague_mask_makes_a_detection_worth_less() -> None:
         assert found["scores"][at] == pytest.approx(float(score * sure), abs=1e-6)
 
 
+def test_what_its_mask_makes_worth_too_little_is_not_answered() -> None:
+    model, picture = busy(), torch.rand(1, 3, 64, 64)
+    model.roi_heads.postprocess_detections = Fixed()
+    scores = detected(model, picture)[0]["scores"]
+    model.roi_heads.score_thresh = float(scores[1])
+    assert detected(model, picture)[0]["scores"].tolist() == scores[:1].tolist()
+
+
 class Fixed:
     """Boxes that are chosen whatever was proposed."""
 
-    def __init__(self, boxes: torch.Tensor, scores: torch.Tensor) -> None:
-        self.boxes, self.scores = boxes, scores
+    def __init__(self) -> None:
+        self.boxes = torch.tensor([[4.0, 4.0, 30.0, 28.0], [32.0, 2.0, 62.0, 30.0], [1.0, 32.0, 30.0, 60.0]])
+        self.scores = torch.tensor([0.9, 0.8, 0.7])
 
     def __call__(self, *_: Any) -> tuple[list[torch.Tensor], ...]:
         return [self.boxes], [self.scores], [torch.ones(len(self.boxes), dtype=torch.int64)]
