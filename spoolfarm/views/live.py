@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import socket
@@ -144,7 +145,7 @@ class Live:
             logger=quiet,
             engineio_logger=quiet,
         )
-        made.eio._async = {**made.eio._async, "websocket": _bounded(made.eio._async["websocket"])}
+        made.eio._async = {**made.eio._async, "websocket": bounded(made.eio._async["websocket"])}
         self._pings = Pings(made.eio)
         made.eio.start_background_task = self._pings.start
         made.eio.disconnect = functools.partial(_drop, made.eio)
@@ -263,7 +264,7 @@ class Live:
             client.gone.wait(PACE)
 
 
-def _bounded(kind: Any) -> Any:
+def bounded(kind: Any) -> Any:
     """The protocol's WebSocket, a *kind* of class, with a limit to what is said at once and to how long nothing is."""
 
     class WebSocket(kind):  # type: ignore[misc]
@@ -283,6 +284,11 @@ def _bounded(kind: Any) -> Any:
                 if said is not None or not self.ws.connected:
                     return said
             return None
+
+        def close(self) -> None:
+            """Say goodbye, to one who may leave at this very moment."""
+            with contextlib.suppress(Exception):  # the connection is closed, however it came to be
+                super().close()
 
     return WebSocket
 
