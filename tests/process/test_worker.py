@@ -358,6 +358,7 @@ def test_a_running_job_that_is_cancelled_is_told_so(farm: Farm, start: Start) ->
     assert job.cancel() is True
     with pytest.raises(JobCancelled, match="told to stop"):
         job.wait(20)
+    until(lambda: not any(farm.spool.running().values()))  # the worker lets go after its result is visible
     farm.spool.reclaim()
     assert not farm.spool.marked(job.id)
 

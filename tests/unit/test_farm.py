@@ -293,7 +293,7 @@ def test_a_job_nobody_waits_for_is_forgotten_wherever_it_is(farm: Farm) -> None:
         until(lambda: running.status() == "running")
         farm.forget(running.id)
         farm.forget(ended.id)
-        until(lambda: not any(farm.spool.running().values()))
+        until(lambda: not any(farm.spool.running().values()))  # the worker lets go after its result is visible
         assert running.status() == "cancelled"
         farm.spool.reclaim()
         farm.forget(running.id)
