@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 from spoolfarm.errors import FarmError, WaitTimeout
 from spoolfarm.images import encoded
 from spoolfarm.job import NORMAL
-from spoolfarm.results import ended, outcome
+from spoolfarm.record import ended, outcome
 from spoolfarm.wire import Unreachable, Wire
 
 if TYPE_CHECKING:

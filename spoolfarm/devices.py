@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-
-from spoolfarm import files
 
 #: The variable by which CUDA's programs are told which devices there are for them.
 VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -17,7 +16,7 @@ def dealt(number: int, named: str | None, devices: str = "/dev") -> str | None:
     when there is nothing to deal.
     """
     if named is None:
-        count = sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in files.names(devices))
+        count = sum(bool(re.fullmatch(r"nvidia\d+", name)) for name in os.listdir(devices))
         known = [str(device) for device in range(count)]
     else:
         known = [device.strip() for device in named.split(",") if device.strip()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +21,9 @@ from spoolfarm.errors import (
 from spoolfarm.flight import Flight
 from spoolfarm.job import FIRST, LAST, NORMAL, Job, State
 from spoolfarm.keys import Keys
-from spoolfarm.results import Results, ended, outcome
+from spoolfarm.parts import Parts
+from spoolfarm.record import ended, outcome
+from spoolfarm.results import Results
 from spoolfarm.room import Room
 from spoolfarm.spool import Spool
 from spoolfarm.tasks import Answer
@@ -137,7 +139,7 @@ class Farm:
         params: Mapping[str, Any],
     ) -> Iterator[tuple[Item, Any]]:
         left = True
-        with Flight[Item](self) as flight:
+        with Flight[Item](self.spool, self.put) as flight:
             while left or len(flight):
                 while left and len(flight) < in_flight:
                     try:
@@ -235,6 +237,10 @@ class Farm:
         except (TypeError, ValueError) as error:
             raise InvalidParams(f"params: hold something that JSON in UTF-8 cannot say: {error}") from error
 
+    def subjobs(self, whole: Job, check: Callable[[], None]) -> Parts:
+        """The jobs that the running job *whole* has other workers do; *check* raises when it is not to go on."""
+        return Parts(self.spool, self.tasks, self.settings.workers, whole, check)
+
     # Ask.
 
     def record(self, job_id: str) -> dict[str, Any]:
@@ -309,19 +315,14 @@ class Farm:
 
     def forget(self, job_id: str) -> None:
         """Cancel a job nobody waits for any more, and remove what is left of it when it has ended."""
-        try:
-            if self.spool.cancel(job_id, forget=True) and not self.results.exists(job_id):
-                return  # it runs; its result goes when it has ended
-        except UnknownJob:
-            pass
-        self.results.remove(job_id)
+        self.spool.forget(job_id)
 
     def sweep(self) -> None:
         """Remove what is past its time: results, dead letters, keys, and what crashed writers left."""
         self.results.expire(self.settings.result_ttl)
         self.spool.dead.expire(self.settings.dead_ttl)
         self._keys.expire(2 * self.settings.result_ttl)
-        parts.sweep(self)
+        parts.sweep(self.spool)
         self.spool.tidy()
 
     def close(self) -> None:

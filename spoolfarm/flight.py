@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 from spoolfarm.errors import UnknownJob
 from spoolfarm.job import Job, State
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from spoolfarm.farm import Farm
+from spoolfarm.spool import Spool
 
 Item = TypeVar("Item")
 
@@ -23,9 +20,11 @@ LOST = 5.0
 class Flight(Generic[Item]):
     """Puts jobs and takes their records, leaving nothing behind. Who leaves it early cancels what is under way."""
 
-    def __init__(self, farm: Farm) -> None:
-        self._farm = farm
-        self._watch = farm.results.watch()
+    def __init__(self, spool: Spool, put: Callable[[Job], object]) -> None:
+        """*put* queues a job in *spool*, or raises."""
+        self._spool = spool
+        self._put = put
+        self._watch = spool.results.watch()
         self._waiting: dict[str, Item] = {}
         self._search_due = time.monotonic() + LOST
 
@@ -37,15 +36,15 @@ class Flight(Generic[Item]):
     ) -> None:
         self._watch.close()
         for job_id in self._waiting:
-            self._farm.forget(job_id)
+            self._spool.forget(job_id)
 
     def __len__(self) -> int:
         """How many jobs are under way."""
         return len(self._waiting)
 
     def put(self, job: Job, item: Item) -> None:
-        """Queue *job*, which is for *item*. Raises what `Farm.put` raises."""
-        self._farm.put(job)
+        """Queue *job*, which is for *item*. Raises what the flight's *put* raises."""
+        self._put(job)
         self._waiting[job.id] = item
 
     def landed(self) -> Iterator[tuple[Item, dict[str, Any]]]:
@@ -53,13 +52,13 @@ class Flight(Generic[Item]):
 
         The files of a result are there until the next one is asked for.
         """
-        for record in self._farm.results.arrived(self._watch, self._waiting) or self._lost():
+        for record in self._spool.results.arrived(self._watch, self._waiting) or self._lost():
             self._search_due = time.monotonic() + LOST
             item = self._waiting.pop(record["id"])
             try:
                 yield item, record
             finally:
-                self._farm.results.collect(record["id"])
+                self._spool.results.collect(record["id"])
 
     def wake(self) -> None:
         """End the wait of `landed`. A signal handler may call this."""
@@ -68,10 +67,10 @@ class Flight(Generic[Item]):
     def withdraw(self) -> None:
         """Cancel the jobs that no worker has yet; their records come as those of the others do."""
         for job_id in list(self._waiting):
-            entry = self._farm.spool.find(job_id)
+            entry = self._spool.find(job_id)
             if entry is not None and entry.state is State.QUEUED:
                 try:
-                    self._farm.cancel(job_id)
+                    self._spool.cancel(job_id)
                 except UnknownJob:
                     continue  # its result was there, and somebody has just removed it
 
@@ -80,6 +79,6 @@ class Flight(Generic[Item]):
         if time.monotonic() < self._search_due:
             return []
         self._search_due = time.monotonic() + LOST
-        gone = [job_id for job_id in self._waiting if self._farm.spool.find(job_id) is None]
+        gone = [job_id for job_id in self._waiting if self._spool.find(job_id) is None]
         error = "its result was removed before anybody had read it"
         return [{"id": job_id, "status": State.FAILED, "error": error, "code": UnknownJob.code} for job_id in gone]

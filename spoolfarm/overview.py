@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from spoolfarm.errors import UnknownJob
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.tally import rates
+from spoolfarm.units import count, duration
 
 if TYPE_CHECKING:
     from spoolfarm.farm import Farm
@@ -66,19 +67,6 @@ def line(record: Mapping[str, Any]) -> str:
     if record.get("error"):
         parts.append(record["error"])
     return "  ".join(parts)
-
-
-def count(number: int, noun: str) -> str:
-    """`1 letter`, `2 letters`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """`3.2 s`, `5 min`, `7 h`, `2 d`."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def _running(farm: Farm) -> Iterator[dict[str, Any]]:

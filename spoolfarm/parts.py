@@ -12,16 +12,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spoolfarm import files
 from spoolfarm.errors import JobFailed, SpoolUnavailable
 from spoolfarm.job import LAST, Job, State
-from spoolfarm.results import ID, outcome
+from spoolfarm.record import outcome
+from spoolfarm.results import ID
+from spoolfarm.spool import Spool
 from spoolfarm.tasks import Answer, Part
-
-if TYPE_CHECKING:
-    from spoolfarm.farm import Farm
+from spoolfarm.tasks.registry import Registry
 
 #: Parts under way for each worker: one that is run, and one that is next.
 AHEAD = 2
@@ -36,23 +36,25 @@ MISSED = 5.0
 class Parts:
     """The parts of one job."""
 
-    def __init__(self, farm: Farm, whole: Job, check: Callable[[], None]) -> None:
-        self._farm = farm
+    def __init__(self, spool: Spool, tasks: Registry, workers: int, whole: Job, check: Callable[[], None]) -> None:
+        self._spool = spool
+        self._tasks = tasks
+        #: Parts under way at once.
+        self._most = max(LEAST, AHEAD * workers)
         self._whole = whole
         #: Raises when the job shall not go on.
         self._check = check
-        self._path = f"{farm.spool.parts}/{whole.id}"
+        self._path = f"{spool.parts}/{whole.id}"
         #: What an earlier attempt queued.
         self._known = frozenset(noted(self._path))
         self._count = 0
 
     def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
         """See `Context.map`."""
-        known, source = self._farm.tasks.get(task), iter(items)
-        most = max(LEAST, AHEAD * self._farm.settings.workers)
+        known, source = self._tasks.get(task), iter(items)
         under_way: deque[str] = deque()
         while True:
-            while len(under_way) < most and (item := next(source, None)) is not None:
+            while len(under_way) < self._most and (item := next(source, None)) is not None:
                 self._check()
                 picture, params = item
                 priority = min(LAST, self._whole.priority + 1)  # nobody shall wait for all pages of somebody's book
@@ -66,20 +68,20 @@ class Parts:
 
     def forget(self) -> None:
         """Cancel the parts that are under way and remove what is left of the others."""
-        forget(self._farm, self._whole.id)
+        forget(self._spool, self._whole.id)
 
     def _put(self, job: Job) -> None:
         """Queue a part, unless an earlier attempt did so. Not as durable as the whole: what is lost is done again."""
         if job.id in self._known:
-            if (self._farm.results.get(job.id) or {}).get("code") == "damaged":
-                self._farm.forget(job.id)  # a power cut tore it
-            elif self._farm.spool.find(job.id) is not None:
+            if (self._spool.results.get(job.id) or {}).get("code") == "damaged":
+                self._spool.forget(job.id)  # a power cut tore it
+            elif self._spool.find(job.id) is not None:
                 return
         else:
             files.append(self._path, job.id.encode() + b"\n")
         while True:
             try:
-                self._farm.spool.put(job)
+                self._spool.put(job)
                 return
             except SpoolUnavailable:  # a full disk, perhaps
                 self._check()
@@ -88,17 +90,17 @@ class Parts:
     def _ended(self, job_id: str) -> Answer | JobFailed:
         """How a part ended, when it has."""
         missed = time.monotonic() + MISSED
-        while (record := self._farm.results.wait(job_id, LOOK)) is None:
+        while (record := self._spool.results.wait(job_id, LOOK)) is None:
             self._check()
             if time.monotonic() > missed:
                 missed = time.monotonic() + MISSED
-                if self._farm.spool.find(job_id) is None:
+                if self._spool.find(job_id) is None:
                     return JobFailed(f"job {job_id} was lost")
         try:
             value: Any = outcome(record)
         except JobFailed as error:
             return error
-        return Answer(value, {name: self._farm.results.file(job_id, name) for name in record.get("files", ())})
+        return Answer(value, {name: self._spool.results.file(job_id, name) for name in record.get("files", ())})
 
 
 def part_id(whole: str, number: int) -> str:
@@ -106,21 +108,21 @@ def part_id(whole: str, number: int) -> str:
     return f"{whole[:16]}{(int(whole[16:], 16) + 1 + number) % 2**32:08x}"
 
 
-def sweep(farm: Farm) -> None:
+def sweep(spool: Spool) -> None:
     """Remove the parts of jobs that have ended without doing so themselves, because their worker died."""
-    for name in files.names(farm.spool.parts):
+    for name in files.names(spool.parts):
         if ID.fullmatch(name):
-            entry = farm.spool.find(name)
+            entry = spool.find(name)
             if entry is None or entry.state not in (State.QUEUED, State.RUNNING):
-                forget(farm, name)
+                forget(spool, name)
 
 
-def forget(farm: Farm, whole: str) -> None:
+def forget(spool: Spool, whole: str) -> None:
     """Cancel and remove the parts of the job *whole*, and then the note of them."""
-    path = f"{farm.spool.parts}/{whole}"
+    path = f"{spool.parts}/{whole}"
     for job_id in noted(path):
-        farm.forget(job_id)
-        farm.spool.dead.remove(job_id)
+        spool.forget(job_id)
+        spool.dead.remove(job_id)
     files.remove(path)
 
 

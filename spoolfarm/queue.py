@@ -7,6 +7,8 @@ million.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,3 +120,24 @@ class Cursor:
 def _previous_slot() -> str:
     """The slot before the current one: a submitter may still be on its way into either of the two."""
     return f"{(time.time_ns() >> 32) - 1:08x}"
+
+
+class SyncedBuckets:
+    """Which buckets of the queue at *root* this process has forced to the disk, names and parents."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._synced: set[str] = set()
+
+    def sync(self, place: Bucket) -> None:
+        """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
+
+        Only a bucket of the current slot counts as synced: an older one may have been emptied, removed and made anew.
+        """
+        current = place.name[1:] == f"{time.time_ns() >> 32:08x}"
+        known = current and place.path in self._synced
+        for path in (place.path,) if known else (place.path, os.path.dirname(place.path), self._root):
+            with contextlib.suppress(FileNotFoundError):  # its worker was so fast, and removed the empty bucket
+                files.sync_directory(path)
+        if current:
+            self._synced = {*list(self._synced)[-16:], place.path}

@@ -24,8 +24,8 @@ from typing import Any
 
 from spoolfarm import files
 from spoolfarm.attachments import Attachments
-from spoolfarm.errors import JobCancelled, JobFailed, UnknownFile, UnknownJob
-from spoolfarm.job import Result, State
+from spoolfarm.errors import UnknownFile, UnknownJob
+from spoolfarm.job import Result
 from spoolfarm.watch import APPEARED, RESCAN, Arrivals, Watch
 
 log = logging.getLogger(__name__)
@@ -246,21 +246,3 @@ class Results:
 
     def _log_path(self, job_id: str) -> str:
         return f"{self.root}/{job_id}.log"
-
-
-def ended(record: dict[str, Any]) -> bool:
-    """Whether *record* is of a job that is over."""
-    return record["status"] in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
-
-
-def outcome(record: Mapping[str, Any]) -> Any:
-    """The result in the record of an ended job. Raises JobFailed or JobCancelled when there is none."""
-    if record["status"] == State.SUCCEEDED:
-        return record["result"]
-    raise failure(record)
-
-
-def failure(record: Mapping[str, Any]) -> JobFailed:
-    """How a job ended that has no result, as an error."""
-    kind = JobCancelled if record["status"] == State.CANCELLED else JobFailed
-    return kind(record.get("error") or "", code=record.get("code") or "", record=dict(record))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import io
 import logging
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Request, Response, current_app, request
@@ -18,8 +16,9 @@ from flask_cors import CORS
 from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from spoolfarm import config
-from spoolfarm.errors import FarmError, Forbidden, JobFailed, Unauthorized, WaitTimeout
+from spoolfarm.errors import FarmError, JobFailed, WaitTimeout
 from spoolfarm.farm import Farm
+from spoolfarm.guard import Guard
 from spoolfarm.project import Project
 from spoolfarm.uploads import Uploads
 from spoolfarm.views import (
@@ -92,18 +91,6 @@ HTTP_ERRORS = {
 }
 #: The longest error sentence, in letters: some quote what the client sent.
 MAX_SENTENCE = 1000
-#: Faces that never want the key.
-OPEN = {
-    "health.health",
-    "health.ready",
-    "static",
-    "openapi.page",
-    "openapi.static",
-    "federated.page",
-    "federated.static",
-}
-#: Hosts that always mean this machine.
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Sessionless(SessionInterface):
@@ -165,55 +152,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if not settings.api_key and not all(address.loopback for address in settings.bind):
         log.warning("FARM_BIND is open to other machines and FARM_API_KEY is empty: anybody there can use this farm")
     return app
-
-
-class Guard:
-    """Who may ask: the host named, the page's origin, and the key."""
-
-    def __init__(self, settings: config.Settings) -> None:
-        self._key = hashlib.sha256(settings.api_key.encode()).digest() if settings.api_key else None
-        named = {host.lower() for host in (*settings.hosts, *(address.host for address in settings.bind))}
-        is_open = not settings.hosts and not all(address.loopback for address in settings.bind)
-        self._hosts = None if is_open else LOOPBACK | named
-        self._origins = settings.cors_origins
-
-    def check(self, environ: Mapping[str, Any]) -> None:
-        """Raise Forbidden or Unauthorized, or let the request pass."""
-        self.check_place(environ)
-        if self._key is not None and request.endpoint not in OPEN and request.method != "OPTIONS":
-            self.check_key(self.given_key(environ))
-
-    def check_place(self, environ: Mapping[str, Any]) -> None:
-        """Raise Forbidden for a foreign host name or a foreign page."""
-        host = _host_of(environ.get("HTTP_HOST") or request.host)
-        if self._hosts is not None and host not in self._hosts:
-            raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
-        origin = environ.get("HTTP_ORIGIN")
-        if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
-            raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
-
-    def check_key(self, given: str) -> None:
-        """Raise Unauthorized unless *given* is the key, or there is none."""
-        if self._key is None:
-            return
-        if not hmac.compare_digest(hashlib.sha256(given.strip().encode(errors="replace")).digest(), self._key):
-            raise Unauthorized()
-
-    def given_key(self, environ: Mapping[str, Any]) -> str:
-        """The key that the headers carry."""
-        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        return given if scheme.lower() == "bearer" else str(environ.get("HTTP_X_API_KEY", ""))
-
-
-def _host_of(authority: str) -> str:
-    """The host of `host:port` or `[v6]:port`."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0].lower()
-    return authority.partition(":")[0].lower()
-
-
-def _same_host(origin: str) -> bool:
-    return origin.partition("://")[2] == request.host
 
 
 def _end_body(environ: dict[str, Any]) -> None:

@@ -48,7 +48,6 @@ A worker is dead when its lock is free; there is no heartbeat, and a slow worker
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import random
@@ -64,7 +63,7 @@ from spoolfarm.entry import NAME, Claim, Entry, entries, move, read_job
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
 from spoolfarm.job import DamagedJob, Job, Result, State
 from spoolfarm.lease import Lease
-from spoolfarm.queue import Bucket, Cursor, bucket, buckets
+from spoolfarm.queue import Bucket, Cursor, SyncedBuckets, bucket, buckets
 from spoolfarm.results import ID, Results
 from spoolfarm.whereabouts import Whereabouts
 
@@ -100,7 +99,7 @@ class Spool:
         where = self.queue, self.active, self.marks, self.dead, results
         self._whereabouts = Whereabouts(*where, attempts=max_attempts)
         self.ringer = Ringer(self.root)
-        self._synced: set[str] = set()
+        self._synced = SyncedBuckets(self.queue)
 
     # Submit.
 
@@ -115,24 +114,11 @@ class Spool:
             move(temporary, queued)
             reached = queued
             if job.durable:
-                self._sync(place)
+                self._synced.sync(place)
         except OSError as error:
             fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
             raise SpoolUnavailable(f"the job cannot be written ({error.strerror}); {fate}") from error
         self.ringer.ring(place, name)
-
-    def _sync(self, place: Bucket) -> None:
-        """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
-
-        Only a bucket of the current slot counts as synced: an older one may have been emptied, removed and made anew.
-        """
-        current = place.name[1:] == f"{time.time_ns() >> 32:08x}"
-        known = current and place.path in self._synced
-        for path in (place.path,) if known else (place.path, os.path.dirname(place.path), self.queue):
-            with contextlib.suppress(FileNotFoundError):  # its worker was so fast, and removed the empty bucket
-                files.sync_directory(path)
-        if current:
-            self._synced = {*list(self._synced)[-16:], place.path}
 
     # Work.
 
@@ -303,6 +289,15 @@ class Spool:
             raise UnknownJob(f"no job {job_id!r}")
         return False
 
+    def forget(self, job_id: str) -> None:
+        """Cancel a job nobody waits for any more, and remove what is left of it when it has ended."""
+        try:
+            if self.cancel(job_id, forget=True) and not self.results.exists(job_id):
+                return  # it runs; its result goes when it has ended
+        except UnknownJob:
+            pass
+        self.results.remove(job_id)
+
     def marked(self, job_id: str) -> bool:
         """Whether somebody asked to cancel the job while it ran."""
         return os.path.exists(f"{self.marks}/{job_id}")
@@ -338,7 +333,7 @@ class Spool:
             self.results.remove(job_id)
             files.sync_directory(self.results.root)  # else a power cut could bring the old result back
             move(entry.path, f"{place.path}/{name}")
-            self._sync(place)
+            self._synced.sync(place)
             self.dead.remove(job_id)
             self.ringer.ring(place, name)
             return

@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spoolfarm.farm import Farm
-from spoolfarm.overview import count, duration, overview
+from spoolfarm.overview import overview
+from spoolfarm.units import count, duration
 
 #: Seconds between two looks at the farm; a look into a deep queue takes time, so also so many times as long as it took.
 REFRESH, SHARE = 1.0, 20

@@ -23,8 +23,8 @@ from spoolfarm import files
 from spoolfarm.errors import FarmError, SpoolUnavailable, UnknownJob
 from spoolfarm.farm import Farm
 from spoolfarm.job import Job, State
+from spoolfarm.record import ended
 from spoolfarm.records import Record, Records, Stage
-from spoolfarm.results import ended
 
 log = logging.getLogger(__name__)
 

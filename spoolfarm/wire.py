@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from spoolfarm import errors
 from spoolfarm.errors import FarmError, InvalidRequest, JobCancelled, WaitTimeout
 from spoolfarm.job import State
-from spoolfarm.results import failure
+from spoolfarm.record import failure
 
 #: Seconds to wait where a Retry-After is not a number.
 RETRY_AFTER = 1.0

@@ -77,7 +77,9 @@ class RunContext:
 
     def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
         """The outcomes of *items* as jobs of *task*, in order. A task that calls this has a `max_batch` of 1."""
-        self._parts = self._parts or Parts(self._farm, self._whole, self._go_on)
+        self._parts = self._parts or Parts(
+            self._spool, self._farm.tasks, self._farm.settings.workers, self._whole, self._go_on
+        )
         return self._parts.map(task, items)
 
     def close(self, *, ended: bool = True) -> None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from spoolfarm.overview import duration
+from spoolfarm.units import duration
 
 #: Seconds by which the rate is told.
 WINDOW = 60.0

@@ -85,7 +85,7 @@ class Batch:
     def run(self, inputs: Inputs) -> Summary:
         """Do what is not done yet. Raises OSError and SpoolUnavailable when nothing can be written any more."""
         todo = self._todo(inputs)
-        with Flight[Source](self._farm) as self._flight:
+        with Flight[Source](self._farm.spool, self._farm.put) as self._flight:
             while self._fill(self._flight, todo) or len(self._flight):
                 for source, record in self._flight.landed():
                     self._bytes -= source.size

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from spoolfarm import files
 from spoolfarm.arguments import age
-from spoolfarm.overview import count
+from spoolfarm.units import count
 from spoolfarm.verbs import complain, open_farm
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
 from spoolfarm.job import State
-from spoolfarm.results import ended
+from spoolfarm.record import ended
 from spoolfarm.views import answer, farm
 from spoolfarm.views.body import JobBody, JobForm, checked, prefer_wait, read_job
 from spoolfarm.views.face import JOB_ID, JSON, MULTIPART, PICTURE, PREFER, Body, Face, Parameter

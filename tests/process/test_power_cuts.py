@@ -18,6 +18,7 @@ import pytest
 
 from spoolfarm import files
 from spoolfarm.job import Job
+from spoolfarm.queue import SyncedBuckets
 from spoolfarm.results import Results
 from spoolfarm.spool import Spool
 from tests.crash import Tally, new, sound, too_early
@@ -131,12 +132,12 @@ def unsynced_files(patch: pytest.MonkeyPatch) -> None:
 
 
 def unsynced_buckets(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Spool, "_sync", lambda spool, place: None)
+    patch.setattr(SyncedBuckets, "sync", lambda buckets, place: None)
 
 
 def unsynced_parents(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(files, "make_directory", lambda path: os.makedirs(path, exist_ok=True))
-    patch.setattr(Spool, "_sync", lambda spool, place: files.sync_directory(place.path))
+    patch.setattr(SyncedBuckets, "sync", lambda buckets, place: files.sync_directory(place.path))
 
 
 def unsynced_results(patch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def put(farm: Farm, flying: Flight[int], count: int) -> list[Job]:
 
 
 def test_each_record_comes_once_with_what_it_is_for_and_leaves_nothing(farm: Farm) -> None:
-    with Flight[int](farm) as flying:
+    with Flight[int](farm.spool, farm.put) as flying:
         put(farm, flying, 5)
         finish(farm)
         found: list[tuple[int, Any]] = []
@@ -51,7 +51,7 @@ def test_each_record_comes_once_with_what_it_is_for_and_leaves_nothing(farm: Far
 
 
 def test_the_files_of_a_result_are_there_while_its_record_is_looked_at(farm: Farm) -> None:
-    with Flight[int](farm) as flying:
+    with Flight[int](farm.spool, farm.put) as flying:
         put(farm, flying, 1)
         finish(farm, files={"a.txt": b"attached"})
         for _, record in flying.landed():
@@ -61,7 +61,7 @@ def test_the_files_of_a_result_are_there_while_its_record_is_looked_at(farm: Far
 
 
 def test_who_leaves_early_cancels_what_is_queued(farm: Farm) -> None:
-    with Flight[int](farm) as flying:
+    with Flight[int](farm.spool, farm.put) as flying:
         put(farm, flying, 3)
     assert farm.spool.count() == {"echo": 0}
     assert farm.results.ids() == []
@@ -69,7 +69,7 @@ def test_who_leaves_early_cancels_what_is_queued(farm: Farm) -> None:
 
 def test_withdrawn_are_those_that_no_worker_has(farm: Farm) -> None:
     lease = Lease.take(farm.spool.workers, farm.spool.active, new_worker_id())
-    with Flight[int](farm) as flying:
+    with Flight[int](farm.spool, farm.put) as flying:
         first, _ = put(farm, flying, 2)
         [claim] = farm.spool.claim(lease, farm.spool.cursor(["echo"]), lambda _: 1)
         flying.withdraw()
@@ -86,7 +86,7 @@ def test_a_result_that_somebody_else_removed_is_a_failure_and_no_endless_wait(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flight, "LOST", 0.0)
-    with Flight[int](farm) as flying:
+    with Flight[int](farm.spool, farm.put) as flying:
         lost, _ = put(farm, flying, 2)
         [claim] = farm.spool.claim(
             lease := Lease.take(farm.spool.workers, farm.spool.active, new_worker_id()),

@@ -12,7 +12,7 @@ from spoolfarm.config import Settings, load
 from spoolfarm.errors import JobCancelled, JobFailed
 from spoolfarm.farm import Farm
 from spoolfarm.job import Job, Result, State
-from spoolfarm.parts import LEAST, Parts, forget, noted, part_id, sweep
+from spoolfarm.parts import LEAST, forget, noted, part_id, sweep
 from spoolfarm.tasks import Answer
 from tests.unit.working import working
 
@@ -50,7 +50,7 @@ def queued(farm: Farm) -> list[str]:
 
 
 def test_parts_come_back_in_order_and_go_with_the_whole(farm: Farm, whole: Job) -> None:
-    parts = Parts(farm, whole, never)
+    parts = farm.subjobs(whole, never)
     with working(farm, 2):
         assert sizes(parts.map("echo", items(*range(20)))) == list(range(20))
     assert len(noted(f"{farm.spool.parts}/{whole.id}")) == 20
@@ -73,7 +73,7 @@ def test_only_so_many_are_under_way(farm: Farm, whole: Job) -> None:
             raise JobCancelled
 
     with pytest.raises(JobCancelled):
-        next(Parts(farm, whole, stop).map("echo", source()))
+        next(farm.subjobs(whole, stop).map("echo", source()))
     assert len(taken) == LEAST
 
 
@@ -83,7 +83,7 @@ def test_a_part_has_the_age_of_the_whole_and_less_urgency(farm: Farm, whole: Job
             raise JobCancelled
 
     with pytest.raises(JobCancelled):
-        next(Parts(farm, whole, stop).map("echo", items(1, 2, 3)))
+        next(farm.subjobs(whole, stop).map("echo", items(1, 2, 3)))
     [part] = [entry for entry, _ in farm.spool.queued() if entry.id != whole.id]
     assert part.id == part_id(whole.id, 0)
     assert part.id[:16] == whole.id[:16]
@@ -100,29 +100,29 @@ def test_ids_of_parts_differ_from_each_other_and_from_the_whole() -> None:
 
 def test_the_next_attempt_repeats_nothing_that_is_done(farm: Farm, whole: Job) -> None:
     with working(farm):
-        assert sizes(Parts(farm, whole, never).map("echo", items(1, 2, 3))) == [1, 2, 3]
+        assert sizes(farm.subjobs(whole, never).map("echo", items(1, 2, 3))) == [1, 2, 3]
         before = {job_id: farm.results.get(job_id) for job_id in farm.results.ids()}
-        assert sizes(Parts(farm, whole, never).map("echo", items(1, 2, 3, 4))) == [1, 2, 3, 4]
+        assert sizes(farm.subjobs(whole, never).map("echo", items(1, 2, 3, 4))) == [1, 2, 3, 4]
     assert all(farm.results.get(job_id) == record for job_id, record in before.items())
 
 
 def test_a_part_that_a_power_cut_tore_is_done_again(farm: Farm, whole: Job) -> None:
     with working(farm):
-        sizes(Parts(farm, whole, never).map("echo", items(1)))
+        sizes(farm.subjobs(whole, never).map("echo", items(1)))
         torn = part_id(whole.id, 0)
         farm.results.remove(torn)
         times = (0.0, None, 1.0)
         damaged = Result(torn, "echo", State.FAILED, 1, *times, error="cut short", code="damaged")
         farm.results.publish(damaged, sync=False)
-        assert sizes(Parts(farm, whole, never).map("echo", items(1))) == [1]
+        assert sizes(farm.subjobs(whole, never).map("echo", items(1))) == [1]
 
 
 def test_a_part_that_fails_is_an_outcome_like_any_other(farm: Farm, whole: Job) -> None:
     with pytest.raises(JobCancelled):  # the parts are queued, and nobody works yet
-        next(Parts(farm, whole, Stop(farm, 3)).map("echo", items(1, 2)))
+        next(farm.subjobs(whole, Stop(farm, 3)).map("echo", items(1, 2)))
     farm.cancel(part_id(whole.id, 0))
     with working(farm):
-        first, second = Parts(farm, whole, never).map("echo", items(1, 2))
+        first, second = farm.subjobs(whole, never).map("echo", items(1, 2))
     assert isinstance(first, JobFailed)
     assert first.code == "cancelled"
     assert isinstance(second, Answer)
@@ -147,31 +147,31 @@ def test_a_part_that_is_lost_is_missed(farm: Farm, whole: Job, monkeypatch: pyte
             if entry.id != whole.id:
                 Path(entry.path).unlink()
 
-    [outcome] = Parts(farm, whole, lose).map("echo", items(1))
+    [outcome] = farm.subjobs(whole, lose).map("echo", items(1))
     assert isinstance(outcome, JobFailed)
     assert "lost" in str(outcome)
 
 
 def test_parts_of_a_job_that_waits_or_runs_stay(farm: Farm, whole: Job) -> None:
     with pytest.raises(JobCancelled):
-        next(Parts(farm, whole, Stop(farm, 3)).map("echo", items(1, 2, 3)))
-    sweep(farm)
+        next(farm.subjobs(whole, Stop(farm, 3)).map("echo", items(1, 2, 3)))
+    sweep(farm.spool)
     assert len(queued(farm)) == 3
 
 
 def test_parts_of_a_job_that_is_over_or_unknown_go(farm: Farm, whole: Job) -> None:
     with pytest.raises(JobCancelled):
-        next(Parts(farm, whole, Stop(farm, 3)).map("echo", items(1, 2, 3)))
+        next(farm.subjobs(whole, Stop(farm, 3)).map("echo", items(1, 2, 3)))
     farm.cancel(whole.id)
-    sweep(farm)
+    sweep(farm.spool)
     assert queued(farm) == []
     assert farm.results.ids() == [whole.id]
     Path(farm.spool.parts, "f" * 24).write_text("not an id\n")
     Path(farm.spool.parts, "README").write_text("somebody's")
-    sweep(farm)
+    sweep(farm.spool)
     assert [path.name for path in Path(farm.spool.parts).iterdir()] == ["README"]
 
 
 def test_to_forget_twice_does_no_harm(farm: Farm, whole: Job) -> None:
-    forget(farm, whole.id)
-    forget(farm, whole.id)
+    forget(farm.spool, whole.id)
+    forget(farm.spool, whole.id)

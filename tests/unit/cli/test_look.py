@@ -8,7 +8,7 @@ import pytest
 
 from spoolfarm.cli import main
 from spoolfarm.farm import Farm
-from spoolfarm.overview import duration
+from spoolfarm.units import duration
 from tests.running import until
 from tests.verbs import fail, succeed
 

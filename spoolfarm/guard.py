@@ -1,0 +1,75 @@
+"""The guard: who may ask, by the host named, the page's origin, and the key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+
+from spoolfarm import config
+from spoolfarm.errors import Forbidden, Unauthorized
+
+#: Faces that never want the key.
+OPEN = {
+    "health.health",
+    "health.ready",
+    "static",
+    "openapi.page",
+    "openapi.static",
+    "federated.page",
+    "federated.static",
+}
+#: Hosts that always mean this machine.
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class Guard:
+    """Who may ask: the host named, the page's origin, and the key."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        self._key = hashlib.sha256(settings.api_key.encode()).digest() if settings.api_key else None
+        named = {host.lower() for host in (*settings.hosts, *(address.host for address in settings.bind))}
+        is_open = not settings.hosts and not all(address.loopback for address in settings.bind)
+        self._hosts = None if is_open else LOOPBACK | named
+        self._origins = settings.cors_origins
+
+    def check(self, environ: Mapping[str, Any]) -> None:
+        """Raise Forbidden or Unauthorized, or let the request pass."""
+        self.check_place(environ)
+        if self._key is not None and request.endpoint not in OPEN and request.method != "OPTIONS":
+            self.check_key(self.given_key(environ))
+
+    def check_place(self, environ: Mapping[str, Any]) -> None:
+        """Raise Forbidden for a foreign host name or a foreign page."""
+        host = _host_of(environ.get("HTTP_HOST") or request.host)
+        if self._hosts is not None and host not in self._hosts:
+            raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
+        origin = environ.get("HTTP_ORIGIN")
+        if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
+            raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
+
+    def check_key(self, given: str) -> None:
+        """Raise Unauthorized unless *given* is the key, or there is none."""
+        if self._key is None:
+            return
+        if not hmac.compare_digest(hashlib.sha256(given.strip().encode(errors="replace")).digest(), self._key):
+            raise Unauthorized()
+
+    def given_key(self, environ: Mapping[str, Any]) -> str:
+        """The key that the headers carry."""
+        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        return given if scheme.lower() == "bearer" else str(environ.get("HTTP_X_API_KEY", ""))
+
+
+def _host_of(authority: str) -> str:
+    """The host of `host:port` or `[v6]:port`."""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0].lower()
+    return authority.partition(":")[0].lower()
+
+
+def _same_host(origin: str) -> bool:
+    return origin.partition("://")[2] == request.host
