@@ -30,11 +30,11 @@ from benchmarks.measure import (
     tree,
 )
 from benchmarks.peers.farm import launch
-from spoolfarm import files
-from spoolfarm.job import Job, new_id
-from spoolfarm.lease import Lease, new_worker_id
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Job, new_id
+from spoolfarm.spool.lease import Lease, new_worker_id
+from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
 
 #: Rows of the table: the queue of `benchmarks.peers.trial`, and the file system its files are on.
 PEERS = {

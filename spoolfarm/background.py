@@ -11,9 +11,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 
-from spoolfarm import config, files
+from spoolfarm import config
 from spoolfarm.crew import front_door
 from spoolfarm.errors import FarmError
+from spoolfarm.spool import files
 
 #: Seconds in which a started farm has to answer.
 START_DEADLINE = 60.0

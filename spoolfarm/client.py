@@ -17,8 +17,8 @@ from urllib.parse import quote, urlencode
 
 from spoolfarm.errors import FarmError, WaitTimeout
 from spoolfarm.images import encoded
-from spoolfarm.job import NORMAL
-from spoolfarm.record import ended, outcome
+from spoolfarm.spool.job import NORMAL
+from spoolfarm.spool.record import ended, outcome
 from spoolfarm.wire import Unreachable, Wire
 
 if TYPE_CHECKING:

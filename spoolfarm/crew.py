@@ -15,8 +15,8 @@ from spoolfarm import config, devices
 from spoolfarm.child import Child
 from spoolfarm.forks import LOADING, UNFIT, ZygoteChild
 from spoolfarm.lanes import GENERAL, LANES
-from spoolfarm.lease import new_worker_id
-from spoolfarm.spool import Spool
+from spoolfarm.spool.lease import new_worker_id
+from spoolfarm.spool.spool import Spool
 
 log = logging.getLogger("crew")
 

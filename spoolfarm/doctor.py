@@ -14,14 +14,15 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from spoolfarm import config, files, lease, machine
+from spoolfarm import config, machine
 from spoolfarm.config import Settings
 from spoolfarm.errors import BadProject, SettingError
 from spoolfarm.finding import Finding, Level
 from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.project import Project
-from spoolfarm.spool import ABANDONED
+from spoolfarm.spool import files, lease
+from spoolfarm.spool.spool import ABANDONED
 from spoolfarm.tasks.registry import Registry
 
 #: How many strays are named.

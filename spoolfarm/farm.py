@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spoolfarm import config, images, lease, parts
-from spoolfarm.entry import Entry, born
+from spoolfarm import config, images, parts
 from spoolfarm.errors import (
     InvalidParams,
     InvalidRequest,
@@ -19,13 +18,15 @@ from spoolfarm.errors import (
     WaitTimeout,
 )
 from spoolfarm.flight import Flight
-from spoolfarm.job import FIRST, LAST, NORMAL, Job, State
-from spoolfarm.keys import Keys
 from spoolfarm.parts import Parts
-from spoolfarm.record import ended, outcome
-from spoolfarm.results import Results
 from spoolfarm.room import Room
-from spoolfarm.spool import Spool
+from spoolfarm.spool import lease
+from spoolfarm.spool.idempotency import IdempotencyKeys
+from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job, State
+from spoolfarm.spool.jobfile import JobFile, born
+from spoolfarm.spool.record import ended, outcome
+from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
 from spoolfarm.tasks import Answer
 from spoolfarm.tasks.registry import Registry
 
@@ -91,7 +92,7 @@ class Farm:
         self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
         self.room = Room(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
-        self._keys = Keys(self.spool.keys)
+        self._keys = IdempotencyKeys(self.spool.keys)
 
     # Submit.
 
@@ -245,10 +246,10 @@ class Farm:
 
     def record(self, job_id: str) -> dict[str, Any]:
         """All that is known of a job. Raises UnknownJob."""
-        entry = self.spool.find(job_id)
-        if entry is None:
+        file = self.spool.find(job_id)
+        if file is None:
             raise UnknownJob(f"no job {job_id!r}; results are kept for {self.settings.result_ttl:g} s")
-        return self._describe(entry)
+        return self._describe(file)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Any:
         """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
@@ -270,13 +271,13 @@ class Farm:
         self, *, status: str | None = None, task: str | None = None, before: str = "g", limit: int = 100
     ) -> list[dict[str, Any]]:
         """The records of at most *limit* jobs with an id below *before*, the newest first."""
-        entries = {entry.id: entry for entry in self._entries(status)}
+        files = {file.id: file for file in self._files(status)}
         found: list[dict[str, Any]] = []
-        for job_id in sorted((each for each in entries if each < before), reverse=True):
+        for job_id in sorted((each for each in files if each < before), reverse=True):
             if len(found) == limit:
                 break
             try:
-                record = self._describe(entries[job_id])
+                record = self._describe(files[job_id])
             except UnknownJob:
                 continue  # it has expired meanwhile
             if status in (None, record["status"]) and task in (None, record["task"]):
@@ -329,35 +330,35 @@ class Farm:
         """Stop watching for results."""
         self.results.close()
 
-    def _entries(self, status: str | None) -> Iterator[Entry]:
+    def _files(self, status: str | None) -> Iterator[JobFile]:
         """Every job that may have *status*, in the order of a job's life, so that the latest state wins."""
         if status in (None, State.QUEUED):
-            yield from (entry for entry, _ in self.spool.queued())
+            yield from (file for file, _ in self.spool.queued())
         if status in (None, State.RUNNING):
-            yield from (entry for entries in self.spool.running().values() for entry in entries)
+            yield from (file for files in self.spool.running().values() for file in files)
         if status not in (State.QUEUED, State.RUNNING):
-            yield from (Entry("", job_id, 0, State.SUCCEEDED) for job_id in self.results.ids())
+            yield from (JobFile("", job_id, 0, State.SUCCEEDED) for job_id in self.results.ids())
 
-    def _describe(self, entry: Entry) -> dict[str, Any]:
-        record = self.results.get(entry.id)
-        if record is None and entry.state is State.FAILED:
-            record = self.spool.dead.reason(entry.id)
+    def _describe(self, file: JobFile) -> dict[str, Any]:
+        record = self.results.get(file.id)
+        if record is None and file.state is State.FAILED:
+            record = self.spool.dead.reason(file.id)
         if record is not None:
             return record
         try:
-            task, claimed = entry.glance()
+            task, claimed = file.glance()
         except FileNotFoundError:
-            return self.record(entry.id)  # it moved on meanwhile
-        running = entry.state is State.RUNNING
+            return self.record(file.id)  # it moved on meanwhile
+        running = file.state is State.RUNNING
         return {
-            "id": entry.id,
+            "id": file.id,
             "task": task,
-            "status": entry.state,
-            "attempts": entry.attempts,
-            "created": born(entry.id),
+            "status": file.state,
+            "attempts": file.attempts,
+            "created": born(file.id),
             "started": claimed if running else None,
             "finished": None,
-            "progress": self.results.progress(entry.id) if running else None,
+            "progress": self.results.progress(file.id) if running else None,
         }
 
 

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from spoolfarm.errors import UnknownJob
-from spoolfarm.job import Job, State
-from spoolfarm.spool import Spool
+from spoolfarm.spool.job import Job, State
+from spoolfarm.spool.spool import Spool
 
 Item = TypeVar("Item")
 

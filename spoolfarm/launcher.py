@@ -15,12 +15,13 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from spoolfarm import config, files, process
+from spoolfarm import config, process
 from spoolfarm.child import Child
 from spoolfarm.crew import Crew, front_door, start, without_secrets
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm import Farm
 from spoolfarm.lanes import GENERAL, LANES
+from spoolfarm.spool import files
 
 log = logging.getLogger("launcher")
 

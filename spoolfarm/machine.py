@@ -16,7 +16,7 @@ from spoolfarm.config import Settings
 from spoolfarm.finding import Finding, Level
 from spoolfarm.lanes import LANES
 from spoolfarm.room import MIN_INODES
-from spoolfarm.watch import APPEARED, Watch
+from spoolfarm.spool.watch import Watch
 
 #: The oldest Python the farm runs on.
 PYTHON = (3, 11)
@@ -142,13 +142,13 @@ def inotify(settings: Settings, limits: str = "/proc/sys/fs/inotify") -> Iterato
             yield Finding(Level.WARN, "inotify", f"{name} is {told}, and {needed} are advisable", advice)
     watched = f"{settings.spool_dir}/tmp"
     directory = watched if os.path.isdir(watched) else tempfile.gettempdir()
-    watch = Watch(directory, APPEARED)
+    watch = Watch(directory)
     try:
         with tempfile.NamedTemporaryFile(dir=directory, prefix="doctor"):
             woken = bool(watch.wait(EVENT))
     finally:
         watch.close()
-    if watch.polls:
+    if watch.blind:
         what, advice = "there are none, so the farm polls, which costs CPU time", "raise fs.inotify.max_user_instances"
         yield Finding(Level.WARN, "inotify", what, advice)
     elif not woken:

@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from spoolfarm import files
 from spoolfarm.errors import JobFailed, SpoolUnavailable
-from spoolfarm.job import LAST, Job, State
-from spoolfarm.record import outcome
-from spoolfarm.results import ID
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.job import LAST, Job, State
+from spoolfarm.spool.record import outcome
+from spoolfarm.spool.results import ID
+from spoolfarm.spool.spool import Spool
 from spoolfarm.tasks import Answer, Part
 from spoolfarm.tasks.registry import Registry
 

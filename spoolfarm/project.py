@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spoolfarm import files
 from spoolfarm.errors import BadHistory, BadProject, NoHistory, NotConfigured, UnknownModel
+from spoolfarm.spool import files
 
 #: The settings that say where what lies.
 NEEDS = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from spoolfarm import files
 from spoolfarm.errors import SpoolUnavailable
+from spoolfarm.spool import files
 
 T = TypeVar("T")
 

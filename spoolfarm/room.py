@@ -7,7 +7,7 @@ import threading
 import time
 
 from spoolfarm.errors import SpoolFull, SpoolUnavailable
-from spoolfarm.spool import Spool
+from spoolfarm.spool.spool import Spool
 
 #: Free inodes below which nothing new is accepted.
 MIN_INODES = 1000

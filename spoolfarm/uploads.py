@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import files
 from spoolfarm.errors import FarmError, SpoolUnavailable, UnknownJob
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job, State
-from spoolfarm.record import ended
 from spoolfarm.records import Record, Records, Stage
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Job, State
+from spoolfarm.spool.record import ended
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from spoolfarm import errors
 from spoolfarm.errors import FarmError, InvalidRequest, JobCancelled, WaitTimeout
-from spoolfarm.job import State
-from spoolfarm.record import failure
+from spoolfarm.spool.job import State
+from spoolfarm.spool.record import failure
 
 #: Seconds to wait where a Retry-After is not a number.
 RETRY_AFTER = 1.0

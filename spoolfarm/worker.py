@@ -13,19 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import config, files, memory, process
-from spoolfarm.bell import Bell
-from spoolfarm.entry import Claim
+from spoolfarm import config, memory, process
 from spoolfarm.errors import FarmError, JobCancelled, JobFailed
 from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm import Farm
-from spoolfarm.job import Result, State
 from spoolfarm.lanes import GENERAL
-from spoolfarm.lease import Lease, new_worker_id
 from spoolfarm.parts import Parts
+from spoolfarm.spool import files
+from spoolfarm.spool.doorbell import Bell
+from spoolfarm.spool.job import Result, State
+from spoolfarm.spool.jobfile import Claim
+from spoolfarm.spool.lease import Lease, new_worker_id
+from spoolfarm.spool.watch import RESCAN
 from spoolfarm.tally import Tally
 from spoolfarm.tasks import Answer, Limits, Part, Stopping
-from spoolfarm.watch import RESCAN
 
 log = logging.getLogger("spoolfarm.worker")
 

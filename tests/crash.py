@@ -21,11 +21,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import files
-from spoolfarm.entry import Claim
 from spoolfarm.errors import SpoolUnavailable
-from spoolfarm.job import Job, Result
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Job, Result
+from spoolfarm.spool.jobfile import Claim
+from spoolfarm.spool.spool import Spool
 from tests.tree import Tree, ended, examine, fork, put_again, recover, run_down
 
 #: The system calls that are counted.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spoolfarm.entry import NAME
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.jobfile import NAME
 from tests.crash import CALLS, Tally
 from tests.tree import Tree, recover, run_down
 

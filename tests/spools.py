@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import files
-from spoolfarm.entry import Claim
-from spoolfarm.job import Job
-from spoolfarm.lease import Lease, new_worker_id
-from spoolfarm.queue import bucket
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.buckets import bucket
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.jobfile import Claim
+from spoolfarm.spool.lease import Lease, new_worker_id
+from spoolfarm.spool.spool import Spool
 from tests.tree import claims, failed
 
 DAY = 86400.0

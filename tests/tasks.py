@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
 from spoolfarm.tasks.ocr import Ocr
 

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import files, process
-from spoolfarm.entry import NAME, Claim
+from spoolfarm import process
 from spoolfarm.errors import SpoolUnavailable
-from spoolfarm.job import DamagedJob, Job, Result, State
-from spoolfarm.lease import Lease, new_worker_id
-from spoolfarm.queue import bucket
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.buckets import bucket
+from spoolfarm.spool.job import DamagedJob, Job, Result, State
+from spoolfarm.spool.jobfile import NAME, Claim
+from spoolfarm.spool.lease import Lease, new_worker_id
+from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
 
 #: The locks in workers/ that stay.
 LOCKS = ("suspects.lock", "cancel.lock")

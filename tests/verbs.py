@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job, Result, State
-from spoolfarm.lease import Lease, new_worker_id
+from spoolfarm.spool.job import Job, Result, State
+from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.tasks import Context, Params, Task
 
 #: A job id of January 1970, some seconds after it began.

@@ -79,7 +79,7 @@ def open_spoolfarm(weights: str, threads: int = 1) -> Predict:
     import cv2
     import torch
 
-    from spoolfarm.job import Job
+    from spoolfarm.spool.job import Job
     from spoolfarm.tasks.segment import Segment
 
     task = Segment()

@@ -27,10 +27,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from spoolfarm import files
 from spoolfarm.endings import Endings
 from spoolfarm.errors import FarmError, InvalidRequest
-from spoolfarm.job import State
+from spoolfarm.spool import files
+from spoolfarm.spool.job import State
 
 MARK, LOCK = ".spoolfarm-batch", ".spoolfarm-batch.lock"
 #: A file of a result that is being copied.

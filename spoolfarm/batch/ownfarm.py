@@ -12,11 +12,12 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from spoolfarm import config, files
+from spoolfarm import config
 from spoolfarm.crew import Crew
 from spoolfarm.errors import FarmError
 from spoolfarm.farm import Farm
 from spoolfarm.lanes import LANES
+from spoolfarm.spool import files
 
 #: What the directories of such farms are called, among all the others for temporary files.
 PREFIX = "spoolfarm-batch-"

@@ -15,7 +15,7 @@ from spoolfarm.batch.progress import BatchProgress
 from spoolfarm.batch.workers import Workers
 from spoolfarm.errors import FarmError, InvalidRequest, SpoolFull
 from spoolfarm.flight import Flight
-from spoolfarm.job import Job, State
+from spoolfarm.spool.job import Job, State
 
 #: What is shown after the first Ctrl-C.
 STOPPING = "stopping (Ctrl-C: at once)"

@@ -10,15 +10,15 @@ from dataclasses import replace
 from enum import Enum
 from itertools import count
 
-from spoolfarm import files
 from spoolfarm.endings import PARAMS, Endings
 from spoolfarm.errors import FarmError
 from spoolfarm.hotfolder import dropped
 from spoolfarm.hotfolder.dropped import Unfinished
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.hotfolder.taken import Note
-from spoolfarm.job import Result, State, new_id
-from spoolfarm.results import Results
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Result, State, new_id
+from spoolfarm.spool.results import Results
 
 #: Bytes that a name may have with all its endings; some file systems take no more than 255, and a number may follow.
 LONGEST = 240

@@ -32,7 +32,7 @@ from spoolfarm.hotfolder.dropped import CUT_SHORT, PARAMS_LIMIT, Identity, Unfin
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.hotfolder.lookout import Lookout
 from spoolfarm.hotfolder.taken import Note, Taken
-from spoolfarm.job import Job, Result, State, new_id
+from spoolfarm.spool.job import Job, Result, State, new_id
 
 log = logging.getLogger("spoolfarm.hotfolder")
 

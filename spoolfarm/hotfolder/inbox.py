@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from spoolfarm import files
+from spoolfarm.spool import files
 
 log = logging.getLogger(__name__)
 

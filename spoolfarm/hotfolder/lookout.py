@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from spoolfarm.hotfolder.dropped import Identity
 from spoolfarm.hotfolder.inbox import Inbox, is_ours
-from spoolfarm.watch import APPEARED, NO_LINK, WRITTEN, Watches
+from spoolfarm.spool.watch import APPEARED, NO_LINK, WRITTEN, Watch
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Lookout:
         self._inbox = inbox
         self._tasks = tasks
         self._elsewhere = elsewhere
-        self._watches = Watches()
+        self._watch = Watch(poll=POLL)
         self._listening = False
         self._hints: deque[str] = deque()
         #: The look at the whole inbox that is under way, when the next one begins, and what this one has cost.
@@ -58,7 +58,7 @@ class Lookout:
         if path is None:
             self._walk = None
             self._tidy()
-            self._due = time.monotonic() + max(POLL if self._watches.blind else RESCAN, RESCAN_SHARE * self._cost)
+            self._due = time.monotonic() + max(POLL if self._watch.blind else RESCAN, RESCAN_SHARE * self._cost)
         return path
 
     @property
@@ -72,7 +72,7 @@ class Lookout:
 
     def enter(self, folder: str) -> None:
         """Look at all that is in a new *folder*."""
-        self._hints.extend(self._inbox.walk(folder, self._watch))
+        self._hints.extend(self._inbox.walk(folder, self._see))
 
     def quiet(self, path: str, identity: Identity) -> float:
         """For how many seconds what lies at *path* has been this version, as far as we have seen."""
@@ -92,12 +92,12 @@ class Lookout:
         if elsewhere != self._listening:
             self._listening = elsewhere
             if elsewhere:
-                self._watches.add(self._elsewhere, APPEARED)
+                self._watch.add(self._elsewhere, APPEARED)
                 return None
-            self._watches.remove(self._elsewhere)
+            self._watch.remove(self._elsewhere)
         names: list[str] = []
-        lost = self._watches.blind
-        for folder, name in self._watches.wait(min(seconds, POLL) if lost else seconds):
+        lost = self._watch.blind
+        for folder, name in self._watch.wait(seconds):
             if not folder:
                 lost, self._due = True, 0.0
             elif folder == self._elsewhere:
@@ -111,24 +111,24 @@ class Lookout:
 
     def wake(self) -> None:
         """End the wait of the other thread, or the next one."""
-        self._watches.wake()
+        self._watch.wake()
 
     def close(self) -> None:
         """Watch nothing any more."""
-        self._watches.close()
+        self._watch.close()
 
     def _everything(self) -> Iterator[str]:
         for task in self._tasks:
-            yield from self._inbox.walk(task, self._watch)
+            yield from self._inbox.walk(task, self._see)
 
-    def _watch(self, folder: str) -> None:
-        self._watches.add(f"{self._inbox.root}/{folder}", EVENTS)
+    def _see(self, folder: str) -> None:
+        self._watch.add(f"{self._inbox.root}/{folder}", EVENTS)
 
     def _tidy(self) -> None:
         """Forget what is gone, and name what nobody will take."""
-        for directory in self._watches.directories():
+        for directory in self._watch.directories():
             if not os.path.isdir(directory):
-                self._watches.remove(directory)
+                self._watch.remove(directory)
         gone = [path for path in self._since if not os.path.lexists(f"{self._inbox.root}/{path}")]
         for path in gone:
             del self._since[path]

@@ -19,8 +19,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from spoolfarm import files
 from spoolfarm.hotfolder.dropped import Identity
+from spoolfarm.spool import files
 
 log = logging.getLogger(__name__)
 

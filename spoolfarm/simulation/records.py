@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import files
 from spoolfarm.project import BEST, RECORD, Project, read_json
 from spoolfarm.simulation import keeper
+from spoolfarm.spool import files
 
 #: Seconds by which a clock and a file's time may differ.
 SLACK = 2.0

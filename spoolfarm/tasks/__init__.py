@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spoolfarm.errors import InvalidParams, JobFailed
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 
 
 @dataclass(frozen=True)

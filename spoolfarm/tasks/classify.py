@@ -11,9 +11,9 @@ from pydantic import Field
 
 from spoolfarm import images, threads
 from spoolfarm.errors import BadModel, BrokenImage, LabelMismatch, UnknownModel
-from spoolfarm.job import Job
 from spoolfarm.project import NEEDS as WHERE
 from spoolfarm.project import Project
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from spoolfarm import images
 from spoolfarm.errors import BrokenImage, FarmError, InvalidParams, JobFailed, TooLarge
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Part, Task
 from spoolfarm.tasks.ocr import OcrParams, Output
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from spoolfarm.errors import JobCancelled
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
 
 #: Seconds between two looks at whether the job was cancelled.

@@ -16,7 +16,7 @@ from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.operations import size_of
 from spoolfarm.edit.recipe import MAX_OPERATIONS, Recipe, names
 from spoolfarm.errors import InvalidParams
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
 
 #: What the files beside a result are called, before _1, _2, ... and the suffix.

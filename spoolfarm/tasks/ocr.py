@@ -11,7 +11,7 @@ from pydantic import Field
 
 from spoolfarm import images, threads
 from spoolfarm.errors import BrokenImage
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from spoolfarm import images
 from spoolfarm.errors import NoObject
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Params
 from spoolfarm.tasks.segment import CLASSES, Classes, Score, Seeing
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from spoolfarm import images, threads
 from spoolfarm.errors import BrokenImage, FarmError, InvalidParams
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
 
 if TYPE_CHECKING:

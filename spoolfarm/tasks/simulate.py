@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import ConfigDict
 
 from spoolfarm.errors import Forbidden, InvalidParams, JobCancelled, SimulationFailed
-from spoolfarm.job import Job
 from spoolfarm.project import NEEDS, Project, argument
 from spoolfarm.simulation import keeper, records
 from spoolfarm.simulation.output import Lines, Log
 from spoolfarm.simulation.session import Session
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
 
 #: What a parameter may be called.

@@ -60,7 +60,7 @@ def chosen(options: argparse.Namespace, everything: Callable[[], list[str]]) -> 
 
 def ended_record(farm: Farm, job_id: str, wait: float) -> dict[str, Any]:
     """The record of a job that has ended. Raises UnknownJob, or FarmError when it has not after *wait* seconds."""
-    from spoolfarm.record import ended
+    from spoolfarm.spool.record import ended
 
     record = farm.record(job_id)
     if not ended(record) and wait > 0:

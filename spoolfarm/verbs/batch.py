@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spoolfarm import config
 from spoolfarm.arguments import number
 from spoolfarm.errors import InvalidParams, InvalidRequest, UnknownTask
-from spoolfarm.job import LAST
+from spoolfarm.spool.job import LAST
 from spoolfarm.verbs import complain, takes_params
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from spoolfarm import files
 from spoolfarm.arguments import age
+from spoolfarm.spool import files
 from spoolfarm.units import count
 from spoolfarm.verbs import complain, open_farm
 
@@ -63,7 +63,7 @@ def _past(options: argparse.Namespace, ids: Sequence[str], when: Callable[[str],
 
 def _ended(farm: Farm, job_id: str) -> float:
     """When a job ended: no earlier than its id says it began, whatever a clock or a copy did to the file's time."""
-    from spoolfarm.entry import born
+    from spoolfarm.spool.jobfile import born
 
     return max(files.modified(f"{farm.results.root}/{job_id}.json"), born(job_id))
 

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
-from spoolfarm.job import FIRST, LAST, NORMAL
+from spoolfarm.spool.job import FIRST, LAST, NORMAL
 from spoolfarm.views import farm
 from spoolfarm.views.face import File
 

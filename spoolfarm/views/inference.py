@@ -8,8 +8,8 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import BrokenImage, InvalidRequest, JobFailed, TooLarge, UnsupportedMedia
-from spoolfarm.job import Job
 from spoolfarm.several import answers
+from spoolfarm.spool.job import Job
 from spoolfarm.views import answer, farm, project
 from spoolfarm.views.body import prefer_wait, take_parts
 from spoolfarm.views.face import MULTIPART, PREFER, Body, Face, File

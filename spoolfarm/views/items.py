@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.request import NO_PICTURE, Edits, Entry
 from spoolfarm.errors import JobFailed
-from spoolfarm.job import Job
 from spoolfarm.several import answers
+from spoolfarm.spool.job import Job
 from spoolfarm.views import answer, farm
 from spoolfarm.views.body import checked, prefer_wait, read_json
 from spoolfarm.views.face import JSON, PREFER, Body, Face

@@ -12,8 +12,8 @@ from flask import Blueprint, Response, request, send_file
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
-from spoolfarm.job import State
-from spoolfarm.record import ended
+from spoolfarm.spool.job import State
+from spoolfarm.spool.record import ended
 from spoolfarm.views import answer, farm
 from spoolfarm.views.body import JobBody, JobForm, checked, prefer_wait, read_job
 from spoolfarm.views.face import JOB_ID, JSON, MULTIPART, PICTURE, PREFER, Body, Face, Parameter

@@ -16,7 +16,7 @@ from flask import Flask, request
 
 from spoolfarm.errors import FarmError, InvalidRequest, TooManyClients, Unauthorized, UnknownJob
 from spoolfarm.farm import Farm
-from spoolfarm.job import State
+from spoolfarm.spool.job import State
 from spoolfarm.views.pings import Pings
 
 log = logging.getLogger("spoolfarm.live")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from spoolfarm.job import State
+from spoolfarm.spool.job import State
 
 JobId = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
 Seconds = Annotated[float, Field(description="seconds since 1970")]

@@ -17,7 +17,7 @@ import pytest
 
 from spoolfarm import errors
 from spoolfarm.client import Client, ClientJob
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
 from spoolfarm.wire import BY_CODE, Unreachable
 from tests.http.grumpy import client, running

@@ -10,7 +10,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.views import FARM
 from tests.http.asking import at_rest, files_of, multipart, refused, submit
 from tests.http.conftest import Make

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from spoolfarm.farm import Farm
-from spoolfarm.lease import new_worker_id
+from spoolfarm.spool.lease import new_worker_id
 from tests.process.bench import Bench
 from tests.running import ROOT, RunningFarm, until
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm import files
-from spoolfarm.entry import Claim
 from spoolfarm.errors import SpoolUnavailable
-from spoolfarm.job import Job, Result
-from spoolfarm.lease import Lease
-from spoolfarm.queue import Bucket, bucket
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.buckets import Bucket, bucket
+from spoolfarm.spool.job import Job, Result
+from spoolfarm.spool.jobfile import Claim
+from spoolfarm.spool.lease import Lease
+from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
 from tests.crash import enumerate_points, in_child, new, too_early
 from tests.process.test_crash_points import finish, put
 from tests.tree import Tree

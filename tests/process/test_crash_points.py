@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm import files
 from spoolfarm.config import Settings
-from spoolfarm.entry import Claim
 from spoolfarm.farm import Farm
-from spoolfarm.job import State
-from spoolfarm.queue import bucket
+from spoolfarm.spool import files
+from spoolfarm.spool.buckets import bucket
+from spoolfarm.spool.job import State
+from spoolfarm.spool.jobfile import Claim
 from tests.crash import ERRORS, Child, Scenario, Tally, enumerate_points, in_child, new, sound
 from tests.tree import Tree, failed, standing, succeeded
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm import files
-from spoolfarm.job import Job
-from spoolfarm.queue import SyncedBuckets
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.buckets import SyncedBuckets
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
 from tests.crash import Tally, new, sound, too_early
 from tests.powercut import Recorder, after_power_cut, recorded
 from tests.tree import Tree, claims, failed, fork, recover, run_down, succeeded

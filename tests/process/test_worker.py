@@ -19,10 +19,10 @@ import pytest
 from spoolfarm.config import load
 from spoolfarm.errors import InvalidParams, JobCancelled, JobFailed
 from spoolfarm.farm import Farm, FarmJob
-from spoolfarm.job import Job
-from spoolfarm.lease import alive
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.lease import alive
+from spoolfarm.spool.watch import RESCAN
 from spoolfarm.tasks import Context, Params, Task
-from spoolfarm.watch import RESCAN
 from spoolfarm.worker import BOOT_FAILED
 from tests.process.conftest import Start
 from tests.running import ROOT, until

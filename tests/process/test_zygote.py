@@ -18,8 +18,8 @@ from spoolfarm import process, threads
 from spoolfarm.crew import front_door
 from spoolfarm.farm import Farm
 from spoolfarm.forks import Fork, ZygoteChild
-from spoolfarm.job import Job
-from spoolfarm.lease import new_worker_id
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.lease import new_worker_id
 from spoolfarm.tasks.segment import Segment
 from tests.running import ROOT, RunningFarm, until
 from tests.scenes import ellipses, png

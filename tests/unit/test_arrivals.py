@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm import watch
-from spoolfarm.watch import Arrivals, Watch
+from spoolfarm.spool import arrivals as module
+from spoolfarm.spool.arrivals import Arrivals
+from spoolfarm.spool.watch import Watch
 from tests.running import until
 from tests.tree import fork
 from tests.unit.inotify import LACKS, SOON, Lack, descriptors
@@ -22,7 +23,7 @@ from tests.unit.inotify import LACKS, SOON, Lack, descriptors
 @pytest.fixture
 def no_rescan(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks by himself for a minute, so that a lost wake-up shows."""
-    monkeypatch.setattr(watch, "RESCAN", 60.0)
+    monkeypatch.setattr(module, "RESCAN", 60.0)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def crowd(arrivals: Arrivals, path: Path, names: list[str], seconds: float = 60.
     threads = [threading.Thread(target=wait, args=(name,)) for name in names]
     for thread in threads:
         thread.start()
-    until(lambda: {os.fsencode(name) for name in names} <= set(arrivals._waiting))
+    until(lambda: set(names) <= set(arrivals._waiting))
 
     def join() -> dict[str, float]:
         for thread in threads:
@@ -200,9 +201,9 @@ def test_an_overflow_makes_everyone_look(arrivals: Arrivals, tmp_path: Path, mon
     lost = threading.Event()
     wait = Watch.wait
 
-    def overflowing(watching: Watch, seconds: float) -> list[bytes]:
+    def overflowing(watching: Watch, seconds: float) -> list[tuple[str, str]]:
         names = wait(watching, min(seconds, 0.05))
-        return [b""] if lost.is_set() else [b"other"] if names else [b"nothing"]
+        return [("", "")] if lost.is_set() else [("", "other")] if names else [("", "nothing")]
 
     monkeypatch.setattr(Watch, "wait", overflowing)
     names = [f"name{number}" for number in range(10)]
@@ -235,10 +236,10 @@ def test_where_the_system_gives_no_events_every_waiter_finds_its_name_all_the_sa
 def test_a_lost_event_costs_a_rescan_and_no_more(
     arrivals: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "RESCAN", 0.1)
+    monkeypatch.setattr(module, "RESCAN", 0.1)
     wait = Watch.wait
 
-    def deaf(watching: Watch, seconds: float) -> list[bytes]:
+    def deaf(watching: Watch, seconds: float) -> list[tuple[str, str]]:
         wait(watching, seconds)
         return []
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm import files
 from spoolfarm.errors import UnknownFile, UnknownJob
-from spoolfarm.job import Result, State, new_id
-from spoolfarm.results import Results
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Result, State, new_id
+from spoolfarm.spool.results import Results
 
 
 @pytest.fixture

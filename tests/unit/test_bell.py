@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.bell import Bell
-from spoolfarm.job import Job
-from spoolfarm.lease import Lease
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
+from spoolfarm.spool.doorbell import Bell
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.lease import Lease
+from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
 
 #: Longer than any of the waits below that shall be ended by a ring.
 LONG = 20.0

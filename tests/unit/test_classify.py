@@ -19,7 +19,7 @@ from torchvision import transforms
 from spoolfarm import images
 from spoolfarm.config import load
 from spoolfarm.errors import BadModel, BrokenImage, FarmError, LabelMismatch, UnknownModel
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks.classify import Classify
 from tests import foreign
 

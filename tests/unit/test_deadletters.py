@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm import files
-from spoolfarm.deadletters import LAST_LINES, DeadLetters
-from spoolfarm.job import new_id
-from spoolfarm.results import Results
+from spoolfarm.spool import files
+from spoolfarm.spool.deadletters import LAST_LINES, DeadLetters
+from spoolfarm.spool.job import new_id
+from spoolfarm.spool.results import Results
 
 
 @pytest.fixture

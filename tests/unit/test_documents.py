@@ -20,7 +20,7 @@ from spoolfarm.documents.source import PdfSource, open_source
 from spoolfarm.documents.tiff import Tiff
 from spoolfarm.errors import BrokenImage, InvalidParams, TooLarge, UnsupportedMedia
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Limits
 from spoolfarm.tasks.document import Document, chosen
 from tests.http import pictures

@@ -12,7 +12,7 @@ from pikepdf import Dictionary, Name
 
 from benchmarks import books, pages
 from spoolfarm.documents.source import opened
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Limits
 from spoolfarm.tasks.ocr import Ocr
 from tests.unit.test_documents_pdf import filled_in

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.errors import InvalidParams, JobCancelled
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import echo
 from spoolfarm.tasks.echo import Echo
 

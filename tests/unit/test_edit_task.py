@@ -13,11 +13,11 @@ import pytest
 
 from spoolfarm import errors
 from spoolfarm.config import Settings
-from spoolfarm.entry import Claim
 from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm import Farm
 from spoolfarm.images import decode
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.jobfile import Claim
 from spoolfarm.tasks import Answer
 from spoolfarm.tasks.edit import Edit
 from spoolfarm.worker import RunContext

@@ -25,9 +25,9 @@ from spoolfarm.errors import (
     WaitTimeout,
 )
 from spoolfarm.farm import Farm
-from spoolfarm.job import new_id
-from spoolfarm.queue import bucket
-from spoolfarm.spool import Spool
+from spoolfarm.spool.buckets import bucket
+from spoolfarm.spool.job import new_id
+from spoolfarm.spool.spool import Spool
 from tests.running import until
 from tests.tree import fork
 from tests.unit.working import left, settings, worker, working

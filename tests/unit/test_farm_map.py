@@ -26,7 +26,7 @@ def test_a_map_yields_every_item_with_its_result_and_leaves_nothing_behind(farm:
 
 @pytest.mark.parametrize("count", [0, 1, 4])
 def test_a_map_ends_with_its_last_result(count: int, farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spoolfarm.results.RESCAN", 10.0)
+    monkeypatch.setattr("spoolfarm.spool.results.RESCAN", 10.0)
     start = time.monotonic()
     with working(farm):
         assert len(list(farm.map("echo", [bytes(size) for size in range(count)], in_flight=2))) == count

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import files
+from spoolfarm.spool import files
 from tests.running import until
 
 

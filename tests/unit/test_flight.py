@@ -11,8 +11,8 @@ from spoolfarm import flight
 from spoolfarm.errors import JobFailed
 from spoolfarm.farm import Farm
 from spoolfarm.flight import Flight
-from spoolfarm.job import Job, Result, State
-from spoolfarm.lease import Lease, new_worker_id
+from spoolfarm.spool.job import Job, Result, State
+from spoolfarm.spool.lease import Lease, new_worker_id
 from tests.running import until
 
 

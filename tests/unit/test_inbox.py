@@ -20,9 +20,9 @@ from spoolfarm.hotfolder import departures, dropped, lookout
 from spoolfarm.hotfolder.answers import Answers
 from spoolfarm.hotfolder.folder import HotFolder
 from spoolfarm.hotfolder.taken import Note
-from spoolfarm.job import Result, State
-from spoolfarm.lease import Lease, new_worker_id
-from spoolfarm.spool import Spool
+from spoolfarm.spool.job import Result, State
+from spoolfarm.spool.lease import Lease, new_worker_id
+from spoolfarm.spool.spool import Spool
 from tests.crash import CORES, Child, in_child, spread
 from tests.running import until
 from tests.tree import Tree, claims

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.job import DamagedJob, Job, Result, State, new_id, slot_of
+from spoolfarm.spool.job import DamagedJob, Job, Result, State, new_id, slot_of
 
 JOBS = [
     Job("echo"),

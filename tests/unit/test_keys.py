@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import files
 from spoolfarm.errors import KeyConflict, SpoolFull, SpoolUnavailable
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job
-from spoolfarm.keys import Keys
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.idempotency import IdempotencyKeys
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.spool import Spool
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(str(tmp_path))
+def keys(tmp_path: Path) -> IdempotencyKeys:
+    return IdempotencyKeys(str(tmp_path))
 
 
 def new(**fields: Any) -> Job:
@@ -37,7 +37,7 @@ def refuse(number: int) -> Callable[..., Any]:
     return call
 
 
-def test_a_repeat_gets_the_first_jobs_id(keys: Keys, tmp_path: Path) -> None:
+def test_a_repeat_gets_the_first_jobs_id(keys: IdempotencyKeys, tmp_path: Path) -> None:
     first = new()
     assert keys.job_id("key", first) == first.id
     assert keys.job_id("key", new()) == first.id
@@ -58,7 +58,9 @@ def test_a_repeat_gets_the_first_jobs_id(keys: Keys, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_key_that_comes_with_another_request_is_refused(keys: Keys, other: dict[str, Any], tmp_path: Path) -> None:
+def test_a_key_that_comes_with_another_request_is_refused(
+    keys: IdempotencyKeys, other: dict[str, Any], tmp_path: Path
+) -> None:
     first = new()
     keys.job_id("key", first)
     with pytest.raises(KeyConflict, match=f"used for job {first.id} with another request"):
@@ -69,7 +71,7 @@ def test_a_key_that_comes_with_another_request_is_refused(keys: Keys, other: dic
 @pytest.mark.parametrize(
     "key", ["../../etc/passwd", "", "a" * 5000, "\0", "日本", "a/b"], ids=lambda key: ascii(key[:9])
 )
-def test_any_text_is_a_key(keys: Keys, key: str, tmp_path: Path) -> None:
+def test_any_text_is_a_key(keys: IdempotencyKeys, key: str, tmp_path: Path) -> None:
     job = new()
     assert keys.job_id(key, job) == job.id
     (name,) = os.listdir(tmp_path)
@@ -77,7 +79,7 @@ def test_any_text_is_a_key(keys: Keys, key: str, tmp_path: Path) -> None:
     assert keys.job_id(key, new()) == job.id
 
 
-def test_a_key_is_on_the_disk_before_its_job(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_on_the_disk_before_its_job(keys: IdempotencyKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
     keys.job_id("key", new())
@@ -86,7 +88,7 @@ def test_a_key_is_on_the_disk_before_its_job(keys: Keys, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("call", ["write", "fsync", "link"])
 def test_a_key_that_cannot_be_kept_refuses_the_job(
-    call: str, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: str, keys: IdempotencyKeys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, call, refuse(errno.ENOSPC))
@@ -97,7 +99,7 @@ def test_a_key_that_cannot_be_kept_refuses_the_job(
     assert keys.job_id("key", job) == job.id
 
 
-def test_old_keys_are_forgotten(keys: Keys, tmp_path: Path) -> None:
+def test_old_keys_are_forgotten(keys: IdempotencyKeys, tmp_path: Path) -> None:
     keys.job_id("old", new())
     (old,) = os.listdir(tmp_path)
     os.utime(tmp_path / old, (time.time() - 200, time.time() - 200))
@@ -198,7 +200,7 @@ def test_a_repeat_after_the_end_runs_nothing_again(farm: Farm) -> None:
     assert farm.spool.count().get("echo", 0) == 0
 
 
-def test_a_key_whose_file_is_empty_is_a_conflict_and_no_crash(keys: Keys, tmp_path: Path) -> None:
+def test_a_key_whose_file_is_empty_is_a_conflict_and_no_crash(keys: IdempotencyKeys, tmp_path: Path) -> None:
     keys.job_id("key", new())
     (name,) = os.listdir(tmp_path)
     files.write_atomic(str(tmp_path / name), b"")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import lease
-from spoolfarm.lease import Lease, alive, new_worker_id, ready
+from spoolfarm.spool import lease
+from spoolfarm.spool.lease import Lease, alive, new_worker_id, ready
 from tests.tree import Elsewhere, fork
 
 

@@ -17,10 +17,10 @@ import pytest
 from benchmarks import pages
 from spoolfarm import threads
 from spoolfarm.errors import BrokenImage, InvalidParams
-from spoolfarm.job import Job
 from spoolfarm.ocr import models, recogniser
 from spoolfarm.ocr.box import Box
 from spoolfarm.ocr.reader import Reader
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks.ocr import Ocr
 
 

@@ -11,8 +11,8 @@ import pytest
 from spoolfarm.config import Settings, load
 from spoolfarm.errors import JobCancelled, JobFailed
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job, Result, State
 from spoolfarm.parts import LEAST, forget, noted, part_id, sweep
+from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.tasks import Answer
 from tests.unit.working import working
 

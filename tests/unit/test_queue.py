@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm import files, queue
 from spoolfarm.farm import Farm
-from spoolfarm.queue import Cursor, bucket, buckets
+from spoolfarm.spool import buckets as queue
+from spoolfarm.spool import files
+from spoolfarm.spool.buckets import Cursor, bucket, buckets
 
 SLOT = 2**32
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import files
-from spoolfarm.job import Result, State, new_id
-from spoolfarm.results import Results
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Result, State, new_id
+from spoolfarm.spool.results import Results
 from tests.running import until
 
 
@@ -134,7 +134,7 @@ def test_whoever_waits_for_several_gets_those_that_have_ended(
     results.publish(result(new_id()), sync=False)
     assert [record["id"] for record in results.arrived(watch, ids)] == [ids[0]]
     # An event that was lost: after a moment of quiet, all are looked for.
-    monkeypatch.setattr("spoolfarm.results.RESCAN", 0.01)
+    monkeypatch.setattr("spoolfarm.spool.results.RESCAN", 0.01)
     results.publish(result(ids[1]), sync=False)
     watch.wait(5)
     assert [record["id"] for record in results.arrived(watch, ids[1:])] == [ids[1]]
@@ -226,7 +226,7 @@ def test_a_line_that_does_not_fit_on_the_disk_is_lost_with_a_warning(
 
 
 def test_a_follower_sees_each_line_then_the_record(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spoolfarm.results.FOLLOW", 0.01)
+    monkeypatch.setattr("spoolfarm.spool.results.FOLLOW", 0.01)
     job_id = new_id()
     events = results.follow(job_id)
     assert next(events) is None

@@ -12,9 +12,9 @@ import pytest
 from spoolfarm import room as room_module
 from spoolfarm.errors import SpoolFull, SpoolUnavailable
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job
 from spoolfarm.room import MIN_INODES, Room
-from spoolfarm.spool import Spool
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.spool import Spool
 
 
 class Clock:

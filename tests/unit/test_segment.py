@@ -12,7 +12,7 @@ import pytest
 from pycocotools import mask as coco
 
 from spoolfarm.errors import BrokenImage, InvalidParams, NoObject
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer
 from spoolfarm.tasks.orient import Orient
 from spoolfarm.tasks.segment import Seeing, Segment

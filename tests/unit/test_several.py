@@ -9,8 +9,8 @@ import pytest
 
 from spoolfarm.errors import JobFailed, SpoolFull, UnknownTask, WaitTimeout
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job
 from spoolfarm.several import AHEAD, answers
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer
 from tests.running import until
 from tests.unit.working import left, settings, working

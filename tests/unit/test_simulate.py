@@ -16,10 +16,10 @@ import pytest
 
 from spoolfarm.config import load
 from spoolfarm.errors import BadProject, Forbidden, InvalidParams, JobCancelled, SimulationFailed
-from spoolfarm.job import Job
 from spoolfarm.project import Project
 from spoolfarm.simulation import keeper, records
 from spoolfarm.simulation.session import Session
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks.simulate import GRACE, LOOK, Simulate
 from tests import foreign
 from tests.running import until

@@ -10,33 +10,33 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.watch import APPEARED, WRITTEN, Watch
+from spoolfarm.spool.watch import WRITTEN, Watch
 from tests.unit.inotify import LACKS, SOON, Lack, descriptors
 
 
 def test_an_event_ends_the_wait_and_names_the_file(tmp_path: Path) -> None:
-    watching = Watch(str(tmp_path), APPEARED)
+    watching = Watch(str(tmp_path))
     (tmp_path / "one").touch()
     os.rename(tmp_path / "one", tmp_path / "two")
-    assert watching.wait(SOON) == [b"one", b"two"]
+    assert watching.wait(SOON) == [(str(tmp_path), "one"), (str(tmp_path), "two")]
     assert watching.wait(0.01) == []
-    assert not watching.polls
+    assert not watching.blind
     watching.close()
 
 
 def test_a_bell_is_heard_when_it_is_closed(tmp_path: Path) -> None:
     bell = tmp_path / "bell"
     bell.touch()
-    watching = Watch(str(tmp_path), WRITTEN)
+    watching = Watch(str(tmp_path), events=WRITTEN)
     bell.read_bytes()
     assert watching.wait(0.01) == []
     os.close(os.open(bell, os.O_WRONLY))
-    assert watching.wait(SOON) == [b"bell"]
+    assert watching.wait(SOON) == [(str(tmp_path), "bell")]
     watching.close()
 
 
 def test_a_wake_from_a_signal_handler_ends_the_wait(tmp_path: Path) -> None:
-    watching = Watch(str(tmp_path), APPEARED)
+    watching = Watch(str(tmp_path))
     before = signal.signal(signal.SIGUSR1, lambda *_: watching.wake())
     try:
         os.kill(os.getpid(), signal.SIGUSR1)
@@ -49,7 +49,7 @@ def test_a_wake_from_a_signal_handler_ends_the_wait(tmp_path: Path) -> None:
 
 
 def test_no_number_of_wakes_blocks(tmp_path: Path) -> None:
-    watching = Watch(str(tmp_path), APPEARED)
+    watching = Watch(str(tmp_path))
     for _ in range(100_000):
         watching.wake()
     assert watching.wait(SOON) == []
@@ -58,7 +58,7 @@ def test_no_number_of_wakes_blocks(tmp_path: Path) -> None:
 
 def test_a_closed_watch_gives_its_descriptors_back(tmp_path: Path) -> None:
     before = descriptors()
-    watching = Watch(str(tmp_path), APPEARED)
+    watching = Watch(str(tmp_path))
     assert descriptors() == before + 3
     watching.close()
     assert descriptors() == before
@@ -71,8 +71,8 @@ def test_where_the_system_gives_no_events_a_watch_polls_and_says_so_once(
     before = descriptors()
     lack(monkeypatch)
     with caplog.at_level(logging.WARNING):
-        watching = Watch(str(tmp_path), APPEARED)
-    assert watching.polls
+        watching = Watch(str(tmp_path))
+    assert watching.blind
     start = time.monotonic()
     assert watching.wait(60) == []
     assert time.monotonic() - start < SOON

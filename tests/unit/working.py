@@ -14,8 +14,8 @@ import pytest
 from spoolfarm.config import Settings, load
 from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm import Farm
-from spoolfarm.job import Job
-from spoolfarm.lease import new_worker_id
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.lease import new_worker_id
 from spoolfarm.tasks import Context, Task
 from spoolfarm.worker import Worker
 

@@ -11,7 +11,7 @@ import pytest
 
 from spoolfarm.cli import main
 from spoolfarm.farm import Farm
-from spoolfarm.job import Result, State
+from spoolfarm.spool.job import Result, State
 from tests.running import until
 from tests.verbs import OLD_ID, fail, succeed
 

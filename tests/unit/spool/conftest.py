@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.spool import Spool
+from spoolfarm.spool.spool import Spool
 from tests.tree import Tree
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm import files, whereabouts
-from spoolfarm.entry import Claim
 from spoolfarm.errors import UnknownJob
-from spoolfarm.job import Result, State, new_id
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files, locate
+from spoolfarm.spool.job import Result, State, new_id
+from spoolfarm.spool.jobfile import Claim
+from spoolfarm.spool.spool import Spool
 from tests.spools import die, new, one, place_of, where
 from tests.tree import Tree, succeeded
 
@@ -229,7 +229,7 @@ def test_a_job_is_looked_for_by_its_name_before_anything_is_listed(
     spool.put(job)
     spool.results.publish(succeeded(Claim(ended, "", 0.0), "done"), sync=False)
     listed: list[str] = []
-    monkeypatch.setattr(whereabouts, "entries", lambda directory, state: listed.append(directory) or iter(()))
+    monkeypatch.setattr(locate, "job_files", lambda directory, state: listed.append(directory) or iter(()))
     assert where(spool, job).startswith("queue/")
     assert spool.find(ended.id) is not None
     assert listed == []

@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from spoolfarm import files
-from spoolfarm.job import State, new_id
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.job import State, new_id
+from spoolfarm.spool.spool import Spool
 from tests.spools import aged, die, new, one, refuse
 from tests.tree import Tree, claims, ended, fork
 

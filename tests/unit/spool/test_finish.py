@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from spoolfarm.spool import Spool
+from spoolfarm.spool.spool import Spool
 from tests.spools import bury, die, new, one, refuse
 from tests.tree import Tree, succeeded
 

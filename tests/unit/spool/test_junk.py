@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spoolfarm.errors import UnknownJob
-from spoolfarm.spool import Spool
+from spoolfarm.spool.spool import Spool
 from tests.spools import aged, new, place_of, where
 from tests.tree import Tree, claims
 

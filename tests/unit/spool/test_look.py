@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import files
-from spoolfarm.entry import Claim, born
-from spoolfarm.job import Job, State
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Job, State
+from spoolfarm.spool.jobfile import Claim, born
+from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
 from tests.spools import die, new, one
 from tests.tree import Tree, failed, succeeded
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import files
-from spoolfarm.entry import Claim
 from spoolfarm.errors import SpoolUnavailable
-from spoolfarm.job import Job
-from spoolfarm.spool import Spool
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.jobfile import Claim
+from spoolfarm.spool.spool import Spool
 from tests.spools import DAY, aged, new, one, place_of, taken_before_the_sync, where
 from tests.tree import Tree
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.entry import Claim
-from spoolfarm.lease import Lease
-from spoolfarm.results import Results
-from spoolfarm.spool import Spool
+from spoolfarm.spool.jobfile import Claim
+from spoolfarm.spool.lease import Lease
+from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
 from tests.spools import aged, die, new, one, refuse, where
 from tests.tree import Elsewhere, Tree, ended, fork, standing, succeeded
 

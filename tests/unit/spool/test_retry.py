@@ -8,9 +8,9 @@ import time
 import pytest
 
 from spoolfarm.errors import UnknownJob
-from spoolfarm.job import State
-from spoolfarm.queue import bucket
-from spoolfarm.spool import Spool
+from spoolfarm.spool.buckets import bucket
+from spoolfarm.spool.job import State
+from spoolfarm.spool.spool import Spool
 from tests.spools import aged, bury, new, one, taken_before_the_sync, where
 from tests.tree import Tree, failed
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from spoolfarm import files
+from spoolfarm.spool import files
 
 #: Seconds to wait for a lock of one's own: somebody may be trying whether it is free.
 PATIENCE = 10.0

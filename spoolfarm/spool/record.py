@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spoolfarm.errors import JobCancelled, JobFailed
-from spoolfarm.job import State
+from spoolfarm.spool.job import State
 
 
 def ended(record: dict[str, Any]) -> bool:

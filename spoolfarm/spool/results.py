@@ -22,11 +22,12 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import files
-from spoolfarm.attachments import Attachments
 from spoolfarm.errors import UnknownFile, UnknownJob
-from spoolfarm.job import Result
-from spoolfarm.watch import APPEARED, RESCAN, Arrivals, Watch
+from spoolfarm.spool import files
+from spoolfarm.spool.arrivals import Arrivals
+from spoolfarm.spool.attachments import Attachments
+from spoolfarm.spool.job import Result
+from spoolfarm.spool.watch import RESCAN, Watch
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +85,12 @@ class Results:
 
     def watch(self) -> Watch:
         """A watch for one thread that waits for any of several results; see `arrived`."""
-        return Watch(self.root, APPEARED)
+        return Watch(self.root)
 
     def arrived(self, watch: Watch, waiting: Collection[str]) -> list[dict[str, Any]]:
         """The records of those of *waiting* that have ended; waits a moment for the first."""
-        names = watch.wait(RESCAN)
-        seen = [name.removesuffix(b".json").decode() for name in names if name.endswith(b".json")]
+        names = [name for _, name in watch.wait(RESCAN)]
+        seen = [name.removesuffix(".json") for name in names if name.endswith(".json")]
         if len(seen) != len(names) or not names:
             seen = list(waiting)  # nothing for a while, or more than the kernel could note: look for all
         found = (self.get(job_id) for job_id in seen if job_id in waiting)

@@ -1,4 +1,4 @@
-"""An entry: a job's file in the spool, and what its name and its place say of the job."""
+"""A job file: what its name and its place in the spool say of the job, and how it is read and moved."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from spoolfarm import files
-from spoolfarm.job import DamagedJob, Job, State
+from spoolfarm.spool import files
+from spoolfarm.spool.job import DamagedJob, Job, State
 
 #: A job file's name: the id, and how often the job was claimed.
 NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
@@ -21,7 +21,7 @@ NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JobFile:
     """A job's file: where it lies, and what that says."""
 
     path: str
@@ -62,11 +62,11 @@ class Claim:
     started: float
 
 
-def entries(directory: str, state: State) -> Iterator[Entry]:
+def job_files(directory: str, state: State) -> Iterator[JobFile]:
     """The job files in *directory*, which holds jobs in *state*; what else lies there is passed over."""
     for name in files.names(directory):
         if parsed := NAME.fullmatch(name):
-            yield Entry(f"{directory}/{name}", parsed[1], int(parsed[2]), state)
+            yield JobFile(f"{directory}/{name}", parsed[1], int(parsed[2]), state)
 
 
 def read_job(path: str, attempts: int = 0) -> Job:

@@ -18,9 +18,9 @@ from __future__ import annotations
 import json
 import os
 
-from spoolfarm import files
-from spoolfarm.queue import Bucket
-from spoolfarm.watch import APPEARED, Watch
+from spoolfarm.spool import files
+from spoolfarm.spool.buckets import Bucket
+from spoolfarm.spool.watch import Watch
 
 
 class Bell:
@@ -31,7 +31,7 @@ class Bell:
         self._home = f"{root}/workers/{wid}.bell"
         os.mkdir(self._home, files.DIRECTORY_MODE)
         files.write_new(self._busy, [])
-        self._watch = Watch(self._home, APPEARED)
+        self._watch = Watch(self._home)
         #: Where the token is, as far as this worker knows.
         self._token = self._busy
 
@@ -50,8 +50,8 @@ class Bell:
 
     def wait(self, seconds: float) -> str | None:
         """Sleep until somebody rings, `wake`, or the end of *seconds*; the hint when somebody has rung."""
-        for name in self._watch.wait(seconds):
-            token = f"{self._home}/{(hint := os.fsdecode(name))}"
+        for _, hint in self._watch.wait(seconds):
+            token = f"{self._home}/{hint}"
             if os.path.exists(token):
                 self._token = token
                 return hint

@@ -8,12 +8,12 @@ import os
 import threading
 import time
 
-from spoolfarm import files
 from spoolfarm.errors import KeyConflict, SpoolUnavailable
-from spoolfarm.job import Job
+from spoolfarm.spool import files
+from spoolfarm.spool.job import Job
 
 
-class Keys:
+class IdempotencyKeys:
     """The directory *root* of keys."""
 
     def __init__(self, root: str) -> None:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spoolfarm import files
-from spoolfarm.job import slot_of
+from spoolfarm.spool import files
+from spoolfarm.spool.job import slot_of
 
 #: Seconds for which a list of buckets is good; so long may a more urgent job wait behind a less urgent one.
 FRESH = 0.1

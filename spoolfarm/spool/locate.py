@@ -1,18 +1,18 @@
-"""Whereabouts: which directory of the spool holds a job now, and so what state it is in."""
+"""Locator: which directory of the spool holds a job now, and so what state it is in."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 
-from spoolfarm import files
-from spoolfarm.deadletters import DeadLetters
-from spoolfarm.entry import Entry, entries
-from spoolfarm.job import FIRST, LAST, State, slot_of
-from spoolfarm.results import ID, Results
+from spoolfarm.spool import files
+from spoolfarm.spool.deadletters import DeadLetters
+from spoolfarm.spool.job import FIRST, LAST, State, slot_of
+from spoolfarm.spool.jobfile import JobFile, job_files
+from spoolfarm.spool.results import ID, Results
 
 
-class Whereabouts:
+class Locator:
     """The places of the spool that may hold a job, whose name says that it was claimed *attempts* times or less."""
 
     def __init__(
@@ -25,30 +25,30 @@ class Whereabouts:
         self._results = results
         self._attempts = attempts
 
-    def find(self, job_id: str) -> Entry | None:
-        """Where a job is now; None when there is none of that id. An ended job's entry points at its result."""
+    def find(self, job_id: str) -> JobFile | None:
+        """Where a job is now; None when there is none of that id. An ended job's file points at its result."""
         if not ID.fullmatch(job_id):
             return None
         # Twice each, for a job given back meanwhile moved against the order in which we look. Only a job that was
         # claimed while more attempts were allowed has a name of which nobody thinks.
         for look in (self._by_name, self._by_name, self._by_listing, self._by_listing):
             for directory, state in self._places(job_id):
-                if (entry := look(directory, job_id, state)) is not None:
-                    return entry
+                if (file := look(directory, job_id, state)) is not None:
+                    return file
             if (record := self._results.get(job_id)) is not None:
                 path = f"{self._results.root}/{job_id}.json"
-                return Entry(path, job_id, record["attempts"], State(record["status"]))
+                return JobFile(path, job_id, record["attempts"], State(record["status"]))
         return None
 
-    def _by_name(self, directory: str, job_id: str, state: State) -> Entry | None:
+    def _by_name(self, directory: str, job_id: str, state: State) -> JobFile | None:
         for attempts in range(self._attempts + 1):
             path = f"{directory}/{job_id}.a{attempts}"
             if os.path.exists(path):
-                return Entry(path, job_id, attempts, state)
+                return JobFile(path, job_id, attempts, state)
         return None
 
-    def _by_listing(self, directory: str, job_id: str, state: State) -> Entry | None:
-        return next((entry for entry in entries(directory, state) if entry.id == job_id), None)
+    def _by_listing(self, directory: str, job_id: str, state: State) -> JobFile | None:
+        return next((file for file in job_files(directory, state) if file.id == job_id), None)
 
     def _places(self, job_id: str) -> Iterator[tuple[str, State]]:
         """The directories that may hold a job, in the order in which it passes through them."""

@@ -13,7 +13,7 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from spoolfarm import files
+from spoolfarm.spool import files
 
 
 class Attachments:

@@ -14,10 +14,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from spoolfarm import files
-from spoolfarm.entry import entries
-from spoolfarm.job import State
-from spoolfarm.results import ID, Results
+from spoolfarm.spool import files
+from spoolfarm.spool.job import State
+from spoolfarm.spool.jobfile import job_files
+from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class DeadLetters:
         """
         for job_id in self.ids():
             letter = self.path(job_id)
-            if time.time() - files.modified(letter) < seconds or any(entries(letter, State.FAILED)):
+            if time.time() - files.modified(letter) < seconds or any(job_files(letter, State.FAILED)):
                 continue
             try:
                 self._withdraw(letter, f"{tmp}/{job_id}.{random.getrandbits(32):08x}")

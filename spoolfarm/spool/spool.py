@@ -56,16 +56,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from filelock import FileLock
 
-from spoolfarm import files
-from spoolfarm.bell import Ringer
-from spoolfarm.deadletters import DeadLetters
-from spoolfarm.entry import NAME, Claim, Entry, entries, move, read_job
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
-from spoolfarm.job import DamagedJob, Job, Result, State
-from spoolfarm.lease import Lease
-from spoolfarm.queue import Bucket, Cursor, SyncedBuckets, bucket, buckets
-from spoolfarm.results import ID, Results
-from spoolfarm.whereabouts import Whereabouts
+from spoolfarm.spool import files
+from spoolfarm.spool.buckets import Bucket, Cursor, SyncedBuckets, bucket, buckets
+from spoolfarm.spool.deadletters import DeadLetters
+from spoolfarm.spool.doorbell import Ringer
+from spoolfarm.spool.job import DamagedJob, Job, Result, State
+from spoolfarm.spool.jobfile import NAME, Claim, JobFile, job_files, move, read_job
+from spoolfarm.spool.lease import Lease
+from spoolfarm.spool.locate import Locator
+from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Spool:
             files.make_directory(path)
         self.dead = DeadLetters(f"{self.root}/dead", results)
         where = self.queue, self.active, self.marks, self.dead, results
-        self._whereabouts = Whereabouts(*where, attempts=max_attempts)
+        self._locator = Locator(*where, attempts=max_attempts)
         self.ringer = Ringer(self.root)
         self._synced = SyncedBuckets(self.queue)
 
@@ -171,7 +171,7 @@ class Spool:
             try:
                 return Claim(read_job(path, attempts), path, started)
             except DamagedJob as error:
-                self._give_up(Entry(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
+                self._give_up(JobFile(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
                 return None
         except OSError:
             move(path, f"{place.path}/{name}")
@@ -189,7 +189,7 @@ class Spool:
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
         self.results.publish(result, sync=claim.job.durable)
-        self._settle(Entry(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job)
+        self._settle(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job)
 
     # Recover.
 
@@ -204,16 +204,16 @@ class Spool:
             if lease is None:
                 continue
             try:
-                for entry in entries(lease.active, State.RUNNING):
-                    seen += self._try(self._recover, entry, (causes or {}).get(wid, "its worker died"))
+                for file in job_files(lease.active, State.RUNNING):
+                    seen += self._try(self._recover, file, (causes or {}).get(wid, "its worker died"))
                 self.retire(lease)
             finally:
                 lease.drop()
-        for entry in entries(self.marks, State.CANCELLED):
-            self._try(self._finish_cancel, entry)
+        for file in job_files(self.marks, State.CANCELLED):
+            self._try(self._finish_cancel, file)
         for name in filter(ID.fullmatch, files.names(self.marks)):
             if self.results.exists(name) and not self._held(name):
-                self._try(self._drop_mark, Entry(f"{self.marks}/{name}", name, 0, State.CANCELLED))
+                self._try(self._drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
         return seen
 
     def _held(self, job_id: str) -> bool:
@@ -221,50 +221,50 @@ class Spool:
         found = self.find(job_id)
         return found is not None and found.state is State.RUNNING
 
-    def _try(self, act: Callable[..., None], entry: Entry, *more: str) -> bool:
+    def _try(self, act: Callable[..., None], file: JobFile, *more: str) -> bool:
         """Do *act* for one job. What the disk refuses now stays as it is, and must not keep the others waiting."""
         try:
-            act(entry, *more)
+            act(file, *more)
         except OSError as error:
-            log.error("job %s: not recovered yet: %s", entry.id, error)
+            log.error("job %s: not recovered yet: %s", file.id, error)
             return False
         return True
 
-    def _recover(self, entry: Entry, cause: str) -> None:
+    def _recover(self, file: JobFile, cause: str) -> None:
         """Send a job whose worker is dead to where it belongs."""
-        record = self.results.get(entry.id)
-        if record is None and self.results.exists(entry.id):
-            self.results.remove(entry.id)  # a power cut tore it
+        record = self.results.get(file.id)
+        if record is None and self.results.exists(file.id):
+            self.results.remove(file.id)  # a power cut tore it
         try:
-            job = entry.job()
+            job = file.job()
         except DamagedJob as error:
-            self._give_up(entry, "damaged", str(error))
+            self._give_up(file, "damaged", str(error))
             return
         if record is not None:
-            self._settle(entry, record, job)
-        elif os.path.exists(f"{self.marks}/{entry.id}"):
-            self._finish_cancel(entry)
-        elif entry.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
-            often = f"the worker died in every one of {entry.attempts} attempts"
-            self._give_up(entry, "worker_died", f"{often if entry.attempts > 1 else 'the worker died'}: {cause}")
+            self._settle(file, record, job)
+        elif os.path.exists(f"{self.marks}/{file.id}"):
+            self._finish_cancel(file)
+        elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
+            often = f"the worker died in every one of {file.attempts} attempts"
+            self._give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
         else:
-            self.results.write_log(entry.id, log=f"attempt {entry.attempts} ended: {cause}")
-            self._requeue(entry.path, job, entry.attempts)
+            self.results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}")
+            self._requeue(file.path, job, file.attempts)
 
-    def _give_up(self, entry: Entry, code: str, error: str) -> None:
+    def _give_up(self, file: JobFile, code: str, error: str) -> None:
         """End a job that no worker can end."""
-        job = entry.job_or_guess()
+        job = file.job_or_guess()
         ended = _result(job, State.FAILED, error=error, code=code)
         self.results.publish(ended, sync=job.durable)
-        self.dead.bury(entry.path, entry.id, ended.record())
+        self.dead.bury(file.path, file.id, ended.record())
 
-    def _settle(self, entry: Entry, record: Mapping[str, object], job: Job) -> None:
+    def _settle(self, file: JobFile, record: Mapping[str, object], job: Job) -> None:
         """Put away the file of a job whose result is visible: a promised job that failed becomes a dead letter."""
         died = record.get("code") in ("worker_died", "damaged")
         if record["status"] == State.FAILED and (job.durable or died):
-            self.dead.bury(entry.path, entry.id, record)
+            self.dead.bury(file.path, file.id, record)
         else:
-            files.remove(entry.path)
+            files.remove(file.path)
 
     # Change one's mind.
 
@@ -274,18 +274,18 @@ class Spool:
         With *forget* the result of a running job goes too, once it has ended. Raises UnknownJob.
         """
         ended = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
-        while (entry := self.find(job_id)) and (entry.state not in ended or entry.path.startswith(self.marks)):
-            if entry.state is State.RUNNING:
+        while (file := self.find(job_id)) and (file.state not in ended or file.path.startswith(self.marks)):
+            if file.state is State.RUNNING:
                 files.write_atomic(f"{self.marks}/{job_id}", FORGET if forget else b"")
                 return not (self.results.exists(job_id) and files.remove(f"{self.marks}/{job_id}"))
-            taken = f"{self.marks}/{os.path.basename(entry.path)}"
+            taken = f"{self.marks}/{os.path.basename(file.path)}"
             try:
-                os.rename(entry.path, taken)  # to itself, if somebody who cancelled it came no further
+                os.rename(file.path, taken)  # to itself, if somebody who cancelled it came no further
             except FileNotFoundError:
                 continue  # a worker was first
-            self._finish_cancel(Entry(taken, entry.id, entry.attempts, State.CANCELLED))
+            self._finish_cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED))
             return True
-        if entry is None:
+        if file is None:
             raise UnknownJob(f"no job {job_id!r}")
         return False
 
@@ -302,17 +302,17 @@ class Spool:
         """Whether somebody asked to cancel the job while it ran."""
         return os.path.exists(f"{self.marks}/{job_id}")
 
-    def _finish_cancel(self, entry: Entry) -> None:
+    def _finish_cancel(self, file: JobFile) -> None:
         """End a job as cancelled. One caller at a time: a late one must not bring back a result that was forgotten."""
         with FileLock(f"{self.workers}/cancel.lock", timeout=PATIENCE, fallback_to_soft=False):
             try:
-                job = entry.job_or_guess()
+                job = file.job_or_guess()
             except FileNotFoundError:
                 return  # another caller was first
             self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
-            files.remove(entry.path)
+            files.remove(file.path)
 
-    def _drop_mark(self, mark: Entry) -> None:
+    def _drop_mark(self, mark: JobFile) -> None:
         """Remove a mark whose job has ended, and with it a result that nobody wants."""
         try:
             if files.read(mark.path) == FORGET:
@@ -323,27 +323,27 @@ class Spool:
 
     def retry(self, job_id: str) -> None:
         """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter."""
-        for entry in self._letter(job_id):
+        for file in self._letter(job_id):
             try:
-                job = entry.job()
+                job = file.job()
             except DamagedJob as error:
                 raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
             place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
             files.remove(f"{self.marks}/{job_id}")
             self.results.remove(job_id)
             files.sync_directory(self.results.root)  # else a power cut could bring the old result back
-            move(entry.path, f"{place.path}/{name}")
+            move(file.path, f"{place.path}/{name}")
             self._synced.sync(place)
             self.dead.remove(job_id)
             self.ringer.ring(place, name)
             return
         raise UnknownJob(f"no dead letter {job_id!r}")
 
-    def _letter(self, job_id: str) -> list[Entry]:
+    def _letter(self, job_id: str) -> list[JobFile]:
         """The dead letter of a job, also when its worker, which has published its result, is about to bury it."""
         deadline = time.monotonic() + BURIAL
         while ID.fullmatch(job_id):
-            found = list(entries(self.dead.path(job_id), State.FAILED))
+            found = list(job_files(self.dead.path(job_id), State.FAILED))
             if found or time.monotonic() > deadline or not self.results.exists(job_id):
                 return found
             time.sleep(0.01)
@@ -351,14 +351,14 @@ class Spool:
 
     # Look.
 
-    def find(self, job_id: str) -> Entry | None:
-        """Where a job is now; None when there is none of that id. An ended job's entry points at its result."""
-        return self._whereabouts.find(job_id)
+    def find(self, job_id: str) -> JobFile | None:
+        """Where a job is now; None when there is none of that id. An ended job's file points at its result."""
+        return self._locator.find(job_id)
 
-    def queued(self) -> Iterator[tuple[Entry, str]]:
+    def queued(self) -> Iterator[tuple[JobFile, str]]:
         """Every queued job with its task, in no order. Costs a listing of the whole queue."""
         for place in buckets(self.queue, files.names(self.queue)):
-            yield from ((entry, place.task) for entry in entries(place.path, State.QUEUED))
+            yield from ((file, place.task) for file in job_files(place.path, State.QUEUED))
 
     def count(self) -> dict[str, int]:
         """How many jobs are queued, by task."""
@@ -367,9 +367,9 @@ class Spool:
             found[place.task] = found.get(place.task, 0) + len(files.names(place.path))
         return found
 
-    def running(self) -> dict[str, list[Entry]]:
+    def running(self) -> dict[str, list[JobFile]]:
         """The jobs that workers have, by worker id."""
-        return {wid: list(entries(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
+        return {wid: list(job_files(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
 
     def tidy(self) -> None:
         """Remove what those who died left half-written or half done, and marks on jobs that are no more."""
