@@ -30,7 +30,7 @@ from benchmarks.measure import (
     stop_on_sigterm,
 )
 from spoolfarm import config
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 
 #: Tasks that are measured, and how many files are dropped for each.
 TASKS = {"echo": 200, "ocr": 200}

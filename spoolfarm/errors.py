@@ -222,3 +222,9 @@ class SimulationFailed(FarmError):
     """The simulation ended with an exit code other than 0."""
 
     code = "simulation_failed"
+
+
+class Unreachable(FarmError):
+    """There is no answer from the farm, or none that a farm gives."""
+
+    code = "unreachable"

@@ -19,7 +19,7 @@ from spoolfarm import config, process
 from spoolfarm.child import Child
 from spoolfarm.crew import Crew, front_door, start, without_secrets
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.lanes import GENERAL, LANES
 from spoolfarm.spool import files
 

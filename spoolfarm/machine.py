@@ -13,9 +13,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from spoolfarm.config import Settings
+from spoolfarm.farm.admission import MIN_INODES
 from spoolfarm.finding import Finding, Level
 from spoolfarm.lanes import LANES
-from spoolfarm.room import MIN_INODES
 from spoolfarm.spool.watch import Watch
 
 #: The oldest Python the farm runs on.

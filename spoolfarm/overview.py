@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from spoolfarm.errors import UnknownJob
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.tally import rates
 from spoolfarm.units import count, duration
 
 if TYPE_CHECKING:
-    from spoolfarm.farm import Farm
+    from spoolfarm.farm.farm import Farm
 
 
 def overview(farm: Farm) -> dict[str, Any]:
@@ -23,20 +21,15 @@ def overview(farm: Farm) -> dict[str, Any]:
     How many files lie in the `inbox`, the jobs `queued` by task, each one `running`, how many are `dead`, the
     `workers`, their `rates`, and the `disk`.
     """
-    disk = os.statvfs(farm.spool.root)
-    workers = farm.workers()
+    figures = farm.figures()
     return {
-        "inbox": Inbox(f"{farm.spool.root}/inbox").waiting(),
-        "queued": {task: number for task, number in sorted(farm.spool.count().items()) if number},
-        "running": list(_running(farm)),
-        "dead": len(farm.spool.dead.ids()),
-        "workers": workers,
-        "rates": {task: asdict(rate) for task, rate in sorted(rates(workers, time.time()).items())},
-        "disk": {
-            "path": farm.spool.root,
-            "free_bytes": disk.f_bavail * disk.f_frsize,
-            "total_bytes": disk.f_blocks * disk.f_frsize,
-        },
+        "inbox": Inbox(farm.inbox).waiting(),
+        "queued": {task: number for task, number in sorted(figures.queued.items()) if number},
+        "running": farm.running(),
+        "dead": figures.dead,
+        "workers": list(figures.workers),
+        "rates": {task: asdict(rate) for task, rate in sorted(rates(figures.workers, time.time()).items())},
+        "disk": {"path": farm.root, "free_bytes": figures.free_bytes, "total_bytes": figures.total_bytes},
     }
 
 
@@ -67,15 +60,3 @@ def line(record: Mapping[str, Any]) -> str:
     if record.get("error"):
         parts.append(record["error"])
     return "  ".join(parts)
-
-
-def _running(farm: Farm) -> Iterator[dict[str, Any]]:
-    for wid, entries in sorted(farm.spool.running().items()):
-        for entry in entries:
-            try:
-                record = farm.record(entry.id)
-            except UnknownJob:
-                continue  # it ended meanwhile, and left nothing
-            if record["status"] == "running":
-                seconds = round(time.time() - record["started"], 1)
-                yield {"id": entry.id, "task": record["task"], "worker": wid, "seconds": seconds}

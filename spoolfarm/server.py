@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError, JobFailed, WaitTimeout
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.guard import Guard
 from spoolfarm.project import Project
 from spoolfarm.uploads import Uploads

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from spoolfarm.errors import FarmError, SpoolUnavailable, UnknownJob
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.records import Record, Records, Stage
 from spoolfarm.spool import files
 from spoolfarm.spool.job import Job, State
@@ -105,7 +105,7 @@ class Uploads:
 
     def _settle(self, record: Record, *, look_everywhere: bool) -> None:
         """End *record* when its job has ended, and with *look_everywhere* when it has no job any more."""
-        about = self._farm.results.get(record.job) if record.job else None
+        about = self._farm.ended(record.job) if record.job else None
         if about is None:
             if look_everywhere and (record.age is None or record.age > LOST):
                 self._settle_lost(record)
@@ -126,7 +126,7 @@ class Uploads:
             self._records.fail(record.filename, about["error"] or "it failed")
             return
         for name, folder in PLACES.items():
-            self._place(self._farm.results.file(about["id"], name), f"{self._root}/{folder}", record.filename)
+            self._place(self._farm.file(about["id"], name), f"{self._root}/{folder}", record.filename)
         result = about["result"]
         if result["degree"] is None:
             self._records.fail(record.filename, result["reason"])

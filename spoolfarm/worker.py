@@ -16,9 +16,9 @@ from typing import Any
 from spoolfarm import config, memory, process
 from spoolfarm.errors import FarmError, JobCancelled, JobFailed
 from spoolfarm.executors.local import LocalExecutor
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.subjobs import Subjobs
 from spoolfarm.lanes import GENERAL
-from spoolfarm.parts import Parts
 from spoolfarm.spool import files
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Result, State
@@ -49,7 +49,7 @@ class RunContext:
         self._spool = farm.spool
         self._whole = batch[0].job
         self._stopping = stopping
-        self._parts: Parts | None = None
+        self._parts: Subjobs | None = None
         self._ids = [claim.job.id for claim in batch]
         self._next_progress = 0.0
         self._scratch: Path | None = None
@@ -78,7 +78,7 @@ class RunContext:
 
     def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
         """The outcomes of *items* as jobs of *task*, in order. A task that calls this has a `max_batch` of 1."""
-        self._parts = self._parts or Parts(
+        self._parts = self._parts or Subjobs(
             self._spool, self._farm.tasks, self._farm.settings.workers, self._whole, self._go_on
         )
         return self._parts.map(task, items)

@@ -12,7 +12,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from spoolfarm.config import Settings, load
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 
 #: The directories whose tests run farms and look at the clock: one after the other, in one process.
 ALONE = ("http", "process")

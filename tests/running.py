@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spoolfarm.config import load
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 
 ROOT = Path(__file__).resolve().parent.parent
 

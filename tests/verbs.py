@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.tasks import Context, Params, Task

@@ -27,8 +27,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from spoolfarm.endings import Endings
 from spoolfarm.errors import FarmError, InvalidRequest
+from spoolfarm.farm.sidecars import Sidecars
 from spoolfarm.spool import files
 from spoolfarm.spool.job import State
 
@@ -126,7 +126,7 @@ class Ledger:
     def _write(self, name: str, record: dict[str, Any], file: Callable[[str], Path]) -> None:
         place = f"{self.root}/{name}"
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        endings = Endings.of(record)
+        endings = Sidecars.of(record)
         files.remove(f"{place}.txt")  # of an earlier try
         for ending, attached in endings.attached.items():
             shutil.copyfile(file(attached), f"{self.root}/{PART}")

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from spoolfarm import config
 from spoolfarm.crew import Crew
 from spoolfarm.errors import FarmError
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.lanes import LANES
 from spoolfarm.spool import files
 

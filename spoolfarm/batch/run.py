@@ -14,7 +14,7 @@ from spoolfarm.batch.ledger import Ledger, Version
 from spoolfarm.batch.progress import BatchProgress
 from spoolfarm.batch.workers import Workers
 from spoolfarm.errors import FarmError, InvalidRequest, SpoolFull
-from spoolfarm.flight import Flight
+from spoolfarm.farm.in_flight import InFlight
 from spoolfarm.spool.job import Job, State
 
 #: What is shown after the first Ctrl-C.
@@ -71,7 +71,7 @@ class Batch:
         self._stopping = self._withdrawn = False
         #: How much is under way.
         self._bytes = 0
-        self._flight: Flight[Source] | None = None
+        self._flight: InFlight[Source] | None = None
         #: A job that found no room.
         self._held: tuple[Job, Source] | None = None
         self.summary = Summary()
@@ -85,9 +85,9 @@ class Batch:
     def run(self, inputs: Inputs) -> Summary:
         """Do what is not done yet. Raises OSError and SpoolUnavailable when nothing can be written any more."""
         todo = self._todo(inputs)
-        with Flight[Source](self._farm.spool, self._farm.put) as self._flight:
+        with InFlight[Source](self._farm.spool, self._farm.put) as self._flight:
             while self._fill(self._flight, todo) or len(self._flight):
-                for source, record in self._flight.landed():
+                for source, record in self._flight.finished():
                     self._bytes -= source.size
                     self._end(source, record)
                 waiting = self._workers.tend()
@@ -95,7 +95,7 @@ class Batch:
                 self._progress.show()
         return self.summary
 
-    def _fill(self, flight: Flight[Source], todo: Iterator[tuple[Job, Source]]) -> bool:
+    def _fill(self, flight: InFlight[Source], todo: Iterator[tuple[Job, Source]]) -> bool:
         """Put as many jobs as there is room for, or take them back when stopped. Says whether more are to come."""
         if self._stopping:
             if not self._withdrawn:
@@ -139,7 +139,7 @@ class Batch:
 
     def _job(self, data: bytes) -> Job:
         begun = self._ledger.beginning
-        return self._farm.job(begun.task, [data], begun.params, priority=self._priority)
+        return self._farm.prepare(begun.task, [data], begun.params, priority=self._priority)
 
     def _fail(self, source: Source, error: str, code: str) -> None:
         self._end(source, {"status": State.FAILED, "error": error, "code": code})
@@ -150,7 +150,7 @@ class Batch:
             return
 
         def file(name: str) -> Path:
-            return self._farm.results.file(record["id"], name)
+            return self._farm.file(record["id"], name)
 
         written: Mapping[str, Any] = self._ledger.add(source.name, source.version, record, file)
         failed = written["status"] != State.SUCCEEDED

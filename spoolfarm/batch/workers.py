@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol
 
 from spoolfarm import config
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool import lease
 
 #: Seconds between two looks at who works in the running farm.

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from spoolfarm import config, process
 from spoolfarm.errors import FarmError
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.hotfolder.folder import HotFolder
 
 #: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.

@@ -10,8 +10,8 @@ from dataclasses import replace
 from enum import Enum
 from itertools import count
 
-from spoolfarm.endings import PARAMS, Endings
 from spoolfarm.errors import FarmError
+from spoolfarm.farm.sidecars import PARAMS, Sidecars
 from spoolfarm.hotfolder import dropped
 from spoolfarm.hotfolder.dropped import Unfinished
 from spoolfarm.hotfolder.inbox import Inbox
@@ -49,7 +49,7 @@ class Answers:
         self._numbers: dict[str, int] = {}
         files.make_directory(root)
 
-    def address(self, note: Note, endings: Endings) -> Note:
+    def address(self, note: Note, endings: Sidecars) -> Note:
         """*note* with the first target at which nothing is in the way."""
         *folders, name = note.path.split("/")
         place = ""
@@ -66,7 +66,7 @@ class Answers:
         """Keep the place of the picture free, until it is settled."""
         self._promised |= {note.target, note.target + PARAMS}
 
-    def write(self, note: Note, endings: Endings) -> None:
+    def write(self, note: Note, endings: Sidecars) -> None:
         """Write the answer at its target, the record last. Calling it again after a crash goes on from there."""
         place = f"{self._root}/{note.target}"
         files.make_directory(os.path.dirname(place))
@@ -83,7 +83,7 @@ class Answers:
             return files.remove(place)
         return False
 
-    def sync(self, notes: Iterable[tuple[Note, Endings]]) -> None:
+    def sync(self, notes: Iterable[tuple[Note, Sidecars]]) -> None:
         """Force answers to the disk, as far as their readers have left them there.
 
         One by one: syncfs(2) would be faster for many, but would also write the notes, which then take milliseconds

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from spoolfarm.endings import Endings
+from spoolfarm.farm.sidecars import Sidecars
 from spoolfarm.hotfolder.answers import Answers, Fate
 from spoolfarm.hotfolder.taken import Note, Taken
 
@@ -28,7 +28,7 @@ class Leaving:
     """One answered file."""
 
     id: str
-    endings: Endings
+    endings: Sidecars
     #: When to move it, by time.monotonic().
     due: float
     #: Whether it was not there when it was to be moved.
@@ -46,7 +46,7 @@ class Departures:
         self._thread = ThreadPoolExecutor(1, "departures")
         self._moving: Future[list[tuple[Leaving, Note, Fate | OSError]]] | None = None
 
-    def add(self, job_id: str, endings: Endings) -> None:
+    def add(self, job_id: str, endings: Sidecars) -> None:
         """The answer to job *job_id* is written."""
         self._waiting.append(Leaving(job_id, endings, time.monotonic() + LINGER))
 

@@ -22,9 +22,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from spoolfarm.endings import PARAMS, Endings
 from spoolfarm.errors import FarmError, InvalidParams, InvalidRequest, SpoolFull, SpoolUnavailable, UnknownJob
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.sidecars import PARAMS, Sidecars
 from spoolfarm.hotfolder import dropped
 from spoolfarm.hotfolder.answers import Answers
 from spoolfarm.hotfolder.departures import Departures
@@ -141,7 +141,7 @@ class HotFolder:
         elif (ended and self._results.remove(note.id)) or (note.target and self._answers.torn(note)):
             self._departures.end(note)  # a power cut tore the result: the file is taken again
         elif note.target:
-            self._departures.add(note.id, Endings.of({}))
+            self._departures.add(note.id, Sidecars.of({}))
         elif self._is_job(note.id):
             self._flying.add(note.id)
         else:
@@ -269,7 +269,7 @@ class HotFolder:
             raise params
         field = printable(note.path.rpartition("/")[2])
         try:
-            return self._farm.job(note.task, [data], params, priority=PRIORITY, field=field)
+            return self._farm.prepare(note.task, [data], params, priority=PRIORITY, field=field)
         except FarmError:
             raise
         except Exception as error:  # a task of somebody's own: one bad file must not stop the others
@@ -324,7 +324,7 @@ class HotFolder:
         return answered
 
     def _write(self, note: Note, record: Mapping[str, Any]) -> None:
-        endings = Endings.of(record)
+        endings = Sidecars.of(record)
         if not note.target:
             note = self._answers.address(note, endings)
             self._taken.save(note)

@@ -48,7 +48,7 @@ def _axes(last: float, top: float) -> Iterable[str]:
 
 
 def _place(across: float, up: float) -> str:
-    """Parts of the axes, 0 to 1, as pixels; what is higher than the axis is drawn at its end."""
+    """Subjobs of the axes, 0 to 1, as pixels; what is higher than the axis is drawn at its end."""
     x = LEFT + across * (WIDTH - LEFT - RIGHT)
     y = HEIGHT - BOTTOM - min(1.0, max(0.0, up)) * (HEIGHT - TOP - BOTTOM)
     return f"{x:.1f},{y:.1f}"

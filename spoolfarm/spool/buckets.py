@@ -18,6 +18,8 @@ from spoolfarm.spool.job import slot_of
 
 #: Seconds for which a list of buckets is good; so long may a more urgent job wait behind a less urgent one.
 FRESH = 0.1
+#: Nanoseconds after which a directory's time of change tells of every change: the kernel's clock for it is coarse.
+SETTLED = 10**9
 #: The list of buckets is good for so many times as long as it took: a queue of half a day has ten thousand of them.
 LISTING_SHARE = 20
 
@@ -141,3 +143,30 @@ class SyncedBuckets:
                 files.sync_directory(path)
         if current:
             self._synced = {*list(self._synced)[-16:], place.path}
+
+
+class BucketCounts:
+    """How many jobs the buckets of the queue at *root* hold; a bucket is listed again only when it has changed."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        #: By path: when a bucket was changed last, in nanoseconds since the epoch, and how many files it held then.
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def by_task(self) -> dict[str, int]:
+        """The number of queued jobs of each task that has a bucket."""
+        found: dict[str, int] = {}
+        known, self._known = self._known, {}
+        for place in buckets(self._root, files.names(self._root)):
+            now = time.time_ns()
+            try:
+                changed = os.stat(place.path).st_mtime_ns
+            except FileNotFoundError:
+                continue  # it was empty, and has just been removed
+            counted = known.get(place.path)
+            if counted is None or counted[0] != changed:
+                counted = changed, len(files.names(place.path))
+            if now - changed > SETTLED:
+                self._known[place.path] = counted
+            found[place.task] = found.get(place.task, 0) + counted[1]
+        return found

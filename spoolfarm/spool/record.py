@@ -8,6 +8,9 @@ from typing import Any
 from spoolfarm.errors import JobCancelled, JobFailed
 from spoolfarm.spool.job import State
 
+#: Seconds that stand for "no limit" where a wait must have an end: ten years.
+FOREVER = 10 * 365 * 86400.0
+
 
 def ended(record: dict[str, Any]) -> bool:
     """Whether *record* is of a job that is over."""

@@ -58,7 +58,7 @@ from filelock import FileLock
 
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
-from spoolfarm.spool.buckets import Bucket, Cursor, SyncedBuckets, bucket, buckets
+from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.job import DamagedJob, Job, Result, State
@@ -100,6 +100,7 @@ class Spool:
         self._locator = Locator(*where, attempts=max_attempts)
         self.ringer = Ringer(self.root)
         self._synced = SyncedBuckets(self.queue)
+        self._counts = BucketCounts(self.queue)
 
     # Submit.
 
@@ -361,11 +362,8 @@ class Spool:
             yield from ((file, place.task) for file in job_files(place.path, State.QUEUED))
 
     def count(self) -> dict[str, int]:
-        """How many jobs are queued, by task."""
-        found: dict[str, int] = {}
-        for place in buckets(self.queue, files.names(self.queue)):
-            found[place.task] = found.get(place.task, 0) + len(files.names(place.path))
-        return found
+        """How many jobs are queued, by task. Lists only what has changed since it was counted before."""
+        return self._counts.by_task()
 
     def running(self) -> dict[str, list[JobFile]]:
         """The jobs that workers have, by worker id."""

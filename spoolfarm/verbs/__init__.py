@@ -16,13 +16,13 @@ from spoolfarm.arguments import param, params
 from spoolfarm.errors import FarmError, JobFailed
 
 if TYPE_CHECKING:
-    from spoolfarm.farm import Farm
+    from spoolfarm.farm.farm import Farm
 
 
 @contextmanager
 def open_farm() -> Iterator[Farm]:
     """The farm that the settings name."""
-    from spoolfarm.farm import Farm
+    from spoolfarm.farm.farm import Farm
 
     farm = Farm()
     try:
@@ -51,7 +51,7 @@ def each(ids: Iterable[str], act: Callable[[str], None]) -> int:
     return int(failed)
 
 
-def chosen(options: argparse.Namespace, everything: Callable[[], list[str]]) -> list[str]:
+def chosen(options: argparse.Namespace, everything: Callable[[], Iterable[str]]) -> list[str]:
     """The ids given, or with --all those that *everything* finds."""
     if bool(options.ids) == options.all:
         options.refuse("give the ids of jobs, or --all")

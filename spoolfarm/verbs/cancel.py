@@ -9,7 +9,7 @@ from spoolfarm.errors import FarmError, UnknownJob
 from spoolfarm.verbs import chosen, each, open_farm, takes_jobs
 
 if TYPE_CHECKING:
-    from spoolfarm.farm import Farm
+    from spoolfarm.farm.farm import Farm
 
 TEXT = "cancel jobs that are queued or running"
 
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
             elif not options.all:
                 raise FarmError(f"job {job_id} has ended already")
 
-        return each(chosen(options, lambda: _unfinished(farm)), one)
+        return each(chosen(options, farm.unfinished), one)
 
 
 def _runs(farm: Farm, job_id: str) -> bool:
@@ -34,8 +34,3 @@ def _runs(farm: Farm, job_id: str) -> bool:
         return bool(farm.record(job_id)["status"] == "running")
     except UnknownJob:
         return False  # who waited for it has seen that it is over
-
-
-def _unfinished(farm: Farm) -> list[str]:
-    running = (entry.id for entries in farm.spool.running().values() for entry in entries)
-    return [*(entry.id for entry, _ in farm.spool.queued()), *running]

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 from spoolfarm.arguments import age
-from spoolfarm.spool import files
 from spoolfarm.units import count
 from spoolfarm.verbs import complain, open_farm
-
-if TYPE_CHECKING:
-    from spoolfarm.farm import Farm
 
 TEXT = "remove ended results and dead letters"
 
@@ -32,12 +27,12 @@ def run(options: argparse.Namespace) -> int:
         options.refuse("say what to remove: --results, --dead, or --older-than AGE for both")
     both = not (options.results or options.dead)
     with open_farm() as farm:
-        results = _past(options, farm.results.ids(), lambda each: _ended(farm, each)) if options.results or both else []
-        dead = _past(options, farm.spool.dead.ids(), lambda each: _buried(farm, each)) if options.dead or both else []
+        results = _past(options, farm.ended_jobs()) if options.results or both else []
+        dead = _past(options, farm.dead_letters()) if options.dead or both else []
         wanted = len(results) + len(dead)
         if not options.dry_run:
-            results = _removed(results, farm.results.remove)
-            dead = _removed(dead, farm.spool.dead.remove)
+            results = _removed(results, farm.remove_result)
+            dead = _removed(dead, farm.remove_dead_letter)
     verb = "would remove" if options.dry_run else "removed"
     print(f"{verb} {count(len(results), 'result')} and {count(len(dead), 'dead letter')}")
     return int(len(results) + len(dead) < wanted)
@@ -55,18 +50,7 @@ def _removed(ids: Sequence[str], remove: Callable[[str], object]) -> list[str]:
     return gone
 
 
-def _past(options: argparse.Namespace, ids: Sequence[str], when: Callable[[str], float]) -> list[str]:
-    """Those of *ids* that are older than --older-than says, by what *when* says of each."""
+def _past(options: argparse.Namespace, ids: Mapping[str, float]) -> list[str]:
+    """Those of *ids* that are older than --older-than says, by the time beside each."""
     latest = time.time() - (options.older_than or 0)
-    return [job_id for job_id in ids if when(job_id) <= latest]
-
-
-def _ended(farm: Farm, job_id: str) -> float:
-    """When a job ended: no earlier than its id says it began, whatever a clock or a copy did to the file's time."""
-    from spoolfarm.spool.jobfile import born
-
-    return max(files.modified(f"{farm.results.root}/{job_id}.json"), born(job_id))
-
-
-def _buried(farm: Farm, job_id: str) -> float:
-    return files.modified(farm.spool.dead.path(job_id))
+    return [job_id for job_id, ended in ids.items() if ended <= latest]

@@ -18,4 +18,4 @@ def run(options: argparse.Namespace) -> int:
         def one(job_id: str) -> None:
             print(f"{farm.retry(job_id).id} queued")
 
-        return each(chosen(options, farm.spool.dead.ids), one)
+        return each(chosen(options, farm.dead_letters), one)

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 from spoolfarm.arguments import seconds
 from spoolfarm.errors import FarmError, SpoolFull, SpoolUnavailable
+from spoolfarm.spool.record import FOREVER
 from spoolfarm.verbs import complain, ended_record, open_farm, outcome, takes_json, takes_params, text_of
 
 if TYPE_CHECKING:
-    from spoolfarm.farm import Farm
+    from spoolfarm.farm.farm import Farm
 
 #: What is wrong with the next file as well.
 NO_ROOM = (SpoolFull, SpoolUnavailable)
-#: What stands for "no limit" where a wait must have an end.
-FOREVER = 10 * 365 * 86400.0
 
 TEXT = "queue one job for each file and print the ids, or wait and print the results"
 
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
         for name in options.files or [""]:
             try:
                 pictures = [_read(name)] if name else []
-                job = farm.job(options.task, pictures, params, priority=options.priority, durable=True)
+                job = farm.prepare(options.task, pictures, params, priority=options.priority, durable=True)
                 jobs.append((name, farm.put(job).id))
             except (FarmError, OSError) as error:
                 complain(error, name)

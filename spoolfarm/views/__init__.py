@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from flask import Response, current_app
 
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.project import Project
 
 #: Where the application keeps its Farm.

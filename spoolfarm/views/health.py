@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
-from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.views import answer, farm
 from spoolfarm.views.face import Face
 
@@ -21,23 +20,15 @@ def health() -> Response:
 @blueprint.get("/ready")
 def ready() -> Response:
     """200 when a general worker is ready and the spool can be written, else 503 that says what is missing."""
-    here, reasons = farm(), []
-    workers = here.workers()
-    general = set(here.tasks.lane("general"))
-    if not any(general & set(worker["tasks"]) for worker in workers):
-        reasons.append("no worker is ready")
-    try:
-        here.room.check()
-    except SpoolUnavailable as error:
-        reasons.append(str(error))
-    figures = {
-        "status": "unready" if reasons else "ready",
-        "workers": len(workers),
-        "queued": sum(here.spool.count().values()),
-        "running": sum(map(len, here.spool.running().values())),
-        "dead": len(here.spool.dead.ids()),
+    missing, figures = farm().missing(), farm().figures()
+    told = {
+        "status": "unready" if missing else "ready",
+        "workers": len(farm().workers()),
+        "queued": sum(figures.queued.values()),
+        "running": figures.running,
+        "dead": figures.dead,
     }
-    return answer({**figures, "error": "; ".join(reasons)} if reasons else figures, 503 if reasons else 200)
+    return answer({**told, "error": "; ".join(missing)} if missing else told, 503 if missing else 200)
 
 
 class Health(BaseModel):

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import BrokenImage, InvalidRequest, JobFailed, TooLarge, UnsupportedMedia
-from spoolfarm.several import answers
+from spoolfarm.farm.gather import gather
 from spoolfarm.spool.job import Job
 from spoolfarm.views import answer, farm, project
 from spoolfarm.views.body import prefer_wait, take_parts
@@ -37,11 +37,11 @@ def inference() -> Response:
     for index, file in enumerate(files):
         try:
             field = "img_file" if len(files) == 1 else f"img_file[{index}]"
-            jobs.append(farm().job(task, [file.read()], params, field=field))
+            jobs.append(farm().prepare(task, [file.read()], params, field=field))
             results.append(jobs[-1])
         except BAD_PICTURE as error:
             results.append(error)
-    outcomes = iter(answers(farm(), jobs, len(jobs), prefer_wait()))
+    outcomes = iter(gather(farm(), jobs, len(jobs), prefer_wait()))
     results = [next(outcomes) if isinstance(each, Job) else each for each in results]
     if len(results) == 1 and isinstance(results[0], Exception):
         raise results[0]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.request import NO_PICTURE, Edits, Entry
 from spoolfarm.errors import JobFailed
-from spoolfarm.several import answers
+from spoolfarm.farm.gather import gather
 from spoolfarm.spool.job import Job
 from spoolfarm.views import answer, farm
 from spoolfarm.views.body import checked, prefer_wait, read_json
@@ -56,7 +56,7 @@ def create_request() -> Response:
     pairs = [(item.input, item.output) for item in body.images]
     with Edits(Folder(settings.data_dir), pairs, body.operations, settings.max_pixels) as edits:
         done: list[Entry] = []
-        outcomes = answers(farm(), _jobs(edits, body.operations, done), len(pairs), prefer_wait())
+        outcomes = gather(farm(), _jobs(edits, body.operations, done), len(pairs), prefer_wait())
     failures = [
         (entry, outcome) for entry, outcome in zip(done, outcomes, strict=True) if isinstance(outcome, JobFailed)
     ]
@@ -79,7 +79,7 @@ def _jobs(edits: Edits, operations: list[str], done: list[Entry]) -> Iterator[Jo
     for entry, picture in edits.pictures():
         params = {"operations": operations, "output": entry.output}
         try:
-            job = farm().job("edit", [picture], params, field=f"{entry.where}.input")
+            job = farm().prepare("edit", [picture], params, field=f"{entry.where}.input")
         except NO_PICTURE as error:
             edits.skip(entry, error)  # it was one when the request was checked
         else:

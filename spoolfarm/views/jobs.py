@@ -45,7 +45,7 @@ def create() -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not key.strip():
         raise InvalidRequest("Idempotency-Key: is empty; send another for each job, or none")
-    job = farm().job(asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True)
+    job = farm().prepare(asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True)
     submitted = farm().put(job, key=key)
     wait = prefer_wait()
     if wait is not None:
@@ -80,7 +80,7 @@ def file(job_id: str, name: str) -> Response:
     """One of the files that the record names in `files`."""
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     try:
-        response = send_file(farm().results.file(job_id, name), mimetype=kind)
+        response = send_file(farm().file(job_id, name), mimetype=kind)
     except FileNotFoundError as error:
         raise UnknownJob(f"job {job_id!r} has expired") from error
     response.headers["Content-Security-Policy"] = "sandbox"  # it may say what a picture's author wanted it to say

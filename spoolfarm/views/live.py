@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from flask import Flask, request
 
 from spoolfarm.errors import FarmError, InvalidRequest, TooManyClients, Unauthorized, UnknownJob
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import State
 from spoolfarm.views.pings import Pings
 
@@ -203,7 +203,7 @@ class Live:
 
     def _start(self, client: Client, params: Mapping[str, Any]) -> str:
         self._check_follows(client)
-        job = self._farm.put(self._farm.job(SIMULATE, [], params, durable=True))
+        job = self._farm.put(self._farm.prepare(SIMULATE, [], params, durable=True))
         self._server.emit("simulation_started", {"job": job.id}, to=client.sid)
         self._follow_in_background(client, job.id, 0)
         return job.id

@@ -24,7 +24,7 @@ def predict() -> Response:
     if asked.task not in ("", "segment"):
         raise InvalidRequest(f"task: this address is that of segment, the body says {asked.task}")
     field = "image" if request.is_json else "file"
-    job = farm().job("segment", asked.pictures, asked.params, priority=asked.priority, field=field)
+    job = farm().prepare("segment", asked.pictures, asked.params, priority=asked.priority, field=field)
     found = farm().answer(job)
     told = dict(found.value)
     if isinstance(overlay := found.files.get(OVERLAY), bytes):

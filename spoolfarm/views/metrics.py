@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.views.face import Face
 
 #: Where the beginning of a request is noted, by time.perf_counter().
@@ -64,16 +64,15 @@ class SpoolCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges."""
-        spool = self._farm.spool
+        figures = self._farm.figures()
         queued = GaugeMetricFamily("farm_jobs_queued", "Jobs that wait for a worker.", labels=["task"])
-        for task, count in spool.count().items():
+        for task, count in figures.queued.items():
             queued.add_metric([task], count)
         yield queued
-        running = sum(map(len, spool.running().values()))
-        yield GaugeMetricFamily("farm_jobs_running", "Jobs that a worker has.", value=running)
-        yield GaugeMetricFamily("farm_dead_letters", "Jobs that failed for good.", value=len(spool.dead.ids()))
-        yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(self._farm.workers()))
-        free = self._farm.room.free_bytes()
+        yield GaugeMetricFamily("farm_jobs_running", "Jobs that a worker has.", value=figures.running)
+        yield GaugeMetricFamily("farm_dead_letters", "Jobs that failed for good.", value=figures.dead)
+        yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(figures.workers))
+        free = figures.free_bytes
         yield GaugeMetricFamily("farm_spool_free_bytes", "Free space on the spool's disk.", value=free)
 
 

@@ -36,13 +36,13 @@ def predict() -> Response:
         body = PredictBody.model_validate(read_json())
         project().model(body.model_id)
         picture = images.from_base64(body.image_data, "image_data")
-        job = farm().job("classify", [picture], {"model": body.model_id}, field="image_data")
+        job = farm().prepare("classify", [picture], {"model": body.model_id}, field="image_data")
     except ValidationError as error:
         first = error.errors()[0]
         raise InvalidRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except UnsupportedMedia as error:
         raise InvalidRequest(str(error)) from error
-    return answer({"predictions": farm().run(job)["predictions"]})
+    return answer({"predictions": farm().answer(job).value["predictions"]})
 
 
 @blueprint.get("/models/<model_id>/training_history/", strict_slashes=False)

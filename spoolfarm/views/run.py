@@ -19,8 +19,8 @@ def run(task: str) -> Response:
     asked = read_job()
     if asked.task not in ("", task):
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
-    job = farm().job(task, asked.pictures, asked.params, priority=asked.priority)
-    return answer(farm().run(job, prefer_wait()))
+    job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority)
+    return answer(farm().answer(job, prefer_wait()).value)
 
 
 FACES = {

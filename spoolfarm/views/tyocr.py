@@ -25,9 +25,9 @@ def tyocr() -> Response:
     sent = request.form.get("imgbase64")
     if sent is None:
         raise InvalidRequest("imgbase64: is missing; send the picture as base64 in a form")
-    job = farm().job("ocr", [images.from_base64(sent, "imgbase64")], {}, field="imgbase64")
+    job = farm().prepare("ocr", [images.from_base64(sent, "imgbase64")], {}, field="imgbase64")
     try:
-        result = farm().run(job)
+        result = farm().answer(job).value
     except WaitTimeout as error:
         farm().forget(error.job_id)  # nobody will collect it
         return answer({"sign": -1, "text": "time out"})

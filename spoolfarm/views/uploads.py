@@ -29,7 +29,7 @@ def upload() -> Response:
         raise InvalidRequest(f"task: this address is that of orient, the body says {asked.task}")
     field = "image" if request.is_json else "file"
     params = {**asked.params, "outputs": True}
-    job = farm().job("orient", asked.pictures, params, priority=asked.priority, durable=True, field=field)
+    job = farm().prepare("orient", asked.pictures, params, priority=asked.priority, durable=True, field=field)
     return answer({"message": "success upload image", "filename": _uploads().accept(job)})
 
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from spoolfarm.config import load
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.server import create_app
 from spoolfarm.uploads import Uploads
 from spoolfarm.views import FARM

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spoolfarm.client import Client
+from spoolfarm.client.client import Client
 from tests.running import RunningFarm
 
 

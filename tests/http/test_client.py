@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from spoolfarm import errors
-from spoolfarm.client import Client, ClientJob
+from spoolfarm.client.client import Client, ClientJob
+from spoolfarm.client.transport import BY_CODE, Unreachable
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
-from spoolfarm.wire import BY_CODE, Unreachable
 from tests.http.grumpy import client, running
 from tests.running import ROOT, RunningFarm, free_port, until
 
@@ -89,7 +89,7 @@ def test_a_wait_that_is_over_says_so(client: Client) -> None:
 
 
 def test_a_wait_longer_than_one_request_is_several(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spoolfarm.client.SLICE", 0.1)
+    monkeypatch.setattr("spoolfarm.client.client.SLICE", 0.1)
     assert client.call("echo", seconds=0.8) == {"params": {"seconds": 0.8}, "bytes": 0}
 
 
@@ -134,7 +134,7 @@ def test_an_item_that_fails_raises_or_is_yielded(client: Client, tmp_path: Path)
 def test_leaving_map_early_cancels_what_is_under_way(
     running: RunningFarm, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spoolfarm.client.SLICE", 0.2)
+    monkeypatch.setattr("spoolfarm.client.client.SLICE", 0.2)
     with pytest.raises(FileNotFoundError):
         list(client.map("echo", [b"x", b"y", "no such file"], in_flight=3, seconds=60))
     until(lambda: not any(running.farm.spool.running().values()), what="the jobs to be cancelled")

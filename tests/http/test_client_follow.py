@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from spoolfarm import errors
-from spoolfarm.client import Client
-from spoolfarm.wire import Unreachable
+from spoolfarm.client.client import Client
+from spoolfarm.errors import Unreachable
 from tests.http.grumpy import client, running
 from tests.running import RunningFarm, free_port
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from spoolfarm.client import Client
+from spoolfarm.client.client import Client
 from spoolfarm.images import decode
 from tests.http.asking import at_rest, files_of, multipart, refused
 from tests.http.pictures import grain, small

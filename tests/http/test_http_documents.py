@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from benchmarks import books
-from spoolfarm.client import Client
+from spoolfarm.client.client import Client
 from tests.http import asking, pictures
 from tests.http.conftest import Make
 from tests.running import RunningFarm, until

@@ -12,7 +12,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from spoolfarm.client import Client
+from spoolfarm.client.client import Client
 from spoolfarm.views.body import FILES, TEXTS
 from tests.http.asking import refused
 from tests.http.conftest import Make

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.config import load
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from tests.http.asking import exchange, read_answer
 from tests.running import ROOT, RunningFarm, free_port, until
 

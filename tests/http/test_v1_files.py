@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from spoolfarm import errors
-from spoolfarm.client import Client
+from spoolfarm.client.client import Client
 from tests.running import RunningFarm
 
 
@@ -52,7 +52,7 @@ def test_a_library_user_gets_the_same_files(packing: RunningFarm) -> None:
 
 def test_who_waits_for_the_answer_gets_the_files_with_it_and_nothing_stays(packing: RunningFarm) -> None:
     before = sorted(os.listdir(packing.farm.results.root))
-    answer = packing.farm.answer(packing.farm.job("packing", [], {}))
+    answer = packing.farm.answer(packing.farm.prepare("packing", [], {}))
     assert answer.value == {"files": 2}
     assert answer.files == {"large.bin": b"L" * 100_000, "note.txt": "纸".encode()}
     assert sorted(os.listdir(packing.farm.results.root)) == before

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.lease import new_worker_id
 from tests.process.bench import Bench
 from tests.running import ROOT, RunningFarm, until

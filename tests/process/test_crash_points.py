@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spoolfarm.config import Settings
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import bucket
 from spoolfarm.spool.job import State

@@ -15,7 +15,7 @@ import pikepdf
 import pytest
 
 from benchmarks import books, pages
-from spoolfarm.farm import FarmJob
+from spoolfarm.farm.farm import FarmJob
 from tests.running import RunningFarm, until
 
 Run = Callable[..., RunningFarm]

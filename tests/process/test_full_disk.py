@@ -13,7 +13,7 @@ import pytest
 
 from spoolfarm import worker as worker_module
 from spoolfarm.executors.local import LocalExecutor
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.results import Results
 from spoolfarm.tasks.echo import Echo
 from spoolfarm.worker import Worker

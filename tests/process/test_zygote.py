@@ -16,7 +16,7 @@ import pytest
 
 from spoolfarm import process, threads
 from spoolfarm.crew import front_door
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.forks import Fork, ZygoteChild
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import new_worker_id

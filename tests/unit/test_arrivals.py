@@ -113,7 +113,7 @@ def test_all_who_wait_for_one_name_are_woken_by_it(arrivals: Arrivals, tmp_path:
     threads = [threading.Thread(target=lambda: woken.append(arrivals.wait("name", look, 60))) for _ in range(10)]
     for thread in threads:
         thread.start()
-    until(lambda: len(arrivals._waiting.get(b"name", ())) == 10)
+    until(lambda: len(arrivals._waiting.get("name", ())) == 10)
     start = time.monotonic()
     (tmp_path / "name").touch()
     for thread in threads:

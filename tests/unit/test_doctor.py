@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from spoolfarm import config, doctor, machine
 from spoolfarm.config import Address, Settings, load
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.finding import Finding, Level
 from tests import foreign
 from tests.running import ROOT, until
@@ -214,7 +214,7 @@ def test_a_spool_on_two_file_systems_fails(farm: Farm, tmp_path: Path) -> None:
 
 
 def test_a_disk_below_the_floor_fails_and_one_near_it_warns(farm: Farm) -> None:
-    free = farm.room.free_bytes() >> 20
+    free = farm.admission.free_bytes() >> 20
     levels = {}
     for name, floor in {"far": 0, "near": free // 2, "below": free * 2}.items():
         levels[name] = {finding.level for finding in machine.disk(replace(farm.settings, min_free_mb=floor))}

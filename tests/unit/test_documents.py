@@ -19,7 +19,7 @@ from spoolfarm.config import Settings
 from spoolfarm.documents.source import PdfSource, open_source
 from spoolfarm.documents.tiff import Tiff
 from spoolfarm.errors import BrokenImage, InvalidParams, TooLarge, UnsupportedMedia
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Limits
 from spoolfarm.tasks.document import Document, chosen
@@ -61,11 +61,11 @@ def test_pages_that_make_no_sense_are_refused_in_the_front(pages: str) -> None:
 
 def test_a_pdf_for_ocr_becomes_a_document_and_a_picture_does_not(farm: Farm) -> None:
     pdf, png = books.book(1, (200, 200)).pdf, pictures.small()
-    assert farm.job("ocr", [pdf], {}).task == "document"
-    assert farm.job("ocr", [b"\n\n" + pdf], {"min_score": 0.7}).params["min_score"] == 0.7
-    assert farm.job("ocr", [png], {}).task == "ocr"
-    assert farm.job("ocr", [png], {"pages": "1-2"}).task == "document"
-    assert farm.job("document", [png], {}).task == "document"
+    assert farm.prepare("ocr", [pdf], {}).task == "document"
+    assert farm.prepare("ocr", [b"\n\n" + pdf], {"min_score": 0.7}).params["min_score"] == 0.7
+    assert farm.prepare("ocr", [png], {}).task == "ocr"
+    assert farm.prepare("ocr", [png], {"pages": "1-2"}).task == "document"
+    assert farm.prepare("document", [png], {}).task == "document"
 
 
 def test_a_pdf_is_no_picture() -> None:

@@ -14,7 +14,7 @@ import pytest
 from spoolfarm import errors
 from spoolfarm.config import Settings
 from spoolfarm.executors.local import LocalExecutor
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.images import decode
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.jobfile import Claim

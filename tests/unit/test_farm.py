@@ -24,10 +24,9 @@ from spoolfarm.errors import (
     UnsupportedMedia,
     WaitTimeout,
 )
-from spoolfarm.farm import Farm
-from spoolfarm.spool.buckets import bucket
+from spoolfarm.farm.farm import Farm
+from spoolfarm.spool.buckets import SyncedBuckets, bucket
 from spoolfarm.spool.job import new_id
-from spoolfarm.spool.spool import Spool
 from tests.running import until
 from tests.tree import fork
 from tests.unit.working import left, settings, worker, working
@@ -130,7 +129,7 @@ def test_a_full_farm_refuses_and_takes_again_what_has_room(farm: Farm, tmp_path:
 
 @pytest.mark.usefixtures("worker")
 def test_one_bad_job_of_a_batch_fails_alone(farm: Farm) -> None:
-    jobs = [farm.job("pairs", [data], {}, durable=True) for data in (b"good", b"bad", b"fine")]
+    jobs = [farm.prepare("pairs", [data], {}, durable=True) for data in (b"good", b"bad", b"fine")]
     for job in jobs:
         farm.put(job)
     assert farm.wait(jobs[0].id, 30) in (1, 2)
@@ -260,14 +259,14 @@ def test_a_retry_that_a_crash_cut_short_is_queued_and_not_failed(farm: Farm, mon
     class Crash(BaseException):
         pass
 
-    def crash(spool: Spool, place: Any) -> None:
+    def crash(buckets: SyncedBuckets, place: Any) -> None:
         raise Crash
 
     job = farm.submit("fails")
     with working(farm):
         until(farm.spool.dead.ids)
         until(lambda: not farm.spool.running() or not any(farm.spool.running().values()))
-    monkeypatch.setattr(Spool, "_sync", crash)
+    monkeypatch.setattr(SyncedBuckets, "sync", crash)
     with pytest.raises(Crash):
         farm.retry(job.id)
     assert farm.record(job.id)["status"] == "queued"

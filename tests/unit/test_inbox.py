@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from spoolfarm.config import Settings
-from spoolfarm.endings import Endings
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.sidecars import Sidecars
 from spoolfarm.hotfolder import departures, dropped, lookout
 from spoolfarm.hotfolder.answers import Answers
 from spoolfarm.hotfolder.folder import HotFolder
@@ -267,7 +267,7 @@ def test_an_answer_that_cannot_be_written_keeps_no_other_waiting_and_is_tried_ag
 ) -> None:
     broken, write = [True], Answers.write
 
-    def refuse(answers: Answers, note: Note, endings: Endings) -> None:
+    def refuse(answers: Answers, note: Note, endings: Sidecars) -> None:
         if broken and note.path == "echo/a":
             raise OSError(errno.EACCES, "Permission denied")
         write(answers, note, endings)

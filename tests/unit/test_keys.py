@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.errors import KeyConflict, SpoolFull, SpoolUnavailable
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool import files
 from spoolfarm.spool.idempotency import IdempotencyKeys
 from spoolfarm.spool.job import Job
@@ -115,7 +115,7 @@ def test_old_keys_are_forgotten(keys: IdempotencyKeys, tmp_path: Path) -> None:
 
 
 def put(farm: Farm, number: int = 0) -> str:
-    return farm.put(farm.job("echo", [b"picture"], {"n": number}, durable=True), key="key").id
+    return farm.put(farm.prepare("echo", [b"picture"], {"n": number}, durable=True), key="key").id
 
 
 def test_what_is_put_twice_is_one_job(farm: Farm) -> None:
@@ -167,7 +167,7 @@ def test_a_full_spool_does_not_use_the_key_up(farm: Farm, monkeypatch: pytest.Mo
         raise SpoolFull
 
     with monkeypatch.context() as patch:
-        patch.setattr(farm.room, "take", full)
+        patch.setattr(farm.admission, "take", full)
         with pytest.raises(SpoolFull):
             put(farm)
     put(farm)

@@ -1,4 +1,4 @@
-"""Parts: jobs that a job has others do, in order, once, and gone when it is."""
+"""Subjobs: jobs that a job has others do, in order, once, and gone when it is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from spoolfarm.config import Settings, load
 from spoolfarm.errors import JobCancelled, JobFailed
-from spoolfarm.farm import Farm
-from spoolfarm.parts import LEAST, forget, noted, part_id, sweep
+from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.subjobs import LEAST, forget, noted, part_id, sweep
 from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.tasks import Answer
 from tests.unit.working import working
@@ -27,7 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def whole(farm: Farm) -> Job:
     """A job that runs: a claimed one."""
-    job = farm.job("echo", [], {}, durable=True, priority=3)
+    job = farm.prepare("echo", [], {}, durable=True, priority=3)
     farm.put(job)
     return job
 
@@ -140,7 +140,7 @@ class Stop:
 
 
 def test_a_part_that_is_lost_is_missed(farm: Farm, whole: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spoolfarm.parts.MISSED", 0.1)
+    monkeypatch.setattr("spoolfarm.farm.subjobs.MISSED", 0.1)
 
     def lose() -> None:
         for entry, _ in farm.spool.queued():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool import buckets as queue
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Cursor, bucket, buckets

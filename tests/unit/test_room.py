@@ -1,4 +1,4 @@
-"""Room: the limit is exact, the disk has a floor, and nothing is refused that has room."""
+"""Admission: the limit is exact, the disk has a floor, and nothing is refused that has room."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import room as room_module
 from spoolfarm.errors import SpoolFull, SpoolUnavailable
-from spoolfarm.farm import Farm
-from spoolfarm.room import MIN_INODES, Room
+from spoolfarm.farm import admission as admission_module
+from spoolfarm.farm.admission import MIN_INODES, Admission
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.spool import Spool
 
@@ -22,7 +22,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(room_module, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(admission_module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def spool(farm: Farm) -> Spool:
     return farm.spool
 
 
-def put(room: Room, spool: Spool) -> None:
+def put(room: Admission, spool: Spool) -> None:
     room.take()
     spool.put(Job("echo"))
 
 
-def refused(room: Room) -> bool:
+def refused(room: Admission) -> bool:
     try:
         room.take()
     except SpoolFull:
@@ -63,7 +63,7 @@ def counted(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("limit", [0, 1, 7])
 def test_as_many_jobs_as_allowed_wait_and_no_more(limit: int, spool: Spool) -> None:
-    room = Room(spool, limit=limit, min_free_mb=0)
+    room = Admission(spool, limit=limit, min_free_mb=0)
     for _ in range(limit):
         put(room, spool)
     with pytest.raises(SpoolFull, match=f"{limit} jobs are waiting; .*FARM_MAX_QUEUED"):
@@ -71,7 +71,7 @@ def test_as_many_jobs_as_allowed_wait_and_no_more(limit: int, spool: Spool) -> N
 
 
 def test_the_limit_holds_among_many_threads(spool: Spool) -> None:
-    room = Room(spool, limit=20, min_free_mb=0)
+    room = Admission(spool, limit=20, min_free_mb=0)
     taken = []
 
     def submit() -> None:
@@ -92,7 +92,7 @@ def test_the_limit_holds_among_many_threads(spool: Spool) -> None:
 
 def test_the_queue_is_counted_again_before_anything_is_refused(farm: Farm, clock: Clock) -> None:
     spool = farm.spool
-    room = Room(spool, limit=2, min_free_mb=0)
+    room = Admission(spool, limit=2, min_free_mb=0)
     put(room, spool)
     put(room, spool)
     assert refused(room)
@@ -103,11 +103,11 @@ def test_the_queue_is_counted_again_before_anything_is_refused(farm: Farm, clock
 
 
 def test_the_jobs_of_other_submitters_count(spool: Spool, clock: Clock) -> None:
-    room = Room(spool, limit=5, min_free_mb=0)
+    room = Admission(spool, limit=5, min_free_mb=0)
     put(room, spool)
     for _ in range(4):
         spool.put(Job("echo"))
-    clock.now += room_module.FRESH
+    clock.now += admission_module.FRESH
     assert refused(room)
 
 
@@ -115,11 +115,11 @@ def test_the_queue_is_counted_once_a_second_and_no_more(
     spool: Spool, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = counted(spool, monkeypatch)
-    room = Room(spool, limit=1000, min_free_mb=0)
+    room = Admission(spool, limit=1000, min_free_mb=0)
     for _ in range(100):
         room.take()
     assert len(counts) == 1
-    clock.now += room_module.FRESH
+    clock.now += admission_module.FRESH
     room.take()
     assert len(counts) == 2
 
@@ -135,7 +135,7 @@ def test_a_deep_queue_is_not_counted_for_every_refusal(
         return {"echo": 50}
 
     monkeypatch.setattr(spool, "count", slow)
-    room = Room(spool, limit=50, min_free_mb=0)
+    room = Admission(spool, limit=50, min_free_mb=0)
     for _ in range(100):
         assert refused(room)
         clock.now += 0.1
@@ -161,7 +161,7 @@ def disk(**fields: Any) -> Any:
 def test_a_disk_that_is_all_but_full_takes_nothing_new(
     state: dict[str, int], message: str, spool: Spool, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = Room(spool, limit=10, min_free_mb=100)
+    room = Admission(spool, limit=10, min_free_mb=100)
     with monkeypatch.context() as patch:
         patch.setattr(os, "statvfs", disk(**state))
         for _ in range(3):
@@ -178,22 +178,16 @@ def test_a_disk_with_just_enough_takes_more(
     state: dict[str, int], spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "statvfs", disk(**state))
-    Room(spool, limit=10, min_free_mb=100).take()
+    Admission(spool, limit=10, min_free_mb=100).take()
 
 
 def test_a_disk_that_fills_up_is_noticed_within_a_second(
     spool: Spool, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = Room(spool, limit=10, min_free_mb=100)
+    room = Admission(spool, limit=10, min_free_mb=100)
     monkeypatch.setattr(os, "statvfs", disk())
     room.take()
     monkeypatch.setattr(os, "statvfs", disk(f_bavail=0))
-    clock.now += room_module.FRESH
+    clock.now += admission_module.FRESH
     with pytest.raises(SpoolUnavailable):
         room.take()
-
-
-def test_the_free_space_is_that_of_the_spools_disk(spool: Spool) -> None:
-    free = Room(spool, limit=10, min_free_mb=0).free_bytes()
-    real = os.statvfs(spool.root)
-    assert abs(free - real.f_bavail * real.f_frsize) < 2**30

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from spoolfarm.cli import main
 from spoolfarm.config import Settings
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.top import picture
 from tests.running import until

@@ -13,7 +13,7 @@ import pytest
 
 from spoolfarm.config import Settings, load
 from spoolfarm.executors.local import LocalExecutor
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import new_worker_id
 from spoolfarm.tasks import Context, Task

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from spoolfarm.config import Settings, load
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from tests.running import ROOT, until
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.cli import VERBS
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from tests.running import ROOT, until
 from tests.verbs import succeed
 

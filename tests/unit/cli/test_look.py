@@ -7,7 +7,7 @@ import json
 import pytest
 
 from spoolfarm.cli import main
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.units import duration
 from tests.running import until
 from tests.verbs import fail, succeed

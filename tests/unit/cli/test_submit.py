@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.cli import main
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from tests.verbs import job_of
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spoolfarm.cli import main
-from spoolfarm.farm import Farm
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Result, State
 from tests.running import until
 from tests.verbs import OLD_ID, fail, succeed

@@ -1,4 +1,4 @@
-"""A flight: the jobs that one caller has under way, each with what it is for, until their records have been taken."""
+"""In flight: the jobs that one caller has under way, each with what it is for, until their records have been taken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 LOST = 5.0
 
 
-class Flight(Generic[Item]):
+class InFlight(Generic[Item]):
     """Puts jobs and takes their records, leaving nothing behind. Who leaves it early cancels what is under way."""
 
     def __init__(self, spool: Spool, put: Callable[[Job], object]) -> None:
@@ -28,7 +28,7 @@ class Flight(Generic[Item]):
         self._waiting: dict[str, Item] = {}
         self._search_due = time.monotonic() + LOST
 
-    def __enter__(self) -> Flight[Item]:
+    def __enter__(self) -> InFlight[Item]:
         return self
 
     def __exit__(
@@ -47,7 +47,13 @@ class Flight(Generic[Item]):
         self._put(job)
         self._waiting[job.id] = item
 
-    def landed(self) -> Iterator[tuple[Item, dict[str, Any]]]:
+    def fill(self, jobs: Iterator[tuple[Job, Item]], most: int) -> bool:
+        """Put from *jobs*, each with what it is for, until *most* are under way; False when all have ended."""
+        while len(self) < most and (found := next(jobs, None)) is not None:
+            self.put(*found)
+        return bool(self._waiting)
+
+    def finished(self) -> Iterator[tuple[Item, dict[str, Any]]]:
         """Wait a moment for jobs that end; yield the item and the record of each.
 
         The files of a result are there until the next one is asked for.
@@ -61,14 +67,14 @@ class Flight(Generic[Item]):
                 self._spool.results.collect(record["id"])
 
     def wake(self) -> None:
-        """End the wait of `landed`. A signal handler may call this."""
+        """End the wait of `finished`. A signal handler may call this."""
         self._watch.wake()
 
     def withdraw(self) -> None:
         """Cancel the jobs that no worker has yet; their records come as those of the others do."""
         for job_id in list(self._waiting):
-            entry = self._spool.find(job_id)
-            if entry is not None and entry.state is State.QUEUED:
+            file = self._spool.find(job_id)
+            if file is not None and file.state is State.QUEUED:
                 try:
                     self._spool.cancel(job_id)
                 except UnknownJob:

@@ -1,30 +1,28 @@
-"""Several: the jobs of one request for many, answered together and in their order."""
+"""Gathering: the jobs of one request for many, answered together and in their order."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spoolfarm.errors import JobFailed, WaitTimeout
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer
-
-if TYPE_CHECKING:
-    from spoolfarm.farm import Farm
 
 #: Jobs of one request that are under way at once: more than workers need, and not all that wait to be read.
 AHEAD = 64
 
 
-def answers(farm: Farm, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
+def gather(farm: Farm, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
     """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
 
     None is queued unless there is room for all; then they are taken from *jobs* a few at a time. Leaves nothing behind.
     Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: all go on, and can be collected.
     """
     end = time.monotonic() + (seconds := farm.settings.timeout if timeout is None else timeout)
-    farm.room.take(count)
+    farm.admission.take(count)
     ids: list[str] = []
     records: list[dict[str, Any]] = []
 
@@ -38,7 +36,7 @@ def answers(farm: Farm, jobs: Iterable[Job], count: int, timeout: float | None =
         for job in jobs:
             if len(ids) - len(records) >= AHEAD:
                 wait()
-            farm.queue(job)
+            farm.put(job, admitted=True)
             ids.append(job.id)
     except BaseException:
         for job_id in ids:

@@ -1,4 +1,4 @@
-"""Room: whether the spool can take one more job."""
+"""Admission: whether the spool can take one more job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FRESH = 1.0
 COUNT_SHARE = 20
 
 
-class Room:
+class Admission:
     """Counts what this process submits since the last look at the queue, and looks again before it refuses."""
 
     def __init__(self, spool: Spool, *, limit: int, min_free_mb: int) -> None:
@@ -53,11 +53,6 @@ class Room:
             raise SpoolUnavailable(f"the spool's disk has only {disk.f_favail} inodes left; make room")
         if disk.f_flag & os.ST_RDONLY or not os.access(self._spool.tmp, os.W_OK):
             raise SpoolUnavailable("the spool cannot be written to")
-
-    def free_bytes(self) -> int:
-        """Free space on the spool's disk."""
-        disk = os.statvfs(self._spool.root)
-        return disk.f_bavail * disk.f_frsize
 
     def _count(self, now: float) -> None:
         self._queued = sum(self._spool.count().values())

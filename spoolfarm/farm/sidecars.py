@@ -1,4 +1,4 @@
-"""Endings: the files that an answer becomes beside its record, told apart by how their names end."""
+"""Sidecars: the files that an answer becomes beside its record, told apart by how their names end."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PARAMS = ".params.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Endings:
+class Sidecars:
     """What an answer consists of beside its record: texts, and the names of the result's files, by their endings."""
 
     texts: Mapping[str, bytes]
     attached: Mapping[str, str]
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Endings:
+    def of(cls, record: Mapping[str, Any]) -> Sidecars:
         """The endings of the answer that *record* is."""
         result = record.get("result")
         text = result.get("text") if isinstance(result, dict) else None

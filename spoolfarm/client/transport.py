@@ -1,4 +1,4 @@
-"""The wire: one HTTP exchange with a farm, by the standard library alone, whose errors come back as our own."""
+"""The transport: one HTTP exchange with a farm, by the standard library alone, whose errors come back as our own."""
 
 from __future__ import annotations
 
@@ -11,18 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from spoolfarm import errors
-from spoolfarm.errors import FarmError, InvalidRequest, JobCancelled, WaitTimeout
+from spoolfarm.errors import FarmError, InvalidRequest, JobCancelled, Unreachable, WaitTimeout
 from spoolfarm.spool.job import State
 from spoolfarm.spool.record import failure
 
 #: Seconds to wait where a Retry-After is not a number.
 RETRY_AFTER = 1.0
-
-
-class Unreachable(FarmError):
-    """There is no answer from the farm, or none that a farm gives."""
-
-    code = "unreachable"
 
 
 #: The class of every error, by the code that an answer carries.
@@ -32,7 +26,7 @@ BY_CODE: Mapping[str, type[FarmError]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """What the server said: the status, the headers, and the body's JSON."""
 
     status: int
@@ -68,8 +62,8 @@ class Answer:
         return float(text) if text.isdecimal() else RETRY_AFTER
 
 
-class Wire:
-    """The way to one farm. There is a connection for each exchange, so threads may share a Wire."""
+class Transport:
+    """The way to one farm. There is a connection for each exchange, so threads may share a Transport."""
 
     def __init__(self, url: str, api_key: str | None, timeout: float) -> None:
         parts = urlsplit(url)
@@ -93,19 +87,19 @@ class Wire:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         wait: float | None = None,
-    ) -> Answer:
+    ) -> Reply:
         """One request and its answer, whatever it is. *wait* asks the server to wait so many seconds for the job."""
         sent = {**(headers or {})}
         if wait is not None:
             sent["Prefer"] = f"wait={wait:.3f}"
         with self._open(method, path, body, sent, self.timeout + (wait or 0)) as response:
-            return self._answer(response)
+            return self._reply(response)
 
     def fetch(self, path: str) -> bytes:
         """The bytes at *path*. Raises the error that the farm names when there are none."""
         with self._open("GET", path, None, {}, self.timeout) as response:
             if response.status != 200:
-                raise self._answer(response).error()
+                raise self._reply(response).error()
             return response.read()
 
     def events(self, path: str, last_id: str) -> Iterator[tuple[str, Any, str]]:
@@ -117,7 +111,7 @@ class Wire:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": last_id}
         with self._open("GET", path, None, headers, self.timeout) as response:
             if response.status != 200:
-                raise self._answer(response).error()
+                raise self._reply(response).error()
             event, data = "", ""
             for line in response:
                 text = line.decode().rstrip("\r\n")
@@ -160,10 +154,10 @@ class Wire:
         finally:
             connection.close()
 
-    def _answer(self, response: http.client.HTTPResponse) -> Answer:
+    def _reply(self, response: http.client.HTTPResponse) -> Reply:
         data = response.read()
         try:
-            return Answer(response.status, response.headers, json.loads(data))
+            return Reply(response.status, response.headers, json.loads(data))
         except ValueError as error:
             raise Unreachable(f"{self.url} answered {response.status} with no JSON; is it a farm?") from error
 

@@ -1,4 +1,4 @@
-"""The farm: the one bridge to spool and results, on which the HTTP front, the command line and library users stand."""
+"""The farm: the one bridge to the spool, on which the HTTP front, the command line and library users stand."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spoolfarm import config, images, parts
-from spoolfarm.errors import (
-    InvalidParams,
-    InvalidRequest,
-    JobFailed,
-    SpoolFull,
-    UnknownJob,
-    WaitTimeout,
-)
-from spoolfarm.flight import Flight
-from spoolfarm.parts import Parts
-from spoolfarm.room import Room
+from spoolfarm import config, images
+from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
+from spoolfarm.farm import subjobs
+from spoolfarm.farm.admission import Admission
+from spoolfarm.farm.figures import Figures, count
+from spoolfarm.farm.in_flight import InFlight
+from spoolfarm.farm.records import Records
+from spoolfarm.farm.subjobs import Subjobs
 from spoolfarm.spool import lease
 from spoolfarm.spool.idempotency import IdempotencyKeys
-from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job, State
-from spoolfarm.spool.jobfile import JobFile, born
-from spoolfarm.spool.record import ended, outcome
+from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
+from spoolfarm.spool.record import FOREVER, ended, outcome
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
 from spoolfarm.tasks import Answer
@@ -39,10 +35,6 @@ Item = TypeVar("Item")
 IN_FLIGHT = 256
 #: Seconds until `map` tries again to submit when the spool is full.
 FULL_RETRY = 0.2
-#: Seconds for which a job that is waited for is taken to exist: most results are there by then.
-SOON = 0.05
-#: What stands for "no limit" where a wait must have an end.
-FOREVER = 10 * 365 * 86400.0
 
 
 class FarmJob:
@@ -69,7 +61,7 @@ class FarmJob:
 
     def file(self, name: str) -> bytes:
         """One of the files that the record names in `files`. Raises UnknownJob or UnknownFile."""
-        return self._farm.results.file(self.id, name).read_bytes()
+        return self._farm.file(self.id, name).read_bytes()
 
     def cancel(self) -> bool:
         """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
@@ -77,7 +69,12 @@ class FarmJob:
 
 
 class Farm:
-    """The farm on this machine. Without arguments it is the one that the settings name."""
+    """The farm on this machine. Without arguments it is the one that the settings name.
+
+    There is one way for each act: `submit` a job and be told later, `call` a task and wait, `map` it over many
+    pictures, or ask about a job by its id (`record`, `wait`, `follow`, `file`). Who has a request instead of a picture
+    takes the same acts in steps: `prepare` checks it and makes a job, `put` queues that, `answer` queues it and waits.
+    """
 
     def __init__(
         self,
@@ -91,10 +88,14 @@ class Farm:
         root = os.fspath(spool_dir or self.settings.spool_dir)
         self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
-        self.room = Room(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
+        self.admission = Admission(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
+        self.root = self.spool.root
+        #: The hot folder's directory, with one folder a task.
+        self.inbox = f"{self.root}/inbox"
+        self._records = Records(self.spool, kept=self.settings.result_ttl)
         self._keys = IdempotencyKeys(self.spool.keys)
 
-    # Submit.
+    # Submit, call, map.
 
     def submit(
         self, task: str, image: Picture | None = None, *, priority: int = NORMAL, durable: bool = True, **params: Any
@@ -104,12 +105,11 @@ class Farm:
         *durable* False skips the syncs, for those who wait for the result themselves. Raises UnknownTask,
         InvalidRequest, InvalidParams, SpoolFull, SpoolUnavailable, or what `images.check` raises.
         """
-        job = self.job(task, _bytes_of(image), params, priority=priority, durable=durable)
-        return self.put(job)
+        return self.put(self.prepare(task, _bytes_of(image), params, priority=priority, durable=durable))
 
     def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
         """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise."""
-        return self.run(self.job(task, _bytes_of(image), params), timeout)
+        return self.answer(self.prepare(task, _bytes_of(image), params), timeout).value
 
     def map(
         self,
@@ -128,31 +128,16 @@ class Farm:
         """
         if in_flight < 1:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
-        return self._map(task, iter(items), priority, in_flight, return_exceptions, params)
+        jobs = (
+            (self.prepare(task, _bytes_of(item), params, priority=priority), item)  # type: ignore[arg-type]
+            for item in items
+        )
+        return self._map(jobs, in_flight, return_exceptions)
 
-    def _map(
-        self,
-        task: str,
-        source: Iterator[Item],
-        priority: int,
-        in_flight: int,
-        return_exceptions: bool,
-        params: Mapping[str, Any],
-    ) -> Iterator[tuple[Item, Any]]:
-        left = True
-        with Flight[Item](self.spool, self.put) as flight:
-            while left or len(flight):
-                while left and len(flight) < in_flight:
-                    try:
-                        item = next(source)
-                    except StopIteration:
-                        left = False
-                        break
-                    job = self.job(task, _bytes_of(item), params, priority=priority)  # type: ignore[arg-type]
-                    _put_when_room(flight, job, item)
-                if not len(flight):
-                    break
-                for item, record in flight.landed():
+    def _map(self, jobs: Iterator[tuple[Job, Item]], most: int, return_exceptions: bool) -> Iterator[tuple[Item, Any]]:
+        with InFlight[Item](self.spool, self._put_when_room) as under_way:
+            while under_way.fill(jobs, most):
+                for item, record in under_way.finished():
                     try:
                         yield item, outcome(record)
                     except JobFailed as error:
@@ -160,7 +145,17 @@ class Farm:
                             raise
                         yield item, error
 
-    def job(
+    def _put_when_room(self, job: Job) -> None:
+        while True:
+            try:
+                self.put(job)
+                return
+            except SpoolFull:
+                time.sleep(FULL_RETRY)
+
+    # The same in steps.
+
+    def prepare(
         self,
         task: str,
         pictures: Sequence[bytes],
@@ -188,38 +183,41 @@ class Farm:
                 images.check(picture, name, self.settings.max_pixels, pdf=known.pdf)
         return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
 
-    def put(self, job: Job, *, key: str | None = None) -> FarmJob:
-        """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first."""
+    def put(self, job: Job, *, key: str | None = None, admitted: bool = False) -> FarmJob:
+        """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first.
+
+        *admitted*: the caller has taken room for it from `admission`. Raises SpoolFull, SpoolUnavailable, InvalidParams
+        or KeyConflict.
+        """
         if key is None:
-            self._put(job)
+            self._put(job, admitted)
             return FarmJob(self, job.id)
         with self._keys.lock:
             first = self._keys.job_id(key, job)
             if first == job.id or self.spool.find(first) is None:  # a crash may have come between key and job
-                self._put(replace(job, id=first))
+                self._put(replace(job, id=first), admitted)
             return FarmJob(self, first)
 
-    def run(self, job: Job, timeout: float | None = None) -> Any:
-        """Queue *job*, wait and return its result, leaving nothing behind. Raises what `answer` raises."""
-        record = self._finished(job, timeout)
-        self.results.collect(job.id)
-        return outcome(record)
+    def _put(self, job: Job, admitted: bool) -> None:
+        if not admitted:
+            self.admission.take()
+        try:
+            self.spool.put(job)
+        except (TypeError, ValueError) as error:
+            raise InvalidParams(f"params: hold something that JSON in UTF-8 cannot say: {error}") from error
 
     def answer(self, job: Job, timeout: float | None = None) -> Answer:
         """Queue *job*, wait and return its result with its files, leaving nothing behind.
 
-        Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: the job goes on, and can be collected.
+        Raises WaitTimeout when *timeout* seconds (FARM_TIMEOUT when None) are over: the job goes on, and can be
+        collected.
         """
-        return self.collect(self._finished(job, timeout))
-
-    def _finished(self, job: Job, timeout: float | None) -> dict[str, Any]:
-        """Queue *job* and wait for its record."""
         self.put(job)
         seconds = self.settings.timeout if timeout is None else timeout
         record = self.results.wait(job.id, seconds)
         if record is None:
             raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
-        return record
+        return self.collect(record)
 
     def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed."""
@@ -227,29 +225,15 @@ class Farm:
         self.results.collect(record["id"])
         return Answer(outcome(record), attached)
 
-    def _put(self, job: Job) -> None:
-        self.room.take()
-        self.queue(job)
-
-    def queue(self, job: Job) -> None:
-        """Queue *job*, for which room has been taken."""
-        try:
-            self.spool.put(job)
-        except (TypeError, ValueError) as error:
-            raise InvalidParams(f"params: hold something that JSON in UTF-8 cannot say: {error}") from error
-
-    def subjobs(self, whole: Job, check: Callable[[], None]) -> Parts:
+    def subjobs(self, whole: Job, check: Callable[[], None]) -> Subjobs:
         """The jobs that the running job *whole* has other workers do; *check* raises when it is not to go on."""
-        return Parts(self.spool, self.tasks, self.settings.workers, whole, check)
+        return Subjobs(self.spool, self.tasks, self.settings.workers, whole, check)
 
     # Ask.
 
     def record(self, job_id: str) -> dict[str, Any]:
         """All that is known of a job. Raises UnknownJob."""
-        file = self.spool.find(job_id)
-        if file is None:
-            raise UnknownJob(f"no job {job_id!r}; results are kept for {self.settings.result_ttl:g} s")
-        return self._describe(file)
+        return self._records.get(job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Any:
         """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
@@ -260,29 +244,21 @@ class Farm:
 
     def wait_record(self, job_id: str, timeout: float) -> dict[str, Any]:
         """The record of a job, as soon as it has ended, or as it is when *timeout* seconds are over."""
-        if record := self.results.wait(job_id, min(timeout, SOON)):
-            return record
-        record = self.record(job_id)
-        if ended(record) or timeout <= SOON:
-            return record
-        return self.results.wait(job_id, timeout - SOON) or self.record(job_id)
+        return self._records.wait(job_id, timeout)
+
+    def ended(self, job_id: str) -> dict[str, Any] | None:
+        """The record of a job that has ended with a result, else None: a look at one file."""
+        return self.results.get(job_id)
+
+    def file(self, job_id: str, name: str) -> Path:
+        """Where the file *name* of a job's result lies. Raises UnknownJob or UnknownFile."""
+        return self.results.file(job_id, name)
 
     def jobs(
         self, *, status: str | None = None, task: str | None = None, before: str = "g", limit: int = 100
     ) -> list[dict[str, Any]]:
         """The records of at most *limit* jobs with an id below *before*, the newest first."""
-        files = {file.id: file for file in self._files(status)}
-        found: list[dict[str, Any]] = []
-        for job_id in sorted((each for each in files if each < before), reverse=True):
-            if len(found) == limit:
-                break
-            try:
-                record = self._describe(files[job_id])
-            except UnknownJob:
-                continue  # it has expired meanwhile
-            if status in (None, record["status"]) and task in (None, record["task"]):
-                found.append(record)
-        return found
+        return self._records.newest(status=status, task=task, before=before, limit=limit)
 
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
         """Yield what happens to a job: its state when it changes, its log from byte *start* on, at last its record.
@@ -290,18 +266,41 @@ class Farm:
         None when nothing happened for a while, so that the caller can look whether anybody still listens. Raises
         UnknownJob.
         """
-        status = None
-        for event in self.results.follow(job_id, start):
-            if event is None or ("record" not in event and status != State.RUNNING):
-                now = self.record(job_id)["status"]
-                if now != status:
-                    yield {"status": now}
-                    status = now
-            yield event
+        return self._records.follow(job_id, start)
+
+    def running(self) -> list[dict[str, Any]]:
+        """The jobs that workers have now: the `id`, `task`, `worker` and `seconds` of each."""
+        return self._records.running()
+
+    def unfinished(self) -> list[str]:
+        """The ids of all jobs that are queued or running."""
+        return self._records.unfinished()
+
+    def ended_jobs(self) -> dict[str, float]:
+        """The ids of all results, each with when its job ended, in seconds since the epoch."""
+        return self._records.ended()
+
+    def dead_letters(self) -> dict[str, float]:
+        """The ids of all jobs that failed for good, each with when it was buried, in seconds since the epoch."""
+        return self._records.dead()
 
     def workers(self) -> list[dict[str, Any]]:
         """What each living worker says of itself, once it is ready."""
         return lease.ready(self.spool.workers)
+
+    def figures(self) -> Figures:
+        """How many jobs and workers there are, and what room the disk has."""
+        return count(self.spool)
+
+    def missing(self) -> list[str]:
+        """What keeps the farm from taking and doing general work, a sentence each; empty when nothing does."""
+        general = set(self.tasks.lane("general"))
+        found = [] if any(general & set(worker["tasks"]) for worker in self.workers()) else ["no worker is ready"]
+        try:
+            self.admission.check()
+        except SpoolUnavailable as error:
+            found.append(str(error))
+        return found
 
     # Change one's mind.
 
@@ -318,58 +317,26 @@ class Farm:
         """Cancel a job nobody waits for any more, and remove what is left of it when it has ended."""
         self.spool.forget(job_id)
 
+    def remove_result(self, job_id: str) -> bool:
+        """Remove the result of a job, its files and its log. False when there is none."""
+        return self.results.remove(job_id)
+
+    def remove_dead_letter(self, job_id: str) -> None:
+        """Remove a job that failed for good."""
+        self.spool.dead.remove(job_id)
+
     def sweep(self) -> None:
         """Remove what is past its time: results, dead letters, keys, and what crashed writers left."""
         self.results.expire(self.settings.result_ttl)
         self.spool.dead.expire(self.settings.dead_ttl)
         self._keys.expire(2 * self.settings.result_ttl)
-        parts.sweep(self.spool)
+        subjobs.sweep(self.spool)
         self.spool.tidy()
 
     def close(self) -> None:
         """Stop watching for results."""
         self.results.close()
 
-    def _files(self, status: str | None) -> Iterator[JobFile]:
-        """Every job that may have *status*, in the order of a job's life, so that the latest state wins."""
-        if status in (None, State.QUEUED):
-            yield from (file for file, _ in self.spool.queued())
-        if status in (None, State.RUNNING):
-            yield from (file for files in self.spool.running().values() for file in files)
-        if status not in (State.QUEUED, State.RUNNING):
-            yield from (JobFile("", job_id, 0, State.SUCCEEDED) for job_id in self.results.ids())
-
-    def _describe(self, file: JobFile) -> dict[str, Any]:
-        record = self.results.get(file.id)
-        if record is None and file.state is State.FAILED:
-            record = self.spool.dead.reason(file.id)
-        if record is not None:
-            return record
-        try:
-            task, claimed = file.glance()
-        except FileNotFoundError:
-            return self.record(file.id)  # it moved on meanwhile
-        running = file.state is State.RUNNING
-        return {
-            "id": file.id,
-            "task": task,
-            "status": file.state,
-            "attempts": file.attempts,
-            "created": born(file.id),
-            "started": claimed if running else None,
-            "finished": None,
-            "progress": self.results.progress(file.id) if running else None,
-        }
-
 
 def _bytes_of(picture: Picture | None) -> list[bytes]:
     return [] if picture is None else [images.encoded(picture)]
-
-
-def _put_when_room(flight: Flight[Item], job: Job, item: Item) -> None:
-    while True:
-        try:
-            flight.put(job, item)
-            return
-        except SpoolFull:
-            time.sleep(FULL_RETRY)

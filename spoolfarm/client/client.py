@@ -15,11 +15,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from spoolfarm.errors import FarmError, WaitTimeout
+from spoolfarm.client.transport import Transport
+from spoolfarm.errors import FarmError, Unreachable, WaitTimeout
 from spoolfarm.images import encoded
 from spoolfarm.spool.job import NORMAL
-from spoolfarm.spool.record import ended, outcome
-from spoolfarm.wire import Unreachable, Wire
+from spoolfarm.spool.record import FOREVER, ended, outcome
 
 if TYPE_CHECKING:
     from spoolfarm.images import Picture
@@ -34,8 +34,6 @@ SLICE = 30.0
 PAUSE = 0.05
 #: Requests that `map` has under way at once.
 IN_FLIGHT = 16
-#: What stands for "no limit" where a wait must have an end.
-FOREVER = 10 * 365 * 86400.0
 
 
 class ClientJob:
@@ -77,10 +75,10 @@ class Client:
     ) -> None:
         """*timeout* is how long an answer may take, beyond the wait that was asked for, and `call`'s own wait."""
         self.timeout = timeout
-        self._wire = Wire(url, api_key, timeout)
+        self._transport = Transport(url, api_key, timeout)
 
     def __repr__(self) -> str:
-        return f"<Client {self._wire.url}>"
+        return f"<Client {self._transport.url}>"
 
     # Submit.
 
@@ -162,7 +160,7 @@ class Client:
 
     def file(self, job_id: str, name: str) -> bytes:
         """One of the files that a record names in `files`. Raises UnknownJob or UnknownFile."""
-        return self._wire.fetch(f"{_path(job_id)}/files/{quote(name, safe='')}")
+        return self._transport.fetch(f"{_path(job_id)}/files/{quote(name, safe='')}")
 
     def jobs(
         self, status: str | None = None, task: str | None = None, limit: int = 100, before: str | None = None
@@ -180,7 +178,7 @@ class Client:
 
     def ready(self) -> dict[str, Any]:
         """The farm's figures; `status` is "ready" when it can take work, and else `error` says what is missing."""
-        answer = self._wire.send("GET", "/ready")
+        answer = self._transport.send("GET", "/ready")
         if not isinstance(answer.body, dict) or "status" not in answer.body:
             raise answer.error()
         return answer.body
@@ -194,7 +192,7 @@ class Client:
         last_id, end = "0", time.monotonic() + self.timeout
         while True:
             try:
-                for event, data, now_id in self._wire.events(f"{_path(job_id)}/events", last_id):
+                for event, data, now_id in self._transport.events(f"{_path(job_id)}/events", last_id):
                     last_id, end = now_id, time.monotonic() + self.timeout
                     if event:
                         yield {"event": event, **({"record": data} if event == "end" else data)}
@@ -261,14 +259,14 @@ class Client:
         stop = stop or threading.Event()
         while True:
             rest = max(0.0, end - time.monotonic())
-            answer = self._wire.send("POST", path, body, headers, min(rest, SLICE) if waits else None)
+            answer = self._transport.send("POST", path, body, headers, min(rest, SLICE) if waits else None)
             pause = answer.retry_after
             if answer.status != 503 or pause is None or time.monotonic() + pause > end or stop.wait(pause):
                 return answer.checked()
 
     def _ask(self, method: str, path: str, *, wait: float | None = None) -> Any:
         """The body of the answer. Raises the error that the farm names."""
-        return self._wire.send(method, path, wait=wait).checked()
+        return self._transport.send(method, path, wait=wait).checked()
 
 
 def _path(job_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Parts: the jobs that a running job has other workers do, and that go when it goes.
+"""Subjobs: the jobs that a running job has other workers do, and that go when it goes.
 
     spool/parts/<id>    the ids of the parts of job <id>, one a line, each there before its part is queued
 
@@ -23,9 +23,9 @@ from spoolfarm.spool.spool import Spool
 from spoolfarm.tasks import Answer, Part
 from spoolfarm.tasks.registry import Registry
 
-#: Parts under way for each worker: one that is run, and one that is next.
+#: Subjobs under way for each worker: one that is run, and one that is next.
 AHEAD = 2
-#: Parts under way at least.
+#: Subjobs under way at least.
 LEAST = 4
 #: Seconds between two looks at whether the job shall go on.
 LOOK = 0.25
@@ -33,13 +33,13 @@ LOOK = 0.25
 MISSED = 5.0
 
 
-class Parts:
+class Subjobs:
     """The parts of one job."""
 
     def __init__(self, spool: Spool, tasks: Registry, workers: int, whole: Job, check: Callable[[], None]) -> None:
         self._spool = spool
         self._tasks = tasks
-        #: Parts under way at once.
+        #: Subjobs under way at once.
         self._most = max(LEAST, AHEAD * workers)
         self._whole = whole
         #: Raises when the job shall not go on.

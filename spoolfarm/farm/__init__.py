@@ -1,0 +1,5 @@
+"""The one bridge to the spool: validate, admit, put, wait, collect; many jobs of one caller; jobs within jobs."""
+
+from spoolfarm.farm.farm import Farm, FarmJob
+
+__all__ = ["Farm", "FarmJob"]

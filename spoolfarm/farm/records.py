@@ -1,0 +1,130 @@
+"""Records: what is known of jobs, wherever they are now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from spoolfarm.errors import UnknownJob
+from spoolfarm.spool.files import modified
+from spoolfarm.spool.job import State
+from spoolfarm.spool.jobfile import JobFile, born
+from spoolfarm.spool.record import ended
+from spoolfarm.spool.spool import Spool
+
+#: Seconds for which a job that is waited for is taken to exist: most results are there by then.
+SOON = 0.05
+
+
+class Records:
+    """The records of the jobs in *spool*, which are kept for so many seconds (*kept*) after their end."""
+
+    def __init__(self, spool: Spool, *, kept: float) -> None:
+        self._spool = spool
+        self._results = spool.results
+        self._kept = kept
+
+    def get(self, job_id: str) -> dict[str, Any]:
+        """All that is known of a job. Raises UnknownJob."""
+        file = self._spool.find(job_id)
+        if file is None:
+            raise UnknownJob(f"no job {job_id!r}; results are kept for {self._kept:g} s")
+        return self._describe(file)
+
+    def wait(self, job_id: str, timeout: float) -> dict[str, Any]:
+        """The record of a job, as soon as it has ended, or as it is when *timeout* seconds are over."""
+        if record := self._results.wait(job_id, min(timeout, SOON)):
+            return record
+        record = self.get(job_id)
+        if ended(record) or timeout <= SOON:
+            return record
+        return self._results.wait(job_id, timeout - SOON) or self.get(job_id)
+
+    def newest(self, *, status: str | None, task: str | None, before: str, limit: int) -> list[dict[str, Any]]:
+        """The records of at most *limit* jobs with an id below *before*, the newest first."""
+        files = {file.id: file for file in self._files(status)}
+        found: list[dict[str, Any]] = []
+        for job_id in sorted((each for each in files if each < before), reverse=True):
+            if len(found) == limit:
+                break
+            try:
+                record = self._describe(files[job_id])
+            except UnknownJob:
+                continue  # it has expired meanwhile
+            if status in (None, record["status"]) and task in (None, record["task"]):
+                found.append(record)
+        return found
+
+    def unfinished(self) -> list[str]:
+        """The ids of all jobs that are queued or running."""
+        running = (file.id for files in self._spool.running().values() for file in files)
+        return [*(file.id for file, _ in self._spool.queued()), *running]
+
+    def ended(self) -> dict[str, float]:
+        """The ids of all results, each with when its job ended.
+
+        No earlier than its id says it began, whatever a clock or a copy did to the file's time.
+        """
+        root = self._results.root
+        return {each: max(modified(f"{root}/{each}.json"), born(each)) for each in self._results.ids()}
+
+    def dead(self) -> dict[str, float]:
+        """The ids of all jobs that failed for good, each with when it was buried."""
+        return {each: modified(self._spool.dead.path(each)) for each in self._spool.dead.ids()}
+
+    def running(self) -> list[dict[str, Any]]:
+        """The jobs that workers have now: the `id`, `task`, `worker` and `seconds` of each."""
+        found = []
+        for wid, files in sorted(self._spool.running().items()):
+            for file in files:
+                try:
+                    record = self._describe(file)
+                except UnknownJob:
+                    continue  # it ended meanwhile, and left nothing
+                if record["status"] == State.RUNNING:
+                    seconds = round(time.time() - record["started"], 1)
+                    found.append({"id": file.id, "task": record["task"], "worker": wid, "seconds": seconds})
+        return found
+
+    def follow(self, job_id: str, start: int) -> Iterator[dict[str, Any] | None]:
+        """See `Farm.follow`."""
+        status = None
+        for event in self._results.follow(job_id, start):
+            if event is None or ("record" not in event and status != State.RUNNING):
+                now = self.get(job_id)["status"]
+                if now != status:
+                    yield {"status": now}
+                    status = now
+            yield event
+
+    def _files(self, status: str | None) -> Iterator[JobFile]:
+        """Every job that may have *status*, in the order of a job's life, so that the latest state wins."""
+        if status in (None, State.QUEUED):
+            yield from (file for file, _ in self._spool.queued())
+        if status in (None, State.RUNNING):
+            yield from (file for files in self._spool.running().values() for file in files)
+        if status not in (State.QUEUED, State.RUNNING):
+            yield from (JobFile("", job_id, 0, State.SUCCEEDED) for job_id in self._results.ids())
+
+    def _describe(self, file: JobFile) -> dict[str, Any]:
+        record = self._results.get(file.id)
+        if record is None and file.state is State.FAILED:
+            record = self._spool.dead.reason(file.id)
+        if record is not None:
+            return record
+        try:
+            task, claimed = file.glance()
+        except FileNotFoundError:
+            return self.get(file.id)  # it moved on meanwhile
+        running = file.state is State.RUNNING
+        return {
+            "id": file.id,
+            "task": task,
+            "status": file.state,
+            "attempts": file.attempts,
+            "created": born(file.id),
+            "started": claimed if running else None,
+            "finished": None,
+            "progress": self._results.progress(file.id) if running else None,
+        }
