@@ -2,7 +2,7 @@
 
 import sys
 
-from spoolfarm.launcher import main
+from spoolfarm.launcher.launcher import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -25,6 +25,6 @@ fi
 
 case "${1:-}" in
   --setup-only) ;;
-  -d) shift; exec .venv/bin/python -m spoolfarm.background start "$@" ;;
+  -d) shift; exec .venv/bin/python -m spoolfarm.launcher.daemon start "$@" ;;
   *) exec .venv/bin/python launcher.py "$@" ;;
 esac

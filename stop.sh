@@ -2,4 +2,4 @@
 # Stops the farm that `./start.sh -d` started: no new requests, running jobs end, then nothing is left.
 set -euo pipefail
 cd "$(dirname "$0")"
-exec .venv/bin/python -m spoolfarm.background stop "$@"
+exec .venv/bin/python -m spoolfarm.launcher.daemon stop "$@"

@@ -2,7 +2,7 @@
 
 import sys
 
-from spoolfarm.worker import main
+from spoolfarm.worker.worker import main
 
 if __name__ == "__main__":
     sys.exit(main())

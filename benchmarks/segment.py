@@ -43,7 +43,7 @@ from benchmarks.measure import (
 )
 from benchmarks.peers import masks
 from benchmarks.peers.farm import launch
-from benchmarks.peers.masks import Crew, status_mb
+from benchmarks.peers.masks import WorkerPool, status_mb
 from spoolfarm import Farm
 
 #: Processes, one for each of the two cores the promises are made for.
@@ -100,7 +100,7 @@ def stages(sides: Sequence[int], rounds: int) -> Section:
     done: dict[str, Any] = {}
     with ExitStack() as stack:
         path = stack.enter_context(weights())
-        crews = {name: Crew(1, name, path, picture(200)) for name in (PLAIN, OURS)}
+        crews = {name: WorkerPool(1, name, path, picture(200)) for name in (PLAIN, OURS)}
         for crew in crews.values():
             stack.callback(crew.stop)
         for side in sides:
@@ -130,7 +130,7 @@ def bare(sides: Sequence[int], rounds: int, count: int) -> Section:
     targets = []
     with ExitStack() as stack:
         path = stack.enter_context(weights())
-        crews = {name: Crew(CREW, name, path, picture(200)) for name in (PLAIN, OURS)}
+        crews = {name: WorkerPool(CREW, name, path, picture(200)) for name in (PLAIN, OURS)}
         for crew in crews.values():
             stack.callback(crew.stop)
         for side in sides:
@@ -250,7 +250,7 @@ def through_the_farm(side: int, rounds: int, count: int) -> Section:
         farm = Farm(spool_dir=home / "spool", results_dir=home / "results")
         stack.callback(farm.close)
         service.wait_until(lambda: len(farm.workers()) == CREW)
-        crew = Crew(CREW, OURS, path, picture(200))
+        crew = WorkerPool(CREW, OURS, path, picture(200))
         stack.callback(crew.stop)
         runs: dict[str, Callable[[], object]] = {
             OURS: lambda: crew.predict(files),

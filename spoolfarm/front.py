@@ -22,8 +22,9 @@ from gunicorn.http import parser, unreader, wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from spoolfarm import config, process
+from spoolfarm import config
 from spoolfarm.server import REQUEST_DEADLINE, SLOWEST, create_app, malformed
+from spoolfarm.system import process
 from spoolfarm.views import LIVE
 from spoolfarm.views.uploads import UPLOADS
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.hotfolder.inbox import Inbox
-from spoolfarm.tally import rates
 from spoolfarm.units import count, duration
+from spoolfarm.worker.stats import rates
 
 if TYPE_CHECKING:
     from spoolfarm.farm.farm import Farm

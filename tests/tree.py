@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import process
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import bucket
@@ -19,6 +18,7 @@ from spoolfarm.spool.jobfile import NAME, Claim
 from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
+from spoolfarm.system import process
 
 #: The locks in workers/ that stay.
 LOCKS = ("suspects.lock", "cancel.lock")

@@ -119,7 +119,7 @@ def status_mb(pid: int | str, field: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 
-class Crew:
+class WorkerPool:
     """Processes that take pictures as they become free."""
 
     def __init__(self, processes: int, name: str, weights: Path, first: bytes) -> None:

@@ -13,10 +13,10 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from spoolfarm import config
-from spoolfarm.crew import Crew
 from spoolfarm.errors import FarmError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.lanes import LANES
+from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
 
 #: What the directories of such farms are called, among all the others for temporary files.
@@ -54,7 +54,7 @@ class OwnFarm:
         self._settings = own_settings
         #: The tasks of the workers of each lane.
         self._tasks: dict[str, list[str]] = {}
-        self._crew = Crew(self.farm.spool, own_settings, self._tasks.__getitem__, self._selector)
+        self._pool = WorkerPool(self.farm.spool, own_settings, self._tasks.__getitem__, self._selector)
         self._look_due = 0.0
         self._waiting = ""
 
@@ -64,10 +64,10 @@ class OwnFarm:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._crew.kill()
+        self._pool.kill()
         deadline = time.monotonic() + DEATH
-        while self._crew.workers and time.monotonic() < deadline:
-            self._crew.look(ending=True)
+        while self._pool.workers and time.monotonic() < deadline:
+            self._pool.look(ending=True)
             time.sleep(0.005)
         self.farm.close()
         self._selector.close()
@@ -83,9 +83,9 @@ class OwnFarm:
         tasks.append(task)
         wanted = max(1, LANES[known.lane].count(self._settings))
         if len(tasks) == 1:
-            self._crew.scale(known.lane, wanted)
+            self._pool.scale(known.lane, wanted)
         else:
-            self._crew.renew(self._settings, {known.lane: wanted})
+            self._pool.renew(self._settings, {known.lane: wanted})
         for part in known.parts:
             self.staff(part)
 
@@ -96,8 +96,8 @@ class OwnFarm:
         if time.monotonic() < self._look_due:
             return self._waiting
         self._look_due = time.monotonic() + TICK
-        self._crew.look()
-        if hopeless := [worker for worker in self._crew.workers if worker.failures >= TRIES]:
+        self._pool.look()
+        if hopeless := [worker for worker in self._pool.workers if worker.failures >= TRIES]:
             raise FarmError(f"the workers cannot start: {hopeless[0].last_words()}")
         self._waiting = "" if self.farm.workers() else "the workers are starting"
         return self._waiting

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from filelock import FileLock
 
-from spoolfarm import config, process
+from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.hotfolder.folder import HotFolder
+from spoolfarm.system import process
 
 #: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.
 PATIENCE = 10.0

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from spoolfarm import images, threads
+from spoolfarm import images
 from spoolfarm.errors import BadModel, BrokenImage, LabelMismatch, UnknownModel
 from spoolfarm.project import NEEDS as WHERE
 from spoolfarm.project import Project
 from spoolfarm.spool.job import Job
+from spoolfarm.system import threads
 from spoolfarm.tasks import Context, Params, Task
 
 if TYPE_CHECKING:

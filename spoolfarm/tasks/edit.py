@@ -10,13 +10,14 @@ from typing import Any
 
 from pydantic import Field
 
-from spoolfarm import images, memory, threads
+from spoolfarm import images
 from spoolfarm.edit import formats
 from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.operations import size_of
 from spoolfarm.edit.recipe import MAX_OPERATIONS, Recipe, names
 from spoolfarm.errors import InvalidParams
 from spoolfarm.spool.job import Job
+from spoolfarm.system import memory, threads
 from spoolfarm.tasks import Answer, Context, Params, Task
 
 #: What the files beside a result are called, before _1, _2, ... and the suffix.

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from spoolfarm import images, threads
+from spoolfarm import images
 from spoolfarm.errors import BrokenImage
 from spoolfarm.spool.job import Job
+from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
 
 if TYPE_CHECKING:

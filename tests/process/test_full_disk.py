@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import worker as worker_module
-from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.results import Results
 from spoolfarm.tasks.echo import Echo
-from spoolfarm.worker import Worker
+from spoolfarm.worker import worker as worker_module
+from spoolfarm.worker.executors.local import LocalExecutor
+from spoolfarm.worker.worker import Worker
 from tests.process.conftest import Start
 from tests.running import until
 

@@ -23,7 +23,7 @@ from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import alive
 from spoolfarm.spool.watch import RESCAN
 from spoolfarm.tasks import Context, Params, Task
-from spoolfarm.worker import BOOT_FAILED
+from spoolfarm.worker.worker import BOOT_FAILED
 from tests.process.conftest import Start
 from tests.running import ROOT, until
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import process, threads
-from spoolfarm.crew import front_door
 from spoolfarm.farm.farm import Farm
-from spoolfarm.forks import Fork, ZygoteChild
+from spoolfarm.launcher.commands import command as command_of
+from spoolfarm.launcher.zygote_child import Fork, ZygoteChild
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import new_worker_id
+from spoolfarm.system import process, threads
 from spoolfarm.tasks.segment import Segment
 from tests.running import ROOT, RunningFarm, until
 from tests.scenes import ellipses, png
@@ -59,7 +59,7 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
 
 def zygote(running: RunningFarm) -> int | None:
     """The process id of the zygote, when there is one."""
-    return next(iter(running.called(b"spoolfarm.zygote")), None)
+    return next(iter(running.called(b"spoolfarm.launcher.zygote")), None)
 
 
 def told(running: RunningFarm, count: int = 1) -> list[dict[str, Any]]:
@@ -244,7 +244,7 @@ class Parent:
         self._selector = selectors.DefaultSelector()
         self._farm = farm
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **farm.settings.environment()}
-        command = [*front_door("zygote"), "--tasks", "segment"]
+        command = [*command_of("launcher.zygote"), "--tasks", "segment"]
         alone = self._environment | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._zygote = ZygoteChild(command, alone, self._selector, wanted=True)
         self._zygote.start()

@@ -14,7 +14,17 @@ from tests.running import ROOT
 #: What only a worker that runs a task may load: each costs more than the whole front.
 HEAVY = {"torch", "torchvision", "cv2", "onnxruntime", "ray", "flwr", "rapidocr"}
 #: The modules that are imported to be a process, and those that others import to use the farm.
-PROCESSES = ("launcher", "background", "front", "worker", "zygote", "hotfolder.__main__", "farm", "client", "cli")
+PROCESSES = (
+    "launcher",
+    "launcher.daemon",
+    "front",
+    "worker",
+    "launcher.zygote",
+    "hotfolder.__main__",
+    "farm",
+    "client",
+    "cli",
+)
 #: The front at work: it takes a picture, refuses another, and tells what it can do.
 AT_WORK = """
 import base64, io

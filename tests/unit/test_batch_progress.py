@@ -85,7 +85,7 @@ def test_quiet_is_quiet_but_warnings_are_seen(terminal: bool) -> None:
     with batch:
         batch.count(failed=False)
         batch.show()
-        logging.getLogger("crew").info("nobody needs this")
-        logging.getLogger("crew").error("a worker died")
-    logging.getLogger("crew").error("afterwards this goes elsewhere")
+        logging.getLogger("pool").info("nobody needs this")
+        logging.getLogger("pool").error("a worker died")
+    logging.getLogger("pool").error("afterwards this goes elsewhere")
     assert file.getvalue() == "spoolfarm: a worker died\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.devices import dealt
+from spoolfarm.system.devices import dealt
 
 
 def test_each_worker_gets_a_device_of_the_machine_in_turn(tmp_path: Path) -> None:

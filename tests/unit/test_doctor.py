@@ -214,7 +214,7 @@ def test_a_spool_on_two_file_systems_fails(farm: Farm, tmp_path: Path) -> None:
 
 
 def test_a_disk_below_the_floor_fails_and_one_near_it_warns(farm: Farm) -> None:
-    free = farm.admission.free_bytes() >> 20
+    free = farm.figures().free_bytes >> 20
     levels = {}
     for name, floor in {"far": 0, "near": free // 2, "below": free * 2}.items():
         levels[name] = {finding.level for finding in machine.disk(replace(farm.settings, min_free_mb=floor))}

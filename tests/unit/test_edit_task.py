@@ -13,14 +13,14 @@ import pytest
 
 from spoolfarm import errors
 from spoolfarm.config import Settings
-from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm.farm import Farm
 from spoolfarm.images import decode
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.tasks import Answer
 from spoolfarm.tasks.edit import Edit
-from spoolfarm.worker import RunContext
+from spoolfarm.worker.executors.local import LocalExecutor
+from spoolfarm.worker.worker import RunContext
 from tests.unit.test_operations import noise
 
 

@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from spoolfarm import memory
+from spoolfarm.system import memory
 
 #: Prints how many pages the kernel had to give for the second picture of 36 MB, outside and within `largest_kept`.
 SCRIPT = """
 import resource
-from spoolfarm import memory
+from spoolfarm.system import memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from benchmarks import pages
-from spoolfarm import threads
 from spoolfarm.errors import BrokenImage, InvalidParams
 from spoolfarm.ocr import models, recogniser
 from spoolfarm.ocr.box import Box
 from spoolfarm.ocr.reader import Reader
 from spoolfarm.spool.job import Job
+from spoolfarm.system import threads
 from spoolfarm.tasks.ocr import Ocr
 
 
@@ -278,7 +278,7 @@ def refuse(*_):
 for name in ("connect", "connect_ex", "sendto", "bind"):
     setattr(socket.socket, name, refuse)
 socket.getaddrinfo = refuse
-from spoolfarm.job import Job
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks.ocr import Ocr
 task = Ocr()
 assert not {"cv2", "numpy", "onnxruntime"} & set(sys.modules), "importing the task must stay light"

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from spoolfarm import tally
-from spoolfarm.tally import Rate, Tally, rates
+from spoolfarm.worker import stats
+from spoolfarm.worker.stats import Rate, WorkerStats, rates
 
 
 def test_a_tally_tells_totals_and_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.2]
-    monkeypatch.setattr(tally.time, "time", lambda: now[0])
-    mine = Tally()
+    monkeypatch.setattr(stats.time, "time", lambda: now[0])
+    mine = WorkerStats()
     for _ in range(3):
         mine.count("ocr", failed=False)
     now[0] = 1003.9
@@ -27,8 +27,8 @@ def test_a_tally_tells_totals_and_the_last_seconds(monkeypatch: pytest.MonkeyPat
 
 def test_telling_is_due_once_a_second_and_only_with_news(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [50.0]
-    monkeypatch.setattr(tally.time, "monotonic", lambda: now[0])
-    mine = Tally()
+    monkeypatch.setattr(stats.time, "monotonic", lambda: now[0])
+    mine = WorkerStats()
     assert not mine.due
     mine.count("ocr", failed=False)
     assert mine.due
@@ -42,8 +42,8 @@ def test_telling_is_due_once_a_second_and_only_with_news(monkeypatch: pytest.Mon
 
 def test_a_tally_stays_small(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(tally.time, "time", lambda: now[0])
-    mine = Tally()
+    monkeypatch.setattr(stats.time, "time", lambda: now[0])
+    mine = WorkerStats()
     for second in range(10_000):
         now[0] = second
         mine.count("ocr", failed=False)

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 import pytest
 
 from spoolfarm.config import Settings, load
-from spoolfarm.executors.local import LocalExecutor
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import new_worker_id
 from spoolfarm.tasks import Context, Task
-from spoolfarm.worker import Worker
+from spoolfarm.worker.executors.local import LocalExecutor
+from spoolfarm.worker.worker import Worker
 
 
 class Fails(Task):

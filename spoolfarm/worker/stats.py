@@ -1,4 +1,4 @@
-"""The tally: what a worker has done so far, and in each second of the last minute, for others to read."""
+"""The stats: what a worker has done so far, and in each second of the last minute, for others to read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 #: Seconds that are told one by one.
 REMEMBERED = 60
-#: Seconds between two times that a busy worker tells its tally.
+#: Seconds between two times that a busy worker tells its stats.
 TELL = 1.0
 
 
-class Tally:
+class WorkerStats:
     """Counts jobs that ended, by task; telling costs a file, so it is due once a second at most."""
 
     def __init__(self) -> None:

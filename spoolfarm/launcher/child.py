@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import IO, Protocol
 
+log = logging.getLogger("launcher")
+
 #: Lines of a child's output, beside those of mere information, among which its last words are looked for.
 LAST_LINES = 100
 #: Seconds before the second try of a child that could not start; each further wait is twice as long, up to the last.
@@ -135,6 +137,16 @@ class Child:
         """What the child printed about its end: the line in which Python names a fatal error, else the last one."""
         fatal = [line for line in self.last_lines if line.startswith("Fatal Python error")]
         return [*fatal, *list(self.last_lines)[-1:], ""][0]
+
+    def try_start(self, *extra: str) -> None:
+        """Start it with *extra* arguments; when the system refuses, plan another try."""
+        try:
+            self.start(*extra)
+        except OSError as error:
+            wait = self.plan_restart(failed=True)
+            log.error("%s cannot be started: %s; trying again in %.1f s", self.name, error, wait)
+            return
+        self.due = time.monotonic()
 
     def plan_restart(self, *, failed: bool) -> float:
         """Set when to start again: at once, or later and later when it *failed* to start. Returns the seconds."""

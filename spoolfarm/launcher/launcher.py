@@ -1,4 +1,4 @@
-"""The launcher: the supervisor of front, hot folder and a crew of workers. It starts, obeys signals, and stops them."""
+"""The launcher: the supervisor of front, hot folder and workers. It starts, obeys signals, and stops them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from spoolfarm import config, process
-from spoolfarm.child import Child
-from spoolfarm.crew import Crew, front_door, start, without_secrets
+from spoolfarm import config
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.lanes import GENERAL, LANES
+from spoolfarm.launcher.child import Child
+from spoolfarm.launcher.commands import command, without_secrets
+from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
+from spoolfarm.system import process
 
 log = logging.getLogger("launcher")
 
@@ -44,14 +46,14 @@ class Launcher:
         self._signals: list[int] = []
         self._selector = selectors.DefaultSelector()
         environment = {**os.environ, **settings.environment()}
-        self._front = Child("front", front_door("server"), environment, self._selector)
-        self._hot_folder = Child("hot folder", front_door("hotfolder"), without_secrets(settings), self._selector)
+        self._front = Child("front", command("server"), environment, self._selector)
+        self._hot_folder = Child("hot folder", command("hotfolder"), without_secrets(settings), self._selector)
         #: The children of which there is one each.
         self._services = (self._front, self._hot_folder)
         shared = self._farm.tasks.shared(GENERAL)
         if shared and not process.adopt_orphans():
             shared = []
-        self._crew = Crew(self._spool, settings, self._farm.tasks.lane, self._selector, shared)
+        self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared)
         self._look_due = self._sweep_due = 0.0
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
         self._ending = 0.0
@@ -62,11 +64,11 @@ class Launcher:
         check_addresses(self._settings.bind)
         self._listen()
         for service in self._services:
-            start(service, "--launcher", str(os.getpid()))
+            service.try_start("--launcher", str(os.getpid()))
         for lane, number in wanted(self._settings).items():
-            self._crew.scale(lane, number)
+            self._pool.scale(lane, number)
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
-        log.info("%d workers; the front listens on %s", len(self._crew.workers), where)
+        log.info("%d workers; the front listens on %s", len(self._pool.workers), where)
         while not self._ended():
             self._obey()
             self._look()
@@ -125,7 +127,7 @@ class Launcher:
                 case signal.SIGHUP if not self._ending:
                     self._reload()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
-                    self._crew.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
+                    self._pool.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
 
     def _look(self) -> None:
         """See who died, what runs too long, and who is to be started."""
@@ -134,8 +136,8 @@ class Launcher:
             return
         self._look_due = now + TICK
         self._reap_services()
-        self._crew.look(ending=bool(self._ending))
-        process.bury_orphans([child.pid for child in (*self._services, *self._crew.children())])
+        self._pool.look(ending=bool(self._ending))
+        process.bury_orphans([child.pid for child in (*self._services, *self._pool.children())])
         if self._ending:
             self._end(now)
             return
@@ -147,7 +149,7 @@ class Launcher:
                 log.error("the spool cannot be swept: %s", error)  # a full disk, perhaps; the next sweep tries again
         for service in self._services:
             if service.pid is None and now >= service.due:
-                start(service, "--launcher", str(os.getpid()))
+                service.try_start("--launcher", str(os.getpid()))
 
     def _reap_services(self) -> None:
         for service in self._services:
@@ -167,7 +169,7 @@ class Launcher:
             log.error("not reloaded: %s", error)
             return
         log.info("reloading")
-        self._crew.renew(self._settings, wanted(self._settings))
+        self._pool.renew(self._settings, wanted(self._settings))
         self._front.signal(signal.SIGHUP)
         self._hot_folder.environment = without_secrets(self._settings)
         self._hot_folder.signal(signal.SIGTERM)
@@ -186,19 +188,19 @@ class Launcher:
         if now >= self._ending:
             for service in self._services:
                 service.kill()
-            self._crew.kill()
+            self._pool.kill()
         elif not any(service.pid for service in self._services):
-            self._crew.retire()
+            self._pool.retire()
 
     def _ended(self) -> bool:
-        return bool(self._ending) and not self._crew.children() and not any(service.pid for service in self._services)
+        return bool(self._ending) and not self._pool.children() and not any(service.pid for service in self._services)
 
     def _pause(self) -> float:
         """Seconds until there is something to do if nothing happens."""
         now = time.monotonic()
         if not self._ending:
             waiting = [service.due for service in self._services if service.pid is None]
-            self._look_due = min([self._look_due, self._crew.due(), *waiting])
+            self._look_due = min([self._look_due, self._pool.due(), *waiting])
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
 
 
@@ -226,14 +228,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given:
         # Flags become the environment of a launcher without flags. So every child sees the same settings, a reload
         # reads them again, and what kills processes by the word "worker" does not hit this one for `--workers`.
-        os.execve(sys.executable, [*front_door("launcher")], {**os.environ, **given})
+        os.execve(sys.executable, command("launcher"), {**os.environ, **given})
     try:
         return Launcher(config.load()).run()
     except (FarmError, OSError) as error:
         hint = f" ({error.hint})" if isinstance(error, FarmError) and error.hint else ""
         print(f"launcher.py: {error}{hint}", file=sys.stderr)  # noqa: T201
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

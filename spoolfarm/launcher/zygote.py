@@ -17,10 +17,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from spoolfarm import config, process, threads, worker
+from spoolfarm import config
 from spoolfarm.errors import FarmError
-from spoolfarm.forks import UNFIT
+from spoolfarm.launcher.zygote_child import UNFIT
+from spoolfarm.system import process, threads
 from spoolfarm.tasks.registry import Registry
+from spoolfarm.worker import worker
 
 log = logging.getLogger("spoolfarm.zygote")
 

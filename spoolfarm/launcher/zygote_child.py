@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-from spoolfarm.child import Child
+from spoolfarm.launcher.child import Child
 
 #: Seconds in which the zygote has to fork, which takes it some milliseconds.
 PATIENCE = 10.0

@@ -9,24 +9,24 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spoolfarm import config, memory, process
-from spoolfarm.errors import FarmError, JobCancelled, JobFailed
-from spoolfarm.executors.local import LocalExecutor
+from spoolfarm import config
+from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.farm.farm import Farm
-from spoolfarm.farm.subjobs import Subjobs
 from spoolfarm.lanes import GENERAL
-from spoolfarm.spool import files
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Result, State
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.spool.watch import RESCAN
-from spoolfarm.tally import Tally
-from spoolfarm.tasks import Answer, Limits, Part, Stopping
+from spoolfarm.system import memory, process
+from spoolfarm.tasks import Answer, Stopping
+from spoolfarm.worker.context import RunContext
+from spoolfarm.worker.executors.local import LocalExecutor
+from spoolfarm.worker.stats import WorkerStats
 
 log = logging.getLogger("spoolfarm.worker")
 
@@ -36,70 +36,6 @@ BOOT_FAILED = 3
 DISK_RETRY = 1.0
 #: Seconds between two looks at the memory this process holds.
 MEMORY_LOOK = 1.0
-#: Least seconds between two lines of progress in a job's log.
-PROGRESS_STEP = 0.1
-
-
-class RunContext:
-    """What the task that runs a batch may tell and ask: it speaks for all jobs of the batch."""
-
-    def __init__(self, farm: Farm, batch: Sequence[Claim], stopping: Callable[[], bool]) -> None:
-        self.limits = Limits(farm.settings.max_pixels, farm.settings.max_pages)
-        self._farm = farm
-        self._spool = farm.spool
-        self._whole = batch[0].job
-        self._stopping = stopping
-        self._parts: Subjobs | None = None
-        self._ids = [claim.job.id for claim in batch]
-        self._next_progress = 0.0
-        self._scratch: Path | None = None
-        #: Whether there is a log.
-        self.spoke = False
-
-    def log(self, line: str) -> None:
-        """Add *line* to the log of each job."""
-        self._write(log=line)
-
-    def progress(self, fraction: float) -> None:
-        """Note how much is done, 0 to 1; too many notes are thinned out."""
-        if time.monotonic() >= self._next_progress:
-            self._next_progress = time.monotonic() + PROGRESS_STEP
-            self._write(progress=round(min(max(fraction, 0.0), 1.0), 4))
-
-    def cancelled(self) -> bool:
-        """Whether every job of the batch was cancelled."""
-        return all(map(self._spool.marked, self._ids))
-
-    def scratch(self) -> Path:
-        """A directory on the results' file system, made when first asked for."""
-        if self._scratch is None:
-            self._scratch = self._spool.results.attachments.scratch(self._ids[0])
-        return self._scratch
-
-    def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
-        """The outcomes of *items* as jobs of *task*, in order. A task that calls this has a `max_batch` of 1."""
-        self._parts = self._parts or Subjobs(
-            self._spool, self._farm.tasks, self._farm.settings.workers, self._whole, self._go_on
-        )
-        return self._parts.map(task, items)
-
-    def close(self, *, ended: bool = True) -> None:
-        """Remove what the batch left; its parts stay while it has not *ended*."""
-        if self._parts is not None and ended:
-            self._parts.forget()
-        if self._scratch is not None:
-            files.remove_tree(str(self._scratch))
-
-    def _go_on(self) -> None:
-        if self.cancelled():
-            raise JobCancelled("cancelled before all of its parts were done")
-        if self._stopping():
-            raise Stopping
-
-    def _write(self, **said: Any) -> None:
-        self.spoke = True
-        for job_id in self._ids:
-            self._spool.results.write_log(job_id, **said)
 
 
 class Worker:
@@ -114,7 +50,7 @@ class Worker:
         self._full = full
         self._stopping = False
         self._done = 0
-        self._tally = Tally()
+        self._stats = WorkerStats()
         self._about = {"pid": os.getpid(), "tasks": list(tasks)}
         self._parent = os.getppid()
         self._bell: Bell | None = None
@@ -149,7 +85,7 @@ class Worker:
                 bell.get_up()
                 self._run(batch)
             lease.drop_suspects()
-            if self._tally.due:
+            if self._stats.due:
                 self._tell(lease)
             if not batch and resting:
                 hint = bell.wait(RESCAN)
@@ -165,7 +101,7 @@ class Worker:
                 self._spool.give_back(claim)
                 continue
             self._finish(claim, result := _result(claim, outcome))
-            self._tally.count(claim.job.task, failed=result.status is State.FAILED)
+            self._stats.count(claim.job.task, failed=result.status is State.FAILED)
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
                 self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
         context.close(ended=not any(isinstance(outcome, Stopping) for outcome in outcomes))
@@ -174,7 +110,7 @@ class Worker:
     def _tell(self, lease: Lease) -> None:
         """Let others see what this worker does."""
         try:
-            lease.announce({**self._about, "done": self._tally.tell()})
+            lease.announce({**self._about, "done": self._stats.tell()})
         except OSError as error:
             log.warning("cannot tell what was done: %s", error)  # no figure is worth a worker
 
@@ -254,7 +190,3 @@ class Recycling:
             return False
         self._next_look = time.monotonic() + MEMORY_LOOK
         return memory.resident_mb() > self._memory_mb
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,8 +12,8 @@ import urllib.request
 from collections.abc import Callable, Sequence
 
 from spoolfarm import config
-from spoolfarm.crew import front_door
 from spoolfarm.errors import FarmError
+from spoolfarm.launcher.commands import command
 from spoolfarm.spool import files
 
 #: Seconds in which a started farm has to answer.
@@ -33,7 +33,7 @@ def start(settings: config.Settings) -> int:
     with open(log, "ab") as output:
         begin = output.tell()
         launcher = subprocess.Popen(
-            front_door("launcher"),
+            command("launcher"),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

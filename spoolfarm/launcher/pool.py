@@ -1,4 +1,4 @@
-"""The crew: the workers of one farm, each started again when it dies, and killed when its job runs too long."""
+"""The pool: the workers of one farm, each started again when it dies, and killed when its job runs too long."""
 
 from __future__ import annotations
 
@@ -6,78 +6,24 @@ import logging
 import math
 import os
 import selectors
-import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from spoolfarm import config, devices
-from spoolfarm.child import Child
-from spoolfarm.forks import LOADING, UNFIT, ZygoteChild
+from spoolfarm import config
 from spoolfarm.lanes import GENERAL, LANES
-from spoolfarm.spool.lease import new_worker_id
+from spoolfarm.launcher.child import Child
+from spoolfarm.launcher.commands import command, with_threads
+from spoolfarm.launcher.worker_child import WorkerChild
+from spoolfarm.launcher.zygote_child import LOADING, UNFIT, ZygoteChild
 from spoolfarm.spool.spool import Spool
 
-log = logging.getLogger("crew")
+log = logging.getLogger("pool")
 
 #: Seconds that a task gets to notice that its job was cancelled, before its worker is killed.
 CANCEL_GRACE = 5.0
 
-#: What the libraries that a task may use read their number of threads from.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: What a child has no business to know that answers no requests.
-SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
-
-class WorkerChild(Child):
-    """A worker of one lane, forked from the *zygote* if there is one, and else started by exec."""
-
-    def __init__(
-        self,
-        number: int,
-        lane: str,
-        tasks: Sequence[str],
-        settings: config.Settings,
-        selector: selectors.BaseSelector,
-        zygote: ZygoteChild | None,
-    ) -> None:
-        threads = settings.threads or max(1, config.cores() // max(1, settings.workers))
-        environment = without_secrets(settings)
-        if lane != "simulate" or settings.threads:  # a simulation gets what it would get without the farm
-            environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
-        device = devices.dealt(number, environment.get(devices.VARIABLE))
-        if lane != "simulate" and device is not None:
-            environment[devices.VARIABLE] = device
-        super().__init__(f"worker {number}", front_door("worker"), environment, selector)
-        self.lane = lane
-        self._tasks = ",".join(tasks)
-        self._zygote = zygote
-        self.wid = ""
-        #: What it was killed for.
-        self.reason = ""
-        #: Whether it was asked to end, and is not to be started again.
-        self.retired = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is to start as soon as the zygote is ready."""
-        return self.pid is None and self._zygote is not None and self._zygote.loading
-
-    def start(self, *extra: str) -> None:
-        self.wid, self.reason = new_worker_id(), ""
-        arguments = ["--id", self.wid, "--launcher", str(os.getpid()), "--tasks", self._tasks, *extra]
-        if self._zygote is not None and self._zygote.ready:
-            self._watch(self._zygote.fork(arguments, self.environment))
-        else:
-            super().start(*arguments)
-
-    def retire(self) -> None:
-        """Let the running job be its last."""
-        self.retired = True
-        self.signal(signal.SIGTERM)
-
-
-class Crew:
+class WorkerPool:
     """Acts when asked to `look`, which its process does every second or so, and when a child dies."""
 
     def __init__(
@@ -102,16 +48,16 @@ class Crew:
         self._wanted: dict[str, int] = {}
         self._zygote: ZygoteChild | None = None
         if shared:
-            command = [*front_door("zygote"), "--tasks", ",".join(shared)]
-            environment = _single_threaded(settings)
-            self._zygote = ZygoteChild(command, environment, selector, wanted=bool(settings.fork))
+            words = [*command("launcher.zygote"), "--tasks", ",".join(shared)]
+            self._zygote = ZygoteChild(words, with_threads(settings, 1), selector, wanted=bool(settings.fork))
         #: Workers that are still to be replaced by new ones.
         self._old: list[WorkerChild] = []
         #: The new worker that has to be ready before the next old one ends.
         self._successor: WorkerChild | None = None
         self._numbered = 0
-        #: When each running job, and each mark on one, was first seen, by time.monotonic().
-        self._seen: dict[tuple[str, str], float] = {}
+        #: When each running job, and each mark on one, was first seen, by worker id and path, by time.monotonic().
+        self._running_since: dict[tuple[str, str], float] = {}
+        self._marked_since: dict[tuple[str, str], float] = {}
 
     # Keep.
 
@@ -129,7 +75,7 @@ class Crew:
             return
         for worker in self.workers:
             if worker.pid is None and now >= worker.due and not worker.waits:
-                start(worker)
+                worker.try_start()
         self._replace()
 
     def due(self) -> float:
@@ -157,7 +103,7 @@ class Crew:
             log.error("the zygote has been loading for %g s", LOADING)
             zygote.kill()
         elif zygote.pid is None and self._forks and time.monotonic() >= zygote.due:
-            start(zygote)
+            zygote.try_start()
 
     @property
     def _forks(self) -> bool:
@@ -184,21 +130,21 @@ class Crew:
 
     def _enforce(self, now: float) -> None:
         """Kill the worker of a job that is past its time, or that was cancelled and does not notice."""
-        seen: dict[tuple[str, str], float] = {}
+        running_since, marked_since = self._running_since, self._marked_since
+        self._running_since, self._marked_since = {}, {}
         running = self._spool.running()
         for worker in self.workers:
             lane = LANES[worker.lane]
             limit = lane.seconds(self._settings)
-            for entry in running.get(worker.wid, []):
-                run, mark = (worker.wid, entry.path), (worker.wid, f"{entry.path} mark")
-                seen[run] = self._seen.get(run, now)
-                if now - seen[run] > limit:
-                    _kill(worker, f"killed after {limit:g} s ({lane.timeout_setting})")
-                if self._spool.marked(entry.id):
-                    seen[mark] = self._seen.get(mark, now)
-                    if now - seen[mark] > CANCEL_GRACE:
-                        _kill(worker, "killed because its job was cancelled")
-        self._seen = seen
+            for file in running.get(worker.wid, []):
+                run = worker.wid, file.path
+                self._running_since[run] = running_since.get(run, now)
+                if now - self._running_since[run] > limit:
+                    worker.kill_for(f"killed after {limit:g} s ({lane.timeout_setting})")
+                if self._spool.marked(file.id):
+                    self._marked_since[run] = marked_since.get(run, now)
+                    if now - self._marked_since[run] > CANCEL_GRACE:
+                        worker.kill_for("killed because its job was cancelled")
 
     # Scale.
 
@@ -222,7 +168,7 @@ class Crew:
         worker = WorkerChild(self._numbered, lane, self._lane(lane), self._settings, self._selector, zygote)
         self.workers.append(worker)
         if not worker.waits:
-            start(worker)
+            worker.try_start()
         return worker
 
     def _retire(self, worker: WorkerChild) -> None:
@@ -236,7 +182,7 @@ class Crew:
         self._settings = settings
         self._wanted |= wanted
         if self._zygote is not None:
-            self._zygote.renew(_single_threaded(settings), wanted=bool(settings.fork))
+            self._zygote.renew(with_threads(settings, 1), wanted=bool(settings.fork))
         self._old = [worker for worker in self.workers if not worker.retired]
 
     def _replace(self) -> None:
@@ -277,38 +223,3 @@ class Crew:
         """All there are: the workers, and the zygote while it lives."""
         zygote = [] if self._zygote is None or self._zygote.pid is None else [self._zygote]
         return [*self.workers, *zygote]
-
-
-def start(child: Child, *extra: str) -> None:
-    """Start *child* with *extra* arguments; when the system refuses, plan another try."""
-    try:
-        child.start(*extra)
-    except OSError as error:
-        wait = child.plan_restart(failed=True)
-        log.error("%s cannot be started: %s; trying again in %.1f s", child.name, error, wait)
-        return
-    child.due = time.monotonic()
-
-
-def without_secrets(settings: config.Settings) -> dict[str, str]:
-    """The environment of a child that answers no requests."""
-    environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
-    return {name: value for name, value in environment.items() if name not in SECRETS}
-
-
-def _single_threaded(settings: config.Settings) -> dict[str, str]:
-    """The environment of the zygote."""
-    return without_secrets(settings) | dict.fromkeys(THREAD_VARIABLES, "1")
-
-
-def front_door(name: str) -> list[str]:
-    """The command that runs a front door: the file of the checkout, or the module of an installation."""
-    door = config.ROOT / f"{name}.py"
-    module = {"server": "spoolfarm.front"}.get(name, f"spoolfarm.{name}")
-    return [sys.executable, str(door)] if door.is_file() else [sys.executable, "-m", module]
-
-
-def _kill(worker: WorkerChild, reason: str) -> None:
-    log.warning("%s: %s", worker.name, reason)
-    worker.reason = reason
-    worker.kill()

@@ -1,0 +1,30 @@
+"""Commands: what each process of the farm is started with, words and environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from spoolfarm import config
+
+#: What the libraries that a task may use read their number of threads from.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: What a child has no business to know that answers no requests.
+SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
+
+
+def command(name: str) -> list[str]:
+    """What runs `server`, `worker`, `launcher` and the like: the door in the checkout, or else the module."""
+    door = config.ROOT / f"{name}.py"
+    return [sys.executable, str(door)] if door.is_file() else [sys.executable, "-m", f"spoolfarm.{name}"]
+
+
+def without_secrets(settings: config.Settings) -> dict[str, str]:
+    """The environment of a child that answers no requests."""
+    environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
+    return {name: value for name, value in environment.items() if name not in SECRETS}
+
+
+def with_threads(settings: config.Settings, number: int) -> dict[str, str]:
+    """The same, with so many threads for each library that computes."""
+    return without_secrets(settings) | dict.fromkeys(THREAD_VARIABLES, str(number))

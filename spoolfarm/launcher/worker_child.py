@@ -1,0 +1,71 @@
+"""A worker child: one worker of a lane as the launcher sees it, forked from the zygote or started by exec."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+from collections.abc import Sequence
+
+from spoolfarm import config
+from spoolfarm.launcher.child import Child
+from spoolfarm.launcher.commands import command, with_threads, without_secrets
+from spoolfarm.launcher.zygote_child import ZygoteChild
+from spoolfarm.spool.lease import new_worker_id
+from spoolfarm.system import devices
+
+log = logging.getLogger("pool")
+
+
+class WorkerChild(Child):
+    """A worker of one lane, forked from the *zygote* if there is one, and else started by exec."""
+
+    def __init__(
+        self,
+        number: int,
+        lane: str,
+        tasks: Sequence[str],
+        settings: config.Settings,
+        selector: selectors.BaseSelector,
+        zygote: ZygoteChild | None,
+    ) -> None:
+        threads = settings.threads or max(1, config.cores() // max(1, settings.workers))
+        as_it_is = lane == "simulate" and not settings.threads  # it gets what it would get without the farm
+        environment = without_secrets(settings) if as_it_is else with_threads(settings, threads)
+        device = devices.dealt(number, environment.get(devices.VARIABLE))
+        if lane != "simulate" and device is not None:
+            environment[devices.VARIABLE] = device
+        super().__init__(f"worker {number}", command("worker"), environment, selector)
+        self.lane = lane
+        self._tasks = ",".join(tasks)
+        self._zygote = zygote
+        self.wid = ""
+        #: What it was killed for.
+        self.reason = ""
+        #: Whether it was asked to end, and is not to be started again.
+        self.retired = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is to start as soon as the zygote is ready."""
+        return self.pid is None and self._zygote is not None and self._zygote.loading
+
+    def start(self, *extra: str) -> None:
+        self.wid, self.reason = new_worker_id(), ""
+        arguments = ["--id", self.wid, "--launcher", str(os.getpid()), "--tasks", self._tasks, *extra]
+        if self._zygote is not None and self._zygote.ready:
+            self._watch(self._zygote.fork(arguments, self.environment))
+        else:
+            super().start(*arguments)
+
+    def kill_for(self, reason: str) -> None:
+        """End it at once, and remember why."""
+        log.warning("%s: %s", self.name, reason)
+        self.reason = reason
+        self.kill()
+
+    def retire(self) -> None:
+        """Let the running job be its last."""
+        self.retired = True
+        self.signal(signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""What a process asks of kernel, allocator and libraries."""
