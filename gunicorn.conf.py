@@ -4,6 +4,6 @@ Flags win over this file: `gunicorn server:app --access-logfile - --daemon`.
 """
 
 from spoolfarm.config import load
-from spoolfarm.front import options
+from spoolfarm.server.front import options
 
 globals().update(options(load()))

@@ -3,10 +3,10 @@
 import sys
 
 if __name__ == "__main__":
-    from spoolfarm.front import main
+    from spoolfarm.server.front import main
 
     sys.exit(main())
 else:
-    from spoolfarm.server import create_app
+    from spoolfarm.server.app import create_app
 
     app = create_app()

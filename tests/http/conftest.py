@@ -10,10 +10,10 @@ from flask.testing import FlaskClient
 
 from spoolfarm.config import load
 from spoolfarm.farm.farm import Farm
-from spoolfarm.server import create_app
-from spoolfarm.uploads import Uploads
-from spoolfarm.views import FARM
-from spoolfarm.views.uploads import UPLOADS
+from spoolfarm.server.app import create_app
+from spoolfarm.server.current import FARM
+from spoolfarm.server.uploads import Uploads
+from spoolfarm.server.views.uploads import UPLOADS
 from tests.running import RunningFarm, until
 
 Make = Callable[..., FlaskClient]

@@ -11,7 +11,7 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from spoolfarm.views import FARM
+from spoolfarm.server.current import FARM
 from tests.http.asking import multipart, refused
 from tests.http.faces import FACES, JSON, post, send
 from tests.http.pictures import bomb, grain, large_gif, large_webp, png, small, text_of

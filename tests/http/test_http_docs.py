@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from spoolfarm.server import HTTP_ERRORS, STATUS
+from spoolfarm.server.app import HTTP_ERRORS, STATUS
 from tests.http.pictures import page
 from tests.running import ROOT, RunningFarm
 

@@ -20,7 +20,7 @@ import requests
 import socketio
 import websocket
 
-from spoolfarm.views.live import LARGEST
+from spoolfarm.server.live import LARGEST
 from tests import foreign
 from tests.http.asking import refused
 from tests.running import ROOT, RunningFarm, until

@@ -13,7 +13,7 @@ import requests
 from flask.testing import FlaskClient
 
 from spoolfarm.client.client import Client
-from spoolfarm.views.body import FILES, TEXTS
+from spoolfarm.server.request_body import FILES, TEXTS
 from tests.http.asking import refused
 from tests.http.conftest import Make
 from tests.http.pictures import page, small, text_of

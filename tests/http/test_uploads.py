@@ -20,8 +20,8 @@ import requests
 from flask.testing import FlaskClient
 from PIL import Image
 
-from spoolfarm.views import FARM
-from spoolfarm.views.uploads import UPLOADS
+from spoolfarm.server.current import FARM
+from spoolfarm.server.views.uploads import UPLOADS
 from tests.http.asking import refused
 from tests.http.conftest import TASKS, Make
 from tests.http.pictures import small, text_of

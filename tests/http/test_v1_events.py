@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from flask.testing import FlaskClient
 
-from spoolfarm.views import FARM
+from spoolfarm.server.current import FARM
 from tests.http.asking import refused, submit
 from tests.running import RunningFarm, until
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
+from spoolfarm.server.current import FARM
 from spoolfarm.spool.job import Job
-from spoolfarm.views import FARM
 from tests.http.asking import at_rest, files_of, multipart, refused, submit
 from tests.http.conftest import Make
 from tests.http.pictures import grain, small, text_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
 
-from spoolfarm.views.live import bounded
+from spoolfarm.server.live import bounded
 
 
 def test_goodbye_to_one_who_leaves_at_that_moment_is_no_error() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from spoolfarm.views import pings
-from spoolfarm.views.pings import Pings
+from spoolfarm.server import pings
+from spoolfarm.server.pings import Pings
 from tests.running import until
 
 

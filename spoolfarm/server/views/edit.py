@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 from spoolfarm.edit import formats
 from spoolfarm.edit.formats import Suffix
 from spoolfarm.errors import InvalidRequest
-from spoolfarm.views import farm
-from spoolfarm.views.body import prefer_wait, take_parts
-from spoolfarm.views.face import MULTIPART, PREFER, Body, Face, File
+from spoolfarm.server.current import farm
+from spoolfarm.server.endpoint import MULTIPART, PREFER, Body, Endpoint, File
+from spoolfarm.server.request_body import prefer_wait, take_parts
 
 blueprint = Blueprint("edit", __name__, url_prefix="/v1/edit")
 
@@ -64,10 +64,10 @@ class EditForm(BaseModel):
     format: Suffix | None = Field(default=None, description="the picture's own when not given")
 
 
-FACES = {
-    "edit.edit": Face(
+ENDPOINTS = {
+    "edit.edit": Endpoint(
         body={MULTIPART: Body(EditForm, {"operations": ["resize=2", "blur=3"], "format": "png"})},
-        answers={200: ("image/*", "application/zip")},
+        responses={200: ("image/*", "application/zip")},
         errors=(413, 415, 422, 503, 504),
         parameters=(PREFER,),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
-from spoolfarm.views import answer, farm
-from spoolfarm.views.face import Face
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import Endpoint
 
 blueprint = Blueprint("health", __name__)
 
@@ -14,7 +14,7 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/health")
 def health() -> Response:
     """Answers while the front lives, whatever the workers do."""
-    return answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
 @blueprint.get("/ready")
@@ -28,7 +28,7 @@ def ready() -> Response:
         "running": figures.running,
         "dead": figures.dead,
     }
-    return answer({**told, "error": "; ".join(missing)} if missing else told, 503 if missing else 200)
+    return json_response({**told, "error": "; ".join(missing)} if missing else told, 503 if missing else 200)
 
 
 class Health(BaseModel):
@@ -48,4 +48,7 @@ class Ready(BaseModel):
     error: str | None = Field(default=None, description="what is missing")
 
 
-FACES = {"health.health": Face(answers={200: Health}), "health.ready": Face(answers={200: Ready, 503: Ready})}
+ENDPOINTS = {
+    "health.health": Endpoint(responses={200: Health}),
+    "health.ready": Endpoint(responses={200: Ready, 503: Ready}),
+}

@@ -1,4 +1,4 @@
-"""`/docs` and `/openapi.json`: every face of the farm, told by the models that check the requests."""
+"""`/docs` and `/openapi.json`: every endpoint of the farm, told by the models that check the requests."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import JSON, Body, Endpoint, Error
+from spoolfarm.server.request_body import JobBody
 from spoolfarm.tasks import Task
 from spoolfarm.tasks.registry import Registry
-from spoolfarm.views import answer, farm
-from spoolfarm.views.body import JobBody
-from spoolfarm.views.face import JSON, Body, Error, Face
 
-blueprint = Blueprint("openapi", __name__, static_folder="../web/docs", static_url_path="/docs")
+blueprint = Blueprint("openapi", __name__, static_folder="web/docs", static_url_path="/docs")
 
-#: Where the application keeps what its views say of themselves: a Face by endpoint.
-FACES_OF = "spoolfarm.faces"
+#: Where the application keeps what its views say of themselves: a Endpoint by endpoint.
+ENDPOINTS_OF = "spoolfarm.endpoints"
 #: What the page may load: only what the farm itself serves.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -41,7 +41,7 @@ _REFERENCE = "#/components/schemas/{model}"
 
 @blueprint.get("/docs")
 def page() -> Response:
-    """The documentation for people: read it, and try every face."""
+    """The documentation for people: read it, and try every endpoint."""
     response = blueprint.send_static_file("index.html")
     response.headers["Content-Security-Policy"] = POLICY
     return response
@@ -50,36 +50,36 @@ def page() -> Response:
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """The documentation for programs, in OpenAPI 3.1."""
-    return answer(document(current_app, farm().tasks))
+    return json_response(document(current_app, farm().tasks))
 
 
-FACES = {
-    "openapi.page": Face(answers={200: "text/html"}),
-    "openapi.openapi": Face(answers={200: dict}),
+ENDPOINTS = {
+    "openapi.page": Endpoint(responses={200: "text/html"}),
+    "openapi.openapi": Endpoint(responses={200: dict}),
 }
 
 
-def collect(views: Iterable[ModuleType]) -> dict[str, Face]:
-    """What *views* say of themselves in their tables FACES."""
-    return {endpoint: face for view in views for endpoint, face in vars(view).get("FACES", {}).items()}
+def collect(views: Iterable[ModuleType]) -> dict[str, Endpoint]:
+    """What *views* say of themselves in their tables ENDPOINTS."""
+    return {name: endpoint for view in views for name, endpoint in vars(view).get("ENDPOINTS", {}).items()}
 
 
 def document(app: Flask, tasks: Registry) -> dict[str, Any]:
     """The whole of it."""
-    faces: Mapping[str, Face] = app.extensions[FACES_OF]
-    schemas = Schemas(faces, tasks)
+    endpoints: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
+    schemas = Schemas(endpoints, tasks)
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        face = faces.get(rule.endpoint)
-        if face is not None:
+        endpoint = endpoints.get(rule.endpoint)
+        if endpoint is not None:
             words = inspect.getdoc(app.view_functions[rule.endpoint]) or ""
-            for path, operations in _operations(rule, face, words, schemas, tasks):
+            for path, operations in _operations(rule, endpoint, words, schemas, tasks):
                 paths.setdefault(path, {}).update(operations)
     keyed = bool(farm().settings.api_key)
     return {
         "openapi": "3.1.0",
         "info": {"title": "spoolfarm", "version": version("spoolfarm"), "description": "Image work on one machine."},
-        "tags": [{"name": tag} for tag in dict.fromkeys(_tag(*item) for item in faces.items())],
+        "tags": [{"name": tag} for tag in dict.fromkeys(_tag(*item) for item in endpoints.items())],
         "paths": paths,
         "components": {"schemas": schemas.definitions, "securitySchemes": KEYS if keyed else {}},
         "security": [{name: []} for name in KEYS] if keyed else [],
@@ -89,11 +89,11 @@ def document(app: Flask, tasks: Registry) -> dict[str, Any]:
 class Schemas:
     """The JSON schemas of all models, under names of their own."""
 
-    def __init__(self, faces: Mapping[str, Face], tasks: Registry) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], tasks: Registry) -> None:
         models: set[type[BaseModel]] = {Error, *(tasks.get(name).Params for name in tasks.names())}
-        for face in faces.values():
-            models |= {body.model for body in face.body.values()}
-            models |= {answer for answer in face.answers.values() if _is_model(answer)}
+        for endpoint in endpoints.values():
+            models |= {body.model for body in endpoint.body.values()}
+            models |= {response for response in endpoint.responses.values() if _is_model(response)}
         ordered = sorted(models, key=lambda model: (model.__name__, model.__module__))
         references, made = models_json_schema([(model, "validation") for model in ordered], ref_template=_REFERENCE)
         self._references = {model: schema for (model, _), schema in references.items()}
@@ -109,7 +109,7 @@ class Schemas:
 
 
 def _operations(
-    rule: Rule, face: Face, words: str, schemas: Schemas, tasks: Registry
+    rule: Rule, endpoint: Endpoint, words: str, schemas: Schemas, tasks: Registry
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The operations of one rule by their path; a rule with a `<task>` in it has a path for every task."""
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
@@ -117,27 +117,31 @@ def _operations(
     for task in tasks.names() if "{task}" in path else [""]:
         operations = {}
         for method in methods:
-            made = _operation(face, words, schemas)
-            name = face.operation or rule.endpoint.replace(".", "_") + (f"_{task}" if task else "")
+            made = _operation(endpoint, words, schemas)
+            name = endpoint.operation or rule.endpoint.replace(".", "_") + (f"_{task}" if task else "")
             made["operationId"] = name if len(methods) == 1 else f"{name}_{method.lower()}"
-            made["tags"] = [_tag(rule.endpoint, face)]
+            made["tags"] = [_tag(rule.endpoint, endpoint)]
             if task:
                 _specialise(made, tasks.get(task), schemas)
             operations[method.lower()] = made
         yield path.replace("{task}", task), operations
 
 
-def _operation(face: Face, words: str, schemas: Schemas) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, words: str, schemas: Schemas) -> dict[str, Any]:
     summary, _, rest = words.partition("\n")
     made: dict[str, Any] = {"summary": summary.replace("`", ""), "description": rest.strip() or summary}
-    if parameters := [*(each.described() for each in face.parameters), *_query(face.query)]:
+    if parameters := [*(each.described() for each in endpoint.parameters), *_query(endpoint.query)]:
         made["parameters"] = parameters
-    if face.body:
-        content = {kind: _content(kind, body, schemas) for kind, body in face.body.items()}
+    if endpoint.body:
+        content = {kind: _content(kind, body, schemas) for kind, body in endpoint.body.items()}
         made["requestBody"] = {"required": True, "content": content}
-    answers = {str(status): _answer(status, said, schemas) for status, said in face.answers.items()}
-    refusals = {str(status): _answer(status, Error, schemas) for status in sorted(face.errors)}
-    made["responses"] = {**answers, **refusals, "default": {**_answer(400, Error, schemas), "description": "Refused"}}
+    responses = {str(status): _response(status, said, schemas) for status, said in endpoint.responses.items()}
+    refusals = {str(status): _response(status, Error, schemas) for status in sorted(endpoint.errors)}
+    made["responses"] = {
+        **responses,
+        **refusals,
+        "default": {**_response(400, Error, schemas), "description": "Refused"},
+    }
     return made
 
 
@@ -170,8 +174,8 @@ def _form_field(schema: Mapping[str, Any], example: Any) -> dict[str, Any]:
     return field if example is None else {**field, "example": example}
 
 
-def _answer(status: int, said: Any, schemas: Schemas) -> dict[str, Any]:
-    """One answer: a model, a Python type as JSON, or another content type."""
+def _response(status: int, said: Any, schemas: Schemas) -> dict[str, Any]:
+    """One response: a model, a Python type as JSON, or another content type."""
     described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if isinstance(said, (str, tuple)):
         kinds = (said,) if isinstance(said, str) else said
@@ -195,9 +199,9 @@ def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
     return found
 
 
-def _tag(endpoint: str, face: Face) -> str:
-    """The heading that a face stands under."""
-    return face.tag or endpoint.partition(".")[0]
+def _tag(name: str, endpoint: Endpoint) -> str:
+    """The heading that an endpoint stands under."""
+    return endpoint.tag or name.partition(".")[0]
 
 
 def _is_model(said: Any) -> bool:

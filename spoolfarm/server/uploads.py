@@ -21,7 +21,7 @@ from typing import Any
 
 from spoolfarm.errors import FarmError, SpoolUnavailable, UnknownJob
 from spoolfarm.farm.farm import Farm
-from spoolfarm.records import Record, Records, Stage
+from spoolfarm.server.upload_db import Record, Records, Stage
 from spoolfarm.spool import files
 from spoolfarm.spool.job import Job, State
 from spoolfarm.spool.record import ended

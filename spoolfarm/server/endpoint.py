@@ -1,4 +1,4 @@
-"""A face as `/openapi.json` tells it: what it takes, what it answers, and examples that run."""
+"""An endpoint as `/openapi.json` tells it: what it takes, what it returns, and examples that run."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ JOB_ID = Parameter("job_id", "the id of a job", "18ea0844a7f039d2f821d687", "pat
 
 
 @dataclass(frozen=True)
-class Face:
+class Endpoint:
     """What `/openapi.json` says of one view; its words are the view's docstring."""
 
     #: The body by content type.
     body: Mapping[str, Body] = field(default_factory=dict)
-    #: The good answers by status: a model, or a content type other than JSON.
-    answers: Mapping[int, Any] = field(default_factory=dict)
+    #: The good responses by status: a model, or a content type other than JSON.
+    responses: Mapping[int, Any] = field(default_factory=dict)
     #: The refusals that are its own, beside those that every face may give.
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()

@@ -16,8 +16,8 @@ from flask import Flask, request
 
 from spoolfarm.errors import FarmError, InvalidRequest, TooManyClients, Unauthorized, UnknownJob
 from spoolfarm.farm.farm import Farm
+from spoolfarm.server.pings import Pings
 from spoolfarm.spool.job import State
-from spoolfarm.views.pings import Pings
 
 log = logging.getLogger("spoolfarm.live")
 

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
-from spoolfarm.views import answer, farm, project
-from spoolfarm.views.body import read_json
-from spoolfarm.views.face import JSON, PICTURE, Body, Face, Parameter
+from spoolfarm.server.current import farm, json_response, project
+from spoolfarm.server.endpoint import JSON, PICTURE, Body, Endpoint, Parameter
+from spoolfarm.server.request_body import read_json
 
 blueprint = Blueprint("platform", __name__, url_prefix="/api")
 
@@ -26,7 +26,9 @@ class PredictBody(BaseModel):
 @blueprint.get("/models/", strict_slashes=False)
 def models() -> Response:
     """Every model that can predict."""
-    return answer({"models": [{"id": each.id, "name": each.id, "description": ""} for each in project().models()]})
+    return json_response(
+        {"models": [{"id": each.id, "name": each.id, "description": ""} for each in project().models()]}
+    )
 
 
 @blueprint.post("/predict/", strict_slashes=False)
@@ -42,13 +44,13 @@ def predict() -> Response:
         raise InvalidRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except UnsupportedMedia as error:
         raise InvalidRequest(str(error)) from error
-    return answer({"predictions": farm().answer(job).value["predictions"]})
+    return json_response({"predictions": farm().answer(job).value["predictions"]})
 
 
 @blueprint.get("/models/<model_id>/training_history/", strict_slashes=False)
 def training_history(model_id: str) -> Response:
     """The accuracies and losses of each round."""
-    return answer(project().history(model_id))
+    return json_response(project().history(model_id))
 
 
 class About(BaseModel):
@@ -87,12 +89,12 @@ class History(BaseModel):
 
 
 _MODEL_ID = Parameter("model_id", "the id of a model", "Net", "path", {"type": "string", "minLength": 1})
-FACES = {
-    "platform.models": Face(answers={200: Models}),
-    "platform.predict": Face(
+ENDPOINTS = {
+    "platform.models": Endpoint(responses={200: Models}),
+    "platform.predict": Endpoint(
         body={JSON: Body(PredictBody, {"model_id": "Net", "image_data": PICTURE})},
-        answers={200: Predictions},
+        responses={200: Predictions},
         errors=(404, 413, 503, 504),
     ),
-    "platform.training_history": Face(answers={200: History}, errors=(404, 501), parameters=(_MODEL_ID,)),
+    "platform.training_history": Endpoint(responses={200: History}, errors=(404, 501), parameters=(_MODEL_ID,)),
 }

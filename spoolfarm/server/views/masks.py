@@ -7,9 +7,9 @@ import base64
 from flask import Blueprint, Response, request
 
 from spoolfarm.errors import InvalidRequest
-from spoolfarm.views import answer, farm
-from spoolfarm.views.body import JobBody, JobForm, read_job
-from spoolfarm.views.face import JSON, MULTIPART, PICTURE, Body, Face
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, Body, Endpoint
+from spoolfarm.server.request_body import JobBody, JobForm, read_job
 
 #: The file of a result that is shown in the answer itself.
 OVERLAY = "overlay.png"
@@ -29,13 +29,13 @@ def predict() -> Response:
     told = dict(found.value)
     if isinstance(overlay := found.files.get(OVERLAY), bytes):
         told["overlay"] = base64.b64encode(overlay).decode()
-    return answer(told)
+    return json_response(told)
 
 
-FACES = {
-    "masks.predict": Face(
+ENDPOINTS = {
+    "masks.predict": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
-        answers={200: dict},
+        responses={200: dict},
         errors=(409, 413, 415, 422, 503, 504),
     )
 }

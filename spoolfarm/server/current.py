@@ -1,4 +1,4 @@
-"""Views: the HTTP faces, one file each. They decode, call the Farm and render."""
+"""What belongs to the current request: the Farm and the project of its application, and JSON that answers it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def project() -> Project:
     return cast(Project, current_app.extensions[PROJECT])
 
 
-def answer(body: Any, status: int = 200) -> Response:
+def json_response(body: Any, status: int = 200) -> Response:
     """*body* as JSON, with all letters readable."""
     return Response(_JSON.encode(body).encode("utf-8", "replace"), status, mimetype="application/json")

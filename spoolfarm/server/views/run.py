@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from spoolfarm.errors import InvalidRequest
-from spoolfarm.views import answer, farm
-from spoolfarm.views.body import JobBody, JobForm, prefer_wait, read_job
-from spoolfarm.views.face import JSON, MULTIPART, PICTURE, PREFER, Body, Face
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, PREFER, Body, Endpoint
+from spoolfarm.server.request_body import JobBody, JobForm, prefer_wait, read_job
 
 blueprint = Blueprint("run", __name__, url_prefix="/v1/run")
 
@@ -20,13 +20,13 @@ def run(task: str) -> Response:
     if asked.task not in ("", task):
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
     job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority)
-    return answer(farm().answer(job, prefer_wait()).value)
+    return json_response(farm().answer(job, prefer_wait()).value)
 
 
-FACES = {
-    "run.run": Face(
+ENDPOINTS = {
+    "run.run": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
-        answers={200: object},
+        responses={200: object},
         errors=(404, 409, 413, 415, 422, 503, 504),
         parameters=(PREFER,),
     )

@@ -14,9 +14,9 @@ from pydantic_core import from_json
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
+from spoolfarm.server.current import farm
+from spoolfarm.server.endpoint import File
 from spoolfarm.spool.job import FIRST, LAST, NORMAL
-from spoolfarm.views import farm
-from spoolfarm.views.face import File
 
 Model = TypeVar("Model", bound=BaseModel)
 

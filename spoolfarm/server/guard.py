@@ -44,7 +44,7 @@ class Guard:
 
     def check_place(self, environ: Mapping[str, Any]) -> None:
         """Raise Forbidden for a foreign host name or a foreign page."""
-        host = _host_of(environ.get("HTTP_HOST") or request.host)
+        host = host_of(environ.get("HTTP_HOST") or request.host)
         if self._hosts is not None and host not in self._hosts:
             raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
         origin = environ.get("HTTP_ORIGIN")
@@ -64,7 +64,7 @@ class Guard:
         return given if scheme.lower() == "bearer" else str(environ.get("HTTP_X_API_KEY", ""))
 
 
-def _host_of(authority: str) -> str:
+def host_of(authority: str) -> str:
     """The host of `host:port` or `[v6]:port`."""
     if authority.startswith("["):
         return authority[1:].partition("]")[0].lower()

@@ -18,14 +18,13 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 from spoolfarm import config
 from spoolfarm.errors import FarmError, JobFailed, WaitTimeout
 from spoolfarm.farm.farm import Farm
-from spoolfarm.guard import Guard
 from spoolfarm.project import Project
-from spoolfarm.uploads import Uploads
-from spoolfarm.views import (
-    FARM,
-    LIVE,
-    PROJECT,
-    answer,
+from spoolfarm.server import openapi
+from spoolfarm.server.current import FARM, LIVE, PROJECT, json_response
+from spoolfarm.server.guard import Guard
+from spoolfarm.server.live import Live
+from spoolfarm.server.uploads import Uploads
+from spoolfarm.server.views import (
     edit,
     federated,
     health,
@@ -34,16 +33,14 @@ from spoolfarm.views import (
     jobs,
     masks,
     metrics,
-    openapi,
     platform,
     run,
     tasks,
     tyocr,
     uploads,
 )
-from spoolfarm.views.live import Live
 
-log = logging.getLogger("spoolfarm.server")
+log = logging.getLogger("spoolfarm.server.app")
 
 #: The faces; `metrics` makes its own for each application.
 VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
@@ -125,7 +122,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.extensions[PROJECT] = Project(settings.by_name())
     for view in VIEWS:
         app.register_blueprint(view.blueprint)
-    app.extensions[openapi.FACES_OF] = openapi.collect((*VIEWS, metrics))
+    app.extensions[openapi.ENDPOINTS_OF] = openapi.collect((*VIEWS, metrics))
     app.register_blueprint(meter.blueprint())
     app.register_error_handler(FarmError, _farm_error)
     app.register_error_handler(HTTPException, _http_error)
@@ -209,9 +206,9 @@ def _fault(error: Exception) -> Response:
 def _error(status: int, body: dict[str, Any], location: str | None = None) -> Response:
     if len(body["error"]) > MAX_SENTENCE:
         body["error"] = f"{body['error'][:MAX_SENTENCE]}..."
-    if request.path == "/tyocr":
-        body = {"sign": -1, "text": body["error"], **body}
-    response = answer(body, status)
+    if request.path == tyocr.PATH:
+        body = tyocr.refusal(body)
+    response = json_response(body, status)
     if location is not None:
         response.headers["Location"] = location
     if status == 401:

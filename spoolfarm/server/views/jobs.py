@@ -12,12 +12,12 @@ from flask import Blueprint, Response, request, send_file
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import JOB_ID, JSON, MULTIPART, PICTURE, PREFER, Body, Endpoint, Parameter
+from spoolfarm.server.models import Cancelled, Listing, Queued, Record
+from spoolfarm.server.request_body import JobBody, JobForm, checked, prefer_wait, read_job
 from spoolfarm.spool.job import State
 from spoolfarm.spool.record import ended
-from spoolfarm.views import answer, farm
-from spoolfarm.views.body import JobBody, JobForm, checked, prefer_wait, read_job
-from spoolfarm.views.face import JOB_ID, JSON, MULTIPART, PICTURE, PREFER, Body, Face, Parameter
-from spoolfarm.views.records import Cancelled, Listing, Queued, Record
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/v1/jobs")
 
@@ -54,7 +54,7 @@ def create() -> Response:
         record = {"id": job.id, "task": job.task, "status": State.QUEUED}
     else:
         record = submitted.record()  # the job that the key started first, whatever has become of it
-    response = answer(record, 200 if ended(record) else 202)
+    response = json_response(record, 200 if ended(record) else 202)
     response.headers["Location"] = f"/v1/jobs/{submitted.id}"
     if wait is not None:
         response.headers["Preference-Applied"] = f"wait={wait:g}"
@@ -66,13 +66,13 @@ def listing() -> Response:
     """The newest jobs first, with `status`, `task`, `limit` and `before` (an id) to choose."""
     asked = checked(JobsQuery, request.args, strict=False)
     found = farm().jobs(status=asked.status, task=asked.task, before=asked.before, limit=asked.limit)
-    return answer({"jobs": found, "next": found[-1]["id"] if len(found) == asked.limit else None})
+    return json_response({"jobs": found, "next": found[-1]["id"] if len(found) == asked.limit else None})
 
 
 @blueprint.get("/<job_id>")
 def show(job_id: str) -> Response:
     """All that is known of a job; with `Prefer: wait=SECONDS` as soon as it has ended."""
-    return answer(farm().wait_record(job_id, prefer_wait() or 0))
+    return json_response(farm().wait_record(job_id, prefer_wait() or 0))
 
 
 @blueprint.get("/<job_id>/files/<name>")
@@ -91,14 +91,14 @@ def file(job_id: str, name: str) -> Response:
 def cancel(job_id: str) -> Response:
     """Cancel a job; `cancelled` is false when it had ended already."""
     cancelled = farm().cancel(job_id)
-    return answer({"id": job_id, "cancelled": cancelled, "status": farm().record(job_id)["status"]})
+    return json_response({"id": job_id, "cancelled": cancelled, "status": farm().record(job_id)["status"]})
 
 
 @blueprint.post("/<job_id>/retry")
 def retry(job_id: str) -> Response:
     """Queue a job that failed for good again."""
     farm().retry(job_id)
-    response = answer({"id": job_id, "status": State.QUEUED}, 202)
+    response = json_response({"id": job_id, "status": State.QUEUED}, 202)
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     return response
 
@@ -123,22 +123,22 @@ _LAST_EVENT = Parameter(
 )
 _NAME = Parameter("name", "one of the record's `files`", "edited.png", "path", {"type": "string", "minLength": 1})
 _JOB = {"task": "edit", "image": PICTURE, "params": {"operations": ["resize=2"]}}
-FACES = {
-    "jobs.create": Face(
+ENDPOINTS = {
+    "jobs.create": Endpoint(
         body={
             JSON: Body(JobBody, _JOB),
             MULTIPART: Body(JobForm, {"task": "edit", "params": '{"operations": ["resize=2"]}'}),
         },
-        answers={200: Record, 202: Queued},
+        responses={200: Record, 202: Queued},
         errors=(404, 409, 413, 415, 422, 503),
         parameters=(PREFER, _IDEMPOTENCY),
     ),
-    "jobs.listing": Face(answers={200: Listing}, query=JobsQuery),
-    "jobs.show": Face(answers={200: Record}, errors=(404,), parameters=(JOB_ID, PREFER)),
-    "jobs.file": Face(answers={200: "application/octet-stream"}, errors=(404,), parameters=(JOB_ID, _NAME)),
-    "jobs.cancel": Face(answers={200: Cancelled}, errors=(404,), parameters=(JOB_ID,)),
-    "jobs.retry": Face(answers={202: Queued}, errors=(404,), parameters=(JOB_ID,)),
-    "jobs.events": Face(answers={200: "text/event-stream"}, errors=(404,), parameters=(JOB_ID, _LAST_EVENT)),
+    "jobs.listing": Endpoint(responses={200: Listing}, query=JobsQuery),
+    "jobs.show": Endpoint(responses={200: Record}, errors=(404,), parameters=(JOB_ID, PREFER)),
+    "jobs.file": Endpoint(responses={200: "application/octet-stream"}, errors=(404,), parameters=(JOB_ID, _NAME)),
+    "jobs.cancel": Endpoint(responses={200: Cancelled}, errors=(404,), parameters=(JOB_ID,)),
+    "jobs.retry": Endpoint(responses={202: Queued}, errors=(404,), parameters=(JOB_ID,)),
+    "jobs.events": Endpoint(responses={200: "text/event-stream"}, errors=(404,), parameters=(JOB_ID, _LAST_EVENT)),
 }
 
 

@@ -13,10 +13,10 @@ from spoolfarm.edit.folder import Folder
 from spoolfarm.edit.request import NO_PICTURE, Edits, Entry
 from spoolfarm.errors import JobFailed
 from spoolfarm.farm.gather import gather
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import JSON, PREFER, Body, Endpoint
+from spoolfarm.server.request_body import checked, prefer_wait, read_json
 from spoolfarm.spool.job import Job
-from spoolfarm.views import answer, farm
-from spoolfarm.views.body import checked, prefer_wait, read_json
-from spoolfarm.views.face import JSON, PREFER, Body, Face
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("items", __name__)
@@ -52,7 +52,7 @@ def create_request() -> Response:
     A picture that is missing or cannot be read is left out and named in the header X-Skipped.
     """
     body = checked(ItemsBody, read_json())
-    settings, response = farm().settings, answer(body.model_dump())
+    settings, response = farm().settings, json_response(body.model_dump())
     pairs = [(item.input, item.output) for item in body.images]
     with Edits(Folder(settings.data_dir), pairs, body.operations, settings.max_pixels) as edits:
         done: list[Entry] = []
@@ -95,10 +95,10 @@ def _header(skipped: Mapping[str, str]) -> str:
 
 
 #: The operation is called as the users of the interface that this face follows know it: their bookmarks lead to it.
-FACES = {
-    "items.create_request": Face(
+ENDPOINTS = {
+    "items.create_request": Endpoint(
         body={JSON: Body(ItemsBody, {"images": [], "operations": ["string"]})},
-        answers={200: ItemsBody},
+        responses={200: ItemsBody},
         errors=(403, 413, 415, 422, 503, 504),
         parameters=(PREFER,),
         tag="default",

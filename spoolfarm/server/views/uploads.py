@@ -8,13 +8,13 @@ from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest
-from spoolfarm.uploads import Uploads
-from spoolfarm.views import answer, farm
-from spoolfarm.views.body import JobBody, JobForm, read_job
-from spoolfarm.views.face import JSON, MULTIPART, PICTURE, Body, Face, Parameter
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, Body, Endpoint, Parameter
+from spoolfarm.server.request_body import JobBody, JobForm, read_job
+from spoolfarm.server.uploads import Uploads
 
 #: Where the application keeps its Uploads.
-UPLOADS = "spoolfarm.uploads"
+UPLOADS = "spoolfarm.server.uploads"
 #: What a client is told of a name that nobody uploaded.
 UNKNOWN = "找不到该文件的处理记录"
 
@@ -30,14 +30,14 @@ def upload() -> Response:
     field = "image" if request.is_json else "file"
     params = {**asked.params, "outputs": True}
     job = farm().prepare("orient", asked.pictures, params, priority=asked.priority, durable=True, field=field)
-    return answer({"message": "success upload image", "filename": _uploads().accept(job)})
+    return json_response({"message": "success upload image", "filename": _uploads().accept(job)})
 
 
 @blueprint.get("/status/<filename>")
 def status(filename: str) -> Response:
     """How far the picture of that name is."""
     told = _uploads().status(filename)
-    return answer({"error": UNKNOWN}, 404) if told is None else answer(told)
+    return json_response({"error": UNKNOWN}, 404) if told is None else json_response(told)
 
 
 def _uploads() -> Uploads:
@@ -68,11 +68,11 @@ _FILENAME = Parameter(
     "path",
     {"type": "string", "minLength": 1},
 )
-FACES = {
-    "uploads.upload": Face(
+ENDPOINTS = {
+    "uploads.upload": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
-        answers={200: Uploaded},
+        responses={200: Uploaded},
         errors=(413, 415, 422, 503),
     ),
-    "uploads.status": Face(answers={200: Status}, errors=(404,), parameters=(_FILENAME,)),
+    "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,)),
 }

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spoolfarm.farm.farm import Farm
-from spoolfarm.views.face import Face
+from spoolfarm.server.endpoint import Endpoint
 
 #: Where the beginning of a request is noted, by time.perf_counter().
 STARTED = "farm.started"
@@ -76,4 +76,4 @@ class SpoolCollector(Collector):
         yield GaugeMetricFamily("farm_spool_free_bytes", "Free space on the spool's disk.", value=free)
 
 
-FACES = {"metrics.metrics": Face(answers={200: "text/plain"})}
+ENDPOINTS = {"metrics.metrics": Endpoint(responses={200: "text/plain"})}

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 
 from spoolfarm.errors import BrokenImage, InvalidRequest, JobFailed, TooLarge, UnsupportedMedia
 from spoolfarm.farm.gather import gather
+from spoolfarm.server.current import farm, json_response, project
+from spoolfarm.server.endpoint import MULTIPART, PREFER, Body, Endpoint, File
+from spoolfarm.server.request_body import prefer_wait, take_parts
 from spoolfarm.spool.job import Job
-from spoolfarm.views import answer, farm, project
-from spoolfarm.views.body import prefer_wait, take_parts
-from spoolfarm.views.face import MULTIPART, PREFER, Body, Face, File
 
 blueprint = Blueprint("inference", __name__)
 
@@ -45,7 +45,7 @@ def inference() -> Response:
     results = [next(outcomes) if isinstance(each, Job) else each for each in results]
     if len(results) == 1 and isinstance(results[0], Exception):
         raise results[0]
-    return answer([_shown(each) for each in results])
+    return json_response([_shown(each) for each in results])
 
 
 def _meant(kind: str) -> tuple[str, dict[str, Any]]:
@@ -69,10 +69,10 @@ class InferenceForm(BaseModel):
     img_file: list[File] = Field(min_length=1)
 
 
-FACES = {
-    "inference.inference": Face(
+ENDPOINTS = {
+    "inference.inference": Endpoint(
         body={MULTIPART: Body(InferenceForm, {"model_type": "ocr"})},
-        answers={200: list},
+        responses={200: list},
         errors=(404, 409, 413, 415, 422, 503, 504),
         parameters=(PREFER,),
     )

@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
-from spoolfarm.views import answer, farm
-from spoolfarm.views.face import Face
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import Endpoint
 
 blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")
 
@@ -17,7 +17,7 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")
 def tasks() -> Response:
     """Every task with the JSON schema of its parameters."""
     registry = farm().tasks
-    return answer({"tasks": [{"name": name, **registry.get(name).describe()} for name in registry.names()]})
+    return json_response({"tasks": [{"name": name, **registry.get(name).describe()} for name in registry.names()]})
 
 
 class About(BaseModel):
@@ -37,4 +37,4 @@ class Tasks(BaseModel):
     tasks: list[About]
 
 
-FACES = {"tasks.tasks": Face(answers={200: Tasks})}
+ENDPOINTS = {"tasks.tasks": Endpoint(responses={200: Tasks})}

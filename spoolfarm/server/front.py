@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import struct
-import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -23,10 +22,10 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from spoolfarm import config
-from spoolfarm.server import REQUEST_DEADLINE, SLOWEST, create_app, malformed
+from spoolfarm.server.app import REQUEST_DEADLINE, SLOWEST, create_app, malformed
+from spoolfarm.server.current import LIVE
+from spoolfarm.server.views.uploads import UPLOADS
 from spoolfarm.system import process
-from spoolfarm.views import LIVE
-from spoolfarm.views.uploads import UPLOADS
 
 #: Seconds a client may pause while it sends a request or reads the answer.
 READ_DEADLINE = 30.0
@@ -205,7 +204,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.pop("GUNICORN_CMD_ARGS", None)
     Front().run()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, WaitTimeout
-from spoolfarm.views import answer, farm
-from spoolfarm.views.face import FORM, PICTURE, Body, Face
+from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.endpoint import FORM, PICTURE, Body, Endpoint
 
 blueprint = Blueprint("tyocr", __name__)
 
+#: Its address.
+PATH = "/tyocr"
 
-@blueprint.get("/tyocr")
+
+@blueprint.get(PATH)
 def hint() -> str:
     """What a browser shows."""
     return "<h1>Image find words! please use post</h1>\n"
 
 
-@blueprint.post("/tyocr")
+@blueprint.post(PATH)
 def tyocr() -> Response:
     """Form field `imgbase64` in, `{"sign": 0, "text": lines}` out; `{"sign": -1, "text": "time out"}` when too late."""
     sent = request.form.get("imgbase64")
@@ -30,8 +36,13 @@ def tyocr() -> Response:
         result = farm().answer(job).value
     except WaitTimeout as error:
         farm().forget(error.job_id)  # nobody will collect it
-        return answer({"sign": -1, "text": "time out"})
-    return answer({"sign": 0, "text": result["text"]})
+        return json_response({"sign": -1, "text": "time out"})
+    return json_response({"sign": 0, "text": result["text"]})
+
+
+def refusal(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The *body* of any error at this address, also of those that no view sees, as the face's users know it."""
+    return {"sign": -1, "text": body["error"], **body}
 
 
 class Page(BaseModel):
@@ -47,9 +58,9 @@ class Text(BaseModel):
     text: str = Field(description="the lines, each with a line break after it")
 
 
-FACES = {
-    "tyocr.hint": Face(answers={200: "text/html"}),
-    "tyocr.tyocr": Face(
-        body={FORM: Body(Page, {"imgbase64": PICTURE})}, answers={200: Text}, errors=(400, 413, 415, 503)
+ENDPOINTS = {
+    "tyocr.hint": Endpoint(responses={200: "text/html"}),
+    "tyocr.tyocr": Endpoint(
+        body={FORM: Body(Page, {"imgbase64": PICTURE})}, responses={200: Text}, errors=(400, 413, 415, 503)
     ),
 }

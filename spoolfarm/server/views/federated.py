@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from spoolfarm.views.face import Face
+from spoolfarm.server.endpoint import Endpoint
 
 blueprint = Blueprint("federated", __name__, static_folder="../web/federated", static_url_path="/federated")
 
@@ -23,4 +23,4 @@ def page() -> Response:
     return response
 
 
-FACES = {"federated.page": Face(answers={200: "text/html"})}
+ENDPOINTS = {"federated.page": Endpoint(responses={200: "text/html"})}

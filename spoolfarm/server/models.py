@@ -1,4 +1,4 @@
-"""What the job faces answer, as models for the documentation."""
+"""What the job endpoints return, as models for the documentation."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Views: one blueprint each. They decode, ask the Farm and render."""
