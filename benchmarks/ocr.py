@@ -76,7 +76,7 @@ def open_spoolfarm(threads: int | None) -> Read:
     import cv2
 
     from spoolfarm import images
-    from spoolfarm.ocr.reader import Reader
+    from spoolfarm.tasks.ocr.reader import Reader
 
     cv2.setNumThreads(threads or 1)
     reader = Reader(threads or 1)
@@ -263,7 +263,7 @@ def plot_memory(held: Sequence[float]) -> None:
 def start(rounds: int) -> tuple[dict[str, Any], list[Target]]:
     """Seconds from the start of Python to a reader that is ready."""
     codes = {
-        "spoolfarm": "from spoolfarm.tasks.ocr import Ocr; Ocr().setup()",
+        "spoolfarm": "from spoolfarm.tasks.ocr.task import Ocr; Ocr().setup()",
         "rapidocr": "from rapidocr import RapidOCR as R; r = R(params={'Global.log_level': 'critical'});"
         "r._load_det_model(); r._load_cls_model(); r._load_rec_model()",
         "python": "pass",

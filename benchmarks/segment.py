@@ -306,7 +306,7 @@ def model_of(engine: str, home: Path) -> str:
     """What FARM_SEGMENT_MODEL is for *engine*: the small net has random weights."""
     if engine == "classical":
         return engine
-    from spoolfarm.segment import net
+    from spoolfarm.tasks.segment import net
 
     hyper = net.Hyper(side=128)
     net.save(home / "small.pt", net.build(side=128).state_dict(), hyper, {1: "object"}, {})

@@ -25,11 +25,11 @@ from skimage import data, filters, measure, segmentation
 
 from benchmarks.measure import MEMORY, OUT, Target, arguments, machine, print_table, report, scratch, stop_on_sigterm
 from benchmarks.peers.farm import launch
-from spoolfarm.segment.engines import engine
-from spoolfarm.segment.evaluation import Found, Precision, finder, precision
-from spoolfarm.segment.instance import Engine, Wanted
-from spoolfarm.segment.net import DEFAULT, Hyper, load
-from spoolfarm.segment.samples import Array, Drawn
+from spoolfarm.tasks.segment.engines import engine
+from spoolfarm.tasks.segment.instance import Engine, Wanted
+from spoolfarm.tasks.segment.net import DEFAULT, Hyper, load
+from spoolfarm.training.evaluation import Found, Precision, finder, precision
+from spoolfarm.training.samples import Array, Drawn
 
 VERSIONS = ("torch", "torchvision", "opencv-python-headless", "pycocotools", "scikit-image")
 #: Held-out scenes, and those of a quick run.

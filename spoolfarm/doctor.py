@@ -20,9 +20,9 @@ from spoolfarm.errors import BadProject, SettingError
 from spoolfarm.finding import Finding, Level
 from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox
-from spoolfarm.project import Project
 from spoolfarm.spool import files, lease
 from spoolfarm.spool.spool import ABANDONED
+from spoolfarm.tasks.flower.project import Project
 from spoolfarm.tasks.registry import Registry
 
 #: How many strays are named.
@@ -90,7 +90,7 @@ def tasks(settings: Settings) -> Iterator[Finding]:
 
 def models(_: Settings) -> Iterator[Finding]:
     """Whether the networks that read text are there."""
-    from spoolfarm.ocr import models as ocr
+    from spoolfarm.tasks.ocr import models as ocr
 
     for name in (ocr.DETECTOR, ocr.RECOGNISER):
         try:

@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 from spoolfarm.config import Settings
 from spoolfarm.farm.admission import MIN_INODES
 from spoolfarm.finding import Finding, Level
-from spoolfarm.lanes import LANES
 from spoolfarm.spool.watch import Watch
+from spoolfarm.tasks.lanes import LANES
 
 #: The oldest Python the farm runs on.
 PYTHON = (3, 11)

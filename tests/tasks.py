@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
-from spoolfarm.tasks.ocr import Ocr
+from spoolfarm.tasks.ocr.task import Ocr
 
 
 class Poison(Task):

@@ -80,7 +80,7 @@ def open_spoolfarm(weights: str, threads: int = 1) -> Predict:
     import torch
 
     from spoolfarm.spool.job import Job
-    from spoolfarm.tasks.segment import Segment
+    from spoolfarm.tasks.segment.task import Segment
 
     task = Segment()
     task.settings = {"FARM_SEGMENT_MODEL": weights, "FARM_SEGMENT_PRECISION": "fp32"}

@@ -15,9 +15,9 @@ from filelock import FileLock, Timeout
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.farm.farm import Farm
-from spoolfarm.lanes import LANES
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
+from spoolfarm.tasks.lanes import LANES
 
 #: What the directories of such farms are called, among all the others for temporary files.
 PREFIX = "spoolfarm-batch-"

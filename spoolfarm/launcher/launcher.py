@@ -18,12 +18,12 @@ from filelock import FileLock, Timeout
 from spoolfarm import config
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
-from spoolfarm.lanes import GENERAL, LANES
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import command, without_secrets
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
 from spoolfarm.system import process
+from spoolfarm.tasks.lanes import GENERAL, LANES
 
 log = logging.getLogger("launcher")
 

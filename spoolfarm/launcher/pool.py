@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from spoolfarm import config
-from spoolfarm.lanes import GENERAL, LANES
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import command, with_threads
 from spoolfarm.launcher.worker_child import WorkerChild
 from spoolfarm.launcher.zygote_child import LOADING, UNFIT, ZygoteChild
 from spoolfarm.spool.spool import Spool
+from spoolfarm.tasks.lanes import GENERAL, LANES
 
 log = logging.getLogger("pool")
 

@@ -18,7 +18,6 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, R
 from spoolfarm import config
 from spoolfarm.errors import FarmError, JobFailed, WaitTimeout
 from spoolfarm.farm.farm import Farm
-from spoolfarm.project import Project
 from spoolfarm.server import openapi
 from spoolfarm.server.current import FARM, LIVE, PROJECT, json_response
 from spoolfarm.server.guard import Guard
@@ -39,6 +38,7 @@ from spoolfarm.server.views import (
     tyocr,
     uploads,
 )
+from spoolfarm.tasks.flower.project import Project
 
 log = logging.getLogger("spoolfarm.server.app")
 

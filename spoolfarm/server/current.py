@@ -8,7 +8,7 @@ from typing import Any, cast
 from flask import Response, current_app
 
 from spoolfarm.farm.farm import Farm
-from spoolfarm.project import Project
+from spoolfarm.tasks.flower.project import Project
 
 #: Where the application keeps its Farm.
 FARM = "spoolfarm"

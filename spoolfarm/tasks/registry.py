@@ -8,19 +8,19 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from spoolfarm.errors import SettingError, UnknownTask, UnsupportedMedia
-from spoolfarm.lanes import LANES
 from spoolfarm.tasks import Task
+from spoolfarm.tasks.lanes import LANES
 
 #: The tasks that come with the farm.
 BUILT_IN: Mapping[str, str] = {
-    "classify": "spoolfarm.tasks.classify:Classify",
-    "document": "spoolfarm.tasks.document:Document",
+    "classify": "spoolfarm.tasks.flower.classify:Classify",
+    "document": "spoolfarm.tasks.ocr.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
-    "edit": "spoolfarm.tasks.edit:Edit",
-    "ocr": "spoolfarm.tasks.ocr:Ocr",
-    "orient": "spoolfarm.tasks.orient:Orient",
-    "segment": "spoolfarm.tasks.segment:Segment",
-    "simulate": "spoolfarm.tasks.simulate:Simulate",
+    "edit": "spoolfarm.tasks.edit.task:Edit",
+    "ocr": "spoolfarm.tasks.ocr.task:Ocr",
+    "orient": "spoolfarm.tasks.segment.orient:Orient",
+    "segment": "spoolfarm.tasks.segment.task:Segment",
+    "simulate": "spoolfarm.tasks.flower.simulate:Simulate",
 }
 
 #: The entry-point group by which an installed package adds tasks.

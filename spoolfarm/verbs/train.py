@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from spoolfarm.segment.options import takes_train as takes
+from spoolfarm.training.options import takes_train as takes
 
 __all__ = ["TEXT", "run", "takes"]
 
@@ -13,6 +13,6 @@ TEXT = "train the net behind a task on drawn scenes or on pictures of your own"
 
 def run(options: argparse.Namespace) -> int:
     """Train a net, or say how good one is."""
-    from spoolfarm.segment.command import train
+    from spoolfarm.training.command import train
 
     return train(options, lambda line: print(line, flush=True))

@@ -16,7 +16,6 @@ from typing import Any
 from spoolfarm import config
 from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.farm.farm import Farm
-from spoolfarm.lanes import GENERAL
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Result, State
 from spoolfarm.spool.jobfile import Claim
@@ -24,6 +23,7 @@ from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.spool.watch import RESCAN
 from spoolfarm.system import memory, process
 from spoolfarm.tasks import Answer, Stopping
+from spoolfarm.tasks.lanes import GENERAL
 from spoolfarm.worker.context import RunContext
 from spoolfarm.worker.executors.local import LocalExecutor
 from spoolfarm.worker.stats import WorkerStats

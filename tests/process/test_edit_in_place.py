@@ -12,8 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from spoolfarm.edit.recipe import Recipe
 from spoolfarm.images import decode
+from spoolfarm.tasks.edit.recipe import Recipe
 from tests.running import RunningFarm, until
 from tests.unit.test_operations import noise
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.errors import JobFailed
-from spoolfarm.simulation import keeper
+from spoolfarm.tasks.flower import reaper
 from tests import foreign
 from tests.running import RunningFarm, until
 
@@ -42,7 +42,7 @@ def begin(farm: RunningFarm, tmp_path: Path) -> None:
 def alive(tmp_path: Path) -> list[int]:
     """The processes of the simulation that live."""
     try:
-        return [pid for pid in map(int, (tmp_path / "project/pids").read_text().split()) if keeper.started(pid)]
+        return [pid for pid in map(int, (tmp_path / "project/pids").read_text().split()) if reaper.started(pid)]
     except FileNotFoundError:
         return []
 

@@ -20,7 +20,7 @@ from spoolfarm.launcher.zygote_child import Fork, ZygoteChild
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import new_worker_id
 from spoolfarm.system import process, threads
-from spoolfarm.tasks.segment import Segment
+from spoolfarm.tasks.segment.task import Segment
 from tests.running import ROOT, RunningFarm, until
 from tests.scenes import ellipses, png
 from tests.unit.test_ocr import Silence

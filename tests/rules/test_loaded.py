@@ -17,7 +17,9 @@ HEAVY = {"torch", "torchvision", "cv2", "onnxruntime", "ray", "flwr", "rapidocr"
 PROCESSES = (
     "launcher",
     "launcher.daemon",
-    "front",
+    "launcher.launcher",
+    "server.front",
+    "worker.worker",
     "worker",
     "launcher.zygote",
     "hotfolder.__main__",

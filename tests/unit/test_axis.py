@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from skimage.measure import regionprops
 
-from spoolfarm.segment.axis import axis
-from spoolfarm.segment.instance import Instance, Pixels
+from spoolfarm.tasks.segment.instance import Instance, Pixels
+from spoolfarm.tasks.segment.orientation import axis
 from tests.scenes import bar, between
 
 

@@ -20,7 +20,7 @@ from spoolfarm import images
 from spoolfarm.config import load
 from spoolfarm.errors import BadModel, BrokenImage, FarmError, LabelMismatch, UnknownModel
 from spoolfarm.spool.job import Job
-from spoolfarm.tasks.classify import Classify
+from spoolfarm.tasks.flower.classify import Classify
 from tests import foreign
 
 RUN = "COLOURS_20260102-030405"

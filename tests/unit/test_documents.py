@@ -16,13 +16,13 @@ from PIL import Image
 from benchmarks import books
 from spoolfarm import images
 from spoolfarm.config import Settings
-from spoolfarm.documents.source import PdfSource, open_source
-from spoolfarm.documents.tiff import Tiff
 from spoolfarm.errors import BrokenImage, InvalidParams, TooLarge, UnsupportedMedia
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Limits
-from spoolfarm.tasks.document import Document, chosen
+from spoolfarm.tasks.documents.source import PdfSource, open_source
+from spoolfarm.tasks.documents.tiff import Tiff
+from spoolfarm.tasks.ocr.document import Document, chosen
 from tests.http import pictures
 
 # Which pages.

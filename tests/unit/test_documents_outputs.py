@@ -12,12 +12,12 @@ import pytest
 from lxml import etree
 
 from benchmarks import pages
-from spoolfarm.documents.outputs import NAMES, WRITERS, Outputs
-from spoolfarm.ocr import layout
-from spoolfarm.ocr.box import Box
-from spoolfarm.ocr.page import Line, Page, Word
-from spoolfarm.ocr.reader import Reader
-from spoolfarm.tasks.ocr import Output
+from spoolfarm.tasks.documents.outputs import NAMES, WRITERS, Outputs
+from spoolfarm.tasks.ocr import layout
+from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.page import Line, Page, Word
+from spoolfarm.tasks.ocr.reader import Reader
+from spoolfarm.tasks.ocr.task import Output
 
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
 XHTML = "{http://www.w3.org/1999/xhtml}"

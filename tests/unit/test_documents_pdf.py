@@ -18,13 +18,13 @@ from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
 from benchmarks import books
-from spoolfarm.documents import pdf as pdfs
-from spoolfarm.documents.embedded import EmbeddedText
-from spoolfarm.documents.font import Font, program
-from spoolfarm.documents.rendering import PdfPage
-from spoolfarm.documents.source import PdfSource, opened
-from spoolfarm.ocr.box import Box
-from spoolfarm.ocr.page import Line, Page, Word
+from spoolfarm.tasks.documents import pdf as pdfs
+from spoolfarm.tasks.documents.glyphless_font import Font, program
+from spoolfarm.tasks.documents.source import PdfSource, opened
+from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.embedded_text import EmbeddedText
+from spoolfarm.tasks.ocr.page import Line, Page, Word
+from spoolfarm.tasks.ocr.pdf_page import PdfPage
 
 #: A page in points, 100 x 200, whose lower left corner lies elsewhere.
 BOX = (20, -50, 120, 150)

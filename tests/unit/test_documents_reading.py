@@ -11,10 +11,10 @@ import pytest
 from pikepdf import Dictionary, Name
 
 from benchmarks import books, pages
-from spoolfarm.documents.source import opened
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Limits
-from spoolfarm.tasks.ocr import Ocr
+from spoolfarm.tasks.documents.source import opened
+from spoolfarm.tasks.ocr.task import Ocr
 from tests.unit.test_documents_pdf import filled_in
 
 SHORT = (1000, 250)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spoolfarm.segment.duplicates import SIGMA, decayed
+from spoolfarm.tasks.segment.soft_nms import SIGMA, decayed
 
 ROUND = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (56, 56)).astype(np.float32)
 FULL = np.ones((56, 56), np.float32)

@@ -18,7 +18,7 @@ from spoolfarm.images import decode
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.tasks import Answer
-from spoolfarm.tasks.edit import Edit
+from spoolfarm.tasks.edit.task import Edit
 from spoolfarm.worker.executors.local import LocalExecutor
 from spoolfarm.worker.worker import RunContext
 from tests.unit.test_operations import noise

@@ -17,14 +17,14 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from spoolfarm.errors import FarmError
-from spoolfarm.segment import engines, net
-from spoolfarm.segment.alignment import Alignment
-from spoolfarm.segment.classical import Classical
-from spoolfarm.segment.folding import fold
-from spoolfarm.segment.instance import Engine, Instance, Wanted
-from spoolfarm.segment.maskrcnn import MaskRcnn
-from spoolfarm.tasks.orient import Orient
-from spoolfarm.tasks.segment import Segment
+from spoolfarm.tasks.segment import engines, net
+from spoolfarm.tasks.segment.classical import Classical
+from spoolfarm.tasks.segment.fuse import fold
+from spoolfarm.tasks.segment.instance import Engine, Instance, Wanted
+from spoolfarm.tasks.segment.maskrcnn import MaskRcnn
+from spoolfarm.tasks.segment.orient import Orient
+from spoolfarm.tasks.segment.roi_align import Alignment
+from spoolfarm.tasks.segment.task import Segment
 from tests.scenes import Mask, Picture, bar, ellipses, overlap, png
 from tests.unit.test_segment import run, task
 

@@ -11,8 +11,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from spoolfarm.segment import export
-from spoolfarm.tasks.segment import Segment
+from spoolfarm.tasks.segment import export
+from spoolfarm.tasks.segment.task import Segment
 from tests.scenes import ellipses, overlap, png
 from tests.unit.test_segment import run, task
 

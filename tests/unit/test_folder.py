@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.edit.folder import Folder
 from spoolfarm.errors import FarmError, Forbidden, InvalidParams, InvalidRequest, SpoolUnavailable
+from spoolfarm.tasks.edit.confined_folder import Folder
 
 #: renameat2(2).
 AT_FDCWD, RENAME_EXCHANGE = -100, 2

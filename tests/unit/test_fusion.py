@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spoolfarm.classifier.fusion import arranged, fused
+from spoolfarm.tasks.flower.fuse import arranged, fused
 
 
 def block(*more: nn.Module) -> nn.Sequential:

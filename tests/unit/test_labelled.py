@@ -14,10 +14,10 @@ from pycocotools import mask as rle
 
 from spoolfarm.cli import main
 from spoolfarm.errors import FarmError
-from spoolfarm.segment import net
-from spoolfarm.segment.coco import Labelled
-from spoolfarm.segment.evaluation import finder, precision
-from spoolfarm.segment.samples import Array
+from spoolfarm.tasks.segment import net
+from spoolfarm.training.coco import Labelled
+from spoolfarm.training.evaluation import finder, precision
+from spoolfarm.training.samples import Array
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),

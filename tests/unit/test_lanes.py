@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spoolfarm.config import load, rows
-from spoolfarm.lanes import GENERAL, LANES, Lane
+from spoolfarm.tasks.lanes import GENERAL, LANES, Lane
 
 
 @pytest.mark.parametrize("lane", LANES.values(), ids=LANES)

@@ -12,9 +12,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import MultiScaleRoIAlign
 
 from spoolfarm.errors import FarmError
-from spoolfarm.segment import net
-from spoolfarm.segment.mirror import Detected, MirroringMaskRcnn
-from spoolfarm.segment.regions import Regions
+from spoolfarm.tasks.segment import net
+from spoolfarm.tasks.segment.two_views import Detected, MirroringMaskRcnn
+from spoolfarm.training.roi_align_training import Regions
 
 #: A net that is built in no time.
 SMALL: dict[str, Any] = {"widths": (8, 8, 16, 16), "blocks": (1, 1, 1, 1), "pyramid": 16, "box": 32, "mask": (8, 8, 8)}

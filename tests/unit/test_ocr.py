@@ -16,12 +16,12 @@ import pytest
 
 from benchmarks import pages
 from spoolfarm.errors import BrokenImage, InvalidParams
-from spoolfarm.ocr import models, recogniser
-from spoolfarm.ocr.box import Box
-from spoolfarm.ocr.reader import Reader
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
-from spoolfarm.tasks.ocr import Ocr
+from spoolfarm.tasks.ocr import models, recogniser
+from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.reader import Reader
+from spoolfarm.tasks.ocr.task import Ocr
 
 
 class Silence:

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from spoolfarm.ocr import layout
-from spoolfarm.ocr.box import Box
-from spoolfarm.ocr.page import Line
+from spoolfarm.tasks.ocr import layout
+from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.page import Line
 
 
 def line(text: str, left: float, top: float, width: float, height: float = 20) -> Line:

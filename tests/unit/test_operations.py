@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from spoolfarm.edit.operations import OPERATIONS, Operation, Size, size_of
+from spoolfarm.tasks.edit.operations import OPERATIONS, Operation, Size, size_of
 from tests.running import ROOT
 
 PAGE = (ROOT / "docs/edit.md").read_text()

@@ -11,7 +11,7 @@ import pytest
 
 from spoolfarm.config import load
 from spoolfarm.errors import BadHistory, BadProject, NoHistory, NotConfigured, UnknownModel
-from spoolfarm.project import Project
+from spoolfarm.tasks.flower.project import Project
 from tests import foreign
 
 

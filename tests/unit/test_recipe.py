@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from spoolfarm.edit.formats import FORMATS
-from spoolfarm.edit.operations import Size, size_of
-from spoolfarm.edit.recipe import MAX_OPERATIONS, MAX_SECONDS, Recipe, names
 from spoolfarm.errors import InvalidParams
+from spoolfarm.tasks.edit.formats import FORMATS
+from spoolfarm.tasks.edit.operations import Size, size_of
+from spoolfarm.tasks.edit.recipe import MAX_OPERATIONS, MAX_SECONDS, Recipe, names
 from tests.unit.test_operations import noise
 
 PIXELS = 50_000_000

@@ -9,8 +9,8 @@ from pycocotools import mask as coco
 from torch.nn.functional import interpolate
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from spoolfarm.segment.pasting import paste
-from spoolfarm.segment.rle import compress, encode, run_lengths
+from spoolfarm.tasks.segment.pasting import paste
+from spoolfarm.tasks.segment.rle import compress, encode, run_lengths
 
 
 def test_1200_random_masks_are_encoded_as_torchvision_and_pycocotools_do() -> None:

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from spoolfarm.scenes import Scene, scene
-from spoolfarm.scenes.compose import LEAST, SEEN, seen
-from spoolfarm.scenes.grounds import GROUNDS, plain
-from spoolfarm.scenes.noise import Array
-from spoolfarm.scenes.shapes import CANVAS, SHAPES, Shape, cup, draw, ellipse, gear, key, nut, ring
+from spoolfarm.training.scenes import Scene, scene
+from spoolfarm.training.scenes.compose import LEAST, SEEN, seen
+from spoolfarm.training.scenes.grounds import GROUNDS, plain
+from spoolfarm.training.scenes.noise import Array
+from spoolfarm.training.scenes.shapes import CANVAS, SHAPES, Shape, cup, draw, ellipse, gear, key, nut, ring
 
 
 @pytest.fixture(scope="module")

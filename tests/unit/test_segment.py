@@ -14,8 +14,8 @@ from pycocotools import mask as coco
 from spoolfarm.errors import BrokenImage, InvalidParams, NoObject
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer
-from spoolfarm.tasks.orient import Orient
-from spoolfarm.tasks.segment import Seeing, Segment
+from spoolfarm.tasks.segment.orient import Orient
+from spoolfarm.tasks.segment.task import Seeing, Segment
 from tests.scenes import bar, between, ellipses, overlap, png
 from tests.unit.test_ocr import Silence
 

@@ -16,11 +16,11 @@ import pytest
 
 from spoolfarm.config import load
 from spoolfarm.errors import BadProject, Forbidden, InvalidParams, JobCancelled, SimulationFailed
-from spoolfarm.project import Project
-from spoolfarm.simulation import keeper, records
-from spoolfarm.simulation.session import Session
 from spoolfarm.spool.job import Job
-from spoolfarm.tasks.simulate import GRACE, LOOK, Simulate
+from spoolfarm.tasks.flower import reaper, run_records
+from spoolfarm.tasks.flower.project import Project
+from spoolfarm.tasks.flower.session import Session
+from spoolfarm.tasks.flower.simulate import GRACE, LOOK, Simulate
 from tests import foreign
 from tests.running import until
 
@@ -80,7 +80,7 @@ def run(task: Simulate, listener: Listener, **params: Any) -> dict[str, Any]:
 
 def alive(path: Path) -> list[int]:
     """Which of the processes named in *path* live."""
-    return [pid for pid in map(int, path.read_text().split()) if keeper.started(pid)]
+    return [pid for pid in map(int, path.read_text().split()) if reaper.started(pid)]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_a_record_of_a_dead_run_is_closed_and_one_of_a_living_run_is_not(task: S
 def test_a_record_without_process_is_closed_by_the_run_that_wrote_it(root: Path) -> None:
     foreign.write(root / "global_models/mine/result.json", '{"status": "running"}')
     project = Project(load(foreign.settings(root)).by_name())
-    assert records.settle(project, "stopped", time.time() - 5) == ["mine"]
+    assert run_records.settle(project, "stopped", time.time() - 5) == ["mine"]
     assert json.loads((root / "global_models/mine/result.json").read_text()) == {"status": "stopped"}
 
 
@@ -326,7 +326,7 @@ def test_what_a_killed_keeper_leaves_is_found_and_killed(root: Path, tmp_path: P
     command = project.command({"rounds": 1000, "leave": "yes", "pids": str(pids)})
     with Session(command, str(root)) as session:
         until(lambda: pids.exists() and len(pids.read_text().split()) == 3, what="the script")
-        keeper.kill_orphans()
+        reaper.kill_orphans()
         assert len(alive(pids)) == 3  # their keeper lives
         session._keeper.kill()
         until(lambda: session.read(LOOK) is None, what="the end of the output")
@@ -337,7 +337,7 @@ def test_what_a_killed_keeper_leaves_is_found_and_killed(root: Path, tmp_path: P
 def test_a_keeper_whose_parent_dies_ends_everything(root: Path, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     code = (
-        "import sys; from spoolfarm.simulation.session import Session\n"
+        "import sys; from spoolfarm.tasks.flower.session import Session\n"
         f"session = Session([sys.executable, 'start.py', '--rounds', '9999', '--leave', 'y', '--pids', {str(pids)!r}], "
         f"{str(root)!r})\nsys.stdin.read()"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spoolfarm.simulation.output import LONGEST, PATIENCE, TAIL, Lines, Log
+from spoolfarm.tasks.flower.output import LONGEST, PATIENCE, TAIL, Lines, Log
 
 
 def all_of(*parts: bytes) -> list[str]:

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from spoolfarm.errors import FarmError
-from spoolfarm.scenes import scene
-from spoolfarm.segment import net
-from spoolfarm.segment.evaluation import Found, precision
-from spoolfarm.segment.learners import learners
-from spoolfarm.segment.samples import CROWDED, Array, Drawn, Sample, batches
-from spoolfarm.segment.training import Recipe, Training
+from spoolfarm.tasks.segment import net
+from spoolfarm.training.data_parallel import learners
+from spoolfarm.training.evaluation import Found, precision
+from spoolfarm.training.samples import CROWDED, Array, Drawn, Sample, batches
+from spoolfarm.training.scenes import scene
+from spoolfarm.training.training import Recipe, Training
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),

@@ -10,12 +10,12 @@ from typing import Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
-from spoolfarm.edit import formats
-from spoolfarm.edit.formats import Suffix
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm
 from spoolfarm.server.endpoint import MULTIPART, PREFER, Body, Endpoint, File
 from spoolfarm.server.request_body import prefer_wait, take_parts
+from spoolfarm.tasks.edit import formats
+from spoolfarm.tasks.edit.formats import Suffix
 
 blueprint = Blueprint("edit", __name__, url_prefix="/v1/edit")
 

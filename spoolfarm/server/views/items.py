@@ -9,14 +9,14 @@ from urllib.parse import quote
 from flask import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from spoolfarm.edit.folder import Folder
-from spoolfarm.edit.request import NO_PICTURE, Edits, Entry
 from spoolfarm.errors import JobFailed
 from spoolfarm.farm.gather import gather
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import JSON, PREFER, Body, Endpoint
 from spoolfarm.server.request_body import checked, prefer_wait, read_json
 from spoolfarm.spool.job import Job
+from spoolfarm.tasks.edit.confined_folder import Folder
+from spoolfarm.tasks.edit.request import NO_PICTURE, Edits, Entry
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("items", __name__)

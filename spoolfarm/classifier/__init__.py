@@ -1,1 +1,0 @@
-"""The classifier: a project's model classes and weights, and what they say of pictures."""

@@ -1,5 +1,0 @@
-"""Drawn scenes of separate objects with their masks, for training and for tests: the same for the same seed."""
-
-from spoolfarm.scenes.compose import VERSION, Scene, scene
-
-__all__ = ["VERSION", "Scene", "scene"]

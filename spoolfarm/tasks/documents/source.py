@@ -1,0 +1,109 @@
+"""The source: a document's pages, each as a small file of its own."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Protocol
+
+import pikepdf
+from pikepdf import Array, Dictionary, Name
+
+from spoolfarm import images
+from spoolfarm.errors import BrokenImage, InvalidParams
+from spoolfarm.tasks.documents.tiff import Tiff
+
+
+class Source(Protocol):
+    """A document to take pages from."""
+
+    def __len__(self) -> int:
+        """How many pages it has."""
+
+    def page(self, index: int) -> bytes:
+        """One page as a file. Raises BrokenImage."""
+
+    def scale(self, index: int) -> float:
+        """By how much the page is larger than it says: its unit in points."""
+
+
+class PdfSource:
+    """A PDF, with *password* when it wants one."""
+
+    def __init__(self, data: bytes, password: str) -> None:
+        self.pdf = opened(data, password)
+        try:
+            self._count = len(self.pdf.pages)
+        except (pikepdf.PdfError, ValueError, TypeError) as error:
+            raise BrokenImage(f"the PDF's pages cannot be found: {error}") from error
+
+    def __len__(self) -> int:
+        return self._count
+
+    def page(self, index: int) -> bytes:
+        """The page alone, with what it needs and nothing else of the document."""
+        try:
+            with pikepdf.new() as single:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", pikepdf.PageCopyWarning)  # of form fields, which follow below
+                    single.pages.append(self.pdf.pages[index])
+                single.remove_unreferenced_resources()
+                fields = [note for note in single.pages[0].obj.get(Name.Annots, ()) if _is_field(note)]
+                if fields:
+                    single.Root.AcroForm = Dictionary(
+                        Fields=Array(fields)
+                    )  # without one, what is filled in is not shown
+                file = io.BytesIO()
+                single.save(file, stream_decode_level=pikepdf.StreamDecodeLevel.none, compress_streams=False)
+        except (pikepdf.PdfError, ValueError, TypeError, RuntimeError) as error:
+            raise BrokenImage(f"page {index + 1} of the PDF is damaged: {error}") from error
+        return file.getvalue()
+
+    def scale(self, index: int) -> float:
+        unit = self.pdf.pages[index].obj.get("/UserUnit", 1)
+        return float(unit) if isinstance(unit, (int, float)) or hasattr(unit, "__float__") else 1.0
+
+
+class TiffSource(Tiff):
+    """A TIFF of one or many pages."""
+
+    def scale(self, index: int) -> float:
+        return 1.0
+
+
+class PictureSource:
+    """A picture: a document of one page."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return 1
+
+    def page(self, index: int) -> bytes:
+        return self._data
+
+    def scale(self, index: int) -> float:
+        return 1.0
+
+
+def open_source(data: bytes, password: str = "") -> Source:
+    """The pages of a PDF, a TIFF or a picture. Raises BrokenImage, or InvalidParams when it wants a password."""
+    if images.is_pdf(data):
+        return PdfSource(data, password)
+    return TiffSource(data) if images.sniff(data) == "TIFF" else PictureSource(data)
+
+
+def _is_field(note: pikepdf.Object) -> bool:
+    return isinstance(note, Dictionary) and note.get(Name.Subtype) == Name.Widget
+
+
+def opened(data: bytes, password: str = "") -> pikepdf.Pdf:
+    """Open a PDF. Raises BrokenImage, or InvalidParams when it wants another password."""
+    try:
+        return pikepdf.open(io.BytesIO(data), password=password)
+    except pikepdf.PasswordError as error:
+        what = "the password is wrong" if password else "the PDF is encrypted, and no password was sent"
+        raise InvalidParams(f"params.password: {what}") from error
+    except (pikepdf.PdfError, ValueError, RuntimeError) as error:
+        raise BrokenImage(f"the PDF is damaged: {error}") from error

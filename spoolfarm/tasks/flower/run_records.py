@@ -1,0 +1,86 @@
+"""The records of runs: which folder a simulation wrote, and the end of one that could not write its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from spoolfarm.spool import files
+from spoolfarm.tasks.flower import reaper
+from spoolfarm.tasks.flower.project import BEST, RECORD, Project, read_json
+
+#: Seconds by which a clock and a file's time may differ.
+SLACK = 2.0
+
+
+def newest(project: Project, since: float) -> str | None:
+    """The name of the folder in which a run has written most recently, if it did so after *since*, a time.time()."""
+    found = [(written, name) for name in files.names(project.runs) if (written := _written(project, name)) >= since]
+    return max(found, default=(0.0, None))[1]
+
+
+def settle(project: Project, status: str, since: float = float("inf")) -> list[str]:
+    """Write *status* into every record that says "running" of a process that is dead; return the folders' names.
+
+    A record without a process counts as dead when it was written after *since*.
+    """
+    settled = []
+    for name in sorted(files.names(project.runs)):
+        path = os.path.join(project.runs, name, RECORD)
+        try:
+            found = read_json(path)
+            if isinstance(found, dict) and found.get("status") == "running" and _dead(found.get("pid"), path, since):
+                _write(path, {**{key: value for key, value in found.items() if key != "pid"}, "status": status})
+                settled.append(name)
+        except (OSError, ValueError):
+            continue  # there is none, or none of ours
+    return settled
+
+
+def _written(project: Project, name: str) -> float:
+    found = 0.0
+    for each in (RECORD, BEST):
+        try:
+            found = max(found, os.stat(os.path.join(project.runs, name, each)).st_mtime)
+        except OSError:
+            continue
+    return found
+
+
+def _dead(pid: Any, path: str, since: float) -> bool:
+    written = os.stat(path).st_mtime
+    if not isinstance(pid, int):
+        return written >= since
+    ticks = reaper.started(pid)
+    if not ticks:
+        return not _exists(pid)
+    # A process that started after the record was written is another one of the same number.
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    started = time.time() - uptime + int(ticks) / os.sysconf("SC_CLK_TCK")
+    return started > written + SLACK
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is a process of that number and the system has no /proc to tell more."""
+    if os.path.isdir("/proc/self"):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+def _write(path: str, found: dict[str, Any]) -> None:
+    """Replace a record in one step, with a line for each key: people read it, too."""
+    mode = os.stat(path).st_mode & 0o777
+    lines = (f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in found.items())
+    temporary = f"{path}.{os.urandom(4).hex()}.tmp"
+    files.write_new(temporary, [b"{\n", ",\n".join(lines).encode(errors="replace"), b"\n}\n"])
+    os.chmod(temporary, mode)
+    os.replace(temporary, path)

@@ -1,0 +1,100 @@
+"""The detector: where on a picture text stands.
+
+The network marks the core of each line of text; a line's box is the smallest rectangle around its core, grown back to
+the size of the text: Differentiable Binarization, https://arxiv.org/abs/1911.08947, section 3.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from spoolfarm.tasks.ocr import models
+from spoolfarm.tasks.ocr.box import Box
+
+#: The network wants sides that are multiples of this many pixels.
+STRIDE = 32
+#: Pixels put around a picture: text that touches its edge is found too.
+MARGIN = 16
+#: Probability above which a pixel belongs to the core of a line.
+PIXEL = 0.3
+#: Mean probability below which a core is no text.
+CORE = 0.5
+#: How far a box grows past its core: this times the core's area by its outline.
+GROWTH = 1.8
+#: How far its ends grow beyond that, in heights: small marks at the ends of a line are in no core.
+ENDS = 0.3
+#: Cores thinner than these many pixels of the network's output are specks.
+THIN = 3
+#: More lines than any page has: what is beyond is noise and would only cost time.
+MOST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A box that may hold text, and how sure the detector is, 0 to 1."""
+
+    box: Box
+    score: float
+
+
+class Detector:
+    """Finds lines of text."""
+
+    def __init__(self, threads: int) -> None:
+        self._session = models.session(models.DETECTOR, threads)
+
+    def find(self, picture: np.ndarray[Any, Any], side: int) -> list[Found]:
+        """Return the boxes of *picture*, (height, width, 3) uint8, as found when its longer side is at most *side*."""
+        height, width = picture.shape[:2]
+        scale = min(1.0, (side - 2 * MARGIN) / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        if scale < 1:
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        pixels = cv2.dnn.blobFromImage(_framed(picture), 1 / 127.5, mean=(127.5, 127.5, 127.5))
+        chances = self._session.run(None, {"x": pixels})[0][0, 0]
+        return list(_boxes(chances, width / size[0], height / size[1]))
+
+
+def _framed(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Put paper around *picture*: MARGIN pixels, and what makes its sides multiples of STRIDE."""
+    paper = np.median(np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1])), axis=0)
+    height, width = picture.shape[:2]
+    right, below = (MARGIN + -(length + 2 * MARGIN) % STRIDE for length in (width, height))
+    return cv2.copyMakeBorder(picture, MARGIN, below, MARGIN, right, cv2.BORDER_CONSTANT, value=paper.tolist())
+
+
+def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterator[Found]:
+    """The boxes in a map of probabilities whose pixels are *across* by *down* pixels of the picture."""
+    cores = cv2.dilate((chances > PIXEL).astype(np.uint8), np.ones((2, 2), np.uint8))
+    outlines = cv2.findContours(cores, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
+    for outline in reversed(outlines[:MOST]):  # OpenCV finds them from the bottom up
+        if min(cv2.minAreaRect(outline)[1]) < THIN:
+            continue
+        score = _mean(chances, outline)
+        if score < CORE:
+            continue
+        rect = cv2.minAreaRect(((outline - MARGIN) * (across, down)).astype(np.float32))
+        yield Found(grown(Box.of_rect(*rect)), score)
+
+
+def grown(core: Box) -> Box:
+    """The box of the text whose core is *core*."""
+    by = GROWTH * core.w * core.h / (2 * (core.w + core.h))
+    box = replace(core, w=core.w + 2 * by, h=core.h + 2 * by)
+    if box.w >= box.h:
+        return replace(box, w=box.w + 2 * ENDS * box.h)
+    return replace(box, h=box.h + 2 * ENDS * box.w)
+
+
+def _mean(chances: np.ndarray[Any, Any], outline: np.ndarray[Any, Any]) -> float:
+    """The mean probability inside the smallest rectangle around *outline*."""
+    rect = cv2.boxPoints(cv2.minAreaRect(outline))
+    x, y, w, h = cv2.boundingRect(outline)
+    mask = np.zeros((h, w), np.uint8)
+    cv2.fillPoly(mask, [(rect - (x, y)).astype(np.int32)], 1)
+    return float(cv2.mean(chances[y : y + h, x : x + w], mask)[0])

@@ -1,0 +1,92 @@
+"""The page: what was read from one picture, and the JSON it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from spoolfarm.tasks.ocr.box import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What stands between two blanks, and where in its line it begins and ends: 0 to 1, along the text."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A piece of text in one box. Scores are 0 to 1."""
+
+    box: Box
+    text: str
+    #: How sure the recogniser is of the text, and the detector of the box.
+    score: float
+    det_score: float
+    #: Counted through the page in reading order. Pieces of the same row stand on one line of the page's text.
+    block: int = 0
+    row: int = 0
+    #: Counted through the page in reading order; a paragraph lies in one block.
+    paragraph: int = 0
+    words: tuple[Word, ...] = ()
+    #: Whether nobody had to read it: the page of a PDF says it in letters.
+    present: bool = False
+
+    def record(self, name: str) -> dict[str, Any]:
+        """The line as JSON values, pixels to a tenth."""
+        box = self.box
+        present = {"present": True} if self.present else {}
+        return {
+            "name": name,
+            "text": self.text,
+            "score": round(self.score, 4),
+            "det_score": round(self.det_score, 4),
+            "box": {
+                "cx": round(box.cx, 1),
+                "cy": round(box.cy, 1),
+                "w": round(box.w, 1),
+                "h": round(box.h, 1),
+                "angle": round(box.angle, 2),
+            },
+            "poly": [[round(x, 1), round(y, 1)] for x, y in box.corners()],
+            "block": self.block,
+            "row": self.row,
+            "words": [[word.text, round(word.start, 4), round(word.end, 4)] for word in self.words],
+            **present,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The lines of one picture in reading order, in the picture's own pixels."""
+
+    width: int
+    height: int
+    #: Degrees by which the page is turned clockwise: 0, 90, 180 or 270.
+    rotation: int
+    lines: tuple[Line, ...]
+    #: The rows, joined by line breaks; within a row, pieces that lie apart are joined by a tab, close ones by a blank.
+    text: str
+    #: Milliseconds by step.
+    ms: Mapping[str, float]
+
+    def record(self) -> dict[str, Any]:
+        """The page as JSON values."""
+        return {
+            "text": self.text,
+            "width": self.width,
+            "height": self.height,
+            "rotation": self.rotation,
+            "paragraphs": [[index for index, _ in group] for _, group in groupby(enumerate(self.lines), _paragraph)],
+            "lines": [line.record(str(number)) for number, line in enumerate(self.lines)],
+            "ms": {step: round(value, 1) for step, value in self.ms.items()},
+        }
+
+
+def _paragraph(numbered: tuple[int, Line]) -> int:
+    return numbered[1].paragraph

@@ -1,0 +1,71 @@
+"""The recogniser: what a line of text says.
+
+The network gives, for each 8 pixels of the line's length, how likely each character stands there; the text is what
+remains of the likeliest ones without repeats and blanks (connectionist temporal classification, greedy decoding).
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import cv2
+import numpy as np
+
+from spoolfarm.tasks.ocr import models
+from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.page import Word
+
+#: Pixels: the height of a line as the network wants it, and its least and greatest length; longer ones are squeezed.
+HEIGHT, SHORTEST, LONGEST = 48, 48, 4800
+#: Of the way from the middle of a word's last letter to that of the next word's first, what is the letter's own half.
+HALF_LETTER = 0.35
+
+
+class Recogniser:
+    """Reads lines of text, one at a time: the time is in the pixels, so a batch would only add padding."""
+
+    def __init__(self, threads: int) -> None:
+        self._session = models.session(models.RECOGNISER, threads)
+        names = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
+        self._characters = ["", *names, " "]
+
+    def read(self, line: np.ndarray[Any, Any]) -> tuple[str, float, tuple[Word, ...]]:
+        """Read a picture that `cut` made: its text, how sure that is, 0 to 1, and its words."""
+        pixels = cv2.dnn.blobFromImage(line, 1 / 127.5, mean=(127.5, 127.5, 127.5))
+        chances = self._session.run(None, {"x": pixels})[0][0]
+        best = chances.argmax(axis=1)
+        kept = np.flatnonzero((best != 0) & (np.diff(best, prepend=0) != 0))
+        if not len(kept):
+            return "", 0.0, ()
+        text = "".join(self._characters[index] for index in best[kept])
+        return text, float(chances[kept, best[kept]].mean()), words(text, (kept + 0.5) / len(best))
+
+
+def words(text: str, places: np.ndarray[Any, Any]) -> tuple[Word, ...]:
+    """The words of *text*, the middles of whose letters are at *places*, 0 to 1 along the line."""
+    spans = [match.span() for match in re.finditer(r"\S+", text)] if len(text) == len(places) else []
+    if not spans:
+        return ()
+    starts, ends = [0.0], []
+    for (_, last), (first, _) in pairwise(spans):
+        gap = float(places[first] - places[last - 1])
+        ends.append(float(places[last - 1]) + HALF_LETTER * gap)
+        starts.append(float(places[first]) - HALF_LETTER * gap)
+    ends.append(1.0)
+    return tuple(Word(text[a:b], start, end) for (a, b), start, end in zip(spans, starts, ends, strict=True))
+
+
+def cut(picture: np.ndarray[Any, Any], box: Box) -> np.ndarray[Any, Any]:
+    """Cut *box* out of *picture*, laid level with its text upright, HEIGHT pixels high."""
+    length = round(min(max(box.w * HEIGHT / box.h, SHORTEST), LONGEST))
+    shrink = max(1, round(box.h / HEIGHT))  # cut large text at its own size and shrink it after, or it gets jagged
+    size = (length * shrink, HEIGHT * shrink)
+    left_top, right_top, _, left_bottom = box.corners()
+    source = np.array([left_top, right_top, left_bottom], np.float32)
+    target = np.array([(0, 0), (size[0], 0), (0, size[1])], np.float32)
+    line = cv2.warpAffine(
+        picture, cv2.getAffineTransform(source, target), size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return cv2.resize(line, (length, HEIGHT), interpolation=cv2.INTER_AREA) if shrink > 1 else line

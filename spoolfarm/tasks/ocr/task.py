@@ -1,0 +1,134 @@
+"""The ocr task: Chinese and English text in a picture, with its boxes, in reading order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from spoolfarm import images
+from spoolfarm.errors import BrokenImage
+from spoolfarm.spool.job import Job
+from spoolfarm.system import threads
+from spoolfarm.tasks import Answer, Context, Params, Task
+
+if TYPE_CHECKING:
+    from spoolfarm.tasks.ocr.page import Page
+    from spoolfarm.tasks.ocr.reader import Picture, Reader
+
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
+Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
+Polygon = Annotated[list[Point], Field(min_length=3, max_length=100)]
+Polygons = Annotated[list[Polygon], Field(max_length=100)]
+#: What may be made of a page beside its record; see spoolfarm/tasks/documents/outputs.py.
+Output = Literal["text", "json", "tsv", "hocr", "alto", "pdf"]
+
+
+class OcrParams(Params):
+    """How to read."""
+
+    rotate: Literal["auto", "none"] = Field(
+        default="auto",
+        description="auto: text may be turned by quarters, and the page's turn is told; none: it is upright",
+    )
+    side: int = Field(
+        default=1280,
+        ge=320,
+        le=4096,
+        description="pixels the longer side is shrunk to for finding lines; more finds smaller text",
+    )
+    min_score: float = Field(default=0.5, ge=0, le=1, description="lines the recogniser is less sure of are dropped")
+    order: Literal["auto", "rows", "none"] = Field(
+        default="auto", description="auto: column by column, then row by row; rows: straight across; none: as found"
+    )
+    regions: Polygons = Field(default=[], description="polygons [[x, y], ...]: only lines centred in one of them")
+    ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no lines centred in one of them")
+    dpi: float | None = Field(
+        default=None,
+        ge=30,
+        le=1200,
+        description="dots per inch: how large a page of a PDF is rendered, or how large a picture is in one",
+    )
+    existing: Literal["keep", "redo"] = Field(
+        default="keep", description="keep: a page of a PDF that has its text is not read; redo: it is"
+    )
+    outputs: list[Output] = Field(default=[], max_length=6, description="files to make of what was read")
+
+
+class Ocr(Task):
+    """Answers the text of one picture, its lines with their boxes, and how the page is turned; see docs/ocr.md."""
+
+    Params = OcrParams
+    pdf = True
+    _reader: Reader
+
+    def instead(self, pictures: Sequence[bytes], params: Mapping[str, Any]) -> str | None:
+        """A PDF is a document, and so is whatever pages are chosen from."""
+        return "document" if "pages" in params or any(map(images.is_pdf, pictures)) else None
+
+    def setup(self) -> None:
+        from spoolfarm.tasks.ocr.reader import Reader
+
+        threads.limit()
+        self._reader = Reader(threads.budget())
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [self._read(job, context) for job in batch]
+
+    def _read(self, job: Job, context: Context) -> Any:
+        params = OcrParams.model_validate(job.params)
+        try:
+            if images.is_pdf(job.images[0]):
+                return self._read_pdf(job.images[0], params, context.limits.pixels)
+            start = time.perf_counter()
+            picture = images.decode(job.images[0])
+            decode = time.perf_counter() - start
+            record = _shown(self._page(picture, params), decode)
+            if not params.outputs:
+                return record
+            from spoolfarm.tasks.documents import page
+
+            return Answer(record, page.files(record, job.images[0], params.outputs, params.dpi, context.scratch()))
+        except BrokenImage as error:
+            return error
+
+    def _read_pdf(self, data: bytes, params: OcrParams, max_pixels: int) -> dict[str, Any]:
+        """Read the one page of a PDF, or take the text that it has already."""
+        from spoolfarm.tasks.ocr.embedded_text import EmbeddedText
+        from spoolfarm.tasks.ocr.pdf_page import PdfPage
+
+        start = time.perf_counter()
+        redo = params.existing == "redo"
+        with PdfPage(data, params.dpi, max_pixels) as page:
+            there = EmbeddedText(page, visible=redo)
+            kept = there.lines() if there.legible else []
+            size, dpi = (page.width, page.height), round(page.dpi, 2)
+            picture = None if not redo and there.enough(page) else page.picture()
+        decode = time.perf_counter() - start
+        if picture is None:
+            placed = self._reader.place(kept, size, **_choices(params))
+            return {**_shown(placed, decode), "dpi": dpi, "source": "text"}
+        read = self._page(picture, params)
+        if kept:
+            new = [line for line in read.lines if not there.has(line.box, line.text)]
+            placed = self._reader.place([*kept, *new], size, read.rotation, **_choices(params))
+            read = replace(placed, ms=read.ms)
+        return {**_shown(read, decode), "dpi": dpi, "source": "ocr"}
+
+    def _page(self, picture: Picture, params: OcrParams) -> Page:
+        turns = params.rotate == "auto"
+        return self._reader.read(
+            picture, rotate=turns, side=params.side, min_score=params.min_score, **_choices(params)
+        )
+
+
+def _choices(params: OcrParams) -> dict[str, Any]:
+    return {"order": params.order, "regions": params.regions, "ignore": params.ignore}
+
+
+def _shown(page: Page, decode: float) -> dict[str, Any]:
+    record = page.record()
+    return record | {"ms": {"decode": round(decode * 1000, 1), **record["ms"]}}
