@@ -1,7 +1,7 @@
 """The hot folder of one farm: what it takes from the inbox, answers and moves away, step by step.
 
     spool/inbox/<task>/NAME            a file that somebody dropped; NAME.params.json beside it has its parameters
-    spool/taken/<id>.<n>.json          it became job <id>, and how far that has come: see `taken.py`
+    spool/taken/<id>.<n>.json          it became job <id>, and how far that has come: see `journal.py`
     results/inbox/<task>/NAME.json     the answer: the job's record, after NAME.txt and the result's files
     results/inbox/<task>/NAME          the file, moved here at last
 
@@ -26,12 +26,12 @@ from spoolfarm.errors import FarmError, InvalidParams, InvalidRequest, SpoolFull
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.sidecars import PARAMS, Sidecars
 from spoolfarm.hotfolder import dropped
-from spoolfarm.hotfolder.answers import Answers
-from spoolfarm.hotfolder.departures import Departures
+from spoolfarm.hotfolder.archiver import Archiver
 from spoolfarm.hotfolder.dropped import CUT_SHORT, PARAMS_LIMIT, Identity, Unfinished, digest, printable
 from spoolfarm.hotfolder.inbox import Inbox
-from spoolfarm.hotfolder.lookout import Lookout
-from spoolfarm.hotfolder.taken import Note, Taken
+from spoolfarm.hotfolder.journal import Journal, Note
+from spoolfarm.hotfolder.outbox import Outbox
+from spoolfarm.hotfolder.scanner import Scanner
 from spoolfarm.spool.job import Job, Result, State, new_id
 
 log = logging.getLogger("spoolfarm.hotfolder")
@@ -64,12 +64,12 @@ class HotFolder:
         #: Half of the queue's room is left to those who wait for an answer.
         self._most = max(1, min(IN_FLIGHT, farm.settings.max_queued // 2))
         self._inbox = Inbox(f"{farm.spool.root}/inbox")
-        self._taken = Taken(f"{farm.spool.root}/taken")
-        self._answers = Answers(f"{farm.results.root}/inbox", farm.results, self._inbox)
+        self._journal = Journal(f"{farm.spool.root}/taken")
+        self._outbox = Outbox(f"{farm.results.root}/inbox", farm.results, self._inbox)
         tasks = farm.tasks.for_one()
         self._inbox.make(tasks)
-        self._lookout = Lookout(self._inbox, tasks, farm.results.root)
-        self._departures = Departures(self._answers, self._taken, self._lookout.wake)
+        self._scanner = Scanner(self._inbox, tasks, farm.results.root)
+        self._archiver = Archiver(self._outbox, self._journal, self._scanner.wake)
         #: The jobs that have no answer yet, and those whose result may be there.
         self._flying: set[str] = set()
         self._arrived: deque[str] = deque()
@@ -78,12 +78,12 @@ class HotFolder:
         #: When to try the spool again; when to look for lost results and for lost jobs; by time.monotonic().
         self._blocked = self._recheck_due = self._audit_due = 0.0
         self._woken = self._stopping = False
-        for note in self._taken:
+        for note in self._journal:
             self._resume(note)
 
     def run(self) -> None:
         """Take, answer and move until stopped."""
-        log.info("ready; %d files are under way", len(self._taken))
+        log.info("ready; %d files are under way", len(self._journal))
         while not self._stopping:
             self.step()
         self.close()
@@ -91,12 +91,12 @@ class HotFolder:
     def stop(self, *_: object) -> None:
         """End after the step under way. A signal handler."""
         self._stopping = True
-        self._lookout.wake()
+        self._scanner.wake()
 
     def close(self) -> None:
         """Finish moving, and watch no more."""
-        self._departures.close()
-        self._lookout.close()
+        self._archiver.close()
+        self._scanner.close()
 
     def step(self) -> None:
         """Do what can be done now, then wait for something to happen."""
@@ -110,7 +110,7 @@ class HotFolder:
             time.sleep(CALM)
         seconds = 0.0 if busy or self._stopping else self._pause()
         begin = time.monotonic()
-        names = self._lookout.listen(seconds, elsewhere=bool(self._flying))
+        names = self._scanner.listen(seconds, elsewhere=bool(self._flying))
         self._woken = time.monotonic() - begin < seconds
         came = list(self._flying) if names is None else [name.removesuffix(".json") for name in names]
         self._arrived.extend(job_id for job_id in came if job_id in self._flying)
@@ -118,34 +118,34 @@ class HotFolder:
     def _pause(self) -> float:
         """Seconds until there is something to do if nothing happens."""
         now = time.monotonic()
-        dues = [self._departures.due, self._recheck_due if self._flying else self._audit_due]
+        dues = [self._archiver.due, self._recheck_due if self._flying else self._audit_due]
         if now < self._blocked:
             dues.append(self._blocked)
         elif self._has_room():
-            dues.append(self._lookout.due)
+            dues.append(self._scanner.due)
         return max(0.0, min(dues) - now)
 
     def _has_room(self) -> bool:
-        return len(self._flying) < self._most and len(self._taken) < UNDER_WAY and time.monotonic() >= self._blocked
+        return len(self._flying) < self._most and len(self._journal) < UNDER_WAY and time.monotonic() >= self._blocked
 
     # Begin.
 
     def _resume(self, note: Note) -> None:
         """Go on where the process before this one stopped."""
         if note.target:
-            self._answers.promise(note)
+            self._outbox.promise(note)
         ended = self._results.exists(note.id)
         if ended and self._results.get(note.id) is not None:
             self._flying.add(note.id)
             self._arrived.append(note.id)
-        elif (ended and self._results.remove(note.id)) or (note.target and self._answers.torn(note)):
-            self._departures.end(note)  # a power cut tore the result: the file is taken again
+        elif (ended and self._results.remove(note.id)) or (note.target and self._outbox.torn(note)):
+            self._archiver.end(note)  # a power cut tore the result: the file is taken again
         elif note.target:
-            self._departures.add(note.id, Sidecars.of({}))
+            self._archiver.add(note.id, Sidecars.of({}))
         elif self._is_job(note.id):
             self._flying.add(note.id)
         else:
-            self._taken.remove(note)  # it was never put
+            self._journal.remove(note)  # it was never put
 
     def _is_job(self, job_id: str) -> bool:
         try:
@@ -159,11 +159,11 @@ class HotFolder:
     def _look_around(self) -> int:
         """Look at files, for a moment; return how many were taken."""
         taken, end = 0, time.monotonic() + SLICE
-        while self._has_room() and time.monotonic() < end and (path := self._lookout.next()) is not None:
+        while self._has_room() and time.monotonic() < end and (path := self._scanner.next()) is not None:
             try:
                 taken += self._look(path)
             except (SpoolFull, SpoolUnavailable) as error:
-                self._lookout.hint(path)
+                self._scanner.hint(path)
                 self._blocked = time.monotonic() + FULL_RETRY
                 log.info("waiting with %r: %s", path, error)
         return taken
@@ -188,10 +188,10 @@ class HotFolder:
     def _look_at(self, folder: int, name: str, path: str) -> bool:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         if stat.S_ISDIR(found.st_mode):
-            self._lookout.enter(path)
+            self._scanner.enter(path)
             return False
         identity = Identity.of(found)
-        note = self._taken.latest(path)
+        note = self._journal.latest(path)
         if (note is not None and note.identity == identity) or self._renamed(path, identity):
             return False
         data, problem = b"", None
@@ -202,7 +202,7 @@ class HotFolder:
         content = "" if problem else digest(data)
         version = replace(identity, mtime_ns=note.identity.mtime_ns) if note else None
         if note is not None and (note.identity, note.digest) == (version, content):
-            self._taken.save(replace(note, identity=identity))  # only its times were set
+            self._journal.save(replace(note, identity=identity))  # only its times were set
             return False
         self._take(folder, Note(new_id(), path, identity, content), problem or data)
         return True
@@ -211,7 +211,7 @@ class HotFolder:
         """The file, whole. Raises Unfinished, or FarmError that says why it never will be read."""
 
         def quiet(identity: Identity) -> float:
-            return self._lookout.quiet(path, identity)
+            return self._scanner.quiet(path, identity)
 
         limit = PARAMS_LIMIT if name.endswith(PARAMS) else self._limit
         try:
@@ -225,7 +225,7 @@ class HotFolder:
 
     def _renamed(self, path: str, identity: Identity) -> bool:
         """Whether this is a file that was taken under another name, which it has no more."""
-        for note in self._taken.twins(identity):
+        for note in self._journal.twins(identity):
             if note.task != path.partition("/")[0]:
                 continue
             try:
@@ -233,7 +233,7 @@ class HotFolder:
                     continue  # another link to it
             except (FileNotFoundError, NotADirectoryError):
                 pass
-            self._taken.save(replace(note, path=path))
+            self._journal.save(replace(note, path=path))
             return True
         return False
 
@@ -250,7 +250,7 @@ class HotFolder:
                 problem = error
         if job is not None:
             note = replace(note, id=job.id)
-        self._taken.save(note)
+        self._journal.save(note)
         self._flying.add(note.id)
         try:
             if job is not None:
@@ -258,7 +258,7 @@ class HotFolder:
             elif isinstance(problem, FarmError):
                 self._refuse(note, problem)
         except (SpoolFull, SpoolUnavailable, OSError):
-            self._taken.remove(note)
+            self._journal.remove(note)
             self._flying.discard(note.id)
             raise
         except FarmError as error:
@@ -291,11 +291,11 @@ class HotFolder:
 
     def _take_back(self, path: str) -> None:
         """Forget the job of the file *path*, whose parameters came after it, unless it is answered."""
-        note = self._taken.latest(path)
+        note = self._journal.latest(path)
         if note is not None and note.id in self._flying and not note.params:
             self._farm.forget(note.id)
             self._flying.discard(note.id)
-            self._taken.remove(note)
+            self._journal.remove(note)
 
     def _refuse(self, note: Note, error: FarmError) -> None:
         """Answer with *error*."""
@@ -312,7 +312,7 @@ class HotFolder:
         self._look_for_lost()
         answered = 0
         while self._arrived:
-            note = self._taken.get(self._arrived.popleft())
+            note = self._journal.get(self._arrived.popleft())
             if note is not None and note.id in self._flying and (record := self._results.get(note.id)) is not None:
                 try:
                     self._write(note, record)
@@ -326,13 +326,13 @@ class HotFolder:
     def _write(self, note: Note, record: Mapping[str, Any]) -> None:
         endings = Sidecars.of(record)
         if not note.target:
-            note = self._answers.address(note, endings)
-            self._taken.save(note)
-            self._answers.promise(note)
-        self._answers.write(note, endings)
+            note = self._outbox.address(note, endings)
+            self._journal.save(note)
+            self._outbox.promise(note)
+        self._outbox.write(note, endings)
         self._flying.discard(note.id)
         self._unwritten.discard(note.id)
-        self._departures.add(note.id, endings)
+        self._archiver.add(note.id, endings)
 
     def _look_for_lost(self) -> None:
         """Find what came without an event, and take files again whose job somebody has removed."""
@@ -344,16 +344,16 @@ class HotFolder:
             self._audit_due = now + AUDIT
             for lost in [each for each in self._flying if not self._is_job(each)]:
                 self._flying.discard(lost)
-                if (note := self._taken.get(lost)) is not None:
+                if (note := self._journal.get(lost)) is not None:
                     self._resume(note)  # it is not what we thought, after an error perhaps
 
     def _depart(self) -> int:
         """Move answered files away; return how many have to be looked at anew."""
-        changed = self._departures.step()
+        changed = self._archiver.step()
         for note in changed:
-            latest = self._taken.latest(note.path)
+            latest = self._journal.latest(note.path)
             if latest is not None and latest.id != note.id:
-                self._departures.end(note)  # a later file of its name was taken
+                self._archiver.end(note)  # a later file of its name was taken
             else:
-                self._lookout.hint(note.path)  # the same bytes will be known by their new times, others be taken
+                self._scanner.hint(note.path)  # the same bytes will be known by their new times, others be taken
         return len(changed)

@@ -21,7 +21,6 @@ from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.launcher.zygote_child import UNFIT
 from spoolfarm.system import process, threads
-from spoolfarm.tasks.registry import Registry
 from spoolfarm.worker import worker
 
 log = logging.getLogger("spoolfarm.zygote")
@@ -42,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.path[0] = str(config.ROOT)  # where a worker looks for tasks of one's own
     with socket.socket(fileno=os.dup(0)) as launcher:
         try:
-            prepare(options.tasks.split(","))
+            worker.prepare(options.tasks.split(","))
+            settle()
         except (FarmError, OSError) as error:
             log.error("%s", error)
             return BOOT_FAILED
@@ -53,17 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return UNFIT if born is None else worker.main(born)
 
 
-def prepare(tasks: Sequence[str]) -> None:
-    """Have each task load what workers may share. What fails here fails again in the worker, which then tells."""
-    settings = config.load()
-    registry = Registry(settings.tasks, settings.enable, settings.by_name())
-    for name in tasks:
-        try:
-            registry.get(name).prepare()
-        except Exception as error:  # noqa: BLE001  # whatever a task raises is no reason to share nothing
-            log.warning("nothing of the task %s is shared: %s", name, error)
+def settle() -> None:
+    """Have no collection of garbage write to the pages that workers share."""
     gc.collect()
-    gc.freeze()  # a collection would write to every page
+    gc.freeze()
 
 
 def alone() -> bool:

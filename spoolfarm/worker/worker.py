@@ -24,6 +24,7 @@ from spoolfarm.spool.watch import RESCAN
 from spoolfarm.system import memory, process
 from spoolfarm.tasks import Answer, Stopping
 from spoolfarm.tasks.lanes import GENERAL
+from spoolfarm.tasks.registry import Registry
 from spoolfarm.worker.context import RunContext
 from spoolfarm.worker.executors.local import LocalExecutor
 from spoolfarm.worker.stats import WorkerStats
@@ -172,6 +173,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, worker.stop)
     worker.run(options.id)
     return 0
+
+
+def prepare(tasks: Sequence[str]) -> None:
+    """Have each task load what workers may share. What fails here fails again in the worker, which then tells."""
+    settings = config.load()
+    registry = Registry(settings.tasks, settings.enable, settings.by_name())
+    for name in tasks:
+        try:
+            registry.get(name).prepare()
+        except Exception as error:  # noqa: BLE001  # whatever a task raises is no reason to share nothing
+            log.warning("nothing of the task %s is shared: %s", name, error)
 
 
 class Recycling:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from spoolfarm.batch import ownfarm
-from spoolfarm.batch.ownfarm import OwnFarm
+from spoolfarm.batch import private_farm
+from spoolfarm.batch.private_farm import PrivateFarm
 from spoolfarm.config import Settings
 
 
@@ -18,7 +18,7 @@ def left(path: Path, name: str, *, old: bool = True) -> Path:
     """A directory as a killed batch leaves it."""
     root = path / name
     (root / "spool").mkdir(parents=True)
-    (root / ownfarm.LOCK).touch()
+    (root / private_farm.LOCK).touch()
     if old:
         os.utime(root, (0, 0))
     return root
@@ -32,10 +32,10 @@ def test_only_what_a_dead_batch_left_is_swept(tmp_path: Path, monkeypatch: pytes
     )
     os.utime(young)
     os.symlink(other, tmp_path / "spoolfarm-batch-link")
-    lock = FileLock(living / ownfarm.LOCK, fallback_to_soft=False, thread_local=False)
+    lock = FileLock(living / private_farm.LOCK, fallback_to_soft=False, thread_local=False)
     with lock:
         os.utime(living, (0, 0))
-        ownfarm._sweep()
+        private_farm._sweep()
     assert not dead.exists()
     assert all((root / "spool").is_dir() for root in (living, young, other))
     assert (tmp_path / "spoolfarm-batch-link").is_symlink()
@@ -45,7 +45,7 @@ def test_a_farm_of_its_own_is_there_as_long_as_it_is_used(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with OwnFarm(settings, 3) as own:
+    with PrivateFarm(settings, 3) as own:
         [root] = tmp_path.glob("spoolfarm-batch-*")
         assert own.farm.spool.root == f"{root}/spool"
         assert own.farm.settings.workers == 3

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from spoolfarm import config, doctor, machine
+from spoolfarm import config
+from spoolfarm.cli import doctor, machine
+from spoolfarm.cli.finding import Finding, Level
 from spoolfarm.config import Address, Settings, load
 from spoolfarm.farm.farm import Farm
-from spoolfarm.finding import Finding, Level
 from tests import foreign
 from tests.running import ROOT, until
 

@@ -16,10 +16,10 @@ import pytest
 from spoolfarm.config import Settings
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.sidecars import Sidecars
-from spoolfarm.hotfolder import departures, dropped, lookout
-from spoolfarm.hotfolder.answers import Answers
+from spoolfarm.hotfolder import archiver, dropped, scanner
 from spoolfarm.hotfolder.folder import HotFolder
-from spoolfarm.hotfolder.taken import Note
+from spoolfarm.hotfolder.journal import Note
+from spoolfarm.hotfolder.outbox import Outbox
 from spoolfarm.spool.job import Result, State
 from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.spool.spool import Spool
@@ -31,9 +31,9 @@ from tests.tree import Tree, claims
 @pytest.fixture(autouse=True)
 def _no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers are gone here when they say so."""
-    monkeypatch.setattr(departures, "LINGER", 0.0)
-    monkeypatch.setattr(departures, "AGAIN", 0.02)
-    monkeypatch.setattr(lookout, "RESCAN", 0.02)
+    monkeypatch.setattr(archiver, "LINGER", 0.0)
+    monkeypatch.setattr(archiver, "AGAIN", 0.02)
+    monkeypatch.setattr(scanner, "RESCAN", 0.02)
 
 
 class Hot:
@@ -265,14 +265,14 @@ def test_results_on_another_file_system_are_reached_too(
 def test_an_answer_that_cannot_be_written_keeps_no_other_waiting_and_is_tried_again(
     hot: Hot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken, write = [True], Answers.write
+    broken, write = [True], Outbox.write
 
-    def refuse(answers: Answers, note: Note, endings: Sidecars) -> None:
+    def refuse(answers: Outbox, note: Note, endings: Sidecars) -> None:
         if broken and note.path == "echo/a":
             raise OSError(errno.EACCES, "Permission denied")
         write(answers, note, endings)
 
-    monkeypatch.setattr(Answers, "write", refuse)
+    monkeypatch.setattr(Outbox, "write", refuse)
     monkeypatch.setattr("spoolfarm.hotfolder.folder.RECHECK", 0.05)
     for name in "abc":
         (hot.inbox / "echo" / name).write_text(name)
@@ -376,7 +376,7 @@ def test_every_crash_point_leaves_each_file_answered_once(
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a process that dies loses no page
     monkeypatch.setattr("spoolfarm.tasks.registry.entry_points", lambda group: [])  # looking for them takes its time
-    monkeypatch.setattr(departures, "STUCK", 0.02)
+    monkeypatch.setattr(archiver, "STUCK", 0.02)
     monkeypatch.setattr("spoolfarm.hotfolder.folder.AUDIT", 0.02)
     monkeypatch.setattr("spoolfarm.hotfolder.folder.RECHECK", 0.02)
     monkeypatch.setattr("spoolfarm.hotfolder.folder.FULL_RETRY", 0.02)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle
 
-from spoolfarm.cli import main
+from spoolfarm.cli.main import main
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
 from spoolfarm.training.coco import Labelled

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from spoolfarm.cli import main
+from spoolfarm.cli.main import main
+from spoolfarm.cli.top import picture
 from spoolfarm.config import Settings
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.lease import Lease, new_worker_id
-from spoolfarm.top import picture
 from tests.running import until
 
 COMMAND = str(Path(sys.executable).parent / "spoolfarm")

@@ -1,4 +1,7 @@
-"""The export: what `segment` found as COCO's files; `python -m spoolfarm.tasks.segment.export results.jsonl --out coco`."""
+"""The export: what `segment` found as COCO's files.
+
+python -m spoolfarm.tasks.segment.export results.jsonl --out coco
+"""
 
 from __future__ import annotations
 

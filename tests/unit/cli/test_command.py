@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from spoolfarm.cli import VERBS
+from spoolfarm.cli.main import VERBS
 from spoolfarm.farm.farm import Farm
 from tests.running import ROOT, until
 from tests.verbs import succeed

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from spoolfarm.cli import main
+from spoolfarm.cli.main import main
 from spoolfarm.farm.farm import Farm
 from spoolfarm.units import duration
 from tests.running import until

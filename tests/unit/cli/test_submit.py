@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from spoolfarm.cli import main
+from spoolfarm.cli.main import main
 from spoolfarm.farm.farm import Farm
 from tests.verbs import job_of
 

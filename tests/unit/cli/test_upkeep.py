@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.cli import main
+from spoolfarm.cli.main import main
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Result, State
 from tests.running import until

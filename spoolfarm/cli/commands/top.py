@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from spoolfarm.verbs import open_farm
+from spoolfarm.cli.commands import open_farm
 
 TEXT = "watch the farm at work: the queue, the workers and how fast they are"
 
@@ -16,7 +16,7 @@ def takes(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the farm until q or Ctrl-C."""
-    from spoolfarm import top
+    from spoolfarm.cli import top
 
     with open_farm() as farm:
         top.watch(farm, once=options.once)

@@ -1,4 +1,4 @@
-"""Departures: answered files on their way out of the inbox, moved by a thread once the disk has their answers."""
+"""Archiver: answered files on their way out of the inbox, moved by a thread once the disk has their answers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from spoolfarm.farm.sidecars import Sidecars
-from spoolfarm.hotfolder.answers import Answers, Fate
-from spoolfarm.hotfolder.taken import Note, Taken
+from spoolfarm.hotfolder.journal import Journal, Note
+from spoolfarm.hotfolder.outbox import Fate, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +35,15 @@ class Leaving:
     missed: bool = False
 
 
-class Departures:
+class Archiver:
     """Moves files out, and lets go of their notes."""
 
-    def __init__(self, answers: Answers, taken: Taken, wake: Callable[[], None]) -> None:
-        self._answers = answers
-        self._taken = taken
+    def __init__(self, outbox: Outbox, journal: Journal, wake: Callable[[], None]) -> None:
+        self._outbox = outbox
+        self._journal = journal
         self._wake = wake
         self._waiting: deque[Leaving] = deque()
-        self._thread = ThreadPoolExecutor(1, "departures")
+        self._thread = ThreadPoolExecutor(1, "archiver")
         self._moving: Future[list[tuple[Leaving, Note, Fate | OSError]]] | None = None
 
     def add(self, job_id: str, endings: Sidecars) -> None:
@@ -67,7 +67,7 @@ class Departures:
             batch = []
             while self._waiting and self._waiting[0].due <= now:
                 leaving = self._waiting.popleft()
-                if (known := self._taken.get(leaving.id)) is not None:
+                if (known := self._journal.get(leaving.id)) is not None:
                     batch.append((leaving, known))
             self._moving = self._thread.submit(self._move, batch)
             self._moving.add_done_callback(lambda _: self._wake())
@@ -75,8 +75,8 @@ class Departures:
 
     def end(self, note: Note) -> None:
         """Nothing is left to be done for *note*."""
-        self._taken.remove(note)
-        self._answers.forget(note)
+        self._journal.remove(note)
+        self._outbox.forget(note)
 
     def close(self) -> None:
         """Finish what is under way."""
@@ -84,7 +84,7 @@ class Departures:
 
     def _note(self, leaving: Leaving, note: Note, fate: Fate | OSError, changed: list[Note]) -> None:
         """Act on what became of one file. *note* is what was known when it set off."""
-        if self._taken.get(note.id) == note and (fate is Fate.SETTLED or (fate is Fate.GONE and leaving.missed)):
+        if self._journal.get(note.id) == note and (fate is Fate.SETTLED or (fate is Fate.GONE and leaving.missed)):
             self.end(note)
             return
         if isinstance(fate, OSError):
@@ -99,13 +99,13 @@ class Departures:
     def _move(self, batch: Sequence[tuple[Leaving, Note]]) -> list[tuple[Leaving, Note, Fate | OSError]]:
         """Sync the answers, and then move the files. Runs in the thread."""
         try:
-            self._answers.sync([(note, leaving.endings) for leaving, note in batch])
+            self._outbox.sync([(note, leaving.endings) for leaving, note in batch])
         except OSError as error:
             return [(leaving, note, error) for leaving, note in batch]
         return [(leaving, note, self._settle(note)) for leaving, note in batch]
 
     def _settle(self, note: Note) -> Fate | OSError:
         try:
-            return self._answers.settle(note)
+            return self._outbox.settle(note)
         except OSError as error:
             return error

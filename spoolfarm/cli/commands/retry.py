@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from spoolfarm.verbs import chosen, each, open_farm, takes_jobs
+from spoolfarm.cli.commands import chosen, each, open_farm, takes_jobs
 
 TEXT = "queue jobs that failed for good again"
 

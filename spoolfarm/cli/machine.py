@@ -12,9 +12,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from spoolfarm.cli.finding import Finding, Level
 from spoolfarm.config import Settings
 from spoolfarm.farm.admission import MIN_INODES
-from spoolfarm.finding import Finding, Level
 from spoolfarm.spool.watch import Watch
 from spoolfarm.tasks.lanes import LANES
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from spoolfarm.cli.commands import chosen, each, open_farm, takes_jobs
 from spoolfarm.errors import FarmError, UnknownJob
-from spoolfarm.verbs import chosen, each, open_farm, takes_jobs
 
 if TYPE_CHECKING:
     from spoolfarm.farm.farm import Farm

@@ -14,10 +14,11 @@ from typing import Any
 
 from dotenv import dotenv_values
 
-from spoolfarm import config, machine
+from spoolfarm import config
+from spoolfarm.cli import machine
+from spoolfarm.cli.finding import Finding, Level
 from spoolfarm.config import Settings
 from spoolfarm.errors import BadProject, SettingError
-from spoolfarm.finding import Finding, Level
 from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.spool import files, lease

@@ -18,8 +18,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from spoolfarm.cli.overview import overview
 from spoolfarm.farm.farm import Farm
-from spoolfarm.overview import overview
 from spoolfarm.units import count, duration
 
 #: Seconds between two looks at the farm; a look into a deep queue takes time, so also so many times as long as it took.

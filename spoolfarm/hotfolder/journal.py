@@ -1,4 +1,4 @@
-"""Taken: what the hot folder has taken and not yet put away: one note a file, which outlives the process.
+"""Journal: what the hot folder has taken and not yet put away: one note a file, which outlives the process.
 
     spool/taken/<id>.<n>.json    a file of the inbox became job <id>; the n-th version of what is known of it
 
@@ -46,7 +46,7 @@ class Note:
         return self.path.partition("/")[0]
 
 
-class Taken:
+class Journal:
     """All notes, in memory and below *root*."""
 
     def __init__(self, root: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from spoolfarm.arguments import seconds
+from spoolfarm.cli.arguments import seconds
+from spoolfarm.cli.commands import ended_record, open_farm, outcome, text_of
 from spoolfarm.errors import FarmError
-from spoolfarm.verbs import ended_record, open_farm, outcome, text_of
 
 TEXT = "print the result of a job"
 

@@ -10,15 +10,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm import config
-from spoolfarm.arguments import number
+from spoolfarm.cli.arguments import number
+from spoolfarm.cli.commands import complain, takes_params
 from spoolfarm.errors import InvalidParams, InvalidRequest, UnknownTask
 from spoolfarm.spool.job import LAST
-from spoolfarm.verbs import complain, takes_params
 
 if TYPE_CHECKING:
     from spoolfarm.batch.inputs import Inputs
     from spoolfarm.batch.ledger import Beginning, Ledger
-    from spoolfarm.batch.ownfarm import OwnFarm
+    from spoolfarm.batch.private_farm import PrivateFarm
     from spoolfarm.batch.run import Batch, Summary
     from spoolfarm.batch.workers import RunningFarm
 
@@ -109,14 +109,14 @@ def _work(
     return summary, signals.came[0] if signals.came else 0
 
 
-def _workers(options: argparse.Namespace, settings: config.Settings) -> RunningFarm | OwnFarm:
+def _workers(options: argparse.Namespace, settings: config.Settings) -> RunningFarm | PrivateFarm:
     """Those of the running farm, or the batch's own."""
-    from spoolfarm.batch.ownfarm import OwnFarm
+    from spoolfarm.batch.private_farm import PrivateFarm
     from spoolfarm.batch.workers import RunningFarm, running
 
     if options.workers is None and running(settings, options.task):
         return RunningFarm(settings)
-    return OwnFarm(settings, options.workers or settings.workers or config.cores())
+    return PrivateFarm(settings, options.workers or settings.workers or config.cores())
 
 
 class Signals:

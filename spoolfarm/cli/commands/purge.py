@@ -6,9 +6,9 @@ import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from spoolfarm.arguments import age
+from spoolfarm.cli.arguments import age
+from spoolfarm.cli.commands import complain, open_farm
 from spoolfarm.units import count
-from spoolfarm.verbs import complain, open_farm
 
 TEXT = "remove ended results and dead letters"
 

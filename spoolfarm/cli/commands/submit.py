@@ -9,10 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spoolfarm.arguments import seconds
+from spoolfarm.cli.arguments import seconds
+from spoolfarm.cli.commands import complain, ended_record, open_farm, outcome, takes_json, takes_params, text_of
 from spoolfarm.errors import FarmError, SpoolFull, SpoolUnavailable
 from spoolfarm.spool.record import FOREVER
-from spoolfarm.verbs import complain, ended_record, open_farm, outcome, takes_json, takes_params, text_of
 
 if TYPE_CHECKING:
     from spoolfarm.farm.farm import Farm

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from spoolfarm.overview import line, lines, overview
-from spoolfarm.verbs import each, open_farm, takes_json
+from spoolfarm.cli.commands import each, open_farm, takes_json
+from spoolfarm.cli.overview import line, lines, overview
 
 TEXT = "show what the farm does, or what is known of some jobs"
 

@@ -1,4 +1,4 @@
-"""Verbs: what the command line can do, one file each, and what they share.
+"""Commands: what the command line can do, one file each, and what they share.
 
 Each file has `TEXT`, a line of help; `takes(parser)`, which adds the arguments; and `run(options)`, which does it and
 returns the exit status.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from spoolfarm.arguments import param, params
+from spoolfarm.cli.arguments import param, params
 from spoolfarm.errors import FarmError, JobFailed
 
 if TYPE_CHECKING:

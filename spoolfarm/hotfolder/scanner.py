@@ -1,4 +1,4 @@
-"""The lookout: which paths of the inbox to look at next: those that an event names, and all of them once in a while."""
+"""The scanner: which paths of the inbox to look at next: those that an event names, and all of them once in a while."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_HINTS = 10_000
 EVENTS = WRITTEN | APPEARED | NO_LINK
 
 
-class Lookout:
+class Scanner:
     """Looks at the folders of *tasks* in *inbox*, and at one more directory, *elsewhere*, when asked to."""
 
     def __init__(self, inbox: Inbox, tasks: Sequence[str], elsewhere: str) -> None:

@@ -1,4 +1,4 @@
-"""Answers: where the hot folder puts what it has to say, and the picture beside it; from then on it is the user's."""
+"""Outbox: where the hot folder puts what it has to say, and the picture beside it; from then on it is the user's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spoolfarm.farm.sidecars import PARAMS, Sidecars
 from spoolfarm.hotfolder import dropped
 from spoolfarm.hotfolder.dropped import Unfinished
 from spoolfarm.hotfolder.inbox import Inbox
-from spoolfarm.hotfolder.taken import Note
+from spoolfarm.hotfolder.journal import Note
 from spoolfarm.spool import files
 from spoolfarm.spool.job import Result, State, new_id
 from spoolfarm.spool.results import Results
@@ -37,7 +37,7 @@ class Fate(Enum):
     CHANGED = "changed"
 
 
-class Answers:
+class Outbox:
     """The tree below *root*, in which the inbox's folders are found again."""
 
     def __init__(self, root: str, results: Results, inbox: Inbox) -> None:

@@ -1,4 +1,4 @@
-"""The command line `spoolfarm`: the operator's verbs, found in `verbs/`."""
+"""The command line `spoolfarm`: the operator's verbs, found in `commands/`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from spoolfarm.arguments import VerbParser
+from spoolfarm.cli.arguments import VerbParser
+from spoolfarm.cli.commands import batch, cancel, complain, doctor, purge, result, retry, status, submit, top, train
 from spoolfarm.errors import FarmError
-from spoolfarm.verbs import batch, cancel, complain, doctor, purge, result, retry, status, submit, top, train
 
 #: The verbs, in the order in which the help shows them.
 VERBS = {
@@ -54,7 +54,3 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=verb.run, refuse=made.error)
         verb.takes(made)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -32,7 +32,7 @@ DEATH = 10.0
 TRIES = 3
 
 
-class OwnFarm:
+class PrivateFarm:
     """Workers for the tasks that turn out to be needed, and the Farm through which they get jobs."""
 
     def __init__(self, settings: config.Settings, workers: int) -> None:
@@ -58,7 +58,7 @@ class OwnFarm:
         self._look_due = 0.0
         self._waiting = ""
 
-    def __enter__(self) -> OwnFarm:
+    def __enter__(self) -> PrivateFarm:
         return self
 
     def __exit__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from spoolfarm.verbs import takes_json
+from spoolfarm.cli.commands import takes_json
 
 TEXT = "check this machine, the settings and the farm"
 
@@ -14,8 +14,8 @@ takes = takes_json
 
 def run(options: argparse.Namespace) -> int:
     """Check the machine, the settings and the farm."""
-    from spoolfarm.doctor import examine
-    from spoolfarm.finding import Level
+    from spoolfarm.cli.doctor import examine
+    from spoolfarm.cli.finding import Level
 
     failed = False
     for finding in examine():
