@@ -15,7 +15,7 @@ from spoolfarm.config import Settings, load
 from spoolfarm.farm.farm import Farm
 
 #: The directories whose tests run farms and look at the clock: one after the other, in one process.
-ALONE = ("http", "process")
+ALONE = ("http", "farm")
 
 
 class Scheduling(LoadScopeScheduling):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.http.pictures import small
-from tests.running import ROOT, RunningFarm, until
+from tests.support.pictures import small
+from tests.support.running_farm import ROOT, RunningFarm, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 expect.set_options(timeout=60_000)

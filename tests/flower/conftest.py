@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.flower.running import start_script
+from tests.support.flower_runs import start_script
 
 
 @pytest.fixture

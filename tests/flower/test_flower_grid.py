@@ -16,7 +16,7 @@ from grid import InlineGrid
 from record import Record
 from server_app import Server
 from settings import Settings
-from tests.flower.running import federated
+from tests.support.flower_runs import federated
 
 QUICK = {"rounds": 2, "clients": 4, "fraction_fit": 1.0, "augment": "none", "local_epochs": 1, "batch_size": 64}
 

@@ -13,7 +13,7 @@ from flwr.clientapp import ClientApp
 
 import client_app
 import privacy
-from tests.flower.running import federated
+from tests.support.flower_runs import federated
 
 QUICK = {
     "rounds": 1,

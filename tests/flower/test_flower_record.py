@@ -14,7 +14,7 @@ import torch
 import record
 from record import Record, duration, resumed
 from settings import Settings
-from tests.flower.running import federated
+from tests.support.flower_runs import federated
 
 WEIGHTS = {"layer": torch.ones(2)}
 #: Four rounds of two clients with few pictures.

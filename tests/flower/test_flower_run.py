@@ -17,8 +17,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from model import MODELS
-from tests.flower.running import LINE, PROJECT
-from tests.running import until
+from tests.support.flower_runs import LINE, PROJECT
+from tests.support.running_farm import until
 
 Script = Callable[..., subprocess.Popen[str]]
 

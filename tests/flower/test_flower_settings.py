@@ -13,8 +13,8 @@ import pytest
 from model import MODELS
 from settings import DEFAULTS, Settings
 from strategies import STRATEGIES
-from tests.flower.running import PROJECT
-from tests.running import ROOT
+from tests.support.flower_runs import PROJECT
+from tests.support.running_farm import ROOT
 
 
 def test_flwr_run_has_the_same_settings_and_defaults() -> None:

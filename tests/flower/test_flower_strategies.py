@@ -13,7 +13,7 @@ from flwr.clientapp import ClientApp
 import strategies
 from grid import InlineGrid
 from settings import Settings
-from tests.flower.running import federated
+from tests.support.flower_runs import federated
 
 #: Eight clients with alike pictures, all of whom train: quick to learn, and enough for Bulyan.
 ALIKE = {"clients": 8, "fraction_fit": 1.0, "alpha": 100, "rounds": 3, "augment": "none", "local_epochs": 2}

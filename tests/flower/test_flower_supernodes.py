@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flower.running import PROJECT
-from tests.running import free_port, until
+from tests.support.flower_runs import PROJECT
+from tests.support.running_farm import free_port, until
 
 #: Where flwr, flower-superlink and flower-supernode are, and what they start themselves.
 COMMANDS = Path(sys.executable).parent

@@ -14,7 +14,7 @@ from spoolfarm.server.app import create_app
 from spoolfarm.server.current import FARM
 from spoolfarm.server.uploads import Uploads
 from spoolfarm.server.views.uploads import UPLOADS
-from tests.running import RunningFarm, until
+from tests.support.running_farm import RunningFarm, until
 
 Make = Callable[..., FlaskClient]
 

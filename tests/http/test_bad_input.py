@@ -12,10 +12,10 @@ import requests
 from flask.testing import FlaskClient
 
 from spoolfarm.server.current import FARM
-from tests.http.asking import multipart, refused
-from tests.http.faces import FACES, JSON, post, send
-from tests.http.pictures import bomb, grain, large_gif, large_webp, png, small, text_of
-from tests.running import RunningFarm
+from tests.support.http_requests import multipart, refused
+from tests.support.picture_endpoints import FACES, JSON, post, send
+from tests.support.pictures import bomb, grain, large_gif, large_webp, png, small, text_of
+from tests.support.running_farm import RunningFarm
 
 pytestmark = pytest.mark.usefixtures("nothing_is_queued")
 

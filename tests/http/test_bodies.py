@@ -7,11 +7,11 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
-from tests.http.asking import exchange, refused
 from tests.http.conftest import Make
-from tests.http.faces import FACES, FORM, JSON, PAGE, post, send
-from tests.http.pictures import text_of
-from tests.running import RunningFarm
+from tests.support.http_requests import exchange, refused
+from tests.support.picture_endpoints import FACES, FORM, JSON, PAGE, post, send
+from tests.support.pictures import text_of
+from tests.support.running_farm import RunningFarm
 
 pytestmark = pytest.mark.usefixtures("nothing_is_queued")
 

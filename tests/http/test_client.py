@@ -20,8 +20,8 @@ from spoolfarm.client.client import Client, ClientJob
 from spoolfarm.client.transport import BY_CODE, Unreachable
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
-from tests.http.grumpy import client, running
-from tests.running import ROOT, RunningFarm, free_port, until
+from tests.support.grumpy_farm import client, running
+from tests.support.running_farm import ROOT, RunningFarm, free_port, until
 
 __all__ = ["client", "running"]
 

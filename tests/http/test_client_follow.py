@@ -14,8 +14,8 @@ import pytest
 from spoolfarm import errors
 from spoolfarm.client.client import Client
 from spoolfarm.errors import Unreachable
-from tests.http.grumpy import client, running
-from tests.running import RunningFarm, free_port
+from tests.support.grumpy_farm import client, running
+from tests.support.running_farm import RunningFarm, free_port
 
 __all__ = ["client", "running"]
 

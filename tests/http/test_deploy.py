@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.running import ROOT, RunningFarm, free_port, until
+from tests.support.running_farm import ROOT, RunningFarm, free_port, until
 
 
 def test_gunicorn_by_hand_runs_the_same_front(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_the_page_names_only_files_that_are_there() -> None:
 
 @pytest.mark.skipif(not all(map(shutil.which, ("curl", "jq", "unzip", "file"))), reason="the examples need curl and jq")
 def test_the_examples_of_the_page_on_editing_answer_as_they_say(live: RunningFarm, tmp_path: Path) -> None:
-    from tests.http.pictures import page
+    from tests.support.pictures import page
 
     (tmp_path / "page.png").write_bytes(page(["Invoice 2026-118", "Total 1,240.00"]))
     os.makedirs(live.given["FARM_DATA_DIR"], exist_ok=True)

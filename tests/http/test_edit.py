@@ -17,9 +17,9 @@ from flask.testing import FlaskClient
 
 from spoolfarm.client.client import Client
 from spoolfarm.images import decode
-from tests.http.asking import at_rest, files_of, multipart, refused
-from tests.http.pictures import grain, small
-from tests.running import RunningFarm, until
+from tests.support.http_requests import at_rest, files_of, multipart, refused
+from tests.support.pictures import grain, small
+from tests.support.running_farm import RunningFarm, until
 
 
 def ask(farm: RunningFarm, *parts: tuple[str, Any]) -> requests.Response:

@@ -8,9 +8,9 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.http.asking import exchange, refused
 from tests.http.conftest import Make
-from tests.running import RunningFarm
+from tests.support.http_requests import exchange, refused
+from tests.support.running_farm import RunningFarm
 
 KEY = "open sesame"
 PAGE = "https://tool.example"

@@ -9,7 +9,7 @@ import requests
 from flask.testing import FlaskClient
 
 from tests.http.conftest import Make
-from tests.running import RunningFarm
+from tests.support.running_farm import RunningFarm
 
 #: More MiB of free space than FARM_MIN_FREE_MB can ask for.
 ENDLESS = 1_000_000

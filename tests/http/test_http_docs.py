@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from spoolfarm.server.app import HTTP_ERRORS, STATUS
-from tests.http.pictures import page
-from tests.running import ROOT, RunningFarm
+from tests.support.pictures import page
+from tests.support.running_farm import ROOT, RunningFarm
 
 TEXT = (ROOT / "docs/http.md").read_text()
 

@@ -16,9 +16,10 @@ from PIL import Image
 
 from benchmarks import books
 from spoolfarm.client.client import Client
-from tests.http import asking, pictures
 from tests.http.conftest import Make
-from tests.running import RunningFarm, until
+from tests.support import http_requests as asking
+from tests.support import pictures
+from tests.support.running_farm import RunningFarm, until
 
 ROWS = ["What stands on a drawn page", "is found without reading"]
 

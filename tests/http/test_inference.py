@@ -12,9 +12,9 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.http.asking import multipart, refused
-from tests.http.pictures import bomb, grain, page, small
-from tests.running import RunningFarm
+from tests.support.http_requests import multipart, refused
+from tests.support.pictures import bomb, grain, page, small
+from tests.support.running_farm import RunningFarm
 
 
 def ask(farm: RunningFarm, kind: str, *pictures: bytes, method: str = "POST") -> requests.Response:

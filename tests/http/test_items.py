@@ -14,10 +14,10 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.http.asking import at_rest, files_of, refused
 from tests.http.conftest import Make
-from tests.http.pictures import bomb, grain, png
-from tests.running import RunningFarm, until
+from tests.support.http_requests import at_rest, files_of, refused
+from tests.support.pictures import bomb, grain, png
+from tests.support.running_farm import RunningFarm, until
 
 SPLITS = ["splitQuadrants=True", "resize=2", "splitQuadrants=True", "resize=2"]
 

@@ -21,9 +21,9 @@ import socketio
 import websocket
 
 from spoolfarm.server.live import LARGEST
-from tests import foreign
-from tests.http.asking import refused
-from tests.running import ROOT, RunningFarm, until
+from tests.support import foreign_flower_project as foreign
+from tests.support.http_requests import refused
+from tests.support.running_farm import ROOT, RunningFarm, until
 
 #: The Python client leaves its sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning")

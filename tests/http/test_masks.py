@@ -14,10 +14,10 @@ from flask.testing import FlaskClient
 from PIL import Image
 from pycocotools import mask as coco
 
-from tests.http.asking import at_rest, files_of, multipart, refused
-from tests.http.pictures import small, text_of
-from tests.running import RunningFarm, free_port, until
-from tests.scenes import Mask, bar, between, ellipses, overlap, png
+from tests.support.drawn_scenes import Mask, bar, between, ellipses, overlap, png
+from tests.support.http_requests import at_rest, files_of, multipart, refused
+from tests.support.pictures import small, text_of
+from tests.support.running_farm import RunningFarm, free_port, until
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools' own
 

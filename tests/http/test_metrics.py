@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.http.conftest import Make
-from tests.running import RunningFarm
+from tests.support.running_farm import RunningFarm
 
 
 def figures(text: str) -> dict[tuple[str, ...], float]:

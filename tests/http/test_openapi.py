@@ -14,10 +14,10 @@ from flask.testing import FlaskClient
 
 from spoolfarm.client.client import Client
 from spoolfarm.server.request_body import FILES, TEXTS
-from tests.http.asking import refused
 from tests.http.conftest import Make
-from tests.http.pictures import page, small, text_of
-from tests.running import RunningFarm, until
+from tests.support.http_requests import refused
+from tests.support.pictures import page, small, text_of
+from tests.support.running_farm import RunningFarm, until
 
 METHODS = ("get", "post", "put", "delete")
 
@@ -65,7 +65,7 @@ def test_the_parts_of_the_job_form_are_those_that_are_taken(front: FlaskClient) 
 
 
 def test_a_task_of_ones_own_is_told_with_its_parameters(make: Make) -> None:
-    front = make(FARM_TASKS="deaf=tests.tasks:Deaf", FARM_ENABLE="deaf,echo")
+    front = make(FARM_TASKS="deaf=tests.support.rude_tasks:Deaf", FARM_ENABLE="deaf,echo")
     document = front.get("/openapi.json").get_json()
     assert "/v1/run/ocr" not in document["paths"]
     content = document["paths"]["/v1/run/deaf"]["post"]["requestBody"]["content"]["application/json"]

@@ -14,10 +14,10 @@ import requests
 import torch
 from PIL import Image
 
-from tests import foreign
-from tests.http.asking import refused
 from tests.http.conftest import Make
-from tests.running import RunningFarm
+from tests.support import foreign_flower_project as foreign
+from tests.support.http_requests import refused
+from tests.support.running_farm import RunningFarm
 
 RUN = "COLOURS_20260102-030405"
 

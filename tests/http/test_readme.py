@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from benchmarks import pages
-from tests.running import ROOT, RunningFarm
+from tests.support.running_farm import ROOT, RunningFarm
 
 #: What the scan that the docs speak of says.
 SCAN = pages.render("english")

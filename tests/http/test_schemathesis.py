@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from tests.running import RunningFarm
+from tests.support.running_farm import RunningFarm
 
 #: Cases for each face.
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "8"))

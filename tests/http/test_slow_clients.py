@@ -21,8 +21,8 @@ import pytest
 
 from spoolfarm.config import load
 from spoolfarm.farm.farm import Farm
-from tests.http.asking import exchange, read_answer
-from tests.running import ROOT, RunningFarm, free_port, until
+from tests.support.http_requests import exchange, read_answer
+from tests.support.running_farm import ROOT, RunningFarm, free_port, until
 
 #: A request after which the connection ends.
 LAST = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

@@ -8,9 +8,9 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.http.asking import at_rest, files_of, refused
-from tests.http.pictures import grain, page, small, text_of
-from tests.running import RunningFarm, until
+from tests.support.http_requests import at_rest, files_of, refused
+from tests.support.pictures import grain, page, small, text_of
+from tests.support.running_farm import RunningFarm, until
 
 LINES = ["Invoice 2026-118", "Total 1240.00"]
 

@@ -22,11 +22,11 @@ from PIL import Image
 
 from spoolfarm.server.current import FARM
 from spoolfarm.server.views.uploads import UPLOADS
-from tests.http.asking import refused
 from tests.http.conftest import TASKS, Make
-from tests.http.pictures import small, text_of
-from tests.running import RunningFarm, until
-from tests.scenes import bar, between, overlap, png
+from tests.support.drawn_scenes import bar, between, overlap, png
+from tests.support.http_requests import refused
+from tests.support.pictures import small, text_of
+from tests.support.running_farm import RunningFarm, until
 
 NAME = re.compile(r"image_\d{8}_\d{6}_[0-9a-z]+\.jpg")
 #: The table as the document has it.

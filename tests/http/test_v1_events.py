@@ -11,8 +11,8 @@ import requests
 from flask.testing import FlaskClient
 
 from spoolfarm.server.current import FARM
-from tests.http.asking import refused, submit
-from tests.running import RunningFarm, until
+from tests.support.http_requests import refused, submit
+from tests.support.running_farm import RunningFarm, until
 
 
 def events(

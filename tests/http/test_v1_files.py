@@ -10,13 +10,15 @@ import pytest
 
 from spoolfarm import errors
 from spoolfarm.client.client import Client
-from tests.running import RunningFarm
+from tests.support.running_farm import RunningFarm
 
 
 @pytest.fixture(scope="module")
 def packing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     path = tmp_path_factory.mktemp("packing")
-    farm = RunningFarm(path, FARM_WORKERS=1, FARM_TASKS="packing=tests.tasks:Packing", FARM_ENABLE="packing")
+    farm = RunningFarm(
+        path, FARM_WORKERS=1, FARM_TASKS="packing=tests.support.rude_tasks:Packing", FARM_ENABLE="packing"
+    )
     try:
         yield farm.start()
     finally:

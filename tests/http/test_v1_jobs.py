@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 
 from spoolfarm.server.current import FARM
 from spoolfarm.spool.job import Job
-from tests.http.asking import at_rest, files_of, multipart, refused, submit
 from tests.http.conftest import Make
-from tests.http.pictures import grain, small, text_of
-from tests.running import RunningFarm, until
+from tests.support.http_requests import at_rest, files_of, multipart, refused, submit
+from tests.support.pictures import grain, small, text_of
+from tests.support.running_farm import RunningFarm, until
 
 RECORD = {"id", "task", "status", "attempts", "created", "started", "finished", "progress"}
 

@@ -9,11 +9,11 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from tests.http.asking import at_rest, files_of, refused
 from tests.http.conftest import Make
-from tests.http.pictures import grain, page, text_of
 from tests.http.test_health import ENDLESS
-from tests.running import RunningFarm, until
+from tests.support.http_requests import at_rest, files_of, refused
+from tests.support.pictures import grain, page, text_of
+from tests.support.running_farm import RunningFarm, until
 
 
 def run(farm: RunningFarm, task: str, body: dict[str, Any], **headers: str) -> requests.Response:

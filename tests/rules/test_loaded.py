@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT
+from tests.support.running_farm import ROOT
 
 #: What only a worker that runs a task may load: each costs more than the whole front.
 HEAVY = {"torch", "torchvision", "cv2", "onnxruntime", "ray", "flwr", "rapidocr"}

@@ -11,13 +11,13 @@ import pytest
 
 from spoolfarm.config import Settings, load
 from spoolfarm.farm.farm import Farm
-from tests.running import ROOT, until
+from tests.support.running_farm import ROOT, until
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Those of every test, and `page`."""
-    tasks = "page=tests.verbs:Page,ocr=tests.verbs:Reader"
+    tasks = "page=tests.support.command_tasks:Page,ocr=tests.support.command_tasks:Reader"
     return load({**settings.environment(), "FARM_TASKS": tasks, "FARM_ENABLE": "echo,ocr,page"})
 
 

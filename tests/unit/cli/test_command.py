@@ -14,8 +14,8 @@ import pytest
 
 from spoolfarm.cli.main import VERBS
 from spoolfarm.farm.farm import Farm
-from tests.running import ROOT, until
-from tests.verbs import succeed
+from tests.support.command_tasks import succeed
+from tests.support.running_farm import ROOT, until
 
 
 def spoolfarm(*words: str, **options: Any) -> subprocess.Popen[str]:

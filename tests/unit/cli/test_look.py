@@ -9,8 +9,8 @@ import pytest
 from spoolfarm.cli.main import main
 from spoolfarm.farm.farm import Farm
 from spoolfarm.units import duration
-from tests.running import until
-from tests.verbs import fail, succeed
+from tests.support.command_tasks import fail, succeed
+from tests.support.running_farm import until
 
 
 @pytest.mark.usefixtures("worker")

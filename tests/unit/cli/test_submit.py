@@ -12,7 +12,7 @@ import pytest
 
 from spoolfarm.cli.main import main
 from spoolfarm.farm.farm import Farm
-from tests.verbs import job_of
+from tests.support.command_tasks import job_of
 
 
 def test_submit_prints_the_id_of_a_queued_job(farm: Farm, capsys: pytest.CaptureFixture[str]) -> None:

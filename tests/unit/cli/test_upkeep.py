@@ -12,8 +12,8 @@ import pytest
 from spoolfarm.cli.main import main
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Result, State
-from tests.running import until
-from tests.verbs import OLD_ID, fail, succeed
+from tests.support.command_tasks import OLD_ID, fail, succeed
+from tests.support.running_farm import until
 
 
 def test_retry_queues_the_letters_named_and_with_all_the_rest(farm: Farm, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spoolfarm.spool.spool import Spool
-from tests.tree import Tree
+from tests.support.spool_tree import Tree
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from spoolfarm.spool import files, locate
 from spoolfarm.spool.job import Result, State, new_id
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.spool import Spool
-from tests.spools import die, new, one, place_of, where
-from tests.tree import Tree, succeeded
+from tests.support.spool_jobs import die, new, one, place_of, where
+from tests.support.spool_tree import Tree, succeeded
 
 
 def test_a_queued_job_is_cancelled_at_once(tree: Tree, spool: Spool) -> None:

@@ -12,8 +12,8 @@ import pytest
 from spoolfarm.spool import files
 from spoolfarm.spool.job import State, new_id
 from spoolfarm.spool.spool import Spool
-from tests.spools import aged, die, new, one, refuse
-from tests.tree import Tree, claims, ended, fork
+from tests.support.spool_jobs import aged, die, new, one, refuse
+from tests.support.spool_tree import Tree, claims, ended, fork
 
 
 def test_jobs_come_by_priority_then_by_time(tree: Tree, spool: Spool) -> None:

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from spoolfarm.spool.spool import Spool
-from tests.spools import bury, die, new, one, refuse
-from tests.tree import Tree, succeeded
+from tests.support.spool_jobs import bury, die, new, one, refuse
+from tests.support.spool_tree import Tree, succeeded
 
 
 def test_a_finished_job_leaves_its_result_and_nothing_else(tree: Tree, spool: Spool) -> None:

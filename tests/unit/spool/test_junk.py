@@ -10,8 +10,8 @@ import pytest
 
 from spoolfarm.errors import UnknownJob
 from spoolfarm.spool.spool import Spool
-from tests.spools import aged, new, place_of, where
-from tests.tree import Tree, claims
+from tests.support.spool_jobs import aged, new, place_of, where
+from tests.support.spool_tree import Tree, claims
 
 
 def plant(spool: Spool, kind: str, name: str) -> None:

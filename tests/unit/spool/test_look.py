@@ -17,8 +17,8 @@ from spoolfarm.spool.job import Job, State
 from spoolfarm.spool.jobfile import Claim, born
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
-from tests.spools import die, new, one
-from tests.tree import Tree, failed, succeeded
+from tests.support.spool_jobs import die, new, one
+from tests.support.spool_tree import Tree, failed, succeeded
 
 
 def test_an_ended_job_is_found_by_its_result(tree: Tree, spool: Spool) -> None:

@@ -16,8 +16,8 @@ from spoolfarm.spool import files
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.spool import Spool
-from tests.spools import DAY, aged, new, one, place_of, taken_before_the_sync, where
-from tests.tree import Tree
+from tests.support.spool_jobs import DAY, aged, new, one, place_of, taken_before_the_sync, where
+from tests.support.spool_tree import Tree
 
 
 def test_a_put_job_is_claimed_whole(tree: Tree, spool: Spool) -> None:

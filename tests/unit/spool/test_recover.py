@@ -13,8 +13,8 @@ from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.lease import Lease
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
-from tests.spools import aged, die, new, one, refuse, where
-from tests.tree import Elsewhere, Tree, ended, fork, standing, succeeded
+from tests.support.spool_jobs import aged, die, new, one, refuse, where
+from tests.support.spool_tree import Elsewhere, Tree, ended, fork, standing, succeeded
 
 
 def test_a_dead_workers_job_is_given_back_to_its_old_bucket_with_one_attempt_counted(tree: Tree, spool: Spool) -> None:

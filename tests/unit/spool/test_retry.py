@@ -11,8 +11,8 @@ from spoolfarm.errors import UnknownJob
 from spoolfarm.spool.buckets import bucket
 from spoolfarm.spool.job import State
 from spoolfarm.spool.spool import Spool
-from tests.spools import aged, bury, new, one, taken_before_the_sync, where
-from tests.tree import Tree, failed
+from tests.support.spool_jobs import aged, bury, new, one, taken_before_the_sync, where
+from tests.support.spool_tree import Tree, failed
 
 
 def test_a_dead_letter_is_queued_again_with_its_attempts_at_zero(tree: Tree, spool: Spool) -> None:

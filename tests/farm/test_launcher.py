@@ -1,0 +1,363 @@
+"""The launcher with real processes: it kills nobody's job, leaves nobody behind, and starts again what dies."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.running_farm import ROOT, RunningFarm, until
+
+Run = Callable[..., RunningFarm]
+
+
+def ended(farm: RunningFarm, ids: list[str]) -> bool:
+    return all(map(farm.farm.results.exists, ids))
+
+
+def test_a_worker_is_seen_in_its_command_line_and_nobody_else(run: Run) -> None:
+    farm = run().start()
+    commands = {}
+    for pid in [farm.launcher, *farm.processes()]:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            commands[pid] = b"worker" in file.read()
+    assert sorted(pid for pid, found in commands.items() if found) == sorted(farm.workers())
+    assert len(farm.workers()) == 2
+
+
+def test_flags_become_settings_and_do_not_stay_in_the_command_line(run: Run) -> None:
+    farm = run(FARM_WORKERS=1)
+    launcher = subprocess.Popen(
+        [sys.executable, str(ROOT / "launcher.py"), "--workers", "3"],
+        env={**os.environ, **farm.given},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: len(farm.farm.workers()) == 3)
+        with open(f"/proc/{launcher.pid}/cmdline", "rb") as file:
+            assert b"worker" not in file.read()
+    finally:
+        launcher.terminate()
+        launcher.wait(20)
+
+
+def test_120_accepted_jobs_succeed_while_a_random_worker_is_killed_every_second_and_a_half(run: Run) -> None:
+    farm = run(FARM_WORKERS=3).start()
+    ids = [farm.farm.submit("echo", bytes([number]), seconds=0.15, n=number).id for number in range(120)]
+    deadline, kills = time.monotonic() + 90, 0
+    while not ended(farm, ids):
+        assert time.monotonic() < deadline, farm.log()
+        if workers := farm.workers():
+            os.kill(workers[kills % len(workers)], signal.SIGKILL)
+            kills += 1
+        pause = time.monotonic() + 1.5
+        until(lambda pause=pause: time.monotonic() > pause or ended(farm, ids))  # type: ignore[misc]
+    records = [farm.farm.record(job_id) for job_id in ids]
+    assert [record["status"] for record in records] == ["succeeded"] * 120
+    assert [record["result"]["params"]["n"] for record in records] == list(range(120))
+    assert kills >= 3
+    assert max(record["attempts"] for record in records) >= 2, "no kill hit a job"
+    assert not farm.farm.spool.dead.ids()
+    assert not farm.farm.spool.count().get("echo")
+
+
+def test_nothing_outlives_a_killed_launcher_and_nothing_accepted_is_lost(run: Run) -> None:
+    farm = run().start()
+    ids = [farm.farm.submit("echo", seconds=0.1).id for _ in range(40)]
+    until(lambda: ended(farm, ids[:3]))
+    farm.kill_launcher()
+    until(lambda: not farm.processes(), 5, what="every child to die")
+    assert not ended(farm, ids)
+    farm.start()
+    until(lambda: ended(farm, ids), 30)
+    assert {farm.farm.record(job_id)["status"] for job_id in ids} == {"succeeded"}
+
+
+def test_a_killed_front_comes_back_and_its_accepted_jobs_are_done(run: Run) -> None:
+    farm = run().start()
+    answers = [farm.post("/v1/jobs", {"task": "echo", "params": {"seconds": 0.2}}) for _ in range(10)]
+    assert {status for status, _ in answers} == {202}
+    before = set(farm.front())
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: farm.get("/health")[0] == 200 and not before & set(farm.front()), what=farm.log())
+    ids = [body["id"] for _, body in answers]
+    until(lambda: ended(farm, ids))
+    assert {farm.get(f"/v1/jobs/{job_id}")[1]["status"] for job_id in ids} == {"succeeded"}
+
+
+def test_everything_killed_at_once_loses_nothing_that_was_accepted(run: Run) -> None:
+    farm = run().start()
+    ids = []
+    for _ in range(30):
+        status, body = farm.post("/v1/jobs", {"task": "echo", "params": {"seconds": 0.1}})
+        assert status == 202
+        ids.append(body["id"])
+    victims = [farm.launcher, *farm.processes()]
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    farm.wait()
+    until(lambda: not farm.processes(), 5)
+    farm.start()
+    until(lambda: ended(farm, ids), 30)
+    assert {farm.farm.record(job_id)["status"] for job_id in ids} == {"succeeded"}
+
+
+def test_four_jobs_that_kill_their_worker_are_answered_and_the_others_are_back_within_a_second(run: Run) -> None:
+    farm = run(FARM_TASKS="poison=tests.support.rude_tasks:Poison", FARM_ENABLE="echo,poison", FARM_WORKERS=2).start()
+    stop = threading.Event()
+    done: list[float] = []
+
+    def ask() -> None:
+        while not stop.is_set():
+            farm.farm.call("echo", seconds=0.05, timeout=30)
+            done.append(time.monotonic())
+
+    clients = [threading.Thread(target=ask) for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        until(lambda: len(done) > 40)
+        ids = [farm.farm.submit("poison").id for _ in range(4)]
+        until(lambda: ended(farm, ids), 30)
+        answered = time.monotonic()
+        until(lambda: time.monotonic() > answered + 3)
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+    for record in map(farm.farm.record, ids):
+        assert (record["status"], record["code"], record["attempts"]) == ("failed", "worker_died", 3)
+        assert "signal 9 (SIGKILL)" in record["error"]
+    second = sum(answered + 1 <= at < answered + 2 for at in done)
+    assert second >= 28, f"{second} jobs in the second second after the poison, of 40 possible"
+    assert sorted(farm.farm.spool.dead.ids()) == sorted(ids)
+
+
+def test_a_dead_letter_says_what_killed_the_worker(run: Run) -> None:
+    farm = run(
+        FARM_TASKS="crash=tests.support.rude_tasks:Crash", FARM_ENABLE="crash", FARM_WORKERS=1, FARM_MAX_ATTEMPTS=2
+    ).start()
+    job = farm.farm.submit("crash")
+    until(lambda: ended(farm, [job.id]))
+    error = job.record()["error"]
+    assert "signal 11 (SIGSEGV)" in error
+    assert "Segmentation fault" in error
+    reason = farm.log_path.parent / "spool" / "dead" / job.id / "reason.json"
+    until(reason.exists, what="the letter, which comes after the result")
+    assert "about to crash" in reason.read_text()
+
+
+def test_a_worker_that_cannot_start_is_tried_ever_more_slowly(run: Run) -> None:
+    farm = run(FARM_TASKS="bad=tests.support.rude_tasks:Unloadable", FARM_ENABLE="bad", FARM_WORKERS=1).start(
+        ready=False
+    )
+    until(lambda: farm.log().count("starting it again in") >= 3, 30)
+    assert "starting it again in 0.5 s" in farm.log()
+    assert "starting it again in 2.0 s" in farm.log()
+    assert "no such model" in farm.log()
+    status, body = farm.get("/ready")
+    assert (status, body["error"]) == (503, "no worker is ready")
+
+
+def test_a_stop_at_once_does_not_wait_for_a_worker_that_is_to_start_later(run: Run) -> None:
+    farm = run(FARM_TASKS="bad=tests.support.rude_tasks:Unloadable", FARM_ENABLE="bad", FARM_WORKERS=1).start(
+        ready=False
+    )
+    until(lambda: "starting it again in 2.0 s" in farm.log(), 30)
+    farm.signal(signal.SIGTERM)
+    farm.signal(signal.SIGINT)
+    farm.wait(20)
+    assert farm.processes() == []
+
+
+def test_a_job_past_its_time_is_killed_and_ends_as_a_dead_letter(run: Run) -> None:
+    farm = run(
+        FARM_TASKS="deaf=tests.support.rude_tasks:Deaf",
+        FARM_ENABLE="deaf",
+        FARM_WORKERS=1,
+        FARM_JOB_TIMEOUT=1,
+        FARM_MAX_ATTEMPTS=2,
+    ).start()
+    job = farm.farm.submit("deaf", seconds=60)
+    until(lambda: ended(farm, [job.id]), 20)
+    record = job.record()
+    assert (record["status"], record["attempts"]) == ("failed", 2)
+    assert "killed after 1 s (FARM_JOB_TIMEOUT)" in record["error"]
+    assert farm.farm.call("deaf", seconds=0.01, timeout=10) == {"slept": 0.01}
+
+
+def test_a_running_job_that_does_not_listen_is_cancelled_within_seconds(run: Run) -> None:
+    farm = run(FARM_TASKS="deaf=tests.support.rude_tasks:Deaf", FARM_ENABLE="deaf", FARM_WORKERS=1).start()
+    job = farm.farm.submit("deaf", seconds=60)
+    until(lambda: job.status() == "running")
+    assert job.cancel()
+    until(lambda: job.status() == "cancelled", 10)
+    assert farm.farm.call("deaf", seconds=0.01, timeout=10) == {"slept": 0.01}
+
+
+def test_a_second_launcher_on_the_spool_refuses_and_names_the_first(run: Run) -> None:
+    farm = run().start()
+    second = subprocess.run(
+        [sys.executable, str(ROOT / "launcher.py")],
+        env={**os.environ, **farm.given},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert f"launcher {farm.launcher} " in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+    assert farm.get("/health") == (200, {"status": "ok"})
+
+
+def test_a_port_in_use_and_a_bad_setting_stop_the_start_with_one_line(run: Run) -> None:
+    farm = run().start()
+    for name, value, words in [
+        ("FARM_SPOOL_DIR", str(farm.log_path.parent / "other"), "cannot listen there"),
+        ("FARM_WORKERS", "many", "FARM_WORKERS='many' is not allowed: it takes a whole number"),
+        ("FARM_ENABLE", "nonsense", "FARM_ENABLE names 'nonsense'"),
+    ]:
+        failed = subprocess.run(
+            [sys.executable, str(ROOT / "launcher.py")],
+            env={**os.environ, **farm.given, name: value},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert failed.returncode == 1
+        assert words in failed.stderr
+        assert len(failed.stderr.splitlines()) == 1, failed.stderr
+
+
+def test_one_worker_more_and_one_fewer_by_signal(run: Run) -> None:
+    farm = run().start()
+    farm.signal(signal.SIGTTIN)
+    until(lambda: len(farm.workers()) == 3)
+    for left in (2, 1, 0):
+        farm.signal(signal.SIGTTOU)
+        until(lambda left=left: len(farm.workers()) == left)  # type: ignore[misc]
+    assert farm.get("/ready")[0] == 503
+    farm.signal(signal.SIGTTIN)
+    until(lambda: len(farm.workers()) == 1)
+
+
+def test_a_reload_replaces_every_worker_and_loses_no_request(run: Run) -> None:
+    farm = run().start()
+    before, answers, stop = set(farm.workers()), [], threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            answers.append(farm.farm.call("echo", seconds=0.02, timeout=20))
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        farm.signal(signal.SIGHUP)
+        until(lambda: len(farm.workers()) == 2 and not before & set(farm.workers()), what=farm.log())
+    finally:
+        stop.set()
+        client.join()
+    assert answers
+    assert farm.get("/ready")[0] == 200
+
+
+def test_a_graceful_stop_answers_the_requests_under_way(run: Run) -> None:
+    farm = run().start()
+    answers: list[tuple[int, object]] = []
+
+    def ask() -> None:
+        answers.append(farm.post("/v1/run/echo", {"params": {"seconds": 0.2}}))
+
+    clients = [threading.Thread(target=ask) for _ in range(10)]
+    for client in clients:
+        client.start()
+    until(lambda: sum(map(len, farm.farm.spool.running().values())) == 2)
+    until(lambda: sum(farm.farm.spool.count().values()) + len(answers) >= 8)
+    farm.signal(signal.SIGTERM)
+    for client in clients:
+        client.join()
+    assert [status for status, _ in answers] == [200] * 10
+    assert farm.wait() == 0
+    until(lambda: not farm.processes(), 5)
+    assert not os.listdir(farm.farm.spool.active)
+    assert not os.listdir(farm.farm.results.root + "/tmp")
+
+
+def test_a_stop_kills_what_outlasts_the_grace_and_the_job_runs_again_later(run: Run) -> None:
+    farm = run(FARM_TASKS="deaf=tests.support.rude_tasks:Deaf", FARM_ENABLE="deaf", FARM_GRACE=0.5).start()
+    job = farm.farm.submit("deaf", seconds=5)
+    until(lambda: job.status() == "running")
+    begin = time.monotonic()
+    farm.signal(signal.SIGTERM)
+    assert farm.wait() == 0
+    assert time.monotonic() - begin < 4
+    farm.start()
+    assert job.wait(timeout=20) == {"slept": 5}
+    assert job.record()["attempts"] == 2
+
+
+def test_a_worker_makes_way_for_a_new_one_after_so_many_jobs(run: Run) -> None:
+    farm = run(FARM_WORKERS=1, FARM_RECYCLE_JOBS=5).start()
+    first = farm.workers()
+    for number in range(20):
+        assert farm.farm.call("echo", n=number, timeout=20)["params"] == {"n": number}
+    until(lambda: farm.workers() and farm.workers() != first)
+    assert "starting it again" not in farm.log()
+
+
+def test_each_worker_is_dealt_a_device(run: Run) -> None:
+    farm = run(CUDA_VISIBLE_DEVICES="GPU-a,GPU-b", FARM_WORKERS=3).start()
+    found = []
+    for pid in farm.workers():
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            found += [each for each in file.read().split(b"\0") if each.startswith(b"CUDA_VISIBLE_DEVICES=")]
+    assert sorted(found) == [b"CUDA_VISIBLE_DEVICES=GPU-%c" % name for name in b"aab"]
+
+
+def test_long_jobs_have_workers_of_their_own(run: Run) -> None:
+    farm = run(FARM_TASKS="slow=tests.support.rude_tasks:Slow", FARM_ENABLE="echo,slow", FARM_WORKERS=1).start()
+    until(lambda: len(farm.workers()) == 2)
+    long = farm.farm.submit("slow", seconds=3)
+    until(lambda: long.status() == "running")
+    assert farm.farm.call("echo", timeout=2)["bytes"] == 0
+    assert long.status() == "running"
+    assert {tuple(worker["tasks"]) for worker in farm.farm.workers()} == {("echo",), ("slow",)}
+
+
+def test_an_idle_farm_costs_next_to_nothing(run: Run) -> None:
+    """Told by how often its processes wake up: how long that takes is the machine's affair."""
+    farm = run(FARM_WORKERS=4).start()
+
+    def woken() -> int:
+        count = 0
+        for pid in [farm.launcher, *farm.processes()]:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                [switches] = re.findall(
+                    r"^voluntary_ctxt_switches:\s+(\d+)", (thread / "status").read_text(), re.MULTILINE
+                )
+                count += int(switches)
+        return count
+
+    begin, before = time.monotonic(), woken()
+    until(lambda: time.monotonic() > begin + 8)
+    assert (woken() - before) / (time.monotonic() - begin) < 25
+
+
+def test_a_farm_without_general_workers_only_queues(run: Run) -> None:
+    given = {"FARM_TASKS": "slow=tests.support.rude_tasks:Slow", "FARM_ENABLE": "echo,slow", "FARM_WORKERS": 0}
+    farm = run(**given).start(ready=False)
+    until(lambda: farm.get("/health")[0] == 200)
+    job = farm.farm.submit("slow", seconds=0)
+    assert farm.get("/ready")[0] == 503
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in farm.processes()]
+    assert not [command for command in commands if b"worker" in command]
+    assert job.status() == "queued"

@@ -1,0 +1,305 @@
+"""The zygote: workers are forked from it, live on without it, and share with each other only what they should."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spoolfarm.farm.farm import Farm
+from spoolfarm.launcher.commands import command as command_of
+from spoolfarm.launcher.zygote_child import Fork, ZygoteChild
+from spoolfarm.spool.job import Job
+from spoolfarm.spool.lease import new_worker_id
+from spoolfarm.system import process, threads
+from spoolfarm.tasks.segment.task import Segment
+from tests.support.drawn_scenes import ellipses, png
+from tests.support.running_farm import ROOT, RunningFarm, until
+from tests.unit.tasks.ocr.test_ocr import Silence
+
+Make = Callable[..., RunningFarm]
+
+
+def running_farm(path: Path, name: str = "telling", **settings: Any) -> RunningFarm:
+    """A farm for a task of tests/support/zygote_tasks.py, by the name of its class in lower case."""
+    task = f"{name}=tests.support.zygote_tasks:{name.capitalize()}"
+    return RunningFarm(path, **{"FARM_TASKS": task, "FARM_ENABLE": name, **settings})
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """A function that makes such a farm, which is stopped after the test."""
+    made: list[RunningFarm] = []
+
+    def one(name: str = "telling", **settings: Any) -> RunningFarm:
+        made.append(running_farm(tmp_path, name, **settings))
+        return made[-1]
+
+    yield one
+    for farm in made:
+        farm.stop()
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm for those who only look."""
+    own = {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b", "FARM_THREADS": 3, "FARM_API_KEY": "secret"}
+    farm = running_farm(tmp_path_factory.mktemp("forked"), **own).start()
+    yield farm
+    farm.stop()
+
+
+def zygote(running: RunningFarm) -> int | None:
+    """The process id of the zygote, when there is one."""
+    return next(iter(running.called(b"spoolfarm.launcher.zygote")), None)
+
+
+def told(running: RunningFarm, count: int = 1) -> list[dict[str, Any]]:
+    """What *count* workers tell."""
+    found: dict[int, dict[str, Any]] = {}
+
+    def complete() -> bool:
+        jobs = [running.farm.submit("telling", seconds=0.05) for _ in range(count)]
+        found.update({answer["pid"]: answer for answer in (job.wait(20) for job in jobs)})
+        return len(found) == count
+
+    until(complete)
+    return list(found.values())
+
+
+# How a worker comes into being.
+
+
+def test_a_worker_is_forked_from_the_zygote_and_is_the_launchers_child(forked: RunningFarm) -> None:
+    mother = zygote(forked)
+    for answer in told(forked, 2):
+        assert answer["loaded"] == mother
+        assert answer["parent"] == forked.launcher
+        assert answer["session"] == answer["pid"]
+        assert answer["path"] == str(ROOT)
+
+
+def test_a_forked_worker_is_seen_in_its_command_line_and_the_zygote_is_not(forked: RunningFarm) -> None:
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in [forked.launcher, *forked.processes()]}
+    assert sorted(pid for pid, command in commands.items() if b"worker" in command) == sorted(forked.workers())
+    for worker in forked.farm.workers():
+        assert worker["worker"].encode() in commands[worker["pid"]]
+    assert zygote(forked) in commands
+
+
+def test_workers_share_no_random_numbers_and_no_files(forked: RunningFarm) -> None:
+    first, second = told(forked, 2)
+    assert not set(first["random"]) & set(second["random"])
+    own = {"/dev/null", "pipe:", "anon_inode:inotify"}
+    for answer in (first, second):
+        assert answer["files"]["0"] == "/dev/null"
+        assert not [each for each in answer["files"].values() if each.startswith("socket:")]
+        assert own >= {
+            each.partition("[")[0]
+            for each in answer["files"].values()
+            if not each.startswith(forked.given["FARM_SPOOL_DIR"])
+        }
+    assert first["files"]["1"] == first["files"]["2"] != second["files"]["1"] == second["files"]["2"]
+
+
+def test_a_forked_worker_has_its_own_environment(forked: RunningFarm) -> None:
+    answers = [answer["environment"] for answer in told(forked, 2)]
+    assert sorted(each["CUDA_VISIBLE_DEVICES"] for each in answers) == ["GPU-a", "GPU-b"]
+    assert {each["OMP_NUM_THREADS"] for each in answers} == {"3"}
+    assert not any("FARM_API_KEY" in each for each in answers)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"FARM_FORK": 0}, {"FARM_TASKS": "", "FARM_ENABLE": "echo"}], ids=["not wanted", "nothing to share"]
+)
+def test_without_a_zygote_workers_are_started_as_ever(make: Make, settings: dict[str, Any]) -> None:
+    running = make(**settings).start()
+    assert len(running.workers()) == 2
+    assert not zygote(running)
+
+
+def test_while_the_zygote_loads_the_launcher_does_all_else(make: Make) -> None:
+    running = make("late").start(ready=False)
+    until(lambda: running.get("/health")[0] == 200)
+    first = running.front()
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: running.get("/health")[0] == 200 and not set(first) & set(running.front()))
+    job = running.farm.submit("late")
+    assert zygote(running)
+    assert not running.workers()
+    Path(f"{running.given['FARM_DATA_DIR']}.go").touch()
+    assert job.wait(20)["loaded"] == zygote(running)
+
+
+def test_a_farm_stops_while_its_zygote_loads(make: Make) -> None:
+    running = make("late").start(ready=False)
+    until(lambda: running.get("/health")[0] == 200 and zygote(running))
+    running.signal(signal.SIGTERM)
+    assert running.wait(20) == 0
+    assert not running.processes()
+
+
+# Where a fork is not to be had.
+
+
+def test_a_zygote_with_a_second_thread_forks_nobody(make: Make) -> None:
+    running = make("threaded").start()
+    assert "2 threads run once the tasks are prepared" in running.log()
+    assert running.farm.call("threaded", timeout=20)["loaded"] == 0
+    assert not zygote(running)
+    assert "the zygote ended" not in running.log()
+
+
+def test_what_cannot_be_prepared_is_set_up_in_each_worker(make: Make) -> None:
+    running = make("unprepared").start()
+    assert "nothing of the task unprepared is shared: no such weights" in running.log()
+    answer = running.farm.call("unprepared", timeout=20)
+    assert (answer["loaded"], answer["parent"]) == (0, running.launcher)
+
+
+def test_workers_do_not_wait_for_a_zygote_that_cannot_load(make: Make) -> None:
+    running = make("fatal").start()
+    assert running.farm.call("fatal", timeout=20)["loaded"] == 0
+    until(lambda: "loading it again in 2.0 s" in running.log(), 30)
+    assert "loading it again in 0.5 s" in running.log()
+
+
+# Death.
+
+
+def test_the_replacement_of_a_killed_worker_loads_nothing_again(make: Make) -> None:
+    running = make(FARM_WORKERS=1).start()
+    [before] = told(running)
+    os.kill(before["pid"], signal.SIGKILL)
+    [after] = told(running)
+    assert after["pid"] != before["pid"]
+    assert after["loaded"] == before["loaded"] == zygote(running)
+
+
+def test_workers_live_on_without_the_zygote_and_get_a_new_one(make: Make) -> None:
+    running = make().start()
+    workers, first = running.workers(), zygote(running)
+    assert first
+    os.kill(first, signal.SIGKILL)
+    until(lambda: zygote(running) not in (None, first))
+    assert sorted(running.workers()) == sorted(workers)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    assert {answer["loaded"] for answer in told(running, 2)} == {zygote(running)}
+
+
+def test_jobs_succeed_while_workers_and_their_zygote_are_killed(make: Make) -> None:
+    running = make(FARM_MAX_ATTEMPTS=20).start()
+    jobs = [running.farm.submit("telling", seconds=0.1) for _ in range(60)]
+    kills = 0
+    while not all(running.farm.results.exists(job.id) for job in jobs):
+        victims = [pid for pid in (*running.workers(), zygote(running)) if pid]
+        os.kill(victims[kills % len(victims)], signal.SIGKILL)
+        kills += 1
+        pause = time.monotonic() + 0.7
+        until(lambda pause=pause: time.monotonic() > pause and running.workers(), what=running.log())  # type: ignore[misc]
+    assert kills >= 3
+    assert {job.status() for job in jobs} == {"succeeded"}
+    assert not running.farm.spool.dead.ids()
+
+
+def test_neither_zygote_nor_worker_outlives_a_killed_launcher(make: Make) -> None:
+    running = make().start()
+    assert zygote(running)
+    running.kill_launcher()
+    until(lambda: not running.processes(), 5, what="every child to die")
+
+
+def test_a_reload_loads_anew(make: Make) -> None:
+    running = make().start()
+    first, workers = zygote(running), set(running.workers())
+    running.signal(signal.SIGHUP)
+    until(lambda: len(running.workers()) == 2 and not workers & set(running.workers()), what=running.log())
+    assert {answer["loaded"] for answer in told(running, 2)} == {zygote(running)}
+    assert zygote(running) not in (None, first)
+
+
+def test_orphans_that_come_to_the_launcher_are_reaped(make: Make) -> None:
+    running = make("orphaning").start()
+    orphan = running.farm.call("orphaning", timeout=20)
+    until(lambda: not os.path.exists(f"/proc/{orphan}"))
+
+
+# The masks.
+
+
+class Parent:
+    """A zygote of this process with segment in it, and the workers it forks."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._farm = farm
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **farm.settings.environment()}
+        command = [*command_of("launcher.zygote"), "--tasks", "segment"]
+        alone = self._environment | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        self._zygote = ZygoteChild(command, alone, self._selector, wanted=True)
+        self._zygote.start()
+        until(self._is_ready, 60)
+
+    def _is_ready(self) -> bool:
+        self._zygote.pass_on()
+        assert self._zygote.reap() is None, self._zygote.last_words()
+        return self._zygote.ready
+
+    @contextmanager
+    def worker(self, budget: int) -> Iterator[Fork]:
+        """A worker with so many threads, ready, until the block ends."""
+        arguments = ["--id", new_worker_id(), "--launcher", str(os.getpid()), "--tasks", "segment"]
+        forked = self._zygote.fork(arguments, {**self._environment, threads.VARIABLE: str(budget)})
+        try:
+            until(lambda: forked.pid in [worker["pid"] for worker in self._farm.workers()])
+            yield forked
+        finally:
+            forked.send_signal(signal.SIGKILL)
+            assert forked.wait() == -signal.SIGKILL
+            assert forked.stdout is not None
+            forked.stdout.close()
+
+    def close(self) -> None:
+        self._zygote.kill()
+        until(self._zygote.reap)
+        self._selector.close()
+
+
+@pytest.fixture
+def parent(farm: Farm) -> Iterator[Parent]:
+    assert process.adopt_orphans()
+    made = Parent(farm)
+    yield made
+    made.close()
+    ctypes.CDLL(None).prctl(process.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def test_forked_workers_find_the_same_masks_to_the_byte_with_one_thread_and_with_two(
+    parent: Parent, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    alone, picture = Segment(), png(ellipses(4)[0])
+    alone.settings = {"FARM_SEGMENT_MODEL": "default", "FARM_SEGMENT_PRECISION": "fp32"}
+    for budget in (1, 2):
+        monkeypatch.setenv(threads.VARIABLE, str(budget))
+        alone.setup()
+        [known] = alone.run([Job("segment", alone.validate({}), [picture])], Silence())
+        with parent.worker(budget) as worker:
+            found = farm.call("segment", picture, timeout=60)
+            assert (len(os.listdir(f"/proc/{worker.pid}/task")) > 1) == (budget > 1)
+        assert found["engine"] == "mask-rcnn"
+        assert len(found["masks"]) == 4
+        assert found["masks"] == known["masks"]
+    torch.set_num_threads(before)

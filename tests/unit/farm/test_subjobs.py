@@ -1,0 +1,177 @@
+"""Subjobs: jobs that a job has others do, in order, once, and gone when it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spoolfarm.config import Settings, load
+from spoolfarm.errors import JobCancelled, JobFailed
+from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.subjobs import LEAST, forget, noted, part_id, sweep
+from spoolfarm.spool.job import Job, Result, State
+from spoolfarm.tasks import Answer
+from tests.support.thread_workers import working
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    given = {"FARM_SPOOL_DIR": tmp_path / "spool", "FARM_RESULTS_DIR": tmp_path / "results"}
+    given |= {"FARM_ENABLE": "echo", "FARM_MIN_FREE_MB": 0, "FARM_WORKERS": 1}
+    return load({name: str(value) for name, value in given.items()})
+
+
+@pytest.fixture
+def whole(farm: Farm) -> Job:
+    """A job that runs: a claimed one."""
+    job = farm.prepare("echo", [], {}, durable=True, priority=3)
+    farm.put(job)
+    return job
+
+
+def never() -> None:
+    """The job shall go on."""
+
+
+def items(*sizes: int) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    for size in sizes:
+        yield b"x" * size, {"size": size}
+
+
+def sizes(outcomes: Iterator[Answer | JobFailed]) -> list[int]:
+    return [outcome.value["bytes"] for outcome in outcomes if isinstance(outcome, Answer)]
+
+
+def queued(farm: Farm) -> list[str]:
+    return sorted(entry.id for entry, _ in farm.spool.queued())
+
+
+def test_parts_come_back_in_order_and_go_with_the_whole(farm: Farm, whole: Job) -> None:
+    parts = farm.subjobs(whole, never)
+    with working(farm, 2):
+        assert sizes(parts.map("echo", items(*range(20)))) == list(range(20))
+    assert len(noted(f"{farm.spool.parts}/{whole.id}")) == 20
+    assert len(farm.results.ids()) == 21, "the whole was done as well, by the same workers"
+    parts.forget()
+    assert farm.results.ids() == [whole.id]
+    assert not Path(farm.spool.parts, whole.id).exists()
+
+
+def test_only_so_many_are_under_way(farm: Farm, whole: Job) -> None:
+    taken = []
+
+    def source() -> Iterator[tuple[bytes, dict[str, Any]]]:
+        for number in range(100):
+            taken.append(number)
+            yield b"", {}
+
+    def stop() -> None:
+        if len(taken) > LEAST - 1 and len(queued(farm)) > LEAST:
+            raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        next(farm.subjobs(whole, stop).map("echo", source()))
+    assert len(taken) == LEAST
+
+
+def test_a_part_has_the_age_of_the_whole_and_less_urgency(farm: Farm, whole: Job) -> None:
+    def stop() -> None:
+        if len(queued(farm)) > 1:
+            raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        next(farm.subjobs(whole, stop).map("echo", items(1, 2, 3)))
+    [part] = [entry for entry, _ in farm.spool.queued() if entry.id != whole.id]
+    assert part.id == part_id(whole.id, 0)
+    assert part.id[:16] == whole.id[:16]
+    assert part.job().priority == whole.priority + 1
+
+
+def test_ids_of_parts_differ_from_each_other_and_from_the_whole() -> None:
+    for last in ("00000000", "fffffffe", "ffffffff"):
+        job_id = "18ea0844a7f039d2" + last
+        ids = {part_id(job_id, number) for number in range(1000)}
+        assert len(ids | {job_id}) == 1001
+        assert {len(each) for each in ids} == {24}
+
+
+def test_the_next_attempt_repeats_nothing_that_is_done(farm: Farm, whole: Job) -> None:
+    with working(farm):
+        assert sizes(farm.subjobs(whole, never).map("echo", items(1, 2, 3))) == [1, 2, 3]
+        before = {job_id: farm.results.get(job_id) for job_id in farm.results.ids()}
+        assert sizes(farm.subjobs(whole, never).map("echo", items(1, 2, 3, 4))) == [1, 2, 3, 4]
+    assert all(farm.results.get(job_id) == record for job_id, record in before.items())
+
+
+def test_a_part_that_a_power_cut_tore_is_done_again(farm: Farm, whole: Job) -> None:
+    with working(farm):
+        sizes(farm.subjobs(whole, never).map("echo", items(1)))
+        torn = part_id(whole.id, 0)
+        farm.results.remove(torn)
+        times = (0.0, None, 1.0)
+        damaged = Result(torn, "echo", State.FAILED, 1, *times, error="cut short", code="damaged")
+        farm.results.publish(damaged, sync=False)
+        assert sizes(farm.subjobs(whole, never).map("echo", items(1))) == [1]
+
+
+def test_a_part_that_fails_is_an_outcome_like_any_other(farm: Farm, whole: Job) -> None:
+    with pytest.raises(JobCancelled):  # the parts are queued, and nobody works yet
+        next(farm.subjobs(whole, Stop(farm, 3)).map("echo", items(1, 2)))
+    farm.cancel(part_id(whole.id, 0))
+    with working(farm):
+        first, second = farm.subjobs(whole, never).map("echo", items(1, 2))
+    assert isinstance(first, JobFailed)
+    assert first.code == "cancelled"
+    assert isinstance(second, Answer)
+
+
+class Stop:
+    """Says that the job shall not go on once *count* jobs are queued."""
+
+    def __init__(self, farm: Farm, count: int) -> None:
+        self._farm, self._count = farm, count
+
+    def __call__(self) -> None:
+        if len(queued(self._farm)) >= self._count:
+            raise JobCancelled
+
+
+def test_a_part_that_is_lost_is_missed(farm: Farm, whole: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spoolfarm.farm.subjobs.MISSED", 0.1)
+
+    def lose() -> None:
+        for entry, _ in farm.spool.queued():
+            if entry.id != whole.id:
+                Path(entry.path).unlink()
+
+    [outcome] = farm.subjobs(whole, lose).map("echo", items(1))
+    assert isinstance(outcome, JobFailed)
+    assert "lost" in str(outcome)
+
+
+def test_parts_of_a_job_that_waits_or_runs_stay(farm: Farm, whole: Job) -> None:
+    with pytest.raises(JobCancelled):
+        next(farm.subjobs(whole, Stop(farm, 3)).map("echo", items(1, 2, 3)))
+    sweep(farm.spool)
+    assert len(queued(farm)) == 3
+
+
+def test_parts_of_a_job_that_is_over_or_unknown_go(farm: Farm, whole: Job) -> None:
+    with pytest.raises(JobCancelled):
+        next(farm.subjobs(whole, Stop(farm, 3)).map("echo", items(1, 2, 3)))
+    farm.cancel(whole.id)
+    sweep(farm.spool)
+    assert queued(farm) == []
+    assert farm.results.ids() == [whole.id]
+    Path(farm.spool.parts, "f" * 24).write_text("not an id\n")
+    Path(farm.spool.parts, "README").write_text("somebody's")
+    sweep(farm.spool)
+    assert [path.name for path in Path(farm.spool.parts).iterdir()] == ["README"]
+
+
+def test_to_forget_twice_does_no_harm(farm: Farm, whole: Job) -> None:
+    forget(farm.spool, whole.id)
+    forget(farm.spool, whole.id)
