@@ -9,7 +9,7 @@ missing=$("${PYTHON:-python3}" tests/support/packages.py)
 root=$([ "$(id -u)" = 0 ] || echo "sudo --non-interactive")
 install() {
   $root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install --quiet --yes --no-install-recommends --no-remove "$@" >/dev/null 2>&1
+    apt-get install -o DPkg::Lock::Timeout=60 --quiet --yes --no-install-recommends --no-remove "$@" >/dev/null 2>&1
 }
 if [ -n "$missing" ] && command -v apt-get >/dev/null && $root true 2>/dev/null; then
   echo "test.sh: installing $missing" >&2
@@ -17,7 +17,7 @@ if [ -n "$missing" ] && command -v apt-get >/dev/null && $root true 2>/dev/null;
   # shellcheck disable=SC2086  # the packages are words
   install $missing || for package in $missing; do install "$package" || true; done
   case $missing in
-    *nginx*) [ ! -d /run/systemd/system ] || $root systemctl disable --quiet --now nginx || true ;;
+    *nginx*) { $root service nginx stop && $root update-rc.d nginx disable; } >/dev/null 2>&1 || true ;;
   esac
 fi
 
