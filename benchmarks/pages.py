@@ -91,9 +91,10 @@ def font(family: str, size: int) -> ImageFont.FreeTypeFont:
     found = subprocess.run(
         ["fc-match", "-f", "%{family}|%{file}|%{index}", family], capture_output=True, text=True, check=True
     ).stdout
-    name, file, index = found.split("|")
+    name, _, place = found.partition("|")
     if family not in name.split(","):
         raise FileNotFoundError(errno.ENOENT, "no such font; install fonts-noto-cjk and fonts-dejavu-core", family)
+    file, index = place.split("|")
     return ImageFont.truetype(file, size, index=int(index))
 
 
