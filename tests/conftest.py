@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["PATH"] += f":{packages.SYSTEM}"
-    config.addinivalue_line("markers", "needs(*names): the programs that the test calls, and 'root' if only root may")
+    config.addinivalue_line("markers", "needs(*names): programs that the test calls, or 'root'")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.http.pictures import small
 from tests.running import RunningFarm
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = pytest.mark.needs("chromium", "libatomic.so.1")  # the latter by the program that steers the former
 
 
 @pytest.fixture(scope="module")

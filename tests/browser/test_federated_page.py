@@ -14,7 +14,7 @@ from tests.http.pictures import small
 from tests.running import ROOT, RunningFarm, until
 
 expect.set_options(timeout=60_000)
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = pytest.mark.needs("chromium", "libatomic.so.1")  # the latter by the program that steers the former
 
 
 def browse(farm: RunningFarm) -> Iterator[Page]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.util
 import os
@@ -35,9 +36,11 @@ FONTS = {
     "Noto Sans CJK SC": "fonts-noto-cjk",
     "Noto Serif CJK SC": "fonts-noto-cjk",
 }
+#: Shared libraries.
+LIBRARIES = {"libatomic.so.1": "libatomic1"}
 #: Modules of Python that Debian ships apart.
 MODULES = {"ensurepip": "python3-venv"}
-PACKAGES = {**PROGRAMS, **FONTS, **MODULES}
+PACKAGES = {**PROGRAMS, **FONTS, **LIBRARIES, **MODULES}
 #: Where Debian puts programs for root, which an ordinary user's PATH leaves out.
 SYSTEM = "/usr/sbin:/sbin"
 #: What a test may need that no package brings.
@@ -59,11 +62,13 @@ def advice(name: str) -> str:
 
 @functools.cache
 def found(name: str) -> bool:
-    """Whether the program, font or module *name* is there. Raises KeyError when no table has it."""
+    """Whether *name*, a program, font, library, module or root, is there. Raises KeyError when no table has it."""
     if name == ROOT:
         return os.geteuid() == 0
     if name in FONTS:
         return found("fc-match") and name in _family(name)
+    if name in LIBRARIES:
+        return _loads(name)
     if name in MODULES:
         return importlib.util.find_spec(name) is not None
     if name not in PROGRAMS:
@@ -75,6 +80,14 @@ def _family(font: str) -> list[str]:
     """The names of the family that fontconfig takes for *font*."""
     asked = ["fc-match", "-f", "%{family}", font]
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split(",")
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def needed(error: BaseException) -> tuple[str, ...]:
