@@ -3,6 +3,24 @@
 # pytest, which then runs in one.
 set -euo pipefail
 cd "$(dirname "$0")"
+
+# Programs and fonts that only tests use are installed where that may be done; elsewhere those tests are skipped.
+missing=$("${PYTHON:-python3}" tests/support/packages.py)
+root=$([ "$(id -u)" = 0 ] || echo "sudo --non-interactive")
+install() {
+  $root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -o DPkg::Lock::Timeout=60 --quiet --yes --no-install-recommends --no-remove "$@" >/dev/null 2>&1
+}
+if [ -n "$missing" ] && command -v apt-get >/dev/null && $root true 2>/dev/null; then
+  echo "test.sh: installing $missing" >&2
+  $root apt-get update >/dev/null 2>&1 || true
+  # shellcheck disable=SC2086  # the packages are words
+  install $missing || for package in $missing; do install "$package" || true; done
+  case $missing in
+    *nginx*) { $root service nginx stop && $root update-rc.d nginx disable; } >/dev/null 2>&1 || true ;;
+  esac
+fi
+
 ./start.sh --setup-only
 wanted=$(cat .venv/installed)
 if [ "$(cat .venv/installed-test 2>/dev/null)" != "$wanted" ]; then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import random
 import subprocess
@@ -86,13 +87,14 @@ class Page:
 
 @functools.cache
 def font(family: str, size: int) -> ImageFont.FreeTypeFont:
-    """Open the font *family* at *size* pixels. Raises RuntimeError when fontconfig has no such family."""
+    """Open the font *family* at *size* pixels. Raises FileNotFoundError when fontconfig has no such family."""
     found = subprocess.run(
         ["fc-match", "-f", "%{family}|%{file}|%{index}", family], capture_output=True, text=True, check=True
     ).stdout
-    name, file, index = found.split("|")
+    name, _, place = found.partition("|")
     if family not in name.split(","):
-        raise RuntimeError(f"the font {family!r} is missing; install fonts-noto-cjk and fonts-dejavu")
+        raise FileNotFoundError(errno.ENOENT, "no such font; install fonts-noto-cjk and fonts-dejavu-core", family)
+    file, index = place.split("|")
     return ImageFont.truetype(file, size, index=int(index))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from spoolfarm.config import Settings, load
 from spoolfarm.farm.farm import Farm
+from tests.support import packages
 
 #: The directories whose tests run farms and look at the clock: one after the other, in one process.
 ALONE = ("http", "farm")
@@ -31,10 +34,50 @@ class Scheduling(LoadScopeScheduling):
         return path if kind == "browser" else nodeid
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--strict-packages", action="store_true", help="fail tests whose packages are missing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Take interrupts, also where a shell started the tests in its background: their processes would ignore them."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["PATH"] += f":{packages.SYSTEM}"
+    config.addinivalue_line("markers", "needs(*names): programs that the test calls, or 'root'")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Try no test of which it is known that it needs what is not there."""
+    names = [name for mark in item.iter_markers("needs") for name in mark.args]
+    if absent := [name for name in names if not packages.found(name)]:
+        raise packages.Missing(*absent)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that does not find a program or a font is skipped, and says which package brings it."""
+    report = yield
+    names = packages.needed(call.excinfo.value) if call.excinfo else ()
+    if names and (packages.ROOT in names or not item.config.getoption("--strict-packages")):
+        path, line, _ = item.location
+        report.outcome = "skipped"
+        report.longrepr = (path, (line or 0) + 1, f"Skipped: {packages.Missing(*names)}")
+        report.user_properties += [("needs", name) for name in names]
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line of what was skipped for want of which package."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    names = [name for report in skipped for key, name in report.user_properties if key == "needs"]
+    if names:
+        wanted = Counter(packages.PACKAGES.get(name, name) for name in names)
+        told = ", ".join(f"{name} ({count})" for name, count in sorted(wanted.items()))
+        absent = packages.missing()
+        cure = f"; apt install {' '.join(absent)}" if absent else ""
+        terminalreporter.write_line(f"skipped for want of {told}{cure}")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:

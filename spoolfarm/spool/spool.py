@@ -11,7 +11,7 @@
     workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
     workers/cancel.lock               held while a job in cancel/ is ended
-    workers/<wid>.bell/, .token       how it is woken; see `bell.py`
+    workers/<wid>.bell/, .token       how it is woken; see `doorbell.py`
     idle/<wid>                        a worker that can be woken
 
     name = <id>.a<attempts>, attempts being how often the job was claimed. The name, not the file, counts them, so that

@@ -107,11 +107,8 @@ def pausing(script: str) -> Callable[[Path, Path], None]:
 
 
 #: Ways that take a folder of pictures.
-WHOLE = {
-    "rsync": rsync("-a"),
-    "rsync --inplace": rsync("-a", "--inplace"),
-    "cp -r": program("cp", "-rT", "SOURCE", "TARGET"),
-}
+RSYNC = {"rsync": rsync("-a"), "rsync --inplace": rsync("-a", "--inplace")}
+WHOLE = {"cp -r": program("cp", "-rT", "SOURCE", "TARGET")}
 #: Ways of writers that pause: one that holds the file open, and one that closes it and goes on later.
 SLOW = {
     "slow": pausing('(sleep 1; head -c 2000 "$0"; sleep 2; tail -c +2001 "$0") > "$1"'),
@@ -122,25 +119,28 @@ SLOW = {
 @pytest.fixture(scope="module")
 def dropped(hot: Hot, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
     """What was dropped in each way, by file name. No writer has seen an error."""
-    sources = {name: pictures(tmp_path_factory.mktemp("from")) for name in (*WAYS, *WHOLE, *SLOW)}
+    whole = {**WHOLE, **(RSYNC if shutil.which("rsync") else {})}
+    sources = {name: pictures(tmp_path_factory.mktemp("from")) for name in (*WAYS, *whole, *SLOW)}
     wanted = {name: {path.name: path.read_bytes() for path in found} for name, found in sources.items()}
     with ThreadPoolExecutor(TIMES * len(SLOW)) as writers:
         jobs = []
-        for name in (*SLOW, *WAYS, *WHOLE):
+        for name in (*SLOW, *WAYS, *whole):
             folder = hot.inbox / "digest" / name
             folder.mkdir()
             if name in SLOW:
                 jobs += [writers.submit(SLOW[name], source, folder / source.name) for source in sources[name]]
             for source in sources[name] if name in WAYS else ():
                 WAYS[name](source, folder / source.name)
-            if name in WHOLE:
-                WHOLE[name](sources[name][0].parent, folder)
+            if name in whole:
+                whole[name](sources[name][0].parent, folder)
         for job in jobs:
             job.result()
     return wanted
 
 
-@pytest.mark.parametrize("name", [*WAYS, *WHOLE, *SLOW])
+@pytest.mark.parametrize(
+    "name", [*WAYS, *WHOLE, *(pytest.param(name, marks=pytest.mark.needs("rsync")) for name in RSYNC), *SLOW]
+)
 def test_a_file_dropped_in_any_way_is_answered_once(hot: Hot, dropped: dict[str, dict[str, bytes]], name: str) -> None:
     folder = f"digest/{name}"
     answers = hot.wait(folder, TIMES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -36,7 +35,7 @@ def test_gunicorn_by_hand_runs_the_same_front(tmp_path: Path) -> None:
     assert '"POST /v1/jobs HTTP/1.1" 202' in (tmp_path / "access.log").read_text()
 
 
-@pytest.mark.skipif(not all(map(shutil.which, ("nginx", "openssl"))), reason="needs nginx and openssl")
+@pytest.mark.needs("nginx", "openssl")
 def test_the_farm_answers_through_nginx_and_tls(live: RunningFarm, tmp_path: Path) -> None:
     key, certificate, port = tmp_path / "a.key", tmp_path / "a.pem", free_port()
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -90,7 +89,7 @@ def _job(farm: RunningFarm) -> str:
     return str(farm.post("/v1/jobs", {"task": "echo", "params": {"seconds": 2}})[1]["id"])
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
+@pytest.mark.needs("systemd-analyze")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     program = tmp_path / "opt/.venv/bin/python"
     program.parent.mkdir(parents=True)
@@ -116,7 +115,7 @@ def test_the_page_names_only_files_that_are_there() -> None:
         assert (ROOT / name).exists(), name
 
 
-@pytest.mark.skipif(not all(map(shutil.which, ("curl", "jq", "unzip", "file"))), reason="the examples need curl and jq")
+@pytest.mark.needs("curl", "file", "jq", "unzip")
 def test_the_examples_of_the_page_on_editing_answer_as_they_say(live: RunningFarm, tmp_path: Path) -> None:
     from tests.support.pictures import page
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -62,7 +61,7 @@ def test_an_empty_operation_of_a_form_is_none(live: RunningFarm) -> None:
     assert ask(live, ("image", ("x.png", small())), ("operations", "")).status_code == 200
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.needs("curl")
 def test_curl_writes_the_picture_to_a_file(live: RunningFarm, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(small())
     command = ["curl", "-sf", "-F", "image=@a.png", "-F", "operations=resize=3", f"{live.url}/v1/edit", "-o", "out.png"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def shape(value: Any) -> Any:
     return {name: type(each) for name, each in value.items()} if isinstance(value, dict) else type(value)
 
 
-@pytest.mark.skipif(not all(map(shutil.which, ("curl", "jq", "base64"))), reason="the examples need curl and jq")
+@pytest.mark.needs("curl", "jq")
 def test_the_examples_answer_as_they_say(live: RunningFarm, tmp_path: Path) -> None:
     (tmp_path / "page.png").write_bytes(page(["Invoice 2026-118", "Total 1,240.00"]))
     assert len(examples()) >= 15

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ def ask(farm: RunningFarm, kind: str, *pictures: bytes, method: str = "POST") ->
     return requests.request(method, f"{farm.url}/inference", data={"model_type": kind}, files=files, timeout=60)
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.needs("curl")
 def test_curl_gets_the_text_of_a_page(live: RunningFarm, tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_bytes(page(["Invoice 2026-118"]))
     command = ["curl", "-s", "-F", "model_type=ocr", "-F", "img_file=@page.jpg", f"{live.url}/inference"]

@@ -16,9 +16,6 @@ import pytest
 from benchmarks import pages
 from tests.support.running_farm import ROOT, RunningFarm
 
-#: What the scan that the docs speak of says.
-SCAN = pages.render("english")
-
 
 def blocks(page: str, language: str) -> list[str]:
     """The code blocks of *language* in *page*."""
@@ -35,11 +32,17 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     made.stop()
 
 
+@pytest.fixture(scope="module")
+def scan() -> pages.Page:
+    """The scan that the docs speak of."""
+    return pages.render("english")
+
+
 @pytest.fixture
-def here(farm: RunningFarm, tmp_path: Path) -> Path:
+def here(scan: pages.Page, tmp_path: Path) -> Path:
     """A directory with the scan that the docs speak of."""
     for name in ("scan.jpg", "a.jpg", "b.jpg"):
-        (tmp_path / name).write_bytes(cv2.imencode(".jpg", SCAN.picture)[1].tobytes())
+        (tmp_path / name).write_bytes(cv2.imencode(".jpg", scan.picture)[1].tobytes())
     return tmp_path
 
 
@@ -52,27 +55,30 @@ def shell(farm: RunningFarm, here: Path, command: str) -> str:
     return done.stdout
 
 
-def test_the_page_of_the_readme_is_read(farm: RunningFarm, here: Path) -> None:
+@pytest.mark.needs("curl")
+def test_the_page_of_the_readme_is_read(scan: pages.Page, farm: RunningFarm, here: Path) -> None:
     ask = next(block for block in blocks("README.md", "sh") if "tyocr" in block)
-    assert json.loads(shell(farm, here, ask)) == {"sign": 0, "text": SCAN.text}
+    assert json.loads(shell(farm, here, ask)) == {"sign": 0, "text": scan.text}
 
 
-def test_the_job_of_the_readme_is_done(farm: RunningFarm, here: Path) -> None:
+@pytest.mark.needs("curl")
+def test_the_job_of_the_readme_is_done(scan: pages.Page, farm: RunningFarm, here: Path) -> None:
     ask = next(block for block in blocks("README.md", "sh") if "/v1/jobs" in block)
     record = json.loads(shell(farm, here, ask))
     assert record["status"] == "succeeded"
-    assert record["result"]["text"] == SCAN.text
+    assert record["result"]["text"] == scan.text
 
 
-def test_the_python_of_the_readme_runs(farm: RunningFarm, here: Path) -> None:
+def test_the_python_of_the_readme_runs(scan: pages.Page, farm: RunningFarm, here: Path) -> None:
     code = blocks("README.md", "python")[0].replace("http://127.0.0.1:8090", farm.url)
     (here / "readme.py").write_text(code)
     printed = shell(farm, here, f"{sys.executable} readme.py")
     assert sorted(line for line in printed.splitlines() if ".jpg" in line) == [
-        f"{name} {SCAN.rows[0]}" for name in ("a.jpg", "b.jpg")
+        f"{name} {scan.rows[0]}" for name in ("a.jpg", "b.jpg")
     ]
 
 
+@pytest.mark.needs("curl")
 def test_the_task_that_the_docs_walk_through_answers_as_they_say(farm: RunningFarm, here: Path) -> None:
     ask = next(block for block in blocks("docs/tasks.md", "sh") if "curl -F image" in block)
     assert 0 < json.loads(shell(farm, here, ask))["brightness"] <= 1

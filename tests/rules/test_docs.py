@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spoolfarm import config
+from tests.rules.test_imports import MAY
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks/README.md"]
@@ -45,8 +46,30 @@ def test_both_readmes_show_the_same_commands() -> None:
     assert len(strip[0]) >= 4
 
 
-def test_every_file_and_room_of_the_package_stands_in_the_architecture() -> None:
+def test_the_tree_in_the_architecture_is_the_tree_on_the_disk() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
-    rooms = [f"{path.parent.name}/" for path in (ROOT / "spoolfarm").glob("*/__init__.py")]
-    for name in [*rooms, *(path.name for path in (ROOT / "spoolfarm").glob("*.py") if path.name != "__init__.py")]:
-        assert re.search(rf"(^|\s){re.escape(name)}", page, re.MULTILINE), name
+    tree = page.partition("\nspoolfarm/\n")[2].partition("```")[0]
+    told: dict[str, set[str]] = {}
+    package = ""
+    for line in tree.splitlines():
+        indent, words = len(line) - len(line.lstrip()), line.split()
+        if indent in (2, 4) and words[0].endswith("/"):
+            package = words[0] if indent == 2 else f"{package.partition('/')[0]}/{words[0]}"
+            told[package] = set()
+        elif indent > 4:
+            told[package] |= set(words)
+        else:
+            told.setdefault("", set()).add(words[0].removesuffix(".py"))
+    there: dict[str, set[str]] = {}
+    for path in (ROOT / "spoolfarm").rglob("*.py"):
+        folder = path.parent.relative_to(ROOT / "spoolfarm").as_posix()
+        names = there.setdefault("" if folder == "." else f"{folder}/", set())
+        names |= {path.stem} - {"__init__", "__main__"}
+    assert told == there
+
+
+def test_the_rules_of_imports_in_the_architecture_are_those_of_the_test() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    for package, allowed in MAY.items():
+        told = ", ".join(f"`{name}`" for name in allowed.split()) or "nothing of ours"
+        assert f"| `{package}` | {told} |" in page

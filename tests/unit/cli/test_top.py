@@ -111,7 +111,8 @@ def test_on_a_terminal_q_and_ctrl_c_end_it_and_leave_the_terminal_as_it_was(key:
     ours, theirs = pty.openpty()
     name = os.ttyname(theirs)
     opened = f"exec <{name} >{name} 2>&1 {COMMAND} top"  # whoever leads a session gets the first terminal it opens
-    with subprocess.Popen(["sh", "-c", opened], start_new_session=True) as top:
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(["sh", "-c", opened], start_new_session=True, env=environment) as top:
         said = b""
 
         def read(what: bytes) -> bool:

@@ -158,7 +158,7 @@ def test_what_is_no_regular_file_is_not_read_and_nothing_waits_for_it(root: Path
             put(folder, path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+@pytest.mark.needs("root")
 def test_a_device_is_not_read(root: Path, folder: Folder) -> None:
     try:
         os.mknod(root / "zero.jpg", 0o20666, os.makedev(1, 5))

@@ -65,7 +65,9 @@ def note(*rows: str, width: int = 520, size: int = 26) -> pages.Page:
     return sheet.page("note")
 
 
-NOTE = note("Harbour Supply Ltd.", "北京海港贸易有限公司", "No. 35011444", "合计 351,622.86")
+@pytest.fixture(scope="module")
+def slip() -> pages.Page:
+    return note("Harbour Supply Ltd.", "北京海港贸易有限公司", "No. 35011444", "合计 351,622.86")
 
 
 def run(task: Ocr, *pictures: bytes, **params: Any) -> list[Any]:
@@ -101,20 +103,20 @@ def test_columns_are_read_one_after_the_other_below_their_heading(reader: Reader
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_a_turned_page_is_read_and_its_turn_is_told(reader: Reader, rotation: int) -> None:
-    turned = np.ascontiguousarray(np.rot90(NOTE.picture, -rotation // 90))
+def test_a_turned_page_is_read_and_its_turn_is_told(reader: Reader, rotation: int, slip: pages.Page) -> None:
+    turned = np.ascontiguousarray(np.rot90(slip.picture, -rotation // 90))
     page = reader.read(turned)
     assert page.rotation == rotation
-    assert letters(page.text) == letters(NOTE.text)
+    assert letters(page.text) == letters(slip.text)
     assert (page.height, page.width) == turned.shape[:2]
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_polygons_start_at_the_top_left_of_the_text(reader: Reader, rotation: int) -> None:
-    upright = reader.read(NOTE.picture).lines[0]
-    turned = np.ascontiguousarray(np.rot90(NOTE.picture, -rotation // 90))
+def test_polygons_start_at_the_top_left_of_the_text(reader: Reader, rotation: int, slip: pages.Page) -> None:
+    upright = reader.read(slip.picture).lines[0]
+    turned = np.ascontiguousarray(np.rot90(slip.picture, -rotation // 90))
     line = reader.read(turned).lines[0]
-    height, width = NOTE.picture.shape[:2]
+    height, width = slip.picture.shape[:2]
     for (x, y), found in zip(upright.box.corners(), line.box.corners(), strict=True):
         expected = {90: (height - y, x), 180: (width - x, height - y), 270: (y, width - x)}[rotation]
         assert found == pytest.approx(expected, abs=16)
@@ -155,9 +157,9 @@ def test_text_that_touches_the_edge_is_read(reader: Reader, margin: int) -> None
         assert letters(reader.read(sheet.page("snippet").picture).text) == letters(text)
 
 
-def test_white_on_black_and_large_letters_are_read(reader: Reader) -> None:
-    assert letters(reader.read(255 - NOTE.picture).text) == letters(NOTE.text)
-    assert letters(reader.read(cv2.resize(NOTE.picture, None, fx=5, fy=5)).text) == letters(NOTE.text)  # type: ignore[arg-type]
+def test_white_on_black_and_large_letters_are_read(reader: Reader, slip: pages.Page) -> None:
+    assert letters(reader.read(255 - slip.picture).text) == letters(slip.text)
+    assert letters(reader.read(cv2.resize(slip.picture, None, fx=5, fy=5)).text) == letters(slip.text)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (40, 30), (900, 700)])
@@ -179,11 +181,11 @@ def test_a_line_longer_than_any_text_does_not_eat_memory(reader: Reader) -> None
 # The task around it.
 
 
-def test_the_answer_has_exactly_the_promised_shape(ocr: Ocr) -> None:
-    [answer] = run(ocr, NOTE.jpeg())
+def test_the_answer_has_exactly_the_promised_shape(ocr: Ocr, slip: pages.Page) -> None:
+    [answer] = run(ocr, slip.jpeg())
     assert json.loads(json.dumps(answer)) == answer
     assert list(answer) == ["text", "width", "height", "rotation", "paragraphs", "lines", "ms"]
-    assert letters(answer["text"]) == letters(NOTE.text)
+    assert letters(answer["text"]) == letters(slip.text)
     assert (answer["width"], answer["height"], answer["rotation"]) == (520, 260, 0)
     assert list(answer["ms"]) == ["decode", "detect", "recognise"]
     line = answer["lines"][0]
@@ -203,43 +205,43 @@ def test_a_blank_page_has_an_empty_answer(ocr: Ocr) -> None:
     assert (answer["text"], answer["lines"]) == ("", [])
 
 
-def test_a_broken_picture_fails_alone(ocr: Ocr) -> None:
-    good = NOTE.jpeg()
+def test_a_broken_picture_fails_alone(ocr: Ocr, slip: pages.Page) -> None:
+    good = slip.jpeg()
     first, second, third = run(ocr, good, good[: len(good) // 2], good)
     assert isinstance(second, BrokenImage)
     assert first["text"] == third["text"] != ""
 
 
-def test_the_frame_is_the_upright_picture(ocr: Ocr) -> None:
+def test_the_frame_is_the_upright_picture(ocr: Ocr, slip: pages.Page) -> None:
     orientation = (
         b"\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06"
         + bytes(6)
     )
-    turned = replace(NOTE, picture=np.ascontiguousarray(np.rot90(NOTE.picture))).jpeg()
+    turned = replace(slip, picture=np.ascontiguousarray(np.rot90(slip.picture))).jpeg()
     [answer] = run(ocr, turned[:2] + orientation + turned[2:])
     assert (answer["width"], answer["height"], answer["rotation"]) == (520, 260, 0)
-    assert letters(answer["text"]) == letters(NOTE.text)
+    assert letters(answer["text"]) == letters(slip.text)
 
 
-def test_regions_and_ignored_polygons_choose_lines_by_their_centre(ocr: Ocr) -> None:
+def test_regions_and_ignored_polygons_choose_lines_by_their_centre(ocr: Ocr, slip: pages.Page) -> None:
     top = [[0, 0], [520, 0], [520, 80], [0, 80]]
-    [only] = run(ocr, NOTE.jpeg(), regions=[top])
-    [rest] = run(ocr, NOTE.jpeg(), ignore=[top])
-    assert letters(only["text"]) == letters(NOTE.rows[0])
-    assert letters(rest["text"]) == letters("".join(NOTE.rows[1:]))
+    [only] = run(ocr, slip.jpeg(), regions=[top])
+    [rest] = run(ocr, slip.jpeg(), ignore=[top])
+    assert letters(only["text"]) == letters(slip.rows[0])
+    assert letters(rest["text"]) == letters("".join(slip.rows[1:]))
 
 
-def test_without_rotation_a_turned_page_is_left_as_it_lies(ocr: Ocr) -> None:
-    over = replace(NOTE, picture=np.ascontiguousarray(NOTE.picture[::-1, ::-1])).jpeg()
+def test_without_rotation_a_turned_page_is_left_as_it_lies(ocr: Ocr, slip: pages.Page) -> None:
+    over = replace(slip, picture=np.ascontiguousarray(slip.picture[::-1, ::-1])).jpeg()
     [answer] = run(ocr, over, rotate="none")
     assert answer["rotation"] == 0
-    assert letters(answer["text"]) != letters(NOTE.text)
+    assert letters(answer["text"]) != letters(slip.text)
     assert all(abs(line["box"]["angle"]) < 45 for line in answer["lines"])
 
 
-def test_lines_below_the_wanted_score_are_dropped(ocr: Ocr) -> None:
-    [all_of_them] = run(ocr, NOTE.jpeg(), min_score=0)
-    [none] = run(ocr, NOTE.jpeg(), min_score=1)
+def test_lines_below_the_wanted_score_are_dropped(ocr: Ocr, slip: pages.Page) -> None:
+    [all_of_them] = run(ocr, slip.jpeg(), min_score=0)
+    [none] = run(ocr, slip.jpeg(), min_score=1)
     assert len(all_of_them["lines"]) >= 4
     assert len(none["lines"]) < 4
 
@@ -270,7 +272,7 @@ def test_parameters_that_can_never_work_are_refused(params: dict[str, Any]) -> N
         Ocr().validate(params)
 
 
-def test_it_reads_without_a_network_and_runs_none_of_the_code_that_could_download() -> None:
+def test_it_reads_without_a_network_and_runs_none_of_the_code_that_could_download(slip: pages.Page) -> None:
     code = """
 import socket, sys
 def refuse(*_):
@@ -287,9 +289,9 @@ answer = task.run([Job("ocr", {}, [sys.stdin.buffer.read()])], None)[0]
 assert not {"rapidocr", "requests", "torch"} & set(sys.modules)
 sys.stdout.buffer.write(answer["text"].encode())
 """
-    done = subprocess.run([sys.executable, "-c", code], input=NOTE.jpeg(), capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], input=slip.jpeg(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    assert letters(done.stdout.decode()) == letters(NOTE.text)
+    assert letters(done.stdout.decode()) == letters(slip.text)
 
 
 # The models.
