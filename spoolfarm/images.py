@@ -3,71 +3,57 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import struct
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from spoolfarm.errors import BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia
+from spoolfarm.errors import BrokenImage, InvalidRequest
+from spoolfarm.pictures import tiff
+from spoolfarm.pictures.formats import MAGIC, is_pdf, sniff
+from spoolfarm.pictures.given import encoded
+from spoolfarm.pictures.header import MAX_SIDE, Header, look, opened
+from spoolfarm.pictures.orientation import UNREADABLE
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import Image, ImageFile
 
-    #: What a picture may be given as: a path, its encoded bytes, or an array (height, width[, 3]) in BGR order.
-    Picture: TypeAlias = str | os.PathLike[str] | bytes | np.ndarray[Any, Any]
+    from spoolfarm.pictures.given import Picture as Picture
 
-#: What a picture file begins with, by its format's name in Pillow. RIFF containers are WebP when bytes 8 to 12 say so.
-MAGIC = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"RIFF": "WEBP",
-    b"BM": "BMP",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-}
-#: Bytes after which the format is known.
-LONGEST_MAGIC = 12
-#: The longest side a picture may have, in pixels.
-MAX_SIDE = 16384
+__all__ = [
+    "MAGIC",
+    "MAX_SIDE",
+    "UNREADABLE",
+    "Decoded",
+    "Header",
+    "check",
+    "decode",
+    "encoded",
+    "from_base64",
+    "is_pdf",
+    "look",
+    "opened",
+    "pages",
+    "read",
+    "sniff",
+]
 
 _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
-#: What Pillow raises for pictures that are not what they say.
-UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
-#: The EXIF tag that says which way is up.
-_ORIENTATION = 0x0112
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What the first bytes of a picture say: its format, and its width and height in pixels as stored."""
+class Decoded:
+    """A picture as the tasks see it."""
 
-    format: str
-    width: int
-    height: int
-    #: Whether the picture lies on its side, as EXIF says; only known when `look` was asked for it.
-    turned: bool = False
+    #: (height, width, 3) in BGR order, sRGB, upright.
+    pixels: np.ndarray[Any, np.dtype[np.uint8]]
+    #: The least and the greatest sample of the file, where these became 0 and 255; None where the type's own range did.
+    scaled: tuple[float, float] | None = None
 
     @property
-    def upright(self) -> tuple[int, int]:
-        """Width and height as `decode` gives them."""
-        return (self.height, self.width) if self.turned else (self.width, self.height)
-
-
-def encoded(picture: Picture) -> bytes:
-    """The encoded bytes of a picture; an array becomes a PNG."""
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, (str, os.PathLike)):
-        return Path(picture).read_bytes()
-    import cv2
-
-    return cv2.imencode(".png", picture)[1].tobytes()
+    def record(self) -> dict[str, Any]:
+        """What an answer says of it: `scaled`, or nothing."""
+        return {} if self.scaled is None else {"scaled": list(self.scaled)}
 
 
 def from_base64(text: str, field: str = "image") -> bytes:
@@ -96,118 +82,43 @@ def from_base64(text: str, field: str = "image") -> bytes:
         raise InvalidRequest(f"{field}: is not base64 ({error})") from error
 
 
-def sniff(data: bytes) -> str | None:
-    """The picture format that the magic bytes of *data* name, or None."""
-    for magic, name in MAGIC.items():
-        if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP"):
-            return name
-    return None
-
-
-def is_pdf(data: bytes) -> bool:
-    """Whether *data* begins like a PDF; a little of something else may stand before it."""
-    return b"%PDF-" in data[:1024] and sniff(data) is None
-
-
 def check(data: bytes, field: str, max_pixels: int, *, pdf: bool = False) -> Header:
     """The header of the picture *data*; see `look`."""
     return look(io.BytesIO(data), field, max_pixels, pdf=pdf)
 
 
-def look(file: BinaryIO, field: str, max_pixels: int, *, pdf: bool = False, exif: bool = False) -> Header:
-    """Read the header of the picture in *file*, and no more of it; with *exif* also which way is up.
-
-    Raises InvalidRequest when empty, UnsupportedMedia when the magic bytes are none we take, BrokenImage when the
-    header cannot be read, TooLarge above *max_pixels* or MAX_SIDE. With *pdf* the sender is told that a PDF would do.
-    """
-    from PIL.Image import DecompressionBombError
-
-    start = file.read(LONGEST_MAGIC)
-    if not start:
-        raise InvalidRequest(f"{field}: is empty")
-    kind = sniff(start)
-    if kind is None:
-        known = ", ".join([*dict.fromkeys(MAGIC.values()), *(["PDF"] if pdf else [])])
-        raise UnsupportedMedia(f"{field}: is not a picture of a type we take ({known})")
-    try:
-        with opened(file, kind) as picture:
-            header = Header(kind, *picture.size, turned=exif and _lies(picture))
-    except DecompressionBombError as error:
-        raise TooLarge(f"{field}: the {kind} header says more pixels than anybody takes") from error
-    except UNREADABLE as error:
-        raise BrokenImage(f"{field}: the {kind} header cannot be read") from error
-    if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
-        raise TooLarge(
-            f"{field}: {header.width} x {header.height} pixels are over the limit of {max_pixels} in all and "
-            f"{MAX_SIDE} a side; raise FARM_MAX_PIXELS or send a smaller picture"
-        )
-    return header
-
-
-def _lies(picture: ImageFile.ImageFile) -> bool:
-    try:
-        return picture.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
-    except UNREADABLE:
-        return False
+def pages(data: bytes) -> int:
+    """How many pages *data* has, of which `decode` takes the first: 1 unless it is a TIFF. Raises BrokenImage."""
+    return tiff.pages(io.BytesIO(data)) if sniff(data) == "TIFF" else 1
 
 
 def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Decode *data* to (height, width, 3) uint8 in BGR order, upright by its EXIF orientation.
+    """The pixels of *data*; see `read`."""
+    return read(data).pixels
 
-    16-bit samples are divided by 257; transparent parts come out white; of a TIFF the first page is taken, of a GIF
-    the first frame. Raises BrokenImage.
+
+def read(data: bytes, *, stretch: bool = False) -> Decoded:
+    """Decode *data* to (height, width, 3) uint8 in BGR order and sRGB, upright by its EXIF orientation.
+
+    16-bit samples are divided by 257, floating-point samples from 0 to 1 are multiplied by 255, other floating-point
+    samples, 32-bit ones and ones with a sign are stretched by what they use. With *stretch* so are those that use less
+    than a quarter of their range. Transparent parts come out white, or black where what is left is light. Of a TIFF
+    the first page is taken, of a GIF the first frame. Raises BrokenImage.
     """
-    import cv2
-    import numpy as np
+    from PIL import Image
+
+    from spoolfarm.pictures import decoder, raster
+    from spoolfarm.pictures.colour import to_bgr
 
     kind = sniff(data)
     if kind is None:
         raise BrokenImage("the bytes are no picture of a type we take")
-    if (rgb := None if kind == "JPEG" else _on_white(data, kind)) is not None:
-        return cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR).astype(np.uint8, copy=False)
-    # What is wrong with a picture is told to its sender, not to the log.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error as error:
-        raise BrokenImage("the picture cannot be decoded") from error
-    if picture is None:
-        raise BrokenImage("the picture is damaged or cut short")
-    if picture.dtype == np.uint16:
-        picture = cv2.convertScaleAbs(picture, alpha=1 / 257)
-    if picture.dtype != np.uint8:
-        raise BrokenImage(f"samples of type {picture.dtype} are not taken; send 8 or 16 bits")
-    return picture.astype(np.uint8, copy=False)
-
-
-def _on_white(data: bytes, kind: str) -> Image.Image | None:
-    """The picture on white paper, upright, when it has transparent parts, which OpenCV would leave out; else None."""
-    from PIL import Image, ImageOps
-
-    try:
-        with opened(io.BytesIO(data), kind) as picture:
-            if not picture.has_transparency_data or picture.mode.startswith("I"):
-                return None  # of 16-bit grey Pillow can keep the depth or the transparency, not both
-            upright = ImageOps.exif_transpose(picture).convert("RGBA")
-    except (*UNREADABLE, Image.DecompressionBombError) as error:
+        found = decoder.raster(data, kind)
+    except (*UNREADABLE, ImportError, Image.DecompressionBombError) as error:
         raise BrokenImage("the picture is damaged or cut short") from error
-    return Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
-
-
-def opened(file: BinaryIO, kind: str) -> ImageFile.ImageFile:
-    """Open *file* with Pillow's reader of the format *kind*, which reads the header.
-
-    Not with Image.open: it has a limit on pixels of its own, told by a warning.
-    """
-    from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
-
-    readers: dict[str, type[ImageFile.ImageFile]] = {
-        "JPEG": JpegImagePlugin.JpegImageFile,
-        "PNG": PngImagePlugin.PngImageFile,
-        "WEBP": WebPImagePlugin.WebPImageFile,
-        "BMP": BmpImagePlugin.BmpImageFile,
-        "TIFF": TiffImagePlugin.TiffImageFile,
-        "GIF": GifImagePlugin.GifImageFile,
-    }
-    file.seek(0)
-    return readers[kind](file)
+    eight, scaled = raster.eight_bits(found, stretch=stretch)
+    pixels = to_bgr(eight, found)
+    if found.alpha is not None:
+        pixels = raster.on_ground(pixels, found.alpha, premultiplied=found.premultiplied)
+    return Decoded(raster.upright(pixels, found.orientation), scaled)
