@@ -46,7 +46,7 @@ def _jpeg(data: bytes, kind: str) -> Raster:
 
 
 def _png(data: bytes, kind: str) -> Raster:
-    parsed = png.parse(data)
+    parsed = png.parse(io.BytesIO(data))
     samples = _opencv(parsed.data, cv2.IMREAD_UNCHANGED)
     alpha = None
     if samples.ndim == 3 and samples.shape[2] == 4:
@@ -77,7 +77,7 @@ def _webp(data: bytes, kind: str) -> Raster:
             return _pillow(picture)
         turn, profile = orientation.told(picture.info), _profile(picture)
     samples, alpha = _opencv(data, cv2.IMREAD_UNCHANGED), None
-    if samples.shape[2] == 4:
+    if samples.shape[-1] == 4:
         samples, alpha = cv2.cvtColor(samples, cv2.COLOR_BGRA2BGR), np.ascontiguousarray(samples[..., 3])
     return Raster(samples, "BGR", alpha, profile=profile, orientation=turn)
 
@@ -108,7 +108,10 @@ def _icon(data: bytes, kind: str) -> Raster:
 
 def _bmp(data: bytes, kind: str) -> Raster:
     with header.opened(io.BytesIO(data), kind) as picture:
-        return _opaque_when_all_clear(_pillow(picture))
+        plain = picture.mode == "RGB" and data[28:30] == b"\x18\0" and data[14] >= 40  # which OpenCV reads much faster
+        if not plain:
+            return _opaque_when_all_clear(_pillow(picture))
+    return Raster(_opencv(data, cv2.IMREAD_COLOR_BGR), "BGR")
 
 
 def _opaque_when_all_clear(found: Raster) -> Raster:

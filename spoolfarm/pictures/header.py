@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The longest side a picture may have, in pixels.
 MAX_SIDE = 16384
+#: Bits of a pixel of which there may be as many as of others: four channels of 32.
+FULL_BITS = 128
 #: Boxes that are passed over in a JPEG 2000 file to find its pixels, at most.
 MOST_BOXES = 1000
 
@@ -49,11 +51,11 @@ def look(file: BinaryIO, field: str, max_pixels: int, *, pdf: bool = False, exif
         raise InvalidRequest(f"{field}: is empty")
     kind = _kind(start, field, pdf)
     try:
-        header = _header(file, kind, exif)
+        header = _header(file, kind, max_pixels, exif)
     except DecompressionBombError as error:
         raise TooLarge(f"{field}: the {kind} header says more pixels than anybody takes") from error
-    except UnsupportedMedia as error:
-        raise UnsupportedMedia(f"{field}: {error}") from error
+    except (UnsupportedMedia, TooLarge) as error:
+        raise type(error)(f"{field}: {error}") from error
     except (*UNREADABLE, BrokenImage) as error:
         raise BrokenImage(f"{field}: the {kind} header cannot be read") from error
     if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
@@ -71,19 +73,22 @@ def _kind(start: bytes, field: str, pdf: bool) -> str:
     if kind is not None:
         raise UnsupportedMedia(f"{field}: {kind} is read when {formats.NEEDS[kind]}; send JPEG or PNG")
     known = ", ".join([*formats.taken(), *(["PDF"] if pdf else [])])
-    what = f"is {other}, " if (other := formats.stranger(start)) else "is "
-    raise UnsupportedMedia(f"{field}: {what}not a picture of a type we take ({known})")
+    what = f"; this is {other}" if (other := formats.stranger(start)) else ""
+    raise UnsupportedMedia(f"{field}: is not a picture of a type we take ({known}){what}")
 
 
-def _header(file: BinaryIO, kind: str, exif: bool) -> Header:
+def _header(file: BinaryIO, kind: str, max_pixels: int, exif: bool) -> Header:
     if kind == "PNG":
         width, height = png.size(file)
         return Header(kind, width, height, turned=exif and _lies(_png_orientation(file)))
     if kind == "TIFF":
-        page = tiff.first(file, without=tiff.LONG)
+        page = tiff.first(file, tiff.HEADER)
         if objection := page.objection():
             raise UnsupportedMedia(f"is a TIFF {objection}")
         width, height = page.size()
+        if width * height * page.samples * page.bits > max_pixels * FULL_BITS:
+            bits = page.samples * page.bits
+            raise TooLarge(f"{width} x {height} pixels of {bits} bits are too many; send 16 bits a sample")
         return Header(kind, width, height, turned=_lies(page.one(tiff.Tag.ORIENTATION, 1)))
     if kind == "ICO":
         image = icon.largest(file)
@@ -100,8 +105,7 @@ def _lies(turn: int) -> bool:
 
 
 def _png_orientation(file: BinaryIO) -> int:
-    file.seek(0)
-    parsed = png.parse(file.read())
+    parsed = png.parse(file, pixels=False)
     return orientation.of(parsed.exif, parsed.xmp)
 
 
@@ -141,7 +145,7 @@ def opened(file: BinaryIO, kind: str) -> ImageFile.ImageFile:
 
     file.seek(0)
     if kind == "PNG":
-        file = io.BytesIO(png.parse(file.read()).data)
+        file = io.BytesIO(png.parse(file).data)
     module, name = READERS[kind].split(":")
     reader: type[ImageFile.ImageFile] = getattr(importlib.import_module(module), name)
     return reader(file)

@@ -52,5 +52,5 @@ def largest(file: BinaryIO) -> Icon:
     file.seek(at)
     data = file.read(min(size, MOST_BYTES))
     if len(data) < 40:
-        raise BrokenImage("the ICO is cut short")
+        raise BrokenImage("the picture is damaged or cut short")
     return Icon(data, row)

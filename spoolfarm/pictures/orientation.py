@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Mapping
 from typing import Any
 
+from spoolfarm.errors import BrokenImage
+from spoolfarm.pictures import tiff
+
 #: What Pillow raises for pictures that are not what they say.
-UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
-#: EXIF's tag for it, and TIFF's.
-TAG = 0x0112
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+)
+#: What EXIF begins with in a JPEG, and elsewhere by mistake; a TIFF follows.
+PREFIX = b"Exif\0\0"
 #: The orientations of a picture that lies on its side.
 LYING = (5, 6, 7, 8)
 
@@ -25,20 +39,13 @@ def told(info: Mapping[Any, Any]) -> int:
 def of(exif: bytes | None, xmp: bytes | str | None = None) -> int:
     """The orientation that *exif* says, else *xmp*. EXIF may begin with `Exif\\0\\0` or not."""
     if exif:
-        from PIL import Image
-
-        found = Image.Exif()
+        while exif.startswith(PREFIX):
+            exif = exif[len(PREFIX) :]
         try:
-            found.load(exif)
-            value = found.get(TAG)
-        except UNREADABLE:
-            value = None
-        if value is not None:
-            return valid(value)
+            said = tiff.first(io.BytesIO(exif), (tiff.Tag.ORIENTATION,)).one(tiff.Tag.ORIENTATION, 0)
+        except BrokenImage:
+            said = 0
+        if said:
+            return said if said <= 8 else 1
     match = _XMP.search(xmp.encode() if isinstance(xmp, str) else xmp) if xmp else None
     return int(match[1]) if match else 1
-
-
-def valid(value: object) -> int:
-    """*value* when it is an orientation, else 1."""
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -6,6 +6,7 @@ or a text too long for somebody, is no reason to refuse a picture.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -58,30 +59,33 @@ def size(file: BinaryIO) -> tuple[int, int]:
     return width, height
 
 
-def parse(data: bytes) -> Png:
-    """Take the PNG *data* apart. Raises BrokenImage."""
-    pieces: list[bytes | memoryview] = [SIGNATURE]
+def parse(file: BinaryIO, *, pixels: bool = True) -> Png:
+    """Take the PNG in *file* apart; without *pixels* only for what else it says. Raises BrokenImage."""
+    pieces, header = [SIGNATURE], b""
     other: dict[bytes, bytes] = {}
-    header = b""
-    for name, piece in _chunks(memoryview(data)):
+    for name, length in _chunks(file):
+        noted = name in _NOTED or name in _TEXTS
+        if not (noted and length <= MOST_BYTES) and not (pixels and (name in _CRITICAL or name in _KEPT)):
+            continue
+        piece = file.read(length)
+        data = piece[8:-4]
         if name == b"IHDR":
-            header = bytes(piece[8:-4])
-        if name in _CRITICAL or (name in _KEPT and _whole(piece)):
+            header = data
+        whole = name in _CRITICAL or _whole(piece)
+        if whole and (name in _CRITICAL or name in _KEPT):
             pieces.append(piece)
-        if name in _NOTED and _whole(piece):
-            other.setdefault(name, bytes(piece[8:-4]))
-        elif name in _TEXTS and _whole(piece):
-            _note(name, bytes(piece[8:-4]), other)
-        if name == b"IEND":
-            break
-    else:
-        pieces.append(chunk(b"IEND", b""))
-    if len(header) != 13:
-        raise BrokenImage("the PNG header cannot be read")
-    depth, colour = header[8], header[9]
+        if whole and name in _NOTED:
+            other.setdefault(name, data)
+        elif whole and name in _TEXTS:
+            _note(name, data, other)
     exif = other.get(b"eXIf", b"") or other.get(b"exif", b"")
-    if exif:
-        pieces.insert(2, chunk(b"eXIf", exif))
+    if pixels:
+        if len(header) != 13:
+            raise BrokenImage("the PNG header cannot be read")
+        pieces[2:2] = [chunk(b"eXIf", exif)] if exif else []
+        if pieces[-1][4:8] != b"IEND":
+            pieces.append(chunk(b"IEND", b""))
+    depth, colour = header[8:10] or (0, 0)
     clear = _clear(other.get(b"tRNS", b""), colour)
     return Png(b"".join(pieces), depth, colour, clear, exif, other.get(_XMP, b""), _profile(other.get(b"iCCP", b"")))
 
@@ -91,22 +95,26 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """The name of each chunk, and its bytes from length to checksum."""
-    at = len(SIGNATURE)
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """The name of each chunk, and how many bytes it takes, to its checksum; *file* stands at its beginning."""
+    at, end = len(SIGNATURE), file.seek(0, os.SEEK_END)
     for _ in range(MOST_CHUNKS):
-        if at >= len(data):
+        if at >= end:
             return
-        head = bytes(data[at : at + 8])
-        end = at + 12 + int.from_bytes(head[:4], "big")
-        if end > len(data):
-            raise BrokenImage("the PNG is cut short")
-        yield head[4:], data[at:end]
-        at = end
+        file.seek(at)
+        head = file.read(8)
+        length, name = 12 + int.from_bytes(head[:4], "big"), head[4:]
+        if at + length > end:
+            raise BrokenImage("the picture is damaged or cut short")
+        file.seek(at)
+        yield name, length
+        if name == b"IEND":
+            return
+        at += length
     raise BrokenImage(f"the PNG has more than {MOST_CHUNKS} chunks")
 
 
-def _whole(piece: memoryview) -> bool:
+def _whole(piece: bytes) -> bool:
     return zlib.crc32(piece[4:-4]) == int.from_bytes(piece[-4:], "big")
 
 

@@ -43,8 +43,10 @@ class Tag(enum.IntEnum):
     PROFILE = 34675
 
 
-#: Tags whose values grow with the picture: a header is read without them.
-LONG = {Tag.STRIPS, Tag.STRIP_SIZES, Tag.TILES, Tag.TILE_SIZES, Tag.PALETTE, Tag.PROFILE}
+ALL = frozenset(Tag)
+#: Tags whose values grow with the picture, and the others, which make a header.
+LONG = frozenset([Tag.STRIPS, Tag.STRIP_SIZES, Tag.TILES, Tag.TILE_SIZES, Tag.PALETTE, Tag.PROFILE])
+HEADER = ALL - LONG
 #: Bytes and letter of one whole number, by its type.
 NUMBERS = {1: (1, "B"), 3: (2, "H"), 4: (4, "I"), 7: (1, "B"), 13: (4, "I"), 16: (8, "Q"), 18: (8, "Q")}
 #: Tags in one page, and pages in one file, at most.
@@ -63,8 +65,8 @@ CODED = {2: "CCITT", 3: "fax 3", 4: "fax 4", 6: "old JPEG", 7: "JPEG", 50001: "W
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 DEPTHS = {UNSIGNED: (1, 2, 4, 8, 10, 12, 14, 16, 32), SIGNED: (8, 16, 32), FLOAT: (16, 32, 64)}
 FORMATS = {UNSIGNED: "whole", SIGNED: "signed", FLOAT: "floating-point", 5: "complex", 6: "complex"}
-#: Bits of one pixel, at most: four channels of 32.
-MOST_BITS = 128
+#: Bits of one pixel, at most: four channels of 64.
+MOST_BITS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,9 @@ class Page:
         return "with fewer samples than colours" if self.samples < CHANNELS[self.model] else ""
 
 
-def first(file: BinaryIO, *, without: Collection[int] = ()) -> Page:
-    """The first page of the TIFF in *file*, less the tags in *without*. Raises BrokenImage."""
-    return _Reader(file).page(without)
+def first(file: BinaryIO, wanted: Collection[Tag] = ALL) -> Page:
+    """The tags that are *wanted* of the first page of the TIFF in *file*. Raises BrokenImage."""
+    return _Reader(file).page(wanted)
 
 
 def pages(file: BinaryIO) -> int:
@@ -160,8 +162,7 @@ class _Reader:
         self._word, self._step, self._count, self._tag = ("Q", 8, "Q", 20) if self._big else ("I", 4, "H", 12)
         [self.first] = self._numbers(self._word, 8 if self._big else 4, 1)
 
-    def page(self, without: Collection[int]) -> Page:
-        wanted = {int(tag) for tag in Tag if tag not in without}
+    def page(self, wanted: Collection[int]) -> Page:
         start, tags = self.first + struct.calcsize("<" + self._count), {}
         table = self._bytes(start, self._tags(self.first) * self._tag)
         for at in range(0, len(table), self._tag):

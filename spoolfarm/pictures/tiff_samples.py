@@ -103,7 +103,7 @@ def _grid(page: Page, length: int) -> _Grid:
         raise BrokenImage("the TIFF lacks a part of itself")
     sizes = page.tags.get(Tag.TILE_SIZES if tiled else Tag.STRIP_SIZES) or [length - start for start in starts]
     if len(sizes) < len(starts) or any(at + size > length for at, size in zip(starts, sizes, strict=False)):
-        raise BrokenImage("the TIFF is cut short")
+        raise BrokenImage("the picture is damaged or cut short")
     return _Grid(wide, high, across, down, page.samples // planes, planes, starts, sizes)
 
 
@@ -156,7 +156,7 @@ class _Pieces:
             return self._by_libtiff(pieces, sum(rows))
         size = [high * self._row for high in rows]
         if any(len(piece) < need and len(piece) for piece, need in zip(pieces, size, strict=True)):
-            raise BrokenImage("the TIFF is cut short")
+            raise BrokenImage("the picture is damaged or cut short")
         parts = [piece[:need] or bytes(need) for piece, need in zip(pieces, size, strict=True)]
         found = np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), np.uint8).reshape(-1, self._row)
         return _REVERSED[found] if self._page.one(Tag.FILL_ORDER, 1) == 2 else found
