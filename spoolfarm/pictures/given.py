@@ -23,7 +23,7 @@ EFFORT = 1
 #: Pillow's modes that a PNG holds as they are.
 AS_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 #: Modes that become another one without loss of what is seen; those that are in no table become RGB.
-BECOMES = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA", "I;16B": "I;16", "I;16L": "I;16", "I;16N": "I;16"}
+BECOMES = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
 
 
 def encoded(picture: Picture) -> bytes:
@@ -53,7 +53,7 @@ def _of_pillow(picture: Image.Image) -> bytes:
     """A file of what Pillow holds, as deep as it is, with its profile and the EXIF that turns it."""
     mode = BECOMES.get(picture.mode, picture.mode)
     kind = "PNG" if mode in AS_PNG else "TIFF"
-    if mode == "I":
+    if mode.startswith("I") and mode != "I;16":
         numbers = _numbers(picture)
         if numbers.size and numbers.min() >= 0 and numbers.max() <= 0xFFFF:
             return _of_array(numbers.astype("uint16"))  # Pillow calculates with 16 bits in this mode
@@ -87,6 +87,7 @@ def _of_array(picture: Any) -> bytes:
     import numpy as np
 
     array = _numbers(picture)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim not in (2, 3) or not array.size or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise InvalidRequest(
             f"image: an array of shape {array.shape} is no picture; give (height, width), or (height, width, 3) in BGR"
@@ -108,5 +109,4 @@ def _of_array(picture: Any) -> bytes:
         raise InvalidRequest(
             f"image: an array of {array.dtype} is no picture; give uint8, uint16, bool or floats 0 to 1"
         )
-    array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
-    return cv2.imencode(".png", array, [cv2.IMWRITE_PNG_COMPRESSION, EFFORT])[1].tobytes()
+    return cv2.imencode(".png", np.ascontiguousarray(array), [cv2.IMWRITE_PNG_COMPRESSION, EFFORT])[1].tobytes()

@@ -65,27 +65,34 @@ def assert_like(picture: Any, expected: Any, tolerance: int, what: object) -> No
     assert np.percentile(difference, 95) <= tolerance, what
 
 
-@pytest.mark.parametrize("kind", CONTAINERS)
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+#: What Pillow writes into each.
+MODES = {
+    "JPEG": ["1", "L", "RGB", "CMYK"],
+    "PNG": ["1", "L", "LA", "P", "RGB", "RGBA"],
+    "WEBP": ["L", "LA", "P", "RGB", "RGBA"],
+    "TIFF": ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"],
+    "AVIF": ["L", "LA", "RGB", "RGBA"],
+    "JPEG2000": ["L", "LA", "RGB", "RGBA", "CMYK"],
+    "BMP": ["1", "L", "P", "RGB", "RGBA"],
+    "GIF": ["1", "L", "LA", "P", "RGB", "RGBA"],
+    "ICO": ["1", "L", "P", "RGB", "RGBA"],
+}
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(kind, mode) for kind, modes in MODES.items() for mode in modes])
 def test_every_container_in_every_mode_comes_out_as_pillow_sees_it(kind: str, mode: str) -> None:
-    try:
-        data = encoded(scene(mode), kind, **({"sizes": [SIDES]} if kind == "ICO" else {}), **CONTAINERS[kind])
-    except (OSError, KeyError, ValueError):
-        pytest.skip("Pillow does not write it")
+    data = encoded(scene(mode), kind, **({"sizes": [SIDES]} if kind == "ICO" else {}), **CONTAINERS[kind])
     with Image.open(io.BytesIO(data)) as found:
         expected = on_white(found)
         assert check(data, "image", LIMIT).upright == found.size
     assert_like(decode(data), expected, 3, (kind, mode))
 
 
-@pytest.mark.parametrize("orientation", range(9))
+@pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
 def test_orientation_is_seen_in_every_container(orientation: int, kind: str, mode: str) -> None:
-    if (kind, mode) in (("JPEG", "RGBA"), ("JPEG", "P"), ("AVIF", "P")):
-        pytest.skip("there is no such thing")
-    if kind == "AVIF" and orientation == 0:
-        pytest.skip("AVIF turns by boxes of its own")
+    mode = mode if mode in MODES[kind] else "RGB"
     options = {"tiffinfo": {274: orientation}} if kind == "TIFF" else {"exif": b"Exif\0\0" + exif(orientation)}
     data = encoded(scene(mode), kind, **CONTAINERS[kind], **options)
     with Image.open(io.BytesIO(data)) as found:
@@ -152,7 +159,15 @@ def test_where_exif_says_nothing_xmp_may() -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow looks for the resolution there
 def test_broken_exif_is_no_reason_to_refuse() -> None:
-    for block in (b"", b"Exif\0\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff", b"nonsense" * 9):
+    for block in (
+        b"",
+        b"Exif\0\0",
+        b"II*\0\xff\xff\xff\xff",
+        b"MM\0*\0\0\0\x08\xff\xff",
+        b"nonsense" * 9,
+        exif(0),
+        exif(9),
+    ):
         png = with_chunks(encoded(scene(), "PNG"), chunk(b"eXIf", block))
         for data in (png, encoded(scene(), "WEBP", lossless=True, exif=block), encoded(scene(), "JPEG", exif=block)):
             assert decode(data).shape[:2] == SIDES[::-1]
@@ -183,12 +198,9 @@ def test_a_wrong_checksum_of_pixels_is_damage() -> None:
         decode(bytes(plain))
 
 
-@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
-@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize(("depth", "colours"), [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)])
 @pytest.mark.parametrize("clear", [False, True])
 def test_a_png_of_any_depth_with_one_clear_colour(depth: int, colours: int, clear: bool) -> None:
-    if colours == 3 and depth < 8:
-        pytest.skip("there is no such thing")
     top = 2**depth - 1
     values = np.random.default_rng(depth).integers(0, top + 1, (11, 13, colours))
     values[3, 4], values[0, 0] = values[5, 6], 0
@@ -303,7 +315,7 @@ def test_heic_is_read_when_its_reader_is_installed() -> None:
     for orientation in (1, 6):
         file = io.BytesIO()
         picture = tagged(scene(), orientation)
-        heif.from_pillow(scene()).save(file, quality=100, chroma=444, image_orientation=orientation)
+        heif.from_pillow(scene()).save(file, quality=100, chroma=444, exif=b"Exif\0\0" + exif(orientation))
         data = file.getvalue()
         assert sniff(data) == "HEIC"
         expected = np.asarray(ImageOps.exif_transpose(picture))[..., ::-1]
