@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from spoolfarm.batch.ledger import MARK
 
 #: What a folder is searched for: the suffixes of the pictures that the farm decodes, and of documents.
-PICTURES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"]
-    + [".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".ico"]
-)
+PICTURES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"])
+PICTURES |= {".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".ico"}
 DOCUMENTS = frozenset([".pdf"])
 
 

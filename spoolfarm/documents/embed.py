@@ -128,7 +128,8 @@ def _openable(data: bytes) -> bytes:
 
 def _as_png(data: bytes, opened: ImageFile.ImageFile) -> bytes:
     """The picture upright, opaque and in sRGB, as a PNG; what has no colours has one sample a pixel."""
-    if opened.mode in ("1", "L", "P", "RGB") and not opened.has_transparency_data and not _has_profile(data, opened):
+    plain = opened.mode in ("1", "L", "P") or (opened.mode == "RGB" and images.sniff(data) != "TIFF")
+    if plain and not opened.has_transparency_data and not _has_profile(data, opened):  # Pillow sees what the farm sees
         return _png_of(ImageOps.exif_transpose(opened))
     decoded = Image.fromarray(images.decode(data)[..., ::-1])
     return _png_of(decoded.convert("L") if opened.mode in ("I", "F", "LA") or opened.mode.startswith("I;") else decoded)

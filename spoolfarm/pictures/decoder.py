@@ -124,7 +124,11 @@ def _opaque_when_all_clear(found: Raster) -> Raster:
 def _other(data: bytes, kind: str) -> Raster:
     with header.opened(io.BytesIO(data), kind) as picture:
         turn = 1 if kind == "HEIC" else orientation.told(picture.info)  # its reader has turned it
-        return _pillow(picture, _profile(picture), turn)
+        width, height = picture.size
+        found = _pillow(picture, _profile(picture), turn)
+    if found.samples.shape[:2] != (height, width):
+        raise BrokenImage("the picture is not as large as its header says")
+    return found
 
 
 def _pillow(picture: ImageFile.ImageFile, profile: bytes | None = None, turn: int | None = None) -> Raster:

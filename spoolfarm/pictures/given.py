@@ -109,4 +109,4 @@ def _of_array(picture: Any) -> bytes:
         raise InvalidRequest(
             f"image: an array of {array.dtype} is no picture; give uint8, uint16, bool or floats 0 to 1"
         )
-    return cv2.imencode(".png", np.ascontiguousarray(array), [cv2.IMWRITE_PNG_COMPRESSION, EFFORT])[1].tobytes()
+    return cv2.imencode(".png", np.ascontiguousarray(array))[1].tobytes()

@@ -140,12 +140,20 @@ def first(file: BinaryIO, wanted: Collection[Tag] = ALL) -> Page:
 
 
 def pages(file: BinaryIO) -> int:
-    """How many pages the TIFF in *file* has. Raises BrokenImage."""
+    """How many pages the TIFF in *file* has, as far as they can be found. Raises BrokenImage when there is none."""
     reader, seen = _Reader(file), set[int]()
     at = reader.first
-    while at and at not in seen and len(seen) < MOST_PAGES:
+    while at not in seen and len(seen) < MOST_PAGES:
+        try:
+            following = reader.after(at)
+        except BrokenImage:
+            if not seen:
+                raise
+            break  # some programs leave a page after the last one that is none
         seen.add(at)
-        at = reader.after(at)
+        if not following:
+            break
+        at = following
     return len(seen)
 
 
@@ -177,10 +185,9 @@ class _Reader:
         return Page(self._order, tags)
 
     def after(self, at: int) -> int:
-        """Where the page after the one at *at* is; 0 when there is none, or none that lies in the file."""
+        """Where the page after the one at *at* is; 0 when that is the last."""
         end = at + struct.calcsize("<" + self._count) + self._tags(at) * self._tag
-        [found] = self._numbers(self._word, end, 1)
-        return found if found < self._length else 0
+        return int(self._numbers(self._word, end, 1)[0])
 
     def _tags(self, at: int) -> int:
         [count] = self._numbers(self._count, at, 1)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from PIL import TiffImagePlugin
 
@@ -24,6 +25,8 @@ AT_A_TIME = 64 << 20
 LARGEST_PIECE = 16 << 20
 #: numpy's letter for the samples of a format.
 LETTERS = {UNSIGNED: "u", SIGNED: "i", FLOAT: "f"}
+#: The types whose channels OpenCV swaps, which it does much faster.
+SWAPPED = ("uint8", "uint16", "float32")
 #: Tags that say what the bytes of a piece mean to libtiff's own conversion of YCbCr.
 OF_YCBCR = (Tag.BITS, Tag.PHOTOMETRIC, Tag.SAMPLES, Tag.PLANAR, Tag.FILL_ORDER, Tag.SUBSAMPLING, Tag.PREDICTOR)
 
@@ -45,7 +48,8 @@ def raster(data: bytes, page: Page) -> Raster:
     elif page.bits < 8:
         colours, full = colours * np.uint8(255 // full), 255
     if page.model == tiff.RGB:
-        colours = colours[..., ::-1]
+        swaps = colours.dtype in SWAPPED
+        colours = cv2.cvtColor(np.ascontiguousarray(colours), cv2.COLOR_RGB2BGR) if swaps else colours[..., ::-1]
     return Raster(
         np.ascontiguousarray(colours),
         {PALETTE: "BGR", tiff.RGB: "BGR", tiff.CMYK: "CMYK", tiff.LAB: "LAB"}.get(page.model, "L"),  # type: ignore[arg-type]

@@ -345,12 +345,15 @@ def test_pages_are_counted_without_decoding() -> None:
     assert pages(file.getvalue()) == 1
 
 
-def test_a_chain_of_pages_that_bites_its_tail_ends() -> None:
+def test_a_chain_of_pages_that_bites_its_tail_or_leads_nowhere_ends() -> None:
     data = bytearray(written(drawn(*SHAPE), photometric="minisblack"))
     [first] = struct.unpack_from("<I", data, 4)
     [count] = struct.unpack_from("<H", data, first)
-    struct.pack_into("<I", data, first + 2 + 12 * count, first)
-    assert pages(bytes(data)) == 1
+    for after in (first, 0xFFFFFFF0, 3):
+        struct.pack_into("<I", data, first + 2 + 12 * count, after)
+        assert pages(bytes(data)) == 1
+    with pytest.raises(BrokenImage):
+        pages(b"II*\0\xff\xff\xff\xff")
 
 
 @pytest.mark.parametrize("seed", range(40))
