@@ -20,13 +20,14 @@ STEPS = np.linspace(0, 255, 9).round().astype(np.uint8)
 #: Bytes of one profile, at most: those of printing machines have 2 MB.
 MOST_BYTES = 16 << 20
 #: What a profile is for, in its header (ICC.1, table 19), by Pillow's name.
-SPACES = {"L": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK", "LAB": b"Lab "}
+SPACES = {"L": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK"}
 
 
 def to_bgr(picture: Bytes, raster: Raster) -> Bytes:
     """*picture*, the 8-bit samples of *raster*, as (height, width, 3) in sRGB. A broken profile is ignored."""
     mode = "RGB" if raster.model == "BGR" else raster.model
-    transform = _transform(raster.profile, mode) if raster.profile or mode == "LAB" else None
+    profile = b"" if mode == "LAB" else raster.profile
+    transform = _transform(profile, mode) if profile or mode == "LAB" else None
     if transform is not None:
         given = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if mode == "RGB" else picture
         shown = ImageCms.applyTransform(_image(given, mode), transform)

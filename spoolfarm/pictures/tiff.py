@@ -61,6 +61,17 @@ MODELS |= {32844: "LogL", 32845: "LogLuv", 34892: "a camera's raw samples"}
 PACKED = {1: "none", 5: "LZW", 8: "Deflate", 32773: "PackBits", 32946: "Deflate", 34925: "LZMA", 50000: "Zstandard"}
 #: Where only pictures of 8 bits a sample, or 1, are known.
 CODED = {2: "CCITT", 3: "fax 3", 4: "fax 4", 6: "old JPEG", 7: "JPEG", 50001: "WebP"}
+#: Others that have a name.
+UNPACKED = {
+    32766: "NeXT",
+    32771: "CCITT of words",
+    32809: "ThunderScan",
+    32909: "Pixar's",
+    34661: "JBIG",
+    34887: "LERC",
+}
+UNPACKED |= dict.fromkeys((33003, 33005, 34712), "JPEG 2000") | dict.fromkeys((22610, 34934), "JPEG XR")
+UNPACKED |= dict.fromkeys((34676, 34677), "SGI Log") | dict.fromkeys((50002, 52546), "JPEG XL")
 #: The depths in bits that are read, by the samples' format: whole numbers, with a sign, and floating point.
 UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 DEPTHS = {UNSIGNED: (1, 2, 4, 8, 10, 12, 14, 16, 32), SIGNED: (8, 16, 32), FLOAT: (16, 32, 64)}
@@ -120,7 +131,8 @@ class Page:
         if self.model not in CHANNELS:
             return f"of {MODELS.get(self.model, f'colour model {self.model}')}; send RGB or grey"
         if self.compression not in PACKED and self.compression not in CODED:
-            return f"of compression {self.compression}; send LZW, Deflate or none"
+            name = UNPACKED.get(self.compression, self.compression)
+            return f"of compression {name}; send LZW, Deflate or none"
         if len(depths) > 1 or len(formats) > 1:
             return "whose channels have different depths; send 8 or 16 bits each"
         if self.bits not in DEPTHS.get(self.format, ()) or (self.compression in CODED and self.bits not in (1, 8)):

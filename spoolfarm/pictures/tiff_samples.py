@@ -20,7 +20,9 @@ from spoolfarm.pictures.tiff import FLOAT, GREY_OF_INK, PALETTE, SIGNED, UNSIGNE
 
 NONE, DEFLATE = 1, 8
 #: Bytes of pieces that are unpacked at a time.
-AT_A_TIME = 64 << 20
+AT_A_TIME = 4 << 20
+#: Pieces of one page, at most.
+MOST_PIECES = 1_000_000
 #: Samples of one piece, at most, unless the picture has more itself.
 LARGEST_PIECE = 16 << 20
 #: numpy's letter for the samples of a format.
@@ -106,7 +108,7 @@ def _grid(page: Page, length: int) -> _Grid:
     if len(starts) < across * down * planes:
         raise BrokenImage("the TIFF lacks a part of itself")
     sizes = page.tags.get(Tag.TILE_SIZES if tiled else Tag.STRIP_SIZES) or [length - start for start in starts]
-    if len(sizes) < len(starts) or any(at + size > length for at, size in zip(starts, sizes, strict=False)):
+    if len(sizes) < len(starts) or len(starts) > MOST_PIECES:
         raise BrokenImage("the picture is damaged or cut short")
     return _Grid(wide, high, across, down, page.samples // planes, planes, starts, sizes)
 
@@ -116,6 +118,8 @@ class _Pieces:
 
     def __init__(self, data: bytes, page: Page) -> None:
         self._data, self._page, self._grid = memoryview(data), page, _grid(page, len(data))
+        #: Packed bytes that it may still name.
+        self._left = 2 * len(data) + MOST_PIECES
         self._row = -(-self._grid.wide * self._grid.channels * page.bits // 8)
 
     def samples(self) -> Array:
@@ -155,18 +159,27 @@ class _Pieces:
 
     def _unpacked(self, some: range, rows: Sequence[int]) -> Bytes:
         """The bytes of the pieces *some*, which have so many *rows* each: (all rows, bytes of a row)."""
-        pieces = [self._piece(number) for number in some]
         if self._page.compression != NONE:
-            return self._by_libtiff(pieces, sum(rows))
-        size = [high * self._row for high in rows]
-        if any(len(piece) < need and len(piece) for piece, need in zip(pieces, size, strict=True)):
-            raise BrokenImage("the picture is damaged or cut short")
-        parts = [piece[:need] or bytes(need) for piece, need in zip(pieces, size, strict=True)]
+            return self._by_libtiff([self._piece(number) for number in some], sum(rows))
+        parts = [self._plain(number, high * self._row) for number, high in zip(some, rows, strict=True)]
         found = np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), np.uint8).reshape(-1, self._row)
         return _REVERSED[found] if self._page.one(Tag.FILL_ORDER, 1) == 2 else found
 
+    def _plain(self, number: int, need: int) -> memoryview | bytes:
+        """The bytes of a piece that is not packed, so many as it needs: what the file says of that is often wrong."""
+        start = self._grid.starts[number]
+        if not start and not self._grid.sizes[number]:
+            return bytes(need)  # nothing was ever written there
+        piece = self._data[start : start + need]
+        if len(piece) < need:
+            raise BrokenImage("the picture is damaged or cut short")
+        return piece
+
     def _piece(self, number: int) -> memoryview:
         start, size = self._grid.starts[number], self._grid.sizes[number]
+        self._left -= min(size, len(self._data))
+        if self._left < 0:
+            raise BrokenImage("the TIFF says that it is larger than its file")  # one piece many times
         return self._data[start : start + size]
 
     def _by_libtiff(self, pieces: Sequence[memoryview], rows: int) -> Bytes:
