@@ -86,13 +86,11 @@ def _tiff(data: bytes, kind: str) -> Raster:
     page = tiff.first(io.BytesIO(data))
     if objection := page.objection():
         raise BrokenImage(f"it is a TIFF {objection}")
-    if page.model != tiff.YCBCR and page.compression in tiff.PACKED:
+    packed, turn = page.compression in tiff.PACKED, 1  # what Pillow reads it turns itself
+    if packed and page.model != tiff.YCBCR:
         return tiff_samples.raster(data, page)
-    if page.model == tiff.YCBCR and page.compression in tiff.PACKED:
-        data = tiff_samples.ycbcr(data, page)
-        turn = page.one(Tag.ORIENTATION, 1)
-    else:
-        turn = 1  # Pillow turns it
+    if packed:
+        data, turn = tiff_samples.ycbcr(data, page), page.one(Tag.ORIENTATION, 1)
     with header.opened(io.BytesIO(data), kind) as picture:
         picture.load()
         return _pillow(picture, bytes(page.tags.get(Tag.PROFILE, ())), turn)
