@@ -177,6 +177,14 @@ def modified(path: str) -> float:
         return time.time()
 
 
+def changed(path: str) -> float:
+    """When *path* came to its place, or was written or given away last, in seconds since the epoch; now, when gone."""
+    try:
+        return os.lstat(path).st_ctime
+    except FileNotFoundError:
+        return time.time()
+
+
 def make_directory(path: str) -> None:
     """Make *path* and what is missing above it, for the farm's user alone, and force new names to the disk."""
     if not os.path.isdir(path):
@@ -216,6 +224,12 @@ def why(error: OSError, path: str) -> str:
     except OSError:
         return reason
     return reason if owner == os.geteuid() else f"{reason}; it belongs to {user(owner)}"
+
+
+def where(error: OSError) -> str:
+    """*error* as a phrase, with the path that it is about."""
+    path = error.filename2 or error.filename
+    return f"{error.strerror}: {path}" if path else f"{error.strerror}"
 
 
 def user(uid: int) -> str:

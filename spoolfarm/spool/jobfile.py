@@ -95,6 +95,14 @@ def move(path: str, target: str) -> None:
     os.rename(path, target)
 
 
+def undo(reached: str, queued: str) -> bool:
+    """Remove the file of a job that could not be promised. False when a worker may have it."""
+    try:
+        return files.remove(reached) or reached != queued
+    except OSError:
+        return reached != queued
+
+
 def born(job_id: str) -> float:
     """When a job was submitted, by its id, in seconds since the epoch."""
     return int(job_id[:16], 16) / 1e9

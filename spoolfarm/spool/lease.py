@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -38,7 +39,6 @@ class Lease:
         self._inode = 0
         self._lock = FileLock(self._path, fallback_to_soft=False, thread_local=False)
         #: Held while running a job that has cost a worker before, so that poison takes one worker at a time.
-        self._pause = _pause(workers, wid)
         self._suspects = FileLock(f"{workers}/suspects.lock", fallback_to_soft=False, thread_local=False)
 
     @classmethod
@@ -47,8 +47,6 @@ class Lease:
         lease = cls(workers, active, wid)
         lease._lock.acquire(timeout=PATIENCE)
         os.mkdir(lease.active, files.DIRECTORY_MODE)
-        with lease._pause:
-            pass  # from now on the file is there
         lease._inode = os.stat(lease._path).st_ino
         return lease
 
@@ -80,9 +78,10 @@ class Lease:
     def paused(self) -> Iterator[None]:
         """Within it the worker waits for something that is not its job, a disk without room perhaps.
 
-        It is told by another lock on a file that is there already: a full disk takes no note.
+        It is told by a lock on what the worker has announced, which is there already: a full disk takes no note.
         """
-        with self._pause:
+        with open(self._info, "rb") as announced:
+            fcntl.flock(announced, fcntl.LOCK_EX)
             yield
 
     def try_suspects(self) -> bool:
@@ -101,7 +100,6 @@ class Lease:
     def end(self) -> None:
         """Remove what shows the worker, the lock file last and while it is held, and let go."""
         files.remove(self._info)
-        files.remove(self._pause.lock_file)
         files.remove_empty(self.active)
         files.remove(self._path)
         self._suspects.release()
@@ -128,18 +126,14 @@ def ready(workers: str) -> list[dict[str, Any]]:
 
 def waits(workers: str, wid: str) -> bool:
     """Whether the worker *wid* waits for something that is not its job."""
-    lock = _pause(workers, wid)
-    if not os.path.exists(lock.lock_file):
-        return False
-    if not _try(lock):
+    try:
+        with open(f"{workers}/{wid}.json", "rb") as announced:
+            fcntl.flock(announced, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    lock.release()
+    except OSError:
+        return False  # it is not ready, or has ended
     return False
-
-
-def _pause(workers: str, wid: str) -> FileLock:
-    path = f"{workers}/{wid}.pause"
-    return FileLock(path, fallback_to_soft=False, thread_local=False, preserve_lock_file=True)
 
 
 def alive(workers: str, wid: str) -> bool:

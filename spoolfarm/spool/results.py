@@ -83,21 +83,26 @@ class Results:
         if not ID.fullmatch(job_id):
             return None  # it may come from anybody, and shall lead nowhere else
         try:
-            return parsed(files.read(self._path(job_id)), job_id)
-        except (FileNotFoundError, DamagedRecord):
+            return self.read(job_id)
+        except DamagedRecord:
             return None
         except OSError as error:
             if error.errno in files.UNREADABLE:
                 return None
             raise
 
+    def read(self, job_id: str) -> dict[str, Any] | None:
+        """The record of an ended job; None when there is none. Raises DamagedRecord, or OSError when unreadable."""
+        try:
+            return parsed(files.read(self._path(job_id)), job_id)
+        except FileNotFoundError:
+            return None
+
     def damage(self, job_id: str) -> str | None:
         """What is wrong with the result of a job; None when there is none, or nothing is wrong."""
         path = self._path(job_id)
         try:
-            parsed(files.read(path), job_id)
-        except FileNotFoundError:
-            return None
+            self.read(job_id)
         except DamagedRecord as error:
             return f"its result {path} is damaged: {error}"
         except OSError as error:

@@ -8,10 +8,9 @@
     dead/<id>/<name>, reason.json     ended for good without a result
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
-    workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
-    workers/<wid>.pause               locked while it waits for something that is not its job
+    workers/<wid>.lock, <wid>.json    a worker's life; and what it says of itself, locked while it waits for room
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
-    workers/cancel.lock               held while a job in cancel/ is ended
+    workers/cancel.lock, retry.lock   held while a job in cancel/ is ended, or a dead letter is queued again
     workers/<wid>.bell/, .token       how it is woken; see `doorbell.py`
     idle/<wid>                        a worker that can be woken
 
@@ -56,9 +55,10 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
@@ -66,10 +66,11 @@ from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets,
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.endings import PATIENCE, Endings
-from spoolfarm.spool.job import DamagedJob, Job, Result, State
-from spoolfarm.spool.jobfile import NAME, Claim, JobFile, job_files, move, read_job
+from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
+from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
 from spoolfarm.spool.lease import Lease, LeaseLost
 from spoolfarm.spool.locate import Locator
+from spoolfarm.spool.record import DamagedRecord, damaged
 from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
@@ -78,10 +79,10 @@ log = logging.getLogger(__name__)
 FORGET = b"forget"
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
-#: Seconds that pass at most between a result that says "failed" and the dead letter.
-BURIAL = 1.0
 #: The locks in workers/ that are no worker's life.
-SHARED = frozenset({"suspects", "cancel"})
+SHARED = frozenset({"suspects", "cancel", "retry"})
+#: Seconds for which a job may be unreadable before it is given up.
+UNREADABLE = 60.0
 #: Seconds after which a file in tmp/ belongs to nobody.
 ABANDONED = 3600.0
 
@@ -127,8 +128,8 @@ class Spool:
             if job.durable:
                 self._synced.sync(place)
         except OSError as error:
-            fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
-            raise SpoolUnavailable(f"the job cannot be written ({_where(error)}); {fate}") from error
+            fate = "nothing was queued" if undo(reached, queued) else "it may run all the same"
+            raise SpoolUnavailable(f"the job cannot be written ({files.where(error)}); {fate}") from error
         self.ringer.ring(place, name)
 
     # Work.
@@ -184,9 +185,11 @@ class Spool:
             try:
                 return Claim(read_job(path, attempts), path, started)
             except DamagedJob as error:
-                self._endings.give_up(
-                    JobFile(path, parsed[1], attempts, State.RUNNING), error.code, str(error), place.task
-                )
+                if isinstance(error, UnreadableJob) and time.time() - born(parsed[1]) < UNREADABLE:
+                    move(path, f"{place.path}/{name}")  # the disk may do better the next time
+                    return None
+                claimed = JobFile(path, parsed[1], attempts, State.RUNNING)
+                self._endings.give_up(claimed, error.code, str(error), place.task)
                 return None
         except OSError:
             move(path, f"{place.path}/{name}")
@@ -252,12 +255,21 @@ class Spool:
 
     def _recover(self, file: JobFile, cause: str) -> None:
         """Send a job whose worker is dead to where it belongs."""
-        record = self.results.get(file.id)
-        if record is None and self.results.exists(file.id):
+        patient = time.time() - files.changed(file.path) < UNREADABLE  # the disk may do better the next time
+        try:
+            record = self.results.read(file.id)
+        except DamagedRecord:
             self.results.remove(file.id)  # a power cut tore it
+            record = None
+        except OSError as error:
+            if patient:
+                raise
+            record = damaged(file.id, 0.0, str(error))
         try:
             job = file.job()
         except DamagedJob as error:
+            if patient and isinstance(error, UnreadableJob):
+                raise OSError(str(error)) from error
             self._endings.give_up(file, error.code, str(error))
             return
         if record is not None:
@@ -320,32 +332,38 @@ class Spool:
         files.remove(mark.path)
 
     def retry(self, job_id: str) -> None:
-        """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter."""
-        for file in self._letter(job_id):
-            try:
-                job = file.job()
-            except DamagedJob as error:
-                raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
-            place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
-            files.remove(f"{self.marks}/{job_id}")
-            self.results.remove(job_id)
-            files.sync_directory(self.results.root)  # else a power cut could bring the old result back
-            move(file.path, f"{place.path}/{name}")
-            self._synced.sync(place)
-            self.dead.remove(job_id)
-            self.ringer.ring(place, name)
-            return
+        """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter.
+
+        One caller at a time: a late one must not remove the result of the job that runs again.
+        """
+        with self._retrying():
+            for file in self.dead.letter(job_id):
+                try:
+                    job = file.job()
+                except UnreadableJob as error:
+                    raise SpoolUnavailable(f"job {job_id} cannot be run again: {error}") from error
+                except DamagedJob as error:
+                    raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
+                except FileNotFoundError:
+                    break  # somebody has just removed it
+                place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
+                files.remove(f"{self.marks}/{job_id}")
+                self.results.remove(job_id)
+                files.sync_directory(self.results.root)  # else a power cut could bring the old result back
+                move(file.path, f"{place.path}/{name}")
+                self._synced.sync(place)
+                self.dead.withdraw(job_id, self.tmp)
+                self.ringer.ring(place, name)
+                return
         raise UnknownJob(f"no dead letter {job_id!r}")
 
-    def _letter(self, job_id: str) -> list[JobFile]:
-        """The dead letter of a job, also when its worker, which has published its result, is about to bury it."""
-        deadline = time.monotonic() + BURIAL
-        while ID.fullmatch(job_id):
-            found = list(job_files(self.dead.path(job_id), State.FAILED))
-            if found or time.monotonic() > deadline or not self.results.exists(job_id):
-                return found
-            time.sleep(0.01)
-        return []
+    @contextmanager
+    def _retrying(self) -> Iterator[None]:
+        try:
+            with FileLock(f"{self.workers}/retry.lock", timeout=PATIENCE, fallback_to_soft=False):
+                yield
+        except Timeout as error:
+            raise SpoolUnavailable("a process that queues another dead letter does not come to its end") from error
 
     # Look.
 
@@ -376,16 +394,3 @@ class Spool:
             if time.time() - files.modified(path) > ABANDONED:
                 files.remove(path)
         self.dead.tidy(self.tmp, ABANDONED)
-
-
-def _where(error: OSError) -> str:
-    path = error.filename2 or error.filename
-    return f"{error.strerror}: {path}" if path else f"{error.strerror}"
-
-
-def _undo(reached: str, queued: str) -> bool:
-    """Remove the file of a job that could not be promised. False when a worker may have it."""
-    try:
-        return files.remove(reached) or reached != queued
-    except OSError:
-        return reached != queued

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.errors import UnknownJob
+from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.farm import Farm
 from spoolfarm.spool import files, lease
+from spoolfarm.spool import spool as spool_module
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.jobfile import Claim
@@ -49,11 +50,14 @@ def test_a_job_file_that_cannot_be_read_is_a_dead_letter_and_the_others_run(
     tree.put(bad, good)
     refuse_to_read(monkeypatch, f"{place_of(tree.spool, bad)}/{bad.id}.a0", number)
     assert drive(tree) == [good.id]
+    assert os.listdir(place_of(tree.spool, bad)) == [f"{bad.id}.a0"]
+    monkeypatch.setattr(spool_module, "UNREADABLE", 0.0)
+    assert drive(tree) == []
     record = tree.spool.results.get(bad.id)
     assert record is not None
     assert (record["status"], record["code"], record["task"]) == ("failed", "unreadable", "echo")
     assert os.strerror(number) in record["error"]
-    with pytest.raises(UnknownJob, match="cannot be run again"):
+    with pytest.raises(SpoolUnavailable, match="cannot be run again"):
         tree.spool.retry(bad.id)
     monkeypatch.undo()
     tree.spool.retry(bad.id)
@@ -68,8 +72,11 @@ def test_a_claimed_job_that_cannot_be_read_does_not_keep_the_recovery_of_others(
     wid = tree.orphan(bad)
     tree.orphan(good)
     refuse_to_read(monkeypatch, f"{tree.spool.active}/{wid}/{bad.id}.a1", number)
-    assert tree.spool.reclaim() == 2
+    assert tree.spool.reclaim() == 1
     assert drive(tree) == [good.id]
+    assert tree.spool.results.get(bad.id) is None
+    monkeypatch.setattr(spool_module, "UNREADABLE", 0.0)
+    assert tree.spool.reclaim() == 1
     assert (tree.spool.results.get(bad.id) or {})["code"] == "unreadable"
 
 
@@ -246,6 +253,8 @@ def test_results_are_written_when_their_tmp_was_cleared_away(spool: Spool) -> No
 
 def test_a_worker_that_waits_for_room_is_told_from_one_that_works(spool: Spool) -> None:
     lease_ = Lease.take(spool.workers, spool.active, new_worker_id())
+    assert not lease.waits(spool.workers, lease_.wid)
+    lease_.announce({})
     assert not lease.waits(spool.workers, lease_.wid)
     with lease_.paused():
         assert lease.waits(spool.workers, lease_.wid)
