@@ -76,7 +76,7 @@ def test_a_pdf_is_no_picture() -> None:
 def test_a_farm_without_documents_says_so(settings: Settings) -> None:
     without = Farm(settings=replace(settings, enable=("ocr",)))
     with pytest.raises(UnsupportedMedia, match="image: is for the task document, which FARM_ENABLE leaves out"):
-        without.job("ocr", [books.book(1, (200, 200)).pdf], {})
+        without.prepare("ocr", [books.book(1, (200, 200)).pdf], {})
     without.close()
 
 
