@@ -10,12 +10,28 @@ from pathlib import Path
 import pytest
 
 from spoolfarm.cli.main import VERBS
-from spoolfarm.config import Settings
+from spoolfarm.config import Settings, load
 from spoolfarm.farm.farm import Farm
-from tests.support.command_tasks import OLD_ID, fail, succeed
+from tests.support.command_tasks import OLD_ID, Page, fail, succeed
 from tests.support.running_farm import ROOT
 
 BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Those of every test, and the task `page`."""
+    page = f"page={Page.__module__}:Page"
+    return load({**settings.environment(), "FARM_TASKS": page, "FARM_ENABLE": "echo,ocr,page"})
+
+
+@pytest.fixture(autouse=True)
+def _here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command finds the farm of the test."""
+    for name in [name for name in os.environ if name.startswith("FARM_")]:
+        monkeypatch.delenv(name)
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
 
 
 def offered(line: str, path: Path, **settings: str) -> list[str]:
