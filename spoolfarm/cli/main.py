@@ -1,4 +1,5 @@
 """The command line `spoolfarm`: the operator's verbs, found in `commands/`."""
+# PYTHON_ARGCOMPLETE_OK: by this word a shell that completes all programs knows that it may ask this one.
 
 from __future__ import annotations
 
@@ -30,6 +31,10 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0 when all went well, 1 when not, 130 after Ctrl-C. Bad usage exits with 2."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks; nobody else shall pay for the answer
+        from spoolfarm.cli import completion
+
+        completion.answer(_parser(argparse.ArgumentParser))
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -45,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(of_verb: type[argparse.ArgumentParser] = VerbParser) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="spoolfarm", description="Work with the farm on this machine.")
-    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=VerbParser)
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=of_verb)
     for name, verb in VERBS.items():
         sentence = f"{verb.TEXT[0].upper()}{verb.TEXT[1:]}."
         made = verbs.add_parser(name, help=verb.TEXT, description=sentence, allow_abbrev=False)

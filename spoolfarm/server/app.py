@@ -22,6 +22,7 @@ from spoolfarm.server import openapi
 from spoolfarm.server.current import FARM, LIVE, PROJECT, json_response
 from spoolfarm.server.guard import Guard
 from spoolfarm.server.live import Live
+from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
 from spoolfarm.server.uploads import Uploads
 from spoolfarm.server.views import (
     edit,
@@ -72,8 +73,6 @@ STATUS = {
 RETRY_AFTER = 2
 #: How many parts a multipart body may have.
 MAX_PARTS = 100
-#: Seconds in which a request has to come whole, and bytes for each of which it has one more.
-REQUEST_DEADLINE, SLOWEST = 60.0, 2**14
 #: What the errors that Werkzeug raises are called and say here, by their status.
 HTTP_ERRORS = {
     400: ("invalid_request", "the request is malformed, or broke off"),

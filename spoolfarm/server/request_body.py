@@ -20,6 +20,8 @@ from spoolfarm.spool.job import FIRST, LAST, NORMAL
 
 Model = TypeVar("Model", bound=BaseModel)
 
+#: Seconds in which a request has to come whole, and bytes for each of which it has one more.
+REQUEST_DEADLINE, SLOWEST = 60.0, 2**14
 #: How deep JSON may nest.
 MAX_DEPTH = 32
 #: The parts that a multipart body may have: as text, and as files.

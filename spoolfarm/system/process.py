@@ -98,7 +98,10 @@ def _names(path: str) -> list[str]:
 
 
 def show_as(command: Sequence[str]) -> None:
-    """Have `ps` show *command*, or as much of it as there is room for, in place of what this process was started by."""
+    """Have `ps` show *command*, or as much of it as there is room for, in place of what this process was started by.
+
+    The environment, which lies behind it, stays what `/proc/PID/environ` shows: setproctitle would write over it.
+    """
     with open("/proc/self/stat") as stat:
         begin, end = map(int, stat.read().rpartition(")")[2].split()[45:47])  # see proc_pid_stat(5): arg_start, arg_end
     room = end - begin

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from spoolfarm import images
 from spoolfarm.errors import BrokenImage
@@ -33,6 +33,10 @@ TURNS = {
 }
 #: The colour spaces of JPEG, by Pillow's names for what is in it.
 SPACES = {"L": Name.DeviceGray, "RGB": Name.DeviceRGB, "CMYK": Name.DeviceCMYK}
+#: TIFF's tags for what a pixel of 0 is, the order of the bits in a byte, and where the pixels lie, in how many bytes.
+PHOTOMETRIC, FILL_ORDER, STRIPS, STRIP_SIZES = 262, 266, 273, 279
+#: Pillow's name for the fax code of TIFF that PDF has too: ITU-T T.6, group 4.
+FAX = "group4"
 #: The kinds of colour in a PNG that a PDF takes as they are: grey, three colours, and a palette.
 GREY, COLOURS, PALETTE = 0, 2, 3
 
@@ -57,6 +61,8 @@ def picture(pdf: pikepdf.Pdf, data: bytes, dpi: float | None) -> Shown:
             points = 72 / (dpi or _dpi(opened))
             if images.sniff(data) == "JPEG":
                 image = _jpeg(pdf, data, opened)
+            elif turn == 1 and opened.mode == "1" and opened.info.get("compression") == FAX:
+                image = _fax(pdf, data if _is_one_strip(opened) else _as_one_strip(opened))
             else:
                 image = _png(pdf, data if turn == 1 and _plain(data) else _as_png(data, opened))
     except (*images.UNREADABLE, KeyError) as error:
@@ -82,6 +88,34 @@ def _jpeg(pdf: pikepdf.Pdf, data: bytes, opened: ImageFile.ImageFile) -> pikepdf
     if opened.mode == "CMYK" and "adobe" in opened.info:
         image.Decode = Array([1, 0] * 4)  # Adobe writes ink as its absence
     image.Filter = Name.DCTDecode
+    return image
+
+
+def _is_one_strip(opened: ImageFile.ImageFile) -> bool:
+    """Whether the fax code of a TIFF lies in one piece, which a PDF takes as it is."""
+    tags = opened.tag_v2  # type: ignore[attr-defined]  # a TIFF has it
+    return len(tags.get(STRIPS, ())) == 1 and tags.get(FILL_ORDER, 1) == 1
+
+
+def _as_one_strip(opened: ImageFile.ImageFile) -> bytes:
+    """The black and white picture as a TIFF whose fax code lies in one piece."""
+    bare = Image.frombytes(opened.mode, opened.size, opened.tobytes())  # without tags, which libtiff may choke on
+    file = io.BytesIO()
+    bare.save(file, "TIFF", compression=FAX, strip_size=len(bare.tobytes()))
+    return file.getvalue()
+
+
+def _fax(pdf: pikepdf.Pdf, tiff: bytes) -> pikepdf.Object:
+    """The fax code of a TIFF of one strip."""
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(tiff)) as opened:
+        tags = opened.tag_v2
+        [start], [size] = tags[STRIPS], tags[STRIP_SIZES]
+        image = _image(pdf, tiff[start : start + size], opened.width, opened.height, 1)
+        image.DecodeParms = Dictionary(
+            K=-1, Columns=opened.width, Rows=opened.height, BlackIs1=tags.get(PHOTOMETRIC) == 1
+        )
+    image.ColorSpace = Name.DeviceGray
+    image.Filter = Name.CCITTFaxDecode
     return image
 
 

@@ -57,7 +57,7 @@ class SearchablePdf:
 
 
 def of_picture(data: bytes, dpi: float | None = None) -> pikepdf.Pdf:
-    """A PDF of one page that shows the picture *data*, losslessly: a JPEG goes in as it is."""
+    """A PDF of one page that shows the picture *data*, losslessly: JPEG and fax code go in as they are."""
     pdf = pikepdf.new()
     shown = image_to_pdf.picture(pdf, data, dpi)
     a, b, c, d, e, f = shown.matrix

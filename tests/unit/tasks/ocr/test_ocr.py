@@ -308,6 +308,17 @@ def test_only_denormal_weights_are_changed() -> None:
     assert models.without_denormals(after) == after
 
 
+def test_opening_a_model_leaves_small_numbers_to_the_other_tasks_of_the_worker() -> None:
+    look = (
+        "import numpy as np\n"
+        "from spoolfarm.tasks.ocr import models\n"
+        "models.session(models.RECOGNISER, 1)\n"
+        "print(np.float32(1e-39) * np.float32(1) > 0, float('5e-324') * 1.0 > 0)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["True", "True"]
+
+
 def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match="no-such"):
         models.path("no-such.onnx")
