@@ -94,6 +94,18 @@ class UnknownTask(FarmError):
     code = "unknown_task"
 
 
+class NotInstalled(FarmError):
+    """What the task needs is not installed here."""
+
+    code = "not_installed"
+
+
+class NoFarm(FarmError):
+    """There is no farm here."""
+
+    code = "no_farm"
+
+
 class UnknownJob(FarmError):
     """No job has that id."""
 
