@@ -104,6 +104,7 @@ class NoFarm(FarmError):
     """There is no farm here."""
 
     code = "no_farm"
+    hint = "`spoolfarm run` starts one; --home DIR or FARM_SPOOL_DIR names another"
 
 
 class UnknownJob(FarmError):

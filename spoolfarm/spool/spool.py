@@ -56,7 +56,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from filelock import FileLock
 
-from spoolfarm.errors import SpoolUnavailable, UnknownJob
+from spoolfarm.errors import NoFarm, SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
 from spoolfarm.spool.deadletters import DeadLetters
@@ -86,13 +86,16 @@ ABANDONED = 3600.0
 class Spool:
     """The tree under *root*, whose jobs end in *results*."""
 
-    def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS) -> None:
+    def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS, make: bool = True) -> None:
+        """With *make* the tree is made where there is none; else that raises NoFarm."""
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
         self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers = made = [
             f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "parts", "workers")
         ]
+        if not make and not os.path.isdir(self.queue):
+            raise NoFarm(f"no farm here: {self.root} is no spool")
         for path in made:
             files.make_directory(path)
         self.dead = DeadLetters(f"{self.root}/dead", results)
