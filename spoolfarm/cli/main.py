@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0 when all went well, 1 when not, 130 after Ctrl-C. Bad usage exits with 2."""
     options = _parser().parse_args(arguments)
     try:
-        sys.path.append(config.use_home(vars(options).get(config.HOME)))  # tasks of one's own may lie there
+        home = config.use_home(vars(options).get(config.HOME))
+        sys.path += {home}.difference(sys.path)  # tasks of one's own may lie there
         status: int = options.run(options)
         sys.stdout.flush()
         return status

@@ -148,6 +148,17 @@ def test_where_no_farm_is_a_verb_says_so_and_makes_nothing(bare: Installed, word
     assert list(bare.here.iterdir()) == []
 
 
+def test_a_farm_in_python_is_not_made_out_of_any_folder(bare: Installed) -> None:
+    def python(code: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", f"from spoolfarm import Farm; {code}"]
+        return subprocess.run(command, cwd=bare.here, env=bare.environment, capture_output=True, text=True, timeout=60)
+
+    assert "NoFarm: no farm here: " in python("Farm()").stderr
+    assert list(bare.here.iterdir()) == []
+    assert python("Farm(spool_dir='a', results_dir='b').submit('echo')").returncode == 0
+    assert {path.name for path in bare.here.iterdir()} == {"a", "b"}
+
+
 def test_the_doctor_makes_nothing_either(bare: Installed) -> None:
     status, said, _ = bare.run("doctor")
     assert status == 0, said
