@@ -18,8 +18,12 @@ from spoolfarm.errors import SettingError
 
 #: The checkout that this package lies in, or the working directory when it is installed elsewhere.
 ROOT = Path(__file__).resolve().parent.parent
-if not (ROOT / "launcher.py").is_file():
+#: Whether it lies in one.
+CHECKOUT = all((ROOT / name).is_file() for name in ("launcher.py", "setup.cfg"))
+if not CHECKOUT:
     ROOT = Path.cwd()
+#: The setting that says where all else lies, `.env` among it.
+HOME = "FARM_HOME"
 
 T = TypeVar("T")
 
@@ -40,7 +44,7 @@ class Address:
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
 
-# Each parser returns the value, or raises ValueError with what is allowed.
+# Each parser returns the value, or raises ValueError with what is allowed. Paths are those *below* the farm's home.
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -65,10 +69,16 @@ def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], floa
     return parse
 
 
-def directory(text: str) -> str:
+def home(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a directory")
+    return str(Path(text).absolute() if text else ROOT)
+
+
+def directory(text: str, below: str | None = None) -> str:
     if not text or "\0" in text:
         raise ValueError("a directory")
-    return str(ROOT / text)
+    return str(Path(below or ROOT, text))
 
 
 def key(text: str) -> str:
@@ -101,12 +111,13 @@ def tasks(text: str) -> dict[str, str]:
     return {name: path for name, _, path in pairs}
 
 
-def segment_model(text: str) -> str:
+def segment_model(text: str, below: str | None = None) -> str:
     if text in ("default", "coco", "classical"):
         return text
-    if not (ROOT / text).is_file():
+    path = Path(below or ROOT, text)
+    if not path.is_file():
         raise ValueError("default, coco, classical, or the path of a weights file")
-    return str(ROOT / text)
+    return str(path)
 
 
 def precision(text: str) -> str:
@@ -158,12 +169,16 @@ def channels(least: float) -> Callable[[str], tuple[float, ...]]:
     return parse
 
 
-def setting(name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False) -> T:
+def setting(
+    name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False, is_path: bool = False
+) -> T:
     """A row of the table: the default is written as a user would write it.
 
-    An empty line in .env means the default, unless it *may_be_empty* and have a meaning of its own.
+    An empty line in .env means the default, unless it *may_be_empty* and have a meaning of its own. What *is_path* is
+    parsed with the farm's home as a second argument.
     """
     row = {"name": name, "default": default, "parse": parse, "help": text, "may_be_empty": may_be_empty}
+    row["is_path"] = is_path
     made: T = field(default_factory=lambda: parse(default), metadata=row)
     return made
 
@@ -177,6 +192,9 @@ def cores() -> int:
 class Settings:
     """Every setting, with its value."""
 
+    home: str = setting(
+        HOME, "", home, "where .env and all relative paths lie; empty: the checkout, or else the working directory"
+    )
     bind: tuple[Address, ...] = setting(
         "FARM_BIND", "127.0.0.1:8090", addresses, "addresses the front listens on, with commas between"
     )
@@ -194,10 +212,12 @@ class Settings:
         whole(0, 1),
         "1: workers are forked from one process that has loaded what they share; 0: each loads it for itself",
     )
-    spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk")
-    results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk")
-    data_dir: str = setting("FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes")
-    run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d")
+    spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk", is_path=True)
+    results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk", is_path=True)
+    data_dir: str = setting(
+        "FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes", is_path=True
+    )
+    run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d", is_path=True)
     tasks: Mapping[str, str] = setting(
         "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"
     )
@@ -212,6 +232,7 @@ class Settings:
         "default",
         segment_model,
         "what finds objects: default, coco, classical, or the path of a weights file",
+        is_path=True,
     )
     segment_precision: str = setting(
         "FARM_SEGMENT_PRECISION", "fp32", precision, "fp32, or bf16: faster, with slightly other masks"
@@ -260,7 +281,9 @@ class Settings:
     front_threads: int = setting(
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"
     )
-    flower_project_dir: str = setting("FLOWER_PROJECT_DIR", "flower_project", directory, "the Flower project")
+    flower_project_dir: str = setting(
+        "FLOWER_PROJECT_DIR", "flower_project", directory, "the Flower project", is_path=True
+    )
     flower_start_script: tuple[str, ...] = setting(
         "FLOWER_START_SCRIPT", "run_flower.py", command, "the script in it, or the command, that starts a simulation"
     )
@@ -293,6 +316,11 @@ class Settings:
         """The settings that differ from their defaults, as environment variables for a child process."""
         return {row["name"]: self._text[row["name"]] for row in rows() if row["name"] in self._text}
 
+    @property
+    def in_checkout(self) -> bool:
+        """Whether the farm's home is the checkout that this package lies in."""
+        return CHECKOUT and self.home == str(ROOT)
+
     def by_name(self) -> dict[str, Any]:
         """Every value by its setting's name."""
         return {row["name"]: getattr(self, row["field"]) for row in rows()}
@@ -313,25 +341,55 @@ def given(arguments: Sequence[str]) -> dict[str, str]:
         description="Run the farm: the HTTP front and its workers, restarted when they die, stopped with this process.",
         epilog="Each option is also an environment variable, and a line in .env: --max-queued is FARM_MAX_QUEUED.",
     )
+    takes_settings(parser)
+    return vars(parser.parse_args(arguments))
+
+
+def takes_settings(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every setting, of which only those that are given become attributes, by the setting's name."""
     for row in rows():
         option = "--" + row["name"].removeprefix("FARM_").lower().replace("_", "-")
         default = f" (default: {row['default']})" if row["default"] else ""
-        parser.add_argument(option, dest=row["name"], metavar="X", help=row["help"].replace("%", "%%") + default)
-    return {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+        about = row["help"].replace("%", "%%") + default
+        parser.add_argument(option, dest=row["name"], metavar="X", default=argparse.SUPPRESS, help=about)
+
+
+def use_home(path: str | None) -> str:
+    """Make *path* the home of the farm for this process and all that it starts; returns where it is in any case."""
+    if path is not None:
+        os.environ[HOME] = home(path)
+    return home(os.environ.get(HOME, ""))
+
+
+def env_file(overrides: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """What stands in the `.env` of the farm's home. Raises SettingError when that wants to lie elsewhere."""
+    where = _parsed(HOME, home, {**os.environ, **(overrides or {})}.get(HOME, ""))
+    found = dotenv_values(Path(where, ".env"))
+    if found.get(HOME):
+        raise SettingError(f"{HOME} says where .env is looked for, so it cannot stand in {where}/.env")
+    return found
 
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: *overrides* win over the environment, and that over `.env`. Raises SettingError."""
-    written: dict[str, str | None] = {**dotenv_values(ROOT / ".env"), **os.environ, **(overrides or {})}
+    written: dict[str, str | None] = {**env_file(overrides), **os.environ, **(overrides or {})}
     text: dict[str, str] = {}
     values: dict[str, Any] = {}
     for row in rows():
+        below = (values["home"],) if row["is_path"] else ()
         given = written.get(row["name"])
         if given is None or (not given.strip() and row["default"] and not row["may_be_empty"]):
-            continue
-        text[row["name"]] = given.strip()
-        try:
-            values[row["field"]] = row["parse"](text[row["name"]])
-        except ValueError as error:
-            raise SettingError(f"{row['name']}={given!r} is not allowed: it takes {error}") from error
+            given = row["default"]
+        else:
+            text[row["name"]] = given.strip()
+        values[row["field"]] = _parsed(row["name"], row["parse"], given, *below)
+    if HOME in text:
+        text[HOME] = values["home"]  # a child may have another working directory
     return Settings(**values, _text=text)
+
+
+def _parsed(name: str, parse: Callable[..., T], given: str, *below: str) -> T:
+    try:
+        return parse(given.strip(), *below)
+    except ValueError as error:
+        raise SettingError(f"{name}={given!r} is not allowed: it takes {error}") from error

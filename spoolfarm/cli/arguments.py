@@ -6,6 +6,8 @@ import argparse
 import json
 import math
 import re
+import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 #: Seconds in the units of an age.
@@ -26,6 +28,19 @@ class VerbParser(argparse.ArgumentParser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._inside = False
+
+
+class Version(argparse.Action):
+    """Prints the version of the package and ends the program."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # now: the verbs need not wait for it
+
+        sys.stdout.write(f"spoolfarm {version('spoolfarm')}\n")
+        parser.exit()
 
 
 def param(text: str) -> tuple[str, Any]:

@@ -7,13 +7,13 @@ import os
 import re
 import resource
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from spoolfarm.cli.finding import Finding, Level
-from spoolfarm.config import Settings
+from spoolfarm.config import CHECKOUT, Settings
 from spoolfarm.farm.admission import MIN_INODES
 from spoolfarm.spool.watch import Watch
 from spoolfarm.tasks.lanes import LANES
@@ -63,21 +63,27 @@ def python(version: tuple[int, ...]) -> Finding:
     return Finding(Level.OK, "python", text)
 
 
-def packages(pins: Mapping[str, str], installed: Callable[[str], str | None]) -> Iterator[Finding]:
-    """Whether what the farm needs is installed, in the versions of *pins*."""
+def packages(
+    pins: Mapping[str, str], installed: Callable[[str], str | None], extras: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Whether what the farm and its *extras* need is installed, in the versions of *pins*."""
+    repair = (
+        "run ./start.sh --setup-only" if CHECKOUT else f"pip install 'spoolfarm[{','.join(extras)}]'".replace("[]", "")
+    )
     try:
         wanted = importlib.metadata.requires("spoolfarm") or []
     except importlib.metadata.PackageNotFoundError:
-        yield Finding(Level.FAIL, "packages", "spoolfarm itself is not installed", "run ./start.sh --setup-only")
+        yield Finding(Level.FAIL, "packages", "spoolfarm itself is not installed", repair)
         return
-    needed = [_normal(each.name) for each in map(Requirement, wanted) if _applies(each)]
+    asked = [each for each in map(Requirement, wanted) if _applies(each, "", *extras)]
+    needed = list(dict.fromkeys(_normal(each.name) for each in asked))
     good = 0
     for name in needed:
         version, pin = installed(name), pins.get(name)
         if version is None:
-            yield Finding(Level.FAIL, "packages", f"{name} is not installed", "run ./start.sh --setup-only")
+            yield Finding(Level.FAIL, "packages", f"{name} is not installed", repair)
         elif pin is not None and version.partition("+")[0] != pin.partition("+")[0]:
-            advice = "run ./start.sh --setup-only, or delete .venv first"
+            advice = f"{repair}, or delete .venv first"
             yield Finding(Level.WARN, "packages", f"{name} is {version}, but {pin} is pinned", advice)
         else:
             good += 1
@@ -219,9 +225,10 @@ def _existing(path: str) -> str:
     return path
 
 
-def _applies(requirement: Requirement) -> bool:
-    """Whether it is meant for this interpreter and system, without any extra."""
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+def _applies(requirement: Requirement, *extras: str) -> bool:
+    """Whether it is meant for this interpreter and system, with any of *extras*; "" is the package without one."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras or ("",))
 
 
 def _told(path: str | Path) -> str:

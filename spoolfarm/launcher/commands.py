@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from typing import NoReturn
 
 from spoolfarm import config
 
@@ -18,7 +20,17 @@ SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 def command(name: str) -> list[str]:
     """What runs `server`, `worker`, `launcher` and the like: the door in the checkout, or else the module."""
     door = config.ROOT / f"{name}.py"
-    return [sys.executable, str(door)] if door.is_file() else [sys.executable, "-m", f"spoolfarm.{name}"]
+    there = config.CHECKOUT and door.is_file()
+    return [sys.executable, str(door)] if there else [sys.executable, "-m", f"spoolfarm.{name}"]
+
+
+def become_launcher(given: Mapping[str, str]) -> NoReturn:
+    """Have a launcher without flags take the place of this process, with the settings *given* in its environment.
+
+    So every child sees the same settings, a reload reads them again, and what kills processes by the word "worker" does
+    not hit this one for `--workers`.
+    """
+    os.execve(sys.executable, command("launcher"), {**os.environ, **given})
 
 
 def without_secrets(settings: config.Settings) -> dict[str, str]:

@@ -19,7 +19,7 @@ from spoolfarm import config
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
-from spoolfarm.launcher.commands import MARK, command, without_secrets
+from spoolfarm.launcher.commands import MARK, become_launcher, command, without_secrets
 from spoolfarm.launcher.log import Log
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
@@ -267,9 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the farm; see `python launcher.py --help`."""
     given = config.given(sys.argv[1:] if arguments is None else arguments)
     if given:
-        # Flags become the environment of a launcher without flags. So every child sees the same settings, a reload
-        # reads them again, and what kills processes by the word "worker" does not hit this one for `--workers`.
-        os.execve(sys.executable, command("launcher"), {**os.environ, **given})
+        become_launcher(given)
     try:
         with Log("%(asctime)s %(levelname).1s %(name)s: %(message)s"):
             return Launcher(config.load()).run()

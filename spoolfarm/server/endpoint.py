@@ -76,6 +76,8 @@ class Endpoint:
     #: The heading it stands under, and its name there, where its users know it by another than the view's.
     tag: str = ""
     operation: str = ""
+    #: The task that it stands for: nothing is said of it where that is not installed.
+    task: str = ""
 
 
 class Error(BaseModel):

@@ -66,7 +66,8 @@ def collect(views: Iterable[ModuleType]) -> dict[str, Endpoint]:
 
 def document(app: Flask, tasks: Registry) -> dict[str, Any]:
     """The whole of it."""
-    endpoints: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
+    told: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
+    endpoints = {name: endpoint for name, endpoint in told.items() if endpoint.task not in tasks.absent()}
     schemas = Schemas(endpoints, tasks)
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):

@@ -45,10 +45,12 @@ LAST_WORDS = 65536
 class Results:
     """The directory of answers."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, make: bool = True) -> None:
+        """With *make* the directory is made where there is none."""
         self.root = os.path.abspath(root)
         self._tmp = os.path.join(self.root, "tmp")
-        files.make_directory(self._tmp)
+        if make:
+            files.make_directory(self._tmp)
         self.attachments = Attachments(self.root, self._tmp)
         self._arrivals = Arrivals(self.root)
 

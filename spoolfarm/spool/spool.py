@@ -60,7 +60,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from spoolfarm.errors import SpoolUnavailable, UnknownJob
+from spoolfarm.errors import NoFarm, SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
 from spoolfarm.spool.deadletters import DeadLetters
@@ -90,7 +90,8 @@ ABANDONED = 3600.0
 class Spool:
     """The tree under *root*, whose jobs end in *results*."""
 
-    def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS) -> None:
+    def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS, make: bool = True) -> None:
+        """With *make* the tree is made where there is none; else that raises NoFarm."""
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
@@ -102,7 +103,10 @@ class Spool:
         self._locator = Locator(*where, attempts=max_attempts)
         self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
         self.ringer = Ringer(self.root)
-        self.make()
+        if make:
+            self.make()
+        elif not os.path.isdir(self.queue):
+            raise NoFarm(f"no farm here: {self.root} is no spool")
         self._synced = SyncedBuckets(self.queue)
         self._counts = BucketCounts(self.queue)
 

@@ -36,7 +36,7 @@ def takes(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """One job for each file; print the ids, or with --wait the results."""
-    with open_farm() as farm:
+    with open_farm(make=None) as farm:  # in a checkout jobs may wait for its first start
         params = dict(options.params)
         farm.tasks.get(options.task).validate(params)  # what is wrong with every file is said once
         failed = False

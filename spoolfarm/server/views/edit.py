@@ -70,5 +70,6 @@ ENDPOINTS = {
         responses={200: ("image/*", "application/zip")},
         errors=(413, 415, 422, 503, 504),
         parameters=(PREFER,),
+        task="edit",
     )
 }

@@ -23,4 +23,4 @@ def page() -> Response:
     return response
 
 
-ENDPOINTS = {"federated.page": Endpoint(responses={200: "text/html"})}
+ENDPOINTS = {"federated.page": Endpoint(responses={200: "text/html"}, task="simulate")}

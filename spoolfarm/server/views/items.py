@@ -51,6 +51,7 @@ def create_request() -> Response:
 
     A picture that is missing or cannot be read is left out and named in the header X-Skipped.
     """
+    farm().tasks.require("edit")
     body = checked(ItemsBody, read_json())
     settings, response = farm().settings, json_response(body.model_dump())
     pairs = [(item.input, item.output) for item in body.images]
@@ -103,5 +104,6 @@ ENDPOINTS = {
         parameters=(PREFER,),
         tag="default",
         operation="create_request_items__post",
+        task="edit",
     )
 }

@@ -37,5 +37,6 @@ ENDPOINTS = {
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
         responses={200: dict},
         errors=(409, 413, 415, 422, 503, 504),
+        task="segment",
     )
 }

@@ -34,6 +34,7 @@ def models() -> Response:
 @blueprint.post("/predict/", strict_slashes=False)
 def predict() -> Response:
     """How likely each class is, the likeliest first. Whatever is wrong with the request is a 400."""
+    farm().tasks.require("classify")
     try:
         body = PredictBody.model_validate(read_json())
         project().model(body.model_id)
@@ -95,6 +96,7 @@ ENDPOINTS = {
         body={JSON: Body(PredictBody, {"model_id": "Net", "image_data": PICTURE})},
         responses={200: Predictions},
         errors=(404, 413, 503, 504),
+        task="classify",
     ),
     "platform.training_history": Endpoint(responses={200: History}, errors=(404, 501), parameters=(_MODEL_ID,)),
 }

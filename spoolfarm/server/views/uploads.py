@@ -73,6 +73,7 @@ ENDPOINTS = {
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
         responses={200: Uploaded},
         errors=(413, 415, 422, 503),
+        task="orient",
     ),
-    "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,)),
+    "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,), task="orient"),
 }
