@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +9,13 @@ from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import from_json
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
 from spoolfarm.server.current import farm
 from spoolfarm.server.endpoint import File
 from spoolfarm.spool.job import FIRST, LAST, NORMAL
+from spoolfarm.validation import check_sayable, findings, json_object
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -42,8 +41,7 @@ class JobBody(BaseModel):
     @field_validator("params")
     @classmethod
     def _sayable(cls, params: dict[str, Any]) -> dict[str, Any]:
-        """Refuse what JSON lets through and no job file can say: infinite numbers (1e999) and halves of letters."""
-        json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
+        check_sayable(params)
         return params
 
 
@@ -91,11 +89,9 @@ def read_json() -> dict[str, Any]:
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
     """The JSON object that *text* says. Raises InvalidRequest that calls it *name*."""
     try:
-        found = from_json(text, allow_inf_nan=False)  # ten times as fast as the standard library's, and strict
+        found = json_object(text)
     except ValueError as error:
-        raise InvalidRequest(f"{name} is not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidRequest(f"{name} must be a JSON object")
+        raise InvalidRequest(f"{name} {error}") from error
     if _deeper(found, MAX_DEPTH):
         raise InvalidRequest(f"{name} nests deeper than {MAX_DEPTH}")
     return found
@@ -106,9 +102,7 @@ def checked(model: type[Model], fields: Mapping[str, Any], *, strict: bool = Tru
     try:
         return model.model_validate(fields, strict=strict)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise InvalidRequest(f"{where}: {first['msg']}") from error
+        raise InvalidRequest(findings(error)[0]) from error
 
 
 def prefer_wait() -> float | None:
