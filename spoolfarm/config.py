@@ -158,6 +158,10 @@ def channels(least: float) -> Callable[[str], tuple[float, ...]]:
     return parse
 
 
+#: The settings that only the front may know: whom they do not concern shall not find them in its environment.
+SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
+
+
 def setting(name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False) -> T:
     """A row of the table: the default is written as a user would write it.
 

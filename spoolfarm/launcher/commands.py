@@ -9,8 +9,6 @@ from spoolfarm import config
 
 #: What the libraries that a task may use read their number of threads from.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: What a child has no business to know that answers no requests.
-SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
 def command(name: str) -> list[str]:
@@ -20,9 +18,9 @@ def command(name: str) -> list[str]:
 
 
 def without_secrets(settings: config.Settings) -> dict[str, str]:
-    """The environment of a child that answers no requests."""
+    """The environment of a child that serves no requests."""
     environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
-    return {name: value for name, value in environment.items() if name not in SECRETS}
+    return {name: value for name, value in environment.items() if name not in config.SECRETS}
 
 
 def with_threads(settings: config.Settings, number: int) -> dict[str, str]:

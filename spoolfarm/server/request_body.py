@@ -63,20 +63,19 @@ class Asked:
     pictures: list[bytes]
     params: Mapping[str, Any] = field(default_factory=dict)
     priority: int = NORMAL
+    #: What errors call its picture.
+    field: str = "image"
 
 
-def read_job() -> Asked:
-    """Read the body as JSON or multipart. Raises InvalidRequest that names the field, or UnsupportedMedia."""
-    if request.mimetype == "multipart/form-data":
-        return _from_multipart()
-    body = checked(JobBody, read_json())
-    if body.image is not None and body.images is not None:
-        raise InvalidRequest("image, images: send one of the two")
-    sent = {f"images[{index}]": text for index, text in enumerate(body.images or [])}
-    if body.image is not None:
-        sent["image"] = body.image
-    pictures = [images.from_base64(text, name) for name, text in sent.items()]
-    return Asked(body.task, pictures, body.params, body.priority)
+def read_job(task: str = "") -> Asked:
+    """Read the body as JSON or multipart; it may name no other than *task* where the address says that.
+
+    Raises InvalidRequest that names the field, or UnsupportedMedia.
+    """
+    asked = _from_multipart() if request.mimetype == "multipart/form-data" else _from_json()
+    if task and asked.task not in ("", task):
+        raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
+    return asked
 
 
 def read_json() -> dict[str, Any]:
@@ -128,6 +127,17 @@ def _first(names: Iterable[str | None]) -> str:
     return min(name or "" for name in names) or "a part without a name"
 
 
+def _from_json() -> Asked:
+    body = checked(JobBody, read_json())
+    if body.image is not None and body.images is not None:
+        raise InvalidRequest("image, images: send one of the two")
+    sent = {f"images[{index}]": text for index, text in enumerate(body.images or [])}
+    if body.image is not None:
+        sent["image"] = body.image
+    pictures = [images.from_base64(text, name) for name, text in sent.items()]
+    return Asked(body.task, pictures, body.params, body.priority)
+
+
 def _from_multipart() -> Asked:
     form = request.form
     take_parts(TEXTS, FILES)
@@ -137,7 +147,7 @@ def _from_multipart() -> Asked:
     body = checked(JobBody, fields, strict=False)  # all that a form can send is text
     pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
     pictures += [images.from_base64(text, name) for name in ("image", "images") for text in form.getlist(name)]
-    return Asked(body.task, pictures, body.params, body.priority)
+    return Asked(body.task, pictures, body.params, body.priority, "file")
 
 
 def _deeper(value: Any, limit: int) -> bool:
