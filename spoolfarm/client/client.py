@@ -189,11 +189,13 @@ class Client:
         {"event": "status", "status": ...}, {"event": "progress", "progress": 0 to 1},
         {"event": "log", "line": ..., "at": ...}, and at last {"event": "end", "record": ...}.
         """
-        last_id, end = "0", time.monotonic() + self.timeout
+        last_id = "0"
+        end = time.monotonic() + self.timeout
         while True:
             try:
                 for event, data, now_id in self._transport.events(f"{_path(job_id)}/events", last_id):
-                    last_id, end = now_id, time.monotonic() + self.timeout
+                    last_id = now_id
+                    end = time.monotonic() + self.timeout
                     if event:
                         yield {"event": event, **({"record": data} if event == "end" else data)}
                     if event == "end":

@@ -42,7 +42,8 @@ class Reply:
     def error(self) -> FarmError:
         """The error that the farm names, as the Farm itself would raise it."""
         body = self.body if isinstance(self.body, dict) else {}
-        sentence, code = str(body.get("error") or f"HTTP status {self.status}"), str(body.get("code") or "")
+        sentence = str(body.get("error") or f"HTTP status {self.status}")
+        code = str(body.get("code") or "")
         kind = BY_CODE.get(code, FarmError)
         if kind is WaitTimeout:
             return WaitTimeout(sentence, job_id=str(body.get("id") or ""))

@@ -156,7 +156,8 @@ class HotFolder:
 
     def _look_around(self) -> int:
         """Look at files, for a moment; return how many were taken."""
-        taken, end = 0, time.monotonic() + SLICE
+        taken = 0
+        end = time.monotonic() + SLICE
         while self._has_room() and time.monotonic() < end and (path := self._scanner.next()) is not None:
             try:
                 taken += self._look(path)

@@ -52,7 +52,8 @@ class WorkerChild(Child):
         return self.pid is None and self._zygote is not None and self._zygote.loading
 
     def start(self, *extra: str) -> None:
-        self.wid, self.reason = new_worker_id(), ""
+        self.wid = new_worker_id()
+        self.reason = ""
         arguments = ["--id", self.wid, "--launcher", str(os.getpid()), "--tasks", self._tasks, *extra]
         if self._zygote is not None and self._zygote.ready:
             self._watch(self._zygote.fork(arguments, self.environment))

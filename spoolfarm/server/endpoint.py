@@ -8,7 +8,9 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
 
 #: A part of a multipart body that is a file.
 File: TypeAlias = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]

@@ -159,7 +159,8 @@ class Live:
 
     def _make_room(self) -> None:
         """Drop who has connected and never said who it is. Raises TooManyClients when there is no room all the same."""
-        connections, now = self._server.eio.sockets, time.monotonic()
+        connections = self._server.eio.sockets
+        now = time.monotonic()
         for each in [name for name, connection in list(connections.items()) if connection.closed]:
             connections.pop(each, None)  # a WebSocket that has ended is left to a sweep, which comes late
         known = {client.transport for client in list(self._clients.values())}
@@ -210,7 +211,8 @@ class Live:
 
     def _resume(self, client: Client, asked: Mapping[str, Any]) -> str:
         """Follow a job from the line on that the client has not seen: `start` says how many it has."""
-        job_id, start = asked.get("job"), asked.get("start", 0)
+        job_id = asked.get("job")
+        start = asked.get("start", 0)
         if not isinstance(job_id, str) or set(asked) - {"job", "start"}:
             raise InvalidRequest("job: must be the id of a simulation; beside it there may be start")
         if not isinstance(start, int) or isinstance(start, bool) or start < 0:

@@ -187,7 +187,8 @@ def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
     schema = model.model_json_schema(ref_template=_REFERENCE)
     found = []
     for name, each in schema["properties"].items():
-        description, examples = each.pop("description", ""), each.pop("examples", [])
+        description = each.pop("description", "")
+        examples = each.pop("examples", [])
         one = {"name": name, "in": "query", "required": False, "description": description, "schema": each}
         found.append(one | ({"example": examples[0]} if examples else {}))
     return found

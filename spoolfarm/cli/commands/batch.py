@@ -78,7 +78,8 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Input
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
 
-    registry, params = Registry(settings.tasks, settings.enable, settings.by_name()), dict(options.params)
+    registry = Registry(settings.tasks, settings.enable, settings.by_name())
+    params = dict(options.params)
     task = registry.get(registry.meant(options.task, (), params, "image"))
     task.validate(params)
     if not task.min_images <= 1 <= task.max_images:

@@ -20,7 +20,8 @@ def health() -> Response:
 @blueprint.get("/ready")
 def ready() -> Response:
     """200 when a general worker is ready and the spool can be written, else 503 that says what is missing."""
-    missing, figures = farm().missing(), farm().figures()
+    missing = farm().missing()
+    figures = farm().figures()
     told = {
         "status": "unready" if missing else "ready",
         "workers": len(farm().workers()),

@@ -27,7 +27,8 @@ def inference() -> Response:
     if "img_file" in request.form:
         raise InvalidRequest("img_file: send the file itself (curl -F img_file=@page.jpg); no path is read")
     take_parts(("model_type", "img_file"), ("img_file",))
-    kind, files = request.form.get("model_type"), request.files.getlist("img_file")
+    kind = request.form.get("model_type")
+    files = request.files.getlist("img_file")
     if not kind:
         raise InvalidRequest("model_type: is missing; name a task or a model")
     if not files:

@@ -52,7 +52,8 @@ def create_request() -> Response:
     A picture that is missing or cannot be read is left out and named in the header X-Skipped.
     """
     body = checked(ItemsBody, read_json())
-    settings, response = farm().settings, json_response(body.model_dump())
+    settings = farm().settings
+    response = json_response(body.model_dump())
     pairs = [(item.input, item.output) for item in body.images]
     with Edits(Folder(settings.data_dir), pairs, body.operations, settings.max_pixels) as edits:
         outcomes = gather(farm(), _jobs(edits, body.operations), len(pairs), prefer_wait())
