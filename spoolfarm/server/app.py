@@ -42,7 +42,7 @@ from spoolfarm.tasks.flower.project import Project
 
 log = logging.getLogger("spoolfarm.server.app")
 
-#: The faces; `metrics` makes its own for each application.
+#: The views; `metrics` makes its own for each application.
 VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
@@ -199,7 +199,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def malformed(_: Exception) -> Response:
-    """The answer to a request that its server finds malformed while the body is read."""
+    """The response to a request that its server finds malformed while the body is read."""
     return _http_error(BadRequest())
 
 

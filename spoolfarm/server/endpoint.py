@@ -70,7 +70,7 @@ class Endpoint:
     body: Mapping[str, Body] = field(default_factory=dict)
     #: The good responses by status: a model, or a content type other than JSON.
     responses: Mapping[int, Any] = field(default_factory=dict)
-    #: The refusals that are its own, beside those that every face may give.
+    #: The refusals that are its own, beside those that every endpoint may give.
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     #: The model that checks the query.

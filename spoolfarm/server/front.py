@@ -27,11 +27,11 @@ from spoolfarm.server.current import LIVE
 from spoolfarm.server.views.uploads import UPLOADS
 from spoolfarm.system import process
 
-#: Seconds a client may pause while it sends a request or reads the answer.
+#: Seconds a client may pause while it sends a request or reads the response.
 READ_DEADLINE = 30.0
 #: Seconds an idle connection is kept for the client's next request.
 KEEP_ALIVE = 30
-#: Seconds for which a thread waits for the next request of the client it has just answered.
+#: Seconds for which a thread waits for the next request of the client it has just served.
 NEXT_REQUEST = 0.02
 #: Connections beyond those that are being served.
 SPARE_CONNECTIONS = 1500
@@ -61,7 +61,7 @@ class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has n
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn's response, whose head leaves together with the body's first part: one packet for most answers."""
+    """Gunicorn's response, whose head leaves together with the body's first part: one packet for most responses."""
 
     def write(self, part: bytes) -> None:
         """Send *part*, and before the first one the head."""
@@ -91,8 +91,8 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take new connections, or not; a front that stops gives up listening.
 
-        Gunicorn keeps the listening sockets open until the last request is answered: until then the kernel would go on
-        accepting clients whom nobody will serve.
+        Gunicorn keeps the listening sockets open until the last request has its response: until then the kernel would
+        go on accepting clients whom nobody will serve.
         """
         super().set_accept_enabled(enabled)
         if not self.alive:
@@ -182,7 +182,7 @@ def _post_worker_init(worker: Any) -> None:
 
 
 def _write_error(sock: Any, status: int, reason: str, message: str) -> None:
-    """Answer a request that Gunicorn cannot read: in JSON, as the farm answers everything, instead of in HTML."""
+    """Refuse a request that Gunicorn cannot read: in JSON, as the farm says everything, instead of in HTML."""
     code = "invalid_request" if status < 500 else "internal_error"
     body = json.dumps({"error": message or reason, "code": code}).encode()
     head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"

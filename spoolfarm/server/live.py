@@ -27,13 +27,13 @@ PATH = "/socket.io/"
 SIMULATE = "simulate"
 #: Bytes of one message of a client.
 LARGEST = 65536
-#: Packets that may wait for a client: one that polls drops an answer of more than 16, pings included.
+#: Packets that may wait for a client: one that polls drops a response of more than 16, pings included.
 POLLING_ROOM, WEBSOCKET_ROOM = 10, 256
 #: Seconds between two looks whether a client has taken what waits for it.
 PACE = 0.01
 #: How many simulations one client may follow at once.
 FOLLOWED = 16
-#: Seconds without a sign of life, its answers to pings included, after which a WebSocket's client is dead.
+#: Seconds without a sign of life, its pongs included, after which a WebSocket's client is dead.
 DEAD = 60
 #: Seconds between two looks whether its connection is still there.
 LOOK = 2
@@ -89,7 +89,7 @@ class Live:
         self._places = threading.BoundedSemaphore(max(2, threads // 2))
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        """Answer one request, of whichever kind."""
+        """Serve one request, of whichever kind."""
         if not environ["PATH_INFO"].startswith(PATH):
             return self._http(environ, start)
         if not self._places.acquire(blocking=False):
@@ -105,8 +105,8 @@ class Live:
             if (sock := environ.get("gunicorn.socket")) and "HTTP_UPGRADE" in environ:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", DEAD, 0))
                 self._websockets.add(sock)
-            answer: Iterable[bytes] = self._server.handle_request(environ, start)
-            return answer
+            response: Iterable[bytes] = self._server.handle_request(environ, start)
+            return response
         finally:
             self._websockets.discard(environ.get("gunicorn.socket"))
             self._places.release()
@@ -270,8 +270,8 @@ def bounded(kind: Any) -> Any:
     """The protocol's WebSocket, a *kind* of class, with a limit to what is said at once and to how long nothing is."""
 
     class WebSocket(kind):  # type: ignore[misc]
-        def __init__(self, answer: Any, server: Any) -> None:
-            super().__init__(answer, server, max_message_size=LARGEST)
+        def __init__(self, serve: Any, server: Any) -> None:
+            super().__init__(serve, server, max_message_size=LARGEST)
 
         def wait(self) -> str | bytes | None:
             """What the client says next; None when it is gone.

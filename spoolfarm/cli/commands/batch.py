@@ -28,7 +28,7 @@ TEXT = "do many files: folders in, answers out, and go on after an interruption"
 IN_FLIGHT, FOR_EACH = 64, 4
 #: What is sent by Ctrl-C, by kill, and by a terminal that is closed.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: What makes no sense as a whole, and is answered with the status 2.
+#: What makes no sense as a whole, and ends with the status 2.
 USAGE = (InvalidRequest, InvalidParams, UnknownTask)
 
 

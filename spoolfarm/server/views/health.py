@@ -13,7 +13,7 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/health")
 def health() -> Response:
-    """Answers while the front lives, whatever the workers do."""
+    """200 while the front lives, whatever the workers do."""
     return json_response({"status": "ok"})
 
 

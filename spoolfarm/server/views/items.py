@@ -47,7 +47,7 @@ class ItemsBody(BaseModel):
 
 @blueprint.post("/items/", strict_slashes=False)
 def create_request() -> Response:
-    """Edit pictures of the data folder; the answer comes when all are written, and is the request.
+    """Edit pictures of the data folder; the response comes when all are written, and is the request.
 
     A picture that is missing or cannot be read is left out and named in the header X-Skipped.
     """
@@ -91,7 +91,7 @@ def _header(skipped: Mapping[str, str]) -> str:
     return whole if len(whole) <= MAX_SKIPPED else f"{whole[:MAX_SKIPPED].rpartition(', ')[0]}, ..."
 
 
-#: The operation is called as the users of the interface that this face follows know it: their bookmarks lead to it.
+#: The operation is called as the users of the interface that this endpoint follows know it: their bookmarks lead to it.
 ENDPOINTS = {
     "items.create_request": Endpoint(
         body={JSON: Body(ItemsBody, {"images": [], "operations": ["string"]})},
