@@ -169,6 +169,10 @@ def channels(least: float) -> Callable[[str], tuple[float, ...]]:
     return parse
 
 
+#: The settings that only the front may know: whom they do not concern shall not find them in its environment.
+SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
+
+
 def setting(
     name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False, is_path: bool = False
 ) -> T:
@@ -271,7 +275,7 @@ class Settings:
     recycle_mb: int = setting(
         "FARM_RECYCLE_MB", "4096", whole(0, 1_000_000), "the same when it holds more memory, in MiB; 0: never"
     )
-    api_key: str = setting("FARM_API_KEY", "", key, "when set, every face but /health and /ready wants it")
+    api_key: str = setting("FARM_API_KEY", "", key, "when set, every endpoint but /health and /ready wants it")
     hosts: tuple[str, ...] = setting(
         "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
+
+from spoolfarm.validation import json_object, json_value
 
 #: Seconds in the units of an age.
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -49,7 +50,7 @@ def param(text: str) -> tuple[str, Any]:
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     try:
-        return name, json.loads(value, parse_constant=_no_constant)
+        return name, json_value(value)
     except ValueError:
         return name, value
 
@@ -57,12 +58,9 @@ def param(text: str) -> tuple[str, Any]:
 def params(text: str) -> list[tuple[str, Any]]:
     """The names and values in a JSON object."""
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        return list(json_object(text).items())
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object")
-    return list(found.items())
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from error
 
 
 def number(text: str) -> int:
@@ -89,7 +87,3 @@ def age(text: str) -> float:
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no age; write seconds, or 30m, 2h, 7d")
     return float(match[1]) * UNITS[match[2]]
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

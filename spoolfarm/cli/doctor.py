@@ -173,7 +173,8 @@ def inbox(settings: Settings) -> Iterator[Finding]:
 
 def leftovers(settings: Settings) -> Iterator[Finding]:
     """What dead processes left and nobody has taken up yet."""
-    workers, active = f"{settings.spool_dir}/workers", f"{settings.spool_dir}/active"
+    workers = f"{settings.spool_dir}/workers"
+    active = f"{settings.spool_dir}/active"
     dead = [wid for wid in files.names(active) if not lease.alive(workers, wid)]
     jobs = sum(len(files.names(f"{active}/{wid}")) for wid in dead)
     if jobs:

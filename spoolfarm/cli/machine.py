@@ -128,7 +128,8 @@ def disk(settings: Settings) -> Iterator[Finding]:
     """Whether there is room for new jobs, their results, and the pictures of uploads and edits."""
     for name, path in data(settings):
         free = os.statvfs(_existing(path))
-        mb, floor = free.f_bavail * free.f_frsize >> 20, settings.min_free_mb
+        mb = free.f_bavail * free.f_frsize >> 20
+        floor = settings.min_free_mb
         inodes = free.f_favail if free.f_files else MIN_INODES * SPARE
         level = Level.OK
         if mb < floor * SPARE or inodes < MIN_INODES * SPARE:
@@ -155,7 +156,8 @@ def inotify(settings: Settings, limits: str = "/proc/sys/fs/inotify") -> Iterato
     finally:
         watch.close()
     if watch.blind:
-        what, advice = "there are none, so the farm polls, which costs CPU time", "raise fs.inotify.max_user_instances"
+        what = "there are none, so the farm polls, which costs CPU time"
+        advice = "raise fs.inotify.max_user_instances"
         yield Finding(Level.WARN, "inotify", what, advice)
     elif not woken:
         what = f"{directory} changes without an event, so jobs may wait a second"
@@ -200,12 +202,14 @@ def installed(name: str) -> str | None:
 
 def file_system(path: str, mounts: str) -> str:
     """The type of the file system that holds *path*, by the lines of /proc/self/mountinfo (proc(5)); "" if unknown."""
-    real, found, kind = os.path.realpath(path), "", ""
+    real = os.path.realpath(path)
+    found = kind = ""
     for line in mounts.splitlines():
         about, _, rest = line.partition(" - ")
         point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), about.split()[4])
         if len(point) >= len(found) and (real + "/").startswith(point.rstrip("/") + "/"):
-            found, kind = point, rest.split()[0]
+            found = point
+            kind = rest.split()[0]
     return kind
 
 

@@ -33,7 +33,7 @@ Item = TypeVar("Item")
 
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
-#: Seconds until `map` tries again to submit when the spool is full.
+#: Seconds until a spool that is full is tried again.
 FULL_RETRY = 0.2
 
 

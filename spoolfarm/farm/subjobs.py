@@ -51,7 +51,8 @@ class Subjobs:
 
     def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
         """See `Context.map`."""
-        known, source = self._tasks.get(task), iter(items)
+        known = self._tasks.get(task)
+        source = iter(items)
         under_way: deque[str] = deque()
         while True:
             while len(under_way) < self._most and (item := next(source, None)) is not None:

@@ -13,8 +13,6 @@ from spoolfarm import config
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 #: The variable that holds the id of a worker, for it and for all that its tasks start.
 MARK = "SPOOLFARM_WORKER"
-#: What a child has no business to know that answers no requests.
-SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
 def command(name: str) -> list[str]:
@@ -34,9 +32,9 @@ def become_launcher(given: Mapping[str, str]) -> NoReturn:
 
 
 def without_secrets(settings: config.Settings) -> dict[str, str]:
-    """The environment of a child that answers no requests."""
+    """The environment of a child that serves no requests."""
     environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
-    return {name: value for name, value in environment.items() if name not in SECRETS}
+    return {name: value for name, value in environment.items() if name not in config.SECRETS}
 
 
 def with_threads(settings: config.Settings, number: int) -> dict[str, str]:

@@ -149,9 +149,12 @@ class WorkerPool:
 
     def _enforce(self, now: float) -> None:
         """Kill the worker of a job that is past its time, or that was cancelled and does not notice."""
-        running_since, marked_since = self._running_since, self._marked_since
-        self._running_since, self._marked_since = {}, {}
-        passed, self._enforced = now - self._enforced, now
+        running_since = self._running_since
+        marked_since = self._marked_since
+        self._running_since = {}
+        self._marked_since = {}
+        passed = now - self._enforced
+        self._enforced = now
         stopped = passed if passed > PAUSE else 0.0  # the machine slept, or its container was paused
         running = self._spool.running()
         for worker in self.workers:
@@ -215,7 +218,8 @@ class WorkerPool:
         if not all(map(self._ready, young)):
             return
         if self._successor is not None:
-            old, self._successor = self._old.pop(), None
+            old = self._old.pop()
+            self._successor = None
             if old in self.workers and not old.retired:
                 self._retire(old)
         if self._old:

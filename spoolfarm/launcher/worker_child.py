@@ -55,8 +55,10 @@ class WorkerChild(Child):
         return self.pid is None and self._zygote is not None and self._zygote.loading
 
     def start(self, *extra: str) -> None:
-        self.wid, self.reason = new_worker_id(), ""
-        self.had_lease, self.leaseless_since = False, None
+        self.wid = new_worker_id()
+        self.reason = ""
+        self.had_lease = False
+        self.leaseless_since = None
         self.environment[MARK] = self.wid
         arguments = ["--id", self.wid, "--launcher", str(os.getpid()), "--tasks", self._tasks, *extra]
         if self._zygote is not None and self._zygote.ready:

@@ -26,9 +26,6 @@ from spoolfarm.worker import worker
 
 log = logging.getLogger("spoolfarm.zygote")
 
-#: Exit status of a zygote that cannot be loaded.
-BOOT_FAILED = 3
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load, then fork a worker whenever the launcher asks for one; in a worker, be that worker."""
@@ -46,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settle()
         except (FarmError, OSError) as error:
             log.error("%s", error)
-            return BOOT_FAILED
+            return worker.BOOT_FAILED
         if not alone():
             return UNFIT
         launcher.sendall(b"r")

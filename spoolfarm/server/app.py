@@ -43,7 +43,7 @@ from spoolfarm.tasks.flower.project import Project
 
 log = logging.getLogger("spoolfarm.server.app")
 
-#: The faces; `metrics` makes its own for each application.
+#: The views; `metrics` makes its own for each application.
 VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
@@ -120,13 +120,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     meter = metrics.Meter(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())
-    for view in VIEWS:
-        app.register_blueprint(view.blueprint)
-    app.extensions[openapi.ENDPOINTS_OF] = openapi.collect((*VIEWS, metrics))
-    app.register_blueprint(meter.blueprint())
-    app.register_error_handler(FarmError, _farm_error)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _fault)
+    _add_views(app, meter)
     guard = Guard(settings)
 
     @app.before_request
@@ -149,6 +143,17 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if not settings.api_key and not all(address.loopback for address in settings.bind):
         log.warning("FARM_BIND is open to other machines and FARM_API_KEY is empty: anybody there can use this farm")
     return app
+
+
+def _add_views(app: Flask, meter: metrics.Meter) -> None:
+    """The endpoints, what they say of themselves, and what an error becomes in each of them."""
+    for view in VIEWS:
+        app.register_blueprint(view.blueprint)
+    app.register_blueprint(meter.blueprint())
+    app.extensions[openapi.ENDPOINTS_OF] = openapi.collect((*VIEWS, metrics))
+    app.register_error_handler(FarmError, _farm_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
 
 
 def _end_body(environ: dict[str, Any]) -> None:
@@ -194,7 +199,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def malformed(_: Exception) -> Response:
-    """The answer to a request that its server finds malformed while the body is read."""
+    """The response to a request that its server finds malformed while the body is read."""
     return _http_error(BadRequest())
 
 

@@ -25,13 +25,13 @@ PATH = "/socket.io/"
 SIMULATE = "simulate"
 #: Bytes of one message of a client.
 LARGEST = 65536
-#: Packets that may wait for a client: one that polls drops an answer of more than 16, pings included.
+#: Packets that may wait for a client: one that polls drops a response of more than 16, pings included.
 POLLING_ROOM, WEBSOCKET_ROOM = 10, 256
 #: Seconds between two looks whether a client has taken what waits for it.
 PACE = 0.01
 #: How many simulations one client may follow at once.
 FOLLOWED = 16
-#: Seconds without a sign of life, its answers to pings included, after which a WebSocket's client is dead.
+#: Seconds without a sign of life, its pongs included, after which a WebSocket's client is dead.
 DEAD = 60
 #: Seconds between the goodbye of a front that stops and the end of the connection.
 GOODBYE = 1.0
@@ -85,7 +85,7 @@ class Live:
         self._places = threading.BoundedSemaphore(max(2, threads // 2))
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        """Answer one request, of whichever kind."""
+        """Serve one request, of whichever kind."""
         if not environ["PATH_INFO"].startswith(PATH):
             return self._http(environ, start)
         if not self._places.acquire(blocking=False):
@@ -101,8 +101,8 @@ class Live:
             if (sock := environ.get("gunicorn.socket")) and "HTTP_UPGRADE" in environ:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", DEAD, 0))
                 self._websockets.add(sock)
-            answer: Iterable[bytes] = self._server.handle_request(environ, start)
-            return answer
+            response: Iterable[bytes] = self._server.handle_request(environ, start)
+            return response
         finally:
             self._websockets.discard(environ.get("gunicorn.socket"))
             self._places.release()
@@ -154,7 +154,8 @@ class Live:
 
     def _make_room(self) -> None:
         """Drop who has connected and never said who it is. Raises TooManyClients when there is no room all the same."""
-        connections, now = self._server.eio.sockets, time.monotonic()
+        connections = self._server.eio.sockets
+        now = time.monotonic()
         for each in [name for name, connection in list(connections.items()) if connection.closed]:
             connections.pop(each, None)  # a WebSocket that has ended is left to a sweep, which comes late
         known = {client.transport for client in list(self._clients.values())}
@@ -205,7 +206,8 @@ class Live:
 
     def _resume(self, client: Client, asked: Mapping[str, Any]) -> str:
         """Follow a job from the line on that the client has not seen: `start` says how many it has."""
-        job_id, start = asked.get("job"), asked.get("start", 0)
+        job_id = asked.get("job")
+        start = asked.get("start", 0)
         if not isinstance(job_id, str) or set(asked) - {"job", "start"}:
             raise InvalidRequest("job: must be the id of a simulation; beside it there may be start")
         if not isinstance(start, int) or isinstance(start, bool) or start < 0:

@@ -12,8 +12,9 @@ import stat
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +199,59 @@ def make_directory(path: str) -> None:
         except OSError:
             remove_empty(path)  # or the next try would take it for made and synced
             raise
+
+
+class LinkFound(NotADirectoryError):
+    """A symbolic link lies where none may; `filename` is its name."""
+
+
+@contextmanager
+def open_directory(root: str, parts: Iterable[str], *, make: bool = False) -> Iterator[int]:
+    """The directory below *root* to which the names *parts* lead, open; with *make*, what is missing is made.
+
+    Each directory is opened from the one above it, so nothing that changes meanwhile leads elsewhere; only *root* may
+    be reached by links. Raises LinkFound, FileNotFoundError, NotADirectoryError or OSError.
+    """
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts:
+            below = _descend(part, here, make=make)
+            os.close(here)
+            here = below
+        yield here
+    finally:
+        os.close(here)
+
+
+def open_inside(name: str, directory: int, flags: int) -> int:
+    """A descriptor of *name* in the open *directory*, for reading. Raises LinkFound when it is a link, or OSError."""
+    try:
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | flags, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and stat.S_ISLNK(mode_inside(name, directory)):
+            raise LinkFound(errno.ENOTDIR, "Is a symbolic link", name) from error
+        raise
+
+
+def mode_inside(name: str, directory: int) -> int:
+    """What *name* in the open *directory* is, links not followed: the mode of stat(2), or 0 when it is not there."""
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return 0
+
+
+def _descend(name: str, directory: int, *, make: bool) -> int:
+    try:
+        return open_inside(name, directory, os.O_DIRECTORY)
+    except FileNotFoundError:
+        if not make:
+            raise
+    try:
+        os.mkdir(name, dir_fd=directory)
+    except FileExistsError:
+        pass  # somebody else was first
+    return open_inside(name, directory, os.O_DIRECTORY)
 
 
 def names(path: str) -> list[str]:

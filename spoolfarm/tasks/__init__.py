@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spoolfarm.errors import InvalidParams, JobFailed
 from spoolfarm.spool.job import Job
+from spoolfarm.validation import findings
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Task:
         try:
             return self.Params.model_validate(params).model_dump(mode="json")
         except ValidationError as error:
-            raise InvalidParams("; ".join(sentence(found) for found in error.errors())) from error
+            raise InvalidParams("; ".join(findings(error, "params"))) from error
 
     def describe(self) -> dict[str, Any]:
         """What `GET /v1/tasks` says of it: its first sentence, its parameters' JSON schema, and what it takes."""
@@ -133,9 +134,3 @@ class Task:
         """Return one result for each job of *batch*, in order: a JSON value, an Answer, or a FarmError for a
         job that failed."""
         raise NotImplementedError
-
-
-def sentence(found: Mapping[str, Any]) -> str:
-    """One finding of pydantic's as 'params.min_score: Input should be ...'."""
-    where = ".".join(["params", *map(str, found["loc"])])
-    return f"{where}: {found['msg']}"

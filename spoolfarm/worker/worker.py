@@ -10,8 +10,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from spoolfarm import config
@@ -74,7 +74,8 @@ class Worker:
         process.calm_collector()
         lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
-        cursor, hint = self._spool.cursor(self._tasks), None
+        cursor = self._spool.cursor(self._tasks)
+        hint = None
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
             resting = not cursor.has_more and not (hint and cursor.point(hint))
             if resting:
@@ -90,7 +91,8 @@ class Worker:
                 break
             except OSError as error:
                 log.error("cannot claim: %s", error)
-                batch, resting = [], True
+                batch = []
+                resting = True
             if batch:
                 bell.get_up()
                 self._run(batch)
@@ -158,21 +160,18 @@ class Worker:
 
 
 def _result(claim: Claim, outcome: Any) -> Result:
+    """How the job of *claim* ended, by what its task returned or raised."""
     job = claim.job
-    status, value, error, code = State.SUCCEEDED, outcome, None, None
-    attached: Mapping[str, bytes | Path] = {}
-    details = outcome.details if isinstance(outcome, FarmError) else {}
+    done = Result(job.id, job.task, State.SUCCEEDED, job.attempts, job.created, claim.started, time.time())
     if isinstance(outcome, Answer):
-        value, attached = outcome.value, outcome.files
-    elif isinstance(outcome, JobCancelled):
-        status, value, error, code = State.CANCELLED, None, str(outcome), outcome.code
-    elif isinstance(outcome, FarmError):
-        status, value, error, code = State.FAILED, None, str(outcome), outcome.code
-    elif isinstance(outcome, Exception):
+        return replace(done, result=outcome.value, files=outcome.files)
+    if isinstance(outcome, FarmError):
+        status = State.CANCELLED if isinstance(outcome, JobCancelled) else State.FAILED
+        return replace(done, status=status, error=str(outcome), code=outcome.code, details=outcome.details)
+    if isinstance(outcome, Exception):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
-        status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
-    times = (job.created, claim.started, time.time())
-    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached, details)
+        return replace(done, status=State.FAILED, error=f"{type(outcome).__name__}: {outcome}", code="task_error")
+    return replace(done, result=outcome)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -57,6 +57,22 @@ def test_several_pictures_come_as_a_zip_in_reading_order(live: RunningFarm) -> N
         assert np.array_equal(decode(packed.read("edited_2.png")), decode(whole)[:100, 100:])
 
 
+@pytest.mark.parametrize("kernel", ["20001", "100001", "999999999999999999"])
+def test_a_kernel_larger_than_any_picture_is_answered_at_once(live: RunningFarm, kernel: str) -> None:
+    workers = set(live.workers())
+    answer = ask(live, ("image", ("x.png", small())), ("operations", f"blur={kernel}"), ("format", "png"))
+    assert answer.status_code == 200
+    assert np.ptp(decode(answer.content), axis=(0, 1)).max() == 0  # the mean everywhere
+    assert set(live.workers()) == workers
+
+
+def test_what_an_edit_comes_to_is_refused_by_name(live: RunningFarm) -> None:
+    many = [("operations", "resize=100"), *[("operations", "flip=h")] * 70]
+    answer = ask(live, ("image", ("x.png", small())), *many)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_params")
+    assert answer.json()["error"].startswith("operations: ")
+
+
 def test_an_empty_operation_of_a_form_is_none(live: RunningFarm) -> None:
     assert ask(live, ("image", ("x.png", small())), ("operations", "")).status_code == 200
 

@@ -310,7 +310,7 @@ def test_a_queued_job_is_cancelled_at_once(front: FlaskClient) -> None:
 
 def test_a_running_job_is_cancelled_within_seconds_and_its_worker_lives(live: RunningFarm) -> None:
     workers = set(live.workers())
-    job_id = submit(live, {"task": "echo", "params": {"seconds": 600}}).json()["id"]
+    job_id = submit(live, {"task": "echo", "params": {"seconds": 100}}).json()["id"]
     until(lambda: live.get(f"/v1/jobs/{job_id}")[1]["status"] == "running", what="it to run")
     assert cancel(live, job_id)["cancelled"] is True
     until(lambda: live.get(f"/v1/jobs/{job_id}")[1]["status"] == "cancelled", 5, what="its end")

@@ -19,19 +19,22 @@ MAY = {
     "errors": "",
     "units": "",
     "system": "",
+    "validation": "",
     "images": "errors",
     "config": "errors",
     "spool": "errors",
     "client": "errors images spool.job spool.record",
-    "tasks": "errors images config system spool.job spool.files",
+    "tasks": "errors validation images config system spool.job spool.files",
     "farm": "errors images config spool tasks",
     "worker": "errors config system spool tasks farm",
     "launcher": "errors config system spool tasks.lanes farm worker",
-    "server": "errors images config system spool.job spool.record spool.files tasks farm",
-    "hotfolder": "errors images config system spool farm",
+    "server": "errors validation images config system spool.job spool.record spool.files tasks farm",
+    "hotfolder": "errors validation images config system spool farm",
     "batch": "errors config units spool tasks.lanes farm launcher.pool",
     "training": "errors images tasks.segment",
-    "cli": "errors images config units system spool tasks farm client worker launcher batch hotfolder training",
+    "cli": (
+        "errors validation images config units system spool tasks farm client worker launcher batch hotfolder training"
+    ),
 }
 #: What each wing of `tasks` may import of the others, beside what lies in `tasks` itself.
 WINGS = {"ocr": "documents", "documents": "", "segment": "", "edit": "", "flower": ""}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from spoolfarm.errors import BadModel
 from spoolfarm.tasks.flower.project import Model, read_json
+from spoolfarm.validation import findings
 
 Deviation = Annotated[float, Field(gt=0)]
 
@@ -75,6 +76,5 @@ def spread(values: Sequence[float], channels: int) -> list[float]:
 
 def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        found = error.errors()[0]
-        return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+        return findings(error)[0]
     return str(error.strerror if isinstance(error, OSError) else error)
