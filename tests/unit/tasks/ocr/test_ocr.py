@@ -22,17 +22,7 @@ from spoolfarm.tasks.ocr import models, recogniser
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.reader import Reader
 from spoolfarm.tasks.ocr.task import Ocr
-
-
-class Silence:
-    """A context nobody listens to."""
-
-    def log(self, line: str) -> None: ...
-
-    def progress(self, fraction: float) -> None: ...
-
-    def cancelled(self) -> bool:
-        return False
+from tests.support.silent_context import Silence
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +271,7 @@ for name in ("connect", "connect_ex", "sendto", "bind"):
     setattr(socket.socket, name, refuse)
 socket.getaddrinfo = refuse
 from spoolfarm.spool.job import Job
-from spoolfarm.tasks.ocr import Ocr
+from spoolfarm.tasks.ocr.task import Ocr
 task = Ocr()
 assert not {"cv2", "numpy", "onnxruntime"} & set(sys.modules), "importing the task must stay light"
 task.setup()
