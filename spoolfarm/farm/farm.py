@@ -88,7 +88,12 @@ class Farm:
         root = os.fspath(spool_dir or self.settings.spool_dir)
         self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
-        self.admission = Admission(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
+        self.admission = Admission(
+            self.spool,
+            limit=self.settings.max_queued,
+            min_free_mb=self.settings.min_free_mb,
+            others=[self.settings.data_dir],
+        )
         self.root = self.spool.root
         #: The hot folder's directory, with one folder a task.
         self.inbox = f"{self.root}/inbox"

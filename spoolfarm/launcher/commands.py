@@ -9,6 +9,8 @@ from spoolfarm import config
 
 #: What the libraries that a task may use read their number of threads from.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+#: The variable that holds the id of a worker, for it and for all that its tasks start.
+MARK = "SPOOLFARM_WORKER"
 #: What a child has no business to know that answers no requests.
 SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 

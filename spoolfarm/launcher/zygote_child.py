@@ -83,6 +83,8 @@ class ZygoteChild(Child):
             said = self._line.recv(1)
         except BlockingIOError:
             return
+        except OSError:
+            said = b""  # it was killed with something of ours unread
         if said:
             self.proven = True
         else:

@@ -33,7 +33,10 @@ class DeadLetters:
     def __init__(self, root: str, results: Results) -> None:
         self.root = root
         self._results = results
-        files.make_directory(root)
+
+    def make(self) -> None:
+        """Make the directory."""
+        files.make_directory(self.root)
 
     def bury(self, path: str, job_id: str, record: Mapping[str, object]) -> None:
         """Move the job file *path* here. The reason is written first, so no letter is without one."""

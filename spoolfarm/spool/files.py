@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import os
+import pwd
 import shutil
 import stat
 import threading
@@ -13,9 +15,13 @@ import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+log = logging.getLogger(__name__)
+
 #: Only the farm's own user reads its files.
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
+#: What the system says of a thing that is there and cannot be read: it costs that thing, and nothing beside it.
+UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EBADMSG, errno.EUCLEAN})
 #: Bytes read at first, more than most results have, and at each further time.
 FIRST_READ, NEXT_READ = 32768, 2**20
 
@@ -187,11 +193,43 @@ def make_directory(path: str) -> None:
 
 
 def names(path: str) -> list[str]:
-    """The names in the directory *path*, unsorted; none when it is not there."""
+    """The names in the directory *path*, unsorted; none when it is not there, or cannot be read, which is logged once.
+
+    So a walk over many directories goes on beside one that belongs to somebody else.
+    """
     try:
         return os.listdir(path)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        if error.errno not in UNREADABLE:
+            raise
+        _name_unreadable(path, why(error, path))
+        return []
+
+
+def why(error: OSError, path: str) -> str:
+    """*error* as a phrase, with the user to whom *path* belongs when that is somebody else."""
+    reason = error.strerror or str(error)
+    try:
+        owner = os.lstat(path).st_uid
+    except OSError:
+        return reason
+    return reason if owner == os.geteuid() else f"{reason}; it belongs to {user(owner)}"
+
+
+def user(uid: int) -> str:
+    """The name of the user *uid*, or the number where there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _name_unreadable(path: str, reason: str) -> None:
+    """Log it; the cache has each reason logged once."""
+    log.error("%s cannot be read, and is passed over: %s", path, reason)
 
 
 def sync(path: str) -> None:

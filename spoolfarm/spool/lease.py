@@ -6,7 +6,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -15,6 +16,10 @@ from spoolfarm.spool import files
 
 #: Seconds to wait for a lock of one's own: somebody may be trying whether it is free.
 PATIENCE = 10.0
+
+
+class LeaseLost(OSError):
+    """The worker's lock file or its directory has been removed under its hands, so it can claim nothing any more."""
 
 
 class Lease:
@@ -30,8 +35,10 @@ class Lease:
         self._info = f"{workers}/{wid}.json"
         self._path = f"{workers}/{wid}.lock"
         self._since = 0.0
+        self._inode = 0
         self._lock = FileLock(self._path, fallback_to_soft=False, thread_local=False)
         #: Held while running a job that has cost a worker before, so that poison takes one worker at a time.
+        self._pause = _pause(workers, wid)
         self._suspects = FileLock(f"{workers}/suspects.lock", fallback_to_soft=False, thread_local=False)
 
     @classmethod
@@ -40,6 +47,9 @@ class Lease:
         lease = cls(workers, active, wid)
         lease._lock.acquire(timeout=PATIENCE)
         os.mkdir(lease.active, files.DIRECTORY_MODE)
+        with lease._pause:
+            pass  # from now on the file is there
+        lease._inode = os.stat(lease._path).st_ino
         return lease
 
     @classmethod
@@ -52,6 +62,28 @@ class Lease:
         """Tell others that this worker is ready, since when, and about it, in the place of what it told before."""
         self._since = self._since or time.time()
         files.write_atomic(self._info, json.dumps({**info, "since": self._since}).encode())
+
+    def check(self) -> None:
+        """Raise LeaseLost when somebody has removed the lock file or the directory of claimed jobs.
+
+        An inode that is open is nobody else's, so the number tells.
+        """
+        for path, inode in ((self._path, self._inode), (self.active, None)):
+            try:
+                found = os.stat(path).st_ino
+            except FileNotFoundError:
+                raise LeaseLost(f"{path} is gone") from None
+            if inode not in (None, found):
+                raise LeaseLost(f"{path} is another file")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it the worker waits for something that is not its job, a disk without room perhaps.
+
+        It is told by another lock on a file that is there already: a full disk takes no note.
+        """
+        with self._pause:
+            yield
 
     def try_suspects(self) -> bool:
         """Take the right to run suspect jobs, which one worker has at a time. False when another has it."""
@@ -69,6 +101,7 @@ class Lease:
     def end(self) -> None:
         """Remove what shows the worker, the lock file last and while it is held, and let go."""
         files.remove(self._info)
+        files.remove(self._pause.lock_file)
         files.remove_empty(self.active)
         files.remove(self._path)
         self._suspects.release()
@@ -88,14 +121,32 @@ def ready(workers: str) -> list[dict[str, Any]]:
         if suffix == "json" and alive(workers, wid):
             try:
                 found.append({"worker": wid, **json.loads(files.read(f"{workers}/{name}"))})
-            except FileNotFoundError:
-                continue  # it ended between the two looks
+            except (FileNotFoundError, ValueError, TypeError):
+                continue  # it ended between the two looks, or a power cut tore what it said
     return found
+
+
+def waits(workers: str, wid: str) -> bool:
+    """Whether the worker *wid* waits for something that is not its job."""
+    lock = _pause(workers, wid)
+    if not os.path.exists(lock.lock_file):
+        return False
+    if not _try(lock):
+        return True
+    lock.release()
+    return False
+
+
+def _pause(workers: str, wid: str) -> FileLock:
+    path = f"{workers}/{wid}.pause"
+    return FileLock(path, fallback_to_soft=False, thread_local=False, preserve_lock_file=True)
 
 
 def alive(workers: str, wid: str) -> bool:
     """Whether somebody holds the lock of *wid*."""
     path = f"{workers}/{wid}.lock"
+    if not os.path.exists(path):
+        return False
     lock = FileLock(path, fallback_to_soft=False, thread_local=False)
     if not _try(lock):
         return True

@@ -27,6 +27,7 @@ from spoolfarm.spool import files
 from spoolfarm.spool.arrivals import Arrivals
 from spoolfarm.spool.attachments import Attachments
 from spoolfarm.spool.job import Result
+from spoolfarm.spool.record import DamagedRecord, parsed
 from spoolfarm.spool.watch import RESCAN, Watch
 
 log = logging.getLogger(__name__)
@@ -59,25 +60,49 @@ class Results:
                 return False
             self.attachments.place(result.id, result.files, sync=sync)
         temporary = f"{self._tmp}/{result.id}.{random.getrandbits(32):08x}"
-        files.write_new(temporary, [record], sync=sync)
+        self._write(temporary, record, sync=sync)
         won = files.publish(temporary, self._path(result.id))
         if sync:
             files.sync_directory(self.root)
         return won
+
+    def _write(self, temporary: str, data: bytes, *, sync: bool = False) -> None:
+        """Write a file in tmp/, which somebody may have cleared away."""
+        try:
+            files.write_new(temporary, [data], sync=sync)
+        except FileNotFoundError:
+            files.make_directory(self._tmp)
+            files.write_new(temporary, [data], sync=sync)
 
     def exists(self, job_id: str) -> bool:
         """Whether the job has ended."""
         return os.path.exists(self._path(job_id))
 
     def get(self, job_id: str) -> dict[str, Any] | None:
-        """The record of an ended job, or None; None also for one that a power cut tore, which was not durable."""
+        """The record of an ended job, or None; None also for one that is damaged or cannot be read: see `damage`."""
         if not ID.fullmatch(job_id):
             return None  # it may come from anybody, and shall lead nowhere else
         try:
-            record: dict[str, Any] = json.loads(files.read(self._path(job_id)))
-        except (FileNotFoundError, ValueError):
+            return parsed(files.read(self._path(job_id)), job_id)
+        except (FileNotFoundError, DamagedRecord):
             return None
-        return record
+        except OSError as error:
+            if error.errno in files.UNREADABLE:
+                return None
+            raise
+
+    def damage(self, job_id: str) -> str | None:
+        """What is wrong with the result of a job; None when there is none, or nothing is wrong."""
+        path = self._path(job_id)
+        try:
+            parsed(files.read(path), job_id)
+        except FileNotFoundError:
+            return None
+        except DamagedRecord as error:
+            return f"its result {path} is damaged: {error}"
+        except OSError as error:
+            return f"its result {path} cannot be read: {files.why(error, path)}"
+        return None
 
     def wait(self, job_id: str, seconds: float) -> dict[str, Any] | None:
         """The record, as soon as there is one; None when *seconds* are over."""
@@ -131,7 +156,7 @@ class Results:
         """
         for ending, text in texts.items():
             temporary = f"{self._tmp}/{job_id}.{random.getrandbits(32):08x}"
-            files.write_new(temporary, [text])
+            self._write(temporary, text)
             files.relocate(temporary, place + ending)
         for ending, name in attached.items():
             try:

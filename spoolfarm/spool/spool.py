@@ -9,6 +9,7 @@
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
     workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
+    workers/<wid>.pause               locked while it waits for something that is not its job
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
     workers/cancel.lock               held while a job in cancel/ is ended
     workers/<wid>.bell/, .token       how it is woken; see `doorbell.py`
@@ -43,7 +44,9 @@ What a crash leaves:
 What cannot be promised: that a job runs only once. A worker that dies after its work and before its result leaves a
 job that runs again.
 
-A worker is dead when its lock is free; there is no heartbeat, and a slow worker is not a dead one.
+A worker is dead when its lock is free; there is no heartbeat, and a slow worker is not a dead one. A worker whose lock
+file or directory somebody removes ends by itself, and a job file that cannot be read becomes a dead letter: neither
+keeps the other jobs waiting.
 """
 
 from __future__ import annotations
@@ -53,17 +56,19 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from filelock import FileLock
+from filelock import Timeout
 
 from spoolfarm.errors import SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.doorbell import Ringer
+from spoolfarm.spool.endings import PATIENCE, Endings
 from spoolfarm.spool.job import DamagedJob, Job, Result, State
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, job_files, move, read_job
-from spoolfarm.spool.lease import Lease
+from spoolfarm.spool.lease import Lease, LeaseLost
 from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.results import ID, Results
 
@@ -75,8 +80,6 @@ FORGET = b"forget"
 MAX_ATTEMPTS = 3
 #: Seconds that pass at most between a result that says "failed" and the dead letter.
 BURIAL = 1.0
-#: Seconds to wait for another process that ends a cancelled job, which takes it about a millisecond.
-PATIENCE = 10.0
 #: The locks in workers/ that are no worker's life.
 SHARED = frozenset({"suspects", "cancel"})
 #: Seconds after which a file in tmp/ belongs to nobody.
@@ -90,17 +93,24 @@ class Spool:
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
-        self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers = made = [
-            f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "parts", "workers")
-        ]
-        for path in made:
-            files.make_directory(path)
+        self.tmp, self.workers = f"{self.root}/tmp", f"{self.root}/workers"
+        self.queue, self.active = f"{self.root}/queue", f"{self.root}/active"
+        self.marks, self.keys, self.parts = f"{self.root}/cancel", f"{self.root}/keys", f"{self.root}/parts"
         self.dead = DeadLetters(f"{self.root}/dead", results)
         where = self.queue, self.active, self.marks, self.dead, results
         self._locator = Locator(*where, attempts=max_attempts)
+        self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
         self.ringer = Ringer(self.root)
+        self.make()
         self._synced = SyncedBuckets(self.queue)
         self._counts = BucketCounts(self.queue)
+
+    def make(self) -> None:
+        """Make the directories that are missing: at first all, and those that somebody has removed."""
+        for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers):
+            files.make_directory(path)
+        self.dead.make()
+        self.ringer.make()
 
     # Submit.
 
@@ -118,7 +128,7 @@ class Spool:
                 self._synced.sync(place)
         except OSError as error:
             fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
-            raise SpoolUnavailable(f"the job cannot be written ({error.strerror}); {fate}") from error
+            raise SpoolUnavailable(f"the job cannot be written ({_where(error)}); {fate}") from error
         self.ringer.ring(place, name)
 
     # Work.
@@ -166,13 +176,17 @@ class Spool:
         try:
             os.rename(f"{place.path}/{name}", path)
         except FileNotFoundError:
+            if not os.path.isdir(lease.active):
+                raise LeaseLost(f"its directory {lease.active} is gone") from None
             return None  # another worker was first
         started = time.time()
         try:
             try:
                 return Claim(read_job(path, attempts), path, started)
             except DamagedJob as error:
-                self._give_up(JobFile(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
+                self._endings.give_up(
+                    JobFile(path, parsed[1], attempts, State.RUNNING), error.code, str(error), place.task
+                )
                 return None
         except OSError:
             move(path, f"{place.path}/{name}")
@@ -190,7 +204,9 @@ class Spool:
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
         self.results.publish(result, sync=claim.job.durable)
-        self._settle(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job)
+        self._endings.settle(
+            JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job
+        )
 
     # Recover.
 
@@ -211,7 +227,7 @@ class Spool:
             finally:
                 lease.drop()
         for file in job_files(self.marks, State.CANCELLED):
-            self._try(self._finish_cancel, file)
+            self._try(self._endings.cancel, file, 0.0)
         for name in filter(ID.fullmatch, files.names(self.marks)):
             if self.results.exists(name) and not self._held(name):
                 self._try(self._drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
@@ -222,12 +238,15 @@ class Spool:
         found = self.find(job_id)
         return found is not None and found.state is State.RUNNING
 
-    def _try(self, act: Callable[..., None], file: JobFile, *more: str) -> bool:
+    def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
         """Do *act* for one job. What the disk refuses now stays as it is, and must not keep the others waiting."""
         try:
             act(file, *more)
         except OSError as error:
             log.error("job %s: not recovered yet: %s", file.id, error)
+            return False
+        except Exception:  # whatever one job's files hold, the others are recovered
+            log.exception("job %s: not recovered", file.id)
             return False
         return True
 
@@ -239,33 +258,18 @@ class Spool:
         try:
             job = file.job()
         except DamagedJob as error:
-            self._give_up(file, "damaged", str(error))
+            self._endings.give_up(file, error.code, str(error))
             return
         if record is not None:
-            self._settle(file, record, job)
+            self._endings.settle(file, record, job)
         elif os.path.exists(f"{self.marks}/{file.id}"):
-            self._finish_cancel(file)
+            self._endings.cancel(file, 0.0)
         elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
             often = f"the worker died in every one of {file.attempts} attempts"
-            self._give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
+            self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
         else:
             self.results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}")
             self._requeue(file.path, job, file.attempts)
-
-    def _give_up(self, file: JobFile, code: str, error: str) -> None:
-        """End a job that no worker can end."""
-        job = file.job_or_guess()
-        ended = _result(job, State.FAILED, error=error, code=code)
-        self.results.publish(ended, sync=job.durable)
-        self.dead.bury(file.path, file.id, ended.record())
-
-    def _settle(self, file: JobFile, record: Mapping[str, object], job: Job) -> None:
-        """Put away the file of a job whose result is visible: a promised job that failed becomes a dead letter."""
-        died = record.get("code") in ("worker_died", "damaged")
-        if record["status"] == State.FAILED and (job.durable or died):
-            self.dead.bury(file.path, file.id, record)
-        else:
-            files.remove(file.path)
 
     # Change one's mind.
 
@@ -284,7 +288,10 @@ class Spool:
                 os.rename(file.path, taken)  # to itself, if somebody who cancelled it came no further
             except FileNotFoundError:
                 continue  # a worker was first
-            self._finish_cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED))
+            try:
+                self._endings.cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED), PATIENCE)
+            except Timeout as error:
+                raise SpoolUnavailable("a process that cancels another job does not come to its end") from error
             return True
         if file is None:
             raise UnknownJob(f"no job {job_id!r}")
@@ -302,16 +309,6 @@ class Spool:
     def marked(self, job_id: str) -> bool:
         """Whether somebody asked to cancel the job while it ran."""
         return os.path.exists(f"{self.marks}/{job_id}")
-
-    def _finish_cancel(self, file: JobFile) -> None:
-        """End a job as cancelled. One caller at a time: a late one must not bring back a result that was forgotten."""
-        with FileLock(f"{self.workers}/cancel.lock", timeout=PATIENCE, fallback_to_soft=False):
-            try:
-                job = file.job_or_guess()
-            except FileNotFoundError:
-                return  # another caller was first
-            self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
-            files.remove(file.path)
 
     def _drop_mark(self, mark: JobFile) -> None:
         """Remove a mark whose job has ended, and with it a result that nobody wants."""
@@ -381,13 +378,14 @@ class Spool:
         self.dead.tidy(self.tmp, ABANDONED)
 
 
+def _where(error: OSError) -> str:
+    path = error.filename2 or error.filename
+    return f"{error.strerror}: {path}" if path else f"{error.strerror}"
+
+
 def _undo(reached: str, queued: str) -> bool:
     """Remove the file of a job that could not be promised. False when a worker may have it."""
     try:
         return files.remove(reached) or reached != queued
     except OSError:
         return reached != queued
-
-
-def _result(job: Job, status: State, *, error: str, code: str) -> Result:
-    return Result(job.id, job.task, status, job.attempts, job.created, None, time.time(), error=error, code=code)

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 #: prctl(2): the signal this process gets when the thread that started it ends; and whether orphans become its children.
 PR_SET_PDEATHSIG = 1
@@ -45,6 +45,56 @@ def bury_orphans(children: Container[int | None]) -> None:
             os.waitpid(dead.si_pid, 0)
     except ChildProcessError:
         return  # there is nobody at all
+
+
+def kill_marked(marks: Mapping[str, str | None]) -> None:
+    """SIGKILL every process, but this one, in whose environment all of *marks* stand; None is any value.
+
+    The environment is what a process was started with, and goes on to all that it starts in its turn, in whatever
+    session. Elsewhere than on Linux nobody is found.
+    """
+    wanted = [f"{name}={'' if value is None else value}".encode() for name, value in marks.items()]
+    whole = [value is not None for value in marks.values()]
+    for pid in map(int, filter(str.isdecimal, _names("/proc"))):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as environ:
+                found = environ.read().split(b"\0")
+            fits = (
+                any(each == want if exact else each.startswith(want) for each in found)
+                for want, exact in zip(wanted, whole, strict=True)
+            )
+            if pid != os.getpid() and all(fits):
+                os.kill(pid, signal.SIGKILL)
+        except OSError:
+            continue  # it has ended, or is somebody else's
+
+
+def kill_adopted() -> None:
+    """SIGKILL and reap every child of this process: at its end those are the orphans that it has adopted."""
+    for task in _names("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{task}/children") as children:
+                for pid in map(int, children.read().split()):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+        except OSError:
+            continue  # another has reaped it
+
+
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal that is still there."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
 
 
 def show_as(command: Sequence[str]) -> None:

@@ -49,6 +49,7 @@ class Shown:
 
 def picture(pdf: pikepdf.Pdf, data: bytes, dpi: float | None) -> Shown:
     """Add the picture *data* to *pdf*. Raises BrokenImage."""
+    data = _openable(data)
     try:
         with images.opened(io.BytesIO(data), images.sniff(data) or "") as opened:
             turn = int(opened.getexif().get(ORIENTATION, 1))
@@ -57,7 +58,7 @@ def picture(pdf: pikepdf.Pdf, data: bytes, dpi: float | None) -> Shown:
             if images.sniff(data) == "JPEG":
                 image = _jpeg(pdf, data, opened)
             else:
-                image = _png(pdf, data if turn == 1 and _plain(data) else _as_png(opened))
+                image = _png(pdf, data if turn == 1 and _plain(data) else _as_png(data, opened))
     except (*images.UNREADABLE, KeyError) as error:
         raise BrokenImage("the picture is damaged or cut short") from error
     if images.sniff(data) != "JPEG":
@@ -106,24 +107,39 @@ def _image(pdf: pikepdf.Pdf, data: bytes, width: int, height: int, depth: int) -
 
 
 def _plain(data: bytes) -> bool:
-    """Whether *data* is a PNG whose pixels a PDF takes as they are: nothing transparent, nothing interlaced."""
+    """Whether *data* is a PNG whose pixels a PDF takes as they are: opaque, not interlaced, without a profile."""
     if images.sniff(data) != "PNG":
         return False
     chunks = dict(_chunks(data))
     *_, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
-    return colour in (GREY, COLOURS, PALETTE) and depth <= 8 and not interlaced and b"tRNS" not in chunks
+    return (
+        colour in (GREY, COLOURS, PALETTE) and depth <= 8 and not interlaced and not {b"tRNS", b"iCCP"} & chunks.keys()
+    )
 
 
-def _as_png(opened: ImageFile.ImageFile) -> bytes:
-    """The picture upright, on white paper, as a PNG."""
-    upright: Image.Image = ImageOps.exif_transpose(opened)
-    if upright.has_transparency_data:
-        over = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-    if upright.mode.startswith("I"):
-        upright = upright.convert("I").point(lambda value: value / 257).convert("L")
-    elif upright.mode not in ("1", "L", "P", "RGB"):
-        upright = upright.convert("RGB")
+def _openable(data: bytes) -> bytes:
+    """The picture itself when Pillow opens it, else a PNG of what the farm decodes. Raises BrokenImage."""
+    try:
+        images.opened(io.BytesIO(data), images.sniff(data) or "").close()
+    except (*images.UNREADABLE, KeyError):
+        return _png_of(Image.fromarray(images.decode(data)[..., ::-1]))
+    return data
+
+
+def _as_png(data: bytes, opened: ImageFile.ImageFile) -> bytes:
+    """The picture upright, opaque and in sRGB, as a PNG; what has no colours has one sample a pixel."""
+    plain = opened.mode in ("1", "L", "P") or (opened.mode == "RGB" and images.sniff(data) != "TIFF")
+    if plain and not opened.has_transparency_data and not _has_profile(data, opened):  # Pillow sees what the farm sees
+        return _png_of(ImageOps.exif_transpose(opened))
+    decoded = Image.fromarray(images.decode(data)[..., ::-1])
+    return _png_of(decoded.convert("L") if opened.mode in ("I", "F", "LA") or opened.mode.startswith("I;") else decoded)
+
+
+def _has_profile(data: bytes, opened: ImageFile.ImageFile) -> bool:
+    return "icc_profile" in opened.info or (images.sniff(data) == "PNG" and b"iCCP" in dict(_chunks(data)))
+
+
+def _png_of(upright: Image.Image) -> bytes:
     file = io.BytesIO()
     upright.save(file, "PNG", compress_level=6)
     return file.getvalue()

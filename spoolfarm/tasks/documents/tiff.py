@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from spoolfarm.errors import BrokenImage
 
 #: Bytes of one value, by its type.
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8}
 #: Where a page's pixels lie, by the tag that says how long each piece is.
 PIECES = {279: 273, 325: 324, 514: 513}
 #: Tags that point elsewhere in the file: more pages, and what a camera had to say.
@@ -39,15 +39,18 @@ class Tiff:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._order = "<" if data[:2] == b"II" else ">"
+        #: BigTIFF's letter and size of an offset, its letter of a count of tags, and the size of a tag; else TIFF's.
+        self._word, self._step, self._counter, self._tag = ("Q", 8, "Q", 20) if 43 in data[2:4] else ("I", 4, "H", 12)
+        self._head = struct.calcsize("<" + self._counter)
         self._offsets: list[int] = []
-        offset, seen = self._numbers("I", 4, 1)[0], {0}
+        offset, seen = self._numbers(self._word, self._step, 1)[0], {0}
         while offset not in seen and len(seen) <= MOST_PAGES:
             self._offsets.append(offset)
             seen.add(offset)
-            [entries] = self._numbers("H", offset, 1)
+            [entries] = self._numbers(self._counter, offset, 1)
             if entries > MOST_ENTRIES:
                 raise BrokenImage(f"page {len(self._offsets)} of the TIFF is damaged")
-            [offset] = self._numbers("I", offset + 2 + 12 * entries, 1)
+            [offset] = self._numbers(self._word, offset + self._head + self._tag * entries, 1)
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -71,13 +74,23 @@ class Tiff:
         return bytes(body) + b"".join(directory) + b"\0\0\0\0"
 
     def _entries(self, offset: int) -> Iterator[Entry]:
-        for number in range(self._numbers("H", offset, 1)[0]):
-            at = offset + 2 + 12 * number
+        for number in range(self._numbers(self._counter, offset, 1)[0]):
+            at = offset + self._head + self._tag * number
             tag, kind = self._numbers("H", at, 2)
-            [count] = self._numbers("I", at + 4, 1)
+            [count] = self._numbers(self._word, at + 4, 1)
             size = SIZES.get(kind, 1) * count
-            start = at + 8 if size <= 4 else self._numbers("I", at + 8, 1)[0]
-            yield Entry(tag, kind, count, self._bytes(start, size))
+            place = at + 4 + self._step
+            start = place if size <= self._step else self._numbers(self._word, place, 1)[0]
+            yield self._narrow(Entry(tag, kind, count, self._bytes(start, size)))
+
+    def _narrow(self, entry: Entry) -> Entry:
+        """The entry with numbers of 4 bytes in place of BigTIFF's 8, which a page of its own does not need."""
+        if entry.type not in (16, 18):
+            return entry
+        wide = struct.unpack(f"{self._order}{entry.count}Q", entry.data)
+        if max(wide, default=0) > 0xFFFFFFFF:
+            raise BrokenImage("a page of the TIFF lies beyond 4 GiB")
+        return Entry(entry.tag, 4, entry.count, struct.pack(f"{self._order}{entry.count}I", *wide))
 
     def _moved(self, places: Entry, lengths: Entry | None, body: bytearray) -> Entry:
         """Append a page's pieces to *body*, and return where they lie there."""

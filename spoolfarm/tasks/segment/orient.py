@@ -39,7 +39,7 @@ class Orient(Seeing):
 
     Params: ClassVar[type[Params]] = OrientParams
 
-    def _tell(self, job: Job, picture: Pixels, found: Found, ms: dict[str, float]) -> Any:
+    def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
         from spoolfarm.tasks.segment.orientation import axis
         from spoolfarm.tasks.segment.records import object_record, picture_record
 
@@ -57,7 +57,7 @@ class Orient(Seeing):
             return NoObject()
         ms |= {"masks": (time.perf_counter() - begin) * 1000}
         value = {**told, "count": count, **picture_record(picture, self._engine, ms)}
-        return Answer(value, _outputs(job.images[0], picture, largest)) if job.params["outputs"] else value
+        return Answer(value, _outputs(job.images[0], picture.pixels, largest)) if job.params["outputs"] else value
 
 
 def _outputs(sent: bytes, picture: Pixels, largest: Instance | None) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pikepdf
 import pytest
+import tifffile
 from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
@@ -76,7 +77,7 @@ def test_a_pdf_is_no_picture() -> None:
 def test_a_farm_without_documents_says_so(settings: Settings) -> None:
     without = Farm(settings=replace(settings, enable=("ocr",)))
     with pytest.raises(UnsupportedMedia, match="image: is for the task document, which FARM_ENABLE leaves out"):
-        without.job("ocr", [books.book(1, (200, 200)).pdf], {})
+        without.prepare("ocr", [books.book(1, (200, 200)).pdf], {})
     without.close()
 
 
@@ -177,6 +178,20 @@ def test_a_big_endian_tiff_is_read_too() -> None:
     directory = struct.pack(">H", len(entries)) + b"".join(struct.pack(">HHII", *entry) for entry in entries)
     data = b"MM\0*" + struct.pack(">I", 108) + pixels + directory + bytes(4)
     assert np.array_equal(images.decode(Tiff(data).page(0))[:, :, 0].ravel(), list(pixels))
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_each_page_of_a_bigtiff_is_a_tiff_with_the_same_pixels(byteorder: str) -> None:
+    file = io.BytesIO()
+    pages = [np.asarray(page(number, "RGB")) for number in range(3)]
+    with tifffile.TiffWriter(file, bigtiff=True, byteorder=byteorder) as writer:
+        for pixels in pages:
+            writer.write(pixels, photometric="rgb", tile=(16, 16), compression="zlib", metadata=None)
+    source = Tiff(file.getvalue())
+    assert len(source) == images.pages(file.getvalue()) == 3
+    for number, pixels in enumerate(pages):
+        assert source.page(number)[:4] in (b"II*\0", b"MM\0*")
+        assert np.array_equal(images.decode(source.page(number))[..., ::-1], pixels)
 
 
 def test_a_tiff_whose_pages_lead_back_to_the_first_ends() -> None:

@@ -48,7 +48,7 @@ def test_a_reader_that_goes_away_is_no_traceback(farm: Farm) -> None:
 def test_help_loads_nothing_heavy() -> None:
     check = """
 import sys
-from spoolfarm.cli import VERBS, main
+from spoolfarm.cli.main import VERBS, main
 try:
     main(["--help"])
 except SystemExit:
