@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from flask.testing import FlaskClient
 
 from spoolfarm.client.client import Client
 from spoolfarm.images import decode
@@ -89,27 +88,6 @@ def test_the_same_goes_as_a_job(live: RunningFarm) -> None:
     job = Client(live.url).submit("edit", grain("PNG"), operations=["split=1"], format="jpg")
     assert [picture["width"] for picture in job.wait(20)["pictures"]] == [100] * 4
     assert decode(job.file("edited_4.jpg")).shape == (100, 100, 3)
-
-
-@pytest.mark.parametrize(
-    ("parts", "status", "word"),
-    [
-        ([], 415, "send multipart/form-data"),
-        ([("operations", "resize=2")], 400, "image: "),
-        ([("image", "a.png")], 400, "image: is no text field"),
-        ([("image", ("a", small())), ("file", ("a", small()))], 400, "image: "),
-        ([("image", ("a", small())), ("x", "1")], 400, "x: is no text field"),
-        ([("image", ("a", small())), ("x", ("a", b"1"))], 400, "x: cannot be a file"),
-        ([("image", ("a", b"no picture"))], 415, "image: is not a picture"),
-        ([("image", ("a", b""))], 400, "image: is empty"),
-        ([("image", ("a", small())), ("operations", "string")], 422, "params.operations[0]: no operation"),
-        ([("image", ("a", small())), ("format", "gif")], 422, "params.format: "),
-        ([("image", ("a", small())), ("format", "png"), ("format", "jpg")], 400, "format: send one"),
-    ],
-)
-def test_what_is_wrong_is_named(front: FlaskClient, parts: list[tuple[str, Any]], status: int, word: str) -> None:
-    sent = multipart(*parts) if parts else {"json": {}}
-    refused(front.post("/v1/edit", **sent), status, word)
 
 
 def test_what_comes_to_too_much_is_422_and_a_damaged_picture_400(live: RunningFarm) -> None:

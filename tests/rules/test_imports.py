@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "spoolfarm"
 FILES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 DOORS = [ROOT / f"{name}.py" for name in ("server", "worker", "launcher")]
 
 #: What each package may import of the others; `package.module` allows that module alone.
@@ -112,7 +113,7 @@ def test_doors_are_under_15_lines_and_only_open() -> None:
         assert len({package for package, *_ in (name.split(".") for name in ours(path))}) == 1, path
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*FILES, *TESTS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_opens_with_a_sentence_on_one_line_and_has_at_most_400_lines(path: Path) -> None:
     text = path.read_text()
     docstring = ast.get_docstring(ast.parse(text)) or ""

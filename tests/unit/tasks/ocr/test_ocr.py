@@ -22,17 +22,7 @@ from spoolfarm.tasks.ocr import models, recogniser
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.reader import Reader
 from spoolfarm.tasks.ocr.task import Ocr
-
-
-class Silence:
-    """A context nobody listens to."""
-
-    def log(self, line: str) -> None: ...
-
-    def progress(self, fraction: float) -> None: ...
-
-    def cancelled(self) -> bool:
-        return False
+from tests.support.silent_context import Silence
 
 
 @pytest.fixture(scope="module")

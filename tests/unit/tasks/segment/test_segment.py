@@ -19,7 +19,7 @@ from spoolfarm.tasks import Answer
 from spoolfarm.tasks.segment.orient import Orient
 from spoolfarm.tasks.segment.task import Seeing, Segment
 from tests.support.drawn_scenes import bar, between, ellipses, overlap, png
-from tests.unit.tasks.ocr.test_ocr import Silence
+from tests.support.silent_context import Silence
 
 
 def task(kind: type[Seeing], model: str = "classical") -> Seeing:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
-import requests
 from flask.testing import FlaskClient
 
-from tests.http.conftest import Make
-from tests.support.http_requests import exchange, refused
-from tests.support.running_farm import RunningFarm
+from tests.support.http_requests import refused
+from tests.unit.server.conftest import Make
 
 KEY = "open sesame"
 PAGE = "https://tool.example"
@@ -144,16 +142,6 @@ def test_an_open_address_without_a_key_is_warned_of(make: Make, caplog: pytest.L
     assert "FARM_API_KEY is empty" in caplog.text
 
 
-def test_a_foreign_host_is_refused_over_the_wire_whatever_else_is_said(idle: RunningFarm) -> None:
-    for lines in (
-        "Host: evil.example",
-        "Host: evil.example\r\nX-Forwarded-Host: localhost",
-        "Host: evil.example\r\nForwarded: host=localhost",
-        "Host: evil.example\r\nX-Forwarded-For: 127.0.0.1",
-    ):
-        assert exchange(idle.port, f"GET /health HTTP/1.1\r\n{lines}\r\n\r\n".encode())[0] == 403
-
-
 # The page.
 
 
@@ -181,14 +169,6 @@ def test_a_foreign_page_is_refused_and_gets_no_headers_of_permission(
         assert refused(answer, 403, "FARM_CORS_ORIGINS")["code"] == "forbidden"
         assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
         assert client.get("/v1/jobs").text == before
-
-
-def test_the_farms_own_page_passes_and_needs_no_permission(idle: RunningFarm) -> None:
-    for name in ("127.0.0.1", "localhost"):
-        own = f"http://{name}:{idle.port}"
-        answer = requests.get(f"{own}/v1/tasks", headers={"Origin": own}, timeout=10)
-        assert answer.status_code == 200
-        assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_a_page_in_farm_cors_origins_may_call_and_read(allowing: FlaskClient) -> None:

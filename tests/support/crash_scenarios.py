@@ -1,13 +1,11 @@
-"""The crash model: whatever call dies or fails, nothing that was promised is lost."""
+"""The operations on a spool that may die or fail at any of their calls, by name."""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
+from dataclasses import asdict
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 from spoolfarm.config import Settings
 from spoolfarm.farm.farm import Farm
@@ -15,17 +13,8 @@ from spoolfarm.spool import files
 from spoolfarm.spool.buckets import bucket
 from spoolfarm.spool.job import State
 from spoolfarm.spool.jobfile import Claim
-from tests.support.crash_points import ERRORS, Child, Scenario, Tally, enumerate_points, in_child, new, sound
-from tests.support.spool_tree import Tree, failed, standing, succeeded
-
-
-@pytest.fixture(autouse=True)
-def _no_real_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that dies loses no page, so only the calls count."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-
-
-# The operations.
+from tests.support.crash_points import Child, Scenario, enumerate_points, new
+from tests.support.spool_tree import Tree, failed, succeeded
 
 
 def put(durable: bool) -> Scenario:
@@ -309,59 +298,40 @@ def sweep() -> Scenario:
     return Scenario("sweep", prepare, act, ("succeeded",), check)
 
 
-SCENARIOS = [
-    put(True),
-    put(False),
-    put_with_key(),
-    start(),
-    claim(),
-    claim(3),
-    claim_damaged(),
-    finish(True),
-    finish(False),
-    finish(True, fails=True),
-    finish(True, late=True),
-    reclaim("give back", ("succeeded",)),
-    reclaim("give up", ("failed", "succeeded")),
-    reclaim("ended", ("succeeded",)),
-    reclaim("failed", ("failed", "succeeded")),
-    reclaim("cancelled", ("cancelled", "succeeded")),
-    reclaim("damaged", ("failed", "succeeded")),
-    cancel(),
-    cancel(damaged=True),
-    cancel_running(),
-    retry(),
-    sweep(),
-]
+#: Every operation, by its name.
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        put(True),
+        put(False),
+        put_with_key(),
+        start(),
+        claim(),
+        claim(3),
+        claim_damaged(),
+        finish(True),
+        finish(False),
+        finish(True, fails=True),
+        finish(True, late=True),
+        reclaim("give back", ("succeeded",)),
+        reclaim("give up", ("failed", "succeeded")),
+        reclaim("ended", ("succeeded",)),
+        reclaim("failed", ("failed", "succeeded")),
+        reclaim("cancelled", ("cancelled", "succeeded")),
+        reclaim("damaged", ("failed", "succeeded")),
+        cancel(),
+        cancel(damaged=True),
+        cancel_running(),
+        retry(),
+        sweep(),
+    )
+}
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_no_crash_and_no_failing_call_loses_or_tears_anything(scenario: Scenario, base: Path) -> None:
-    tally = enumerate_points(scenario, base)
-    assert len(tally.calls) >= 3
-    assert tally.points >= len(tally.calls) * (1 + len(ERRORS))
-    assert sound(tally)
+def enumerated(name: str, base: str) -> dict[str, Any]:
+    """Everything that `enumerate_points` finds for the scenario of that name, on trees below *base*.
 
-
-def test_a_job_that_kills_its_worker_every_time_ends_as_a_dead_letter_with_a_reason(base: Path) -> None:
-    tree = Tree(base / "tree")
-    job = new()
-    tree.put(job)
-
-    def die(child: Child) -> None:
-        lease = tree.lease()
-        (one,) = tree.spool.claim(lease, tree.spool.cursor(["echo"]), lambda task: 1)
-        child.say(f"claimed {one.job.attempts}")
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    for attempt in range(1, tree.spool.max_attempts + 1):
-        said, status = in_child(tree, die)
-        assert (said[0], status) == (f"claimed {attempt}", -signal.SIGKILL)
-        (wid,) = tree.spool.running()
-        assert tree.spool.reclaim({wid: f"bang {attempt}"}) == 1
-    reason = json.loads(Path(tree.spool.dead.path(job.id), "reason.json").read_text())
-    assert (reason["attempts"], reason["code"]) == (3, "worker_died")
-    assert "bang 3" in reason["error"]
-    assert [line["log"] for line in reason["log"]] == ["attempt 1 ended: bang 1", "attempt 2 ended: bang 2"]
-    assert tree.spool.results.wait(job.id, 0) == {key: value for key, value in reason.items() if key != "log"}
-    assert sound(Tally(violations=standing(tree)))
+    For a process of its own, whose fsync it switches off: one that dies loses no page, so only the calls count.
+    """
+    os.fsync = lambda descriptor: None
+    return asdict(enumerate_points(SCENARIOS[name], Path(base)))

@@ -15,8 +15,8 @@ from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.lease import Lease
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
-from tests.farm.test_crash_points import finish, put
 from tests.support.crash_points import enumerate_points, in_child, new, too_early
+from tests.support.crash_scenarios import finish, put
 from tests.support.spool_tree import Tree
 
 

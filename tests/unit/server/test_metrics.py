@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-import requests
 from flask.testing import FlaskClient
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.http.conftest import Make
-from tests.support.running_farm import RunningFarm
-
-
-def figures(text: str) -> dict[tuple[str, ...], float]:
-    """The samples by name and labels' values."""
-    return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def test_the_metrics_show_queue_workers_and_disk(live: RunningFarm) -> None:
-    answer = requests.get(f"{live.url}/metrics", timeout=10)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    shown = figures(answer.text)
-    assert shown["farm_workers_ready",] == 2
-    assert shown["farm_jobs_running",] == 0
-    assert shown["farm_spool_free_bytes",] > 0
-    assert shown["farm_dead_letters",] == len(live.farm.spool.dead.ids())
+from tests.support.metric_samples import figures
+from tests.unit.server.conftest import Make
 
 
 def test_the_metrics_count_what_waits_by_task(make: Make) -> None:

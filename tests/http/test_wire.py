@@ -1,31 +1,16 @@
-"""Bodies as they come over the wire: too long, in chunks, broken off, or no HTTP at all."""
+"""Requests as they come over the wire: too long, in chunks, broken off, from elsewhere, or no HTTP at all."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from flask.testing import FlaskClient
+import requests
 
-from tests.http.conftest import Make
-from tests.support.http_requests import exchange, refused
-from tests.support.picture_endpoints import FACES, FORM, JSON, PAGE, post, send
+from tests.support.http_requests import exchange
+from tests.support.picture_endpoints import FORM, JSON, PAGE
 from tests.support.pictures import text_of
 from tests.support.running_farm import RunningFarm
-
-pytestmark = pytest.mark.usefixtures("nothing_is_queued")
-
-
-@pytest.mark.parametrize("face", FACES)
-def test_a_body_over_the_limit_is_413(front: FlaskClient, face: str) -> None:
-    answer, _ = send(front, face, b"A" * (5 << 20))
-    assert refused(answer, 413, "FARM_MAX_BODY_MB")["code"] == "too_large"
-
-
-def test_a_body_just_under_the_limit_is_accepted(make: Make) -> None:
-    front = make(FARM_MAX_BODY_MB=1)
-    text = "A" * (2**20 - 100)
-    assert post(front, {"task": "echo", "image": text[: len(text) // 4 * 4]}).status_code == 202
 
 
 def head(face: str, kind: str, *more: str) -> bytes:
@@ -110,3 +95,21 @@ def test_a_request_that_is_no_http_is_answered_in_json_too(idle: RunningFarm, da
     assert (answered, headers["content-type"]) == (status, JSON)
     if status != 200:
         assert json.loads(body).keys() == {"error", "code"}
+
+
+def test_a_foreign_host_is_refused_over_the_wire_whatever_else_is_said(idle: RunningFarm) -> None:
+    for lines in (
+        "Host: evil.example",
+        "Host: evil.example\r\nX-Forwarded-Host: localhost",
+        "Host: evil.example\r\nForwarded: host=localhost",
+        "Host: evil.example\r\nX-Forwarded-For: 127.0.0.1",
+    ):
+        assert exchange(idle.port, f"GET /health HTTP/1.1\r\n{lines}\r\n\r\n".encode())[0] == 403
+
+
+def test_the_farms_own_page_passes_and_needs_no_permission(idle: RunningFarm) -> None:
+    for name in ("127.0.0.1", "localhost"):
+        own = f"http://{name}:{idle.port}"
+        answer = requests.get(f"{own}/v1/tasks", headers={"Origin": own}, timeout=10)
+        assert answer.status_code == 200
+        assert "Access-Control-Allow-Origin" not in answer.headers
