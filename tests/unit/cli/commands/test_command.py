@@ -48,11 +48,7 @@ def test_a_reader_that_goes_away_is_no_traceback(farm: Farm) -> None:
 def test_help_loads_nothing_heavy() -> None:
     check = """
 import sys
-<<<<<<< HEAD:tests/unit/cli/commands/test_command.py
 from spoolfarm.cli.main import VERBS, main
-=======
-from spoolfarm.cli.main import main
->>>>>>> mendedit:tests/unit/cli/test_command.py
 try:
     main(["--help"])
 except SystemExit:
