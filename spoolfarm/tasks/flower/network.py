@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from spoolfarm.errors import BadModel, LabelMismatch
 from spoolfarm.tasks.flower import weights
-from spoolfarm.tasks.flower.fuse import arranged, fused
 from spoolfarm.tasks.flower.model_info import About, spread
 from spoolfarm.tasks.flower.project import Model
 from spoolfarm.tasks.flower.project_code import Code, arguments, needed
+from spoolfarm.tasks.fuse import fuse
 
 #: What classes call the number of classes and of channels that they are made for.
 CLASSES = ("num_classes", "n_classes", "classes", "num_labels", "out_features")
@@ -35,7 +35,8 @@ class Network:
         with code.visible():
             module = _built(kind, about, tensors, model.id)
         module = module.eval().requires_grad_(requires_grad=False)
-        self._module = arranged(fused(module)).to(self._device)
+        fuse(module)
+        self._module = module.to(memory_format=torch.channels_last).to(self._device)
         self._channels = about.channels or _channels(module, about.size, model.id)
         self._size = about.size
         self._mean, self._std = (

@@ -11,8 +11,9 @@ from torch.nn.functional import interpolate
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import resize_boxes
+from torchvision.ops import FrozenBatchNorm2d
 
-from spoolfarm.tasks.segment.fuse import fold
+from spoolfarm.tasks.fuse import fuse
 from spoolfarm.tasks.segment.instance import Found, Instance, Pixels, Wanted
 from spoolfarm.tasks.segment.pasting import paste
 from spoolfarm.tasks.segment.roi_align import align
@@ -151,7 +152,7 @@ class _Half(nn.Module):
 
 def serving(net: MaskRCNN) -> MaskRCNN:
     """*net* with its normalisations folded and its weights channels last, which is done once and runs nothing."""
-    fold(net)
+    fuse(net, nn.BatchNorm2d, FrozenBatchNorm2d, ordered=True)
     return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 

@@ -17,9 +17,9 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from spoolfarm.errors import FarmError
+from spoolfarm.tasks.fuse import fuse
 from spoolfarm.tasks.segment import engines, net
 from spoolfarm.tasks.segment.classical import Classical
-from spoolfarm.tasks.segment.fuse import fold
 from spoolfarm.tasks.segment.instance import Engine, Instance, Wanted
 from spoolfarm.tasks.segment.maskrcnn import MaskRcnn
 from spoolfarm.tasks.segment.orient import Orient
@@ -108,10 +108,10 @@ def test_it_finds_the_masks_that_the_net_finds(
     assert same >= 0.9 * len(found)
 
 
-def test_every_normalisation_of_both_nets_is_folded(random_net: MaskRCNN) -> None:
+def test_every_normalisation_of_both_nets_is_fused(random_net: MaskRCNN) -> None:
     for made in (copy.deepcopy(random_net), maskrcnn_resnet50_fpn(weights=None, weights_backbone=None)):
         norms = sum(isinstance(module, NORMS) for module in made.modules())
-        assert fold(made) == norms > 20
+        assert fuse(made, *NORMS, ordered=True) == norms > 20
         assert not any(isinstance(module, NORMS) for module in made.modules())
 
 
