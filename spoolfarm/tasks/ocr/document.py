@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -80,9 +79,6 @@ class Reading:
     ) -> None:
         self._source, self._numbers, self._params, self._context = source, numbers, params, context
         self._is_pdf = images.is_pdf(data)
-        #: Numbers of the pages that were handed out and not yet given back, and what is wrong with the others.
-        self._handed_out: deque[int] = deque()
-        self._bad: dict[int, FarmError] = {}
 
     def answer(self) -> Answer | FarmError:
         """Read all pages, and write each one down when it is its turn."""
@@ -93,7 +89,7 @@ class Reading:
         scratch = self._context.scratch()
         searchable = self._searchable(scratch)
         with Outputs(scratch, self._params.outputs, "document") as outputs:
-            for number, outcome in self._outcomes():
+            for number, outcome in self._context.map("ocr", self._parts()):
                 record = _record(outcome)
                 outputs.add(number, record)
                 if searchable is not None:
@@ -123,21 +119,8 @@ class Reading:
             return SearchablePdf(self._source.pdf, [number - 1 for number in self._numbers], redo=redo)
         return Binding(self._source, self._params.dpi, scratch)
 
-    def _outcomes(self) -> Iterator[tuple[int, Answer | FarmError]]:
-        """Each page's number and how reading it ended, in order."""
-        rest = iter(self._numbers)
-        for outcome in self._context.map("ocr", self._parts()):
-            done = self._handed_out.popleft()
-            for number in rest:
-                if number == done:
-                    yield number, outcome
-                    break
-                yield number, self._bad.pop(number)
-        for number in rest:
-            yield number, self._bad.pop(number)
-
-    def _parts(self) -> Iterator[Part]:
-        """The pages as pictures, each with its parameters; those that cannot be had are noted as bad."""
+    def _parts(self) -> Iterator[tuple[int, Part | FarmError]]:
+        """Each page's number, and the page as a picture with its parameters, or why it cannot be had."""
         common = {name: value for name, value in self._params.model_dump(mode="json").items() if name not in OWN}
         if "pdf" in self._params.outputs and not self._is_pdf:
             common["outputs"] = ["pdf"]
@@ -148,10 +131,10 @@ class Reading:
                     images.check(page, f"page {number}", self._context.limits.pixels)
                 scale = self._source.scale(number - 1)
             except FarmError as error:
-                self._bad[number] = error
+                yield number, error
                 continue
-            self._handed_out.append(number)
-            yield page, common if scale == 1 else {**common, "dpi": _within((self._params.dpi or DPI) * scale)}
+            params = common if scale == 1 else {**common, "dpi": _within((self._params.dpi or DPI) * scale)}
+            yield number, (page, params)
 
 
 class Searchable(Protocol):

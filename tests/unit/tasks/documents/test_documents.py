@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks import books
 from spoolfarm import images
 from spoolfarm.config import Settings
-from spoolfarm.errors import BrokenImage, InvalidParams, TooLarge, UnsupportedMedia
+from spoolfarm.errors import BrokenImage, FarmError, InvalidParams, TooLarge, UnsupportedMedia
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Limits
@@ -76,7 +76,7 @@ def test_a_pdf_is_no_picture() -> None:
 def test_a_farm_without_documents_says_so(settings: Settings) -> None:
     without = Farm(settings=replace(settings, enable=("ocr",)))
     with pytest.raises(UnsupportedMedia, match="image: is for the task document, which FARM_ENABLE leaves out"):
-        without.job("ocr", [books.book(1, (200, 200)).pdf], {})
+        without.prepare("ocr", [books.book(1, (200, 200)).pdf], {})
     without.close()
 
 
@@ -233,7 +233,7 @@ class Alone:
         self.told.append(fraction)
 
     def map(self, task: str, items: Any) -> Any:
-        return iter([self.outcome(task, *item) for item in items])
+        return iter([(key, part if isinstance(part, FarmError) else self.outcome(task, *part)) for key, part in items])
 
     def outcome(self, task: str, picture: bytes, params: Any) -> Any:
         return UnsupportedMedia("unread")
