@@ -18,7 +18,7 @@ from torchvision.models.detection.image_list import ImageList
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
-from spoolfarm.training.roi_align_training import Regions
+from spoolfarm.tasks.segment.roi_align import align
 from spoolfarm.training.samples import Sample, Source, batches
 
 #: How far the averaged weights follow the trained ones at each iteration: over about 500.
@@ -89,9 +89,7 @@ class Training:
         torch.manual_seed(self.recipe.seed)
         self.model = net.build(**asdict(self.hyper))
         self.averaged = copy.deepcopy(self.model).requires_grad_(False).eval()
-        for name in ("box_roi_pool", "mask_roi_pool"):
-            pool = getattr(self.model.roi_heads, name)
-            setattr(self.model.roi_heads, name, Regions(pool.featmap_names, pool.output_size[0], pool.sampling_ratio))
+        align(self.model.roi_heads)
         self.model.rpn.head.register_forward_hook(_exact)
         flat = [each for each in self.model.parameters() if each.ndim < 2]
         deep = [each for each in self.model.parameters() if each.ndim >= 2]
