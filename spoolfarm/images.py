@@ -39,7 +39,7 @@ _DATA_URI = re.compile(r"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 #: What Pillow raises for pictures that are not what they say.
 UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
 #: The EXIF tag that says which way is up.
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -146,7 +146,7 @@ def look(file: BinaryIO, field: str, max_pixels: int, *, pdf: bool = False, exif
 
 def _lies(picture: ImageFile.ImageFile) -> bool:
     try:
-        return picture.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
+        return picture.getexif().get(ORIENTATION) in (5, 6, 7, 8)
     except UNREADABLE:
         return False
 

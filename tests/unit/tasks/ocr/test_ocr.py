@@ -281,7 +281,7 @@ for name in ("connect", "connect_ex", "sendto", "bind"):
     setattr(socket.socket, name, refuse)
 socket.getaddrinfo = refuse
 from spoolfarm.spool.job import Job
-from spoolfarm.tasks.ocr import Ocr
+from spoolfarm.tasks.ocr.task import Ocr
 task = Ocr()
 assert not {"cv2", "numpy", "onnxruntime"} & set(sys.modules), "importing the task must stay light"
 task.setup()
