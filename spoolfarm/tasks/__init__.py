@@ -82,8 +82,8 @@ class Task:
 
     #: The model that checks the parameters; the default takes none.
     Params: ClassVar[type[Params]] = Params
-    #: How many jobs `run` takes at once.
-    max_batch: ClassVar[int] = 1
+    #: How many jobs `run` takes at once; `setup` may say it better.
+    max_batch: int = 1
     #: How few and how many pictures a job carries.
     min_images: ClassVar[int] = 1
     max_images: ClassVar[int] = 1
