@@ -90,10 +90,14 @@ class Spool:
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
-        self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers = made = [
-            f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "parts", "workers")
-        ]
-        for path in made:
+        self.tmp = f"{self.root}/tmp"
+        self.queue = f"{self.root}/queue"
+        self.active = f"{self.root}/active"
+        self.marks = f"{self.root}/cancel"
+        self.keys = f"{self.root}/keys"
+        self.parts = f"{self.root}/parts"
+        self.workers = f"{self.root}/workers"
+        for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers):
             files.make_directory(path)
         self.dead = DeadLetters(f"{self.root}/dead", results)
         where = self.queue, self.active, self.marks, self.dead, results
