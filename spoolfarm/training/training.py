@@ -173,12 +173,7 @@ class Training:
     @classmethod
     def resume(cls, path: Path, source: Source, **changed: Any) -> Training:
         """Go on from a checkpoint, with some fields of its recipe *changed*. Raises FarmError or OSError."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except OSError:
-            raise
-        except Exception as error:  # torch, pickle and zipfile raise what they like for a damaged file
-            raise FarmError(f"{path} is no checkpoint: {error}") from error
+        state = net.stored(path, "checkpoint")
         if not isinstance(state, dict) or "optimizer" not in state:
             raise FarmError(f"{path} is no checkpoint")
         recipe = replace(Recipe(**state["recipe"]), **changed)
@@ -201,9 +196,9 @@ def _for_classes(weights: Tensor, kinds: int, own: Tensor) -> Tensor:
     return weights.to(own.dtype)
 
 
-def _exact(_head: nn.Module, _features: Any, answers: Sequence[list[Tensor]]) -> tuple[list[Tensor], ...]:
+def _exact(_head: nn.Module, _features: Any, proposed: Sequence[list[Tensor]]) -> tuple[list[Tensor], ...]:
     """What the proposals are made of, in single precision: bfloat16 knows every second pixel beyond the 256th only."""
-    return tuple([each.float() for each in levels] for levels in answers)
+    return tuple([each.float() for each in levels] for levels in proposed)
 
 
 def _losses(model: MaskRCNN, samples: Sequence[Sample]) -> dict[str, Tensor]:

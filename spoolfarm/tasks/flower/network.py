@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spoolfarm.errors import BadModel, LabelMismatch
 from spoolfarm.tasks.flower import weights
-from spoolfarm.tasks.flower.model_info import About, spread
+from spoolfarm.tasks.flower.model_info import ModelInfo, spread
 from spoolfarm.tasks.flower.project import Model
 from spoolfarm.tasks.flower.project_code import Code, arguments, needed
 from spoolfarm.tasks.fuse import fuse
@@ -25,7 +25,7 @@ CHANNELS = ("in_channels", "input_channels", "num_channels", "channels")
 class Network:
     """A model that is ready to predict."""
 
-    def __init__(self, model: Model, about: About, code: Code) -> None:
+    def __init__(self, model: Model, about: ModelInfo, code: Code) -> None:
         self.labels = about.labels
         self._id = model.id
         self._code = code
@@ -74,7 +74,7 @@ class Network:
         return [{"label": self.labels[each], "probability": round(float(row[each]), 6)} for each in order]
 
 
-def _built(kind: type[nn.Module], about: About, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
+def _built(kind: type[nn.Module], about: ModelInfo, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
     """A *kind* with its weights. When they do not fit what it is by default, it is made for as many classes as they
     are for."""
     derived = _derived(tensors, about)
@@ -101,7 +101,7 @@ def _made(kind: type[nn.Module], given: Mapping[str, Any], name: str) -> nn.Modu
         raise BadModel(f"{kind.__name__} cannot be made for {name!r}: {type(error).__name__}: {error}") from error
 
 
-def _derived(tensors: Mapping[str, Tensor], about: About) -> dict[str, Any]:
+def _derived(tensors: Mapping[str, Tensor], about: ModelInfo) -> dict[str, Any]:
     """The numbers that the weights tell: outputs of the last matrix, channels of the first filter."""
     matrices = [each for each in tensors.values() if each.ndim == 2]
     filters = [each for each in tensors.values() if each.ndim == 4]
