@@ -178,7 +178,6 @@ def _post_fork(_server: Any, worker: Any) -> None:
 def _post_worker_init(worker: Any) -> None:
     worker.wsgi.register_error_handler(ParseException, malformed)
     worker.wsgi.extensions[UPLOADS].keep_settling()
-    process.calm_collector()
 
 
 def _write_error(sock: Any, status: int, reason: str, message: str) -> None:

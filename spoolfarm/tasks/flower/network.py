@@ -36,6 +36,7 @@ class Network:
             module = _built(kind, about, tensors, model.id)
         module = module.eval().requires_grad_(requires_grad=False)
         fuse(module)
+        # Channels last a small classifier is 1.4 to 1.8 times as fast: `python -m benchmarks.pieces`.
         self._module = module.to(memory_format=torch.channels_last).to(self._device)
         self._channels = about.channels or _channels(module, about.size, model.id)
         self._size = about.size
