@@ -8,7 +8,7 @@ from spoolfarm.images.base64_text import from_base64
 from spoolfarm.images.formats import MAGIC, is_pdf, sniff
 from spoolfarm.images.given import encoded
 from spoolfarm.images.header import MAX_SIDE, Header, look, opened
-from spoolfarm.images.orientation import UNREADABLE
+from spoolfarm.images.orientation import ORIENTATION, UNREADABLE
 from spoolfarm.images.reading import Decoded, check, decode, pages, read
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAGIC",
     "MAX_SIDE",
+    "ORIENTATION",
     "UNREADABLE",
     "Decoded",
     "Header",

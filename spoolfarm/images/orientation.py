@@ -11,6 +11,8 @@ from typing import Any
 from spoolfarm.errors import BrokenImage
 from spoolfarm.images import tiff
 
+#: The EXIF tag, which is TIFF's, that says how a picture is turned.
+ORIENTATION = tiff.Tag.ORIENTATION
 #: What Pillow raises for pictures that are not what they say.
 UNREADABLE = (
     OSError,

@@ -68,7 +68,6 @@ def _post_fork(_server: Any, worker: Any) -> None:
 def _post_worker_init(worker: Any) -> None:
     worker.wsgi.register_error_handler(ParseException, malformed)
     worker.wsgi.extensions[UPLOADS].keep_settling()
-    process.calm_collector()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

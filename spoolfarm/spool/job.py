@@ -99,7 +99,10 @@ class Job:
     def from_bytes(cls, data: bytes, attempts: int = 0) -> Job:
         """Read a job file back. Raises DamagedJob when the length or the checksum does not fit."""
         end = data.find(b"\n") + 1
-        header, images, at, crc = _parse(data[:end]), [], end, 0
+        header = _parse(data[:end])
+        images = []
+        at = end
+        crc = 0
         for size in header["sizes"]:
             images.append(data[at : at + size])
             crc = zlib.crc32(images[-1], crc)

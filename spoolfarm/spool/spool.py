@@ -95,9 +95,13 @@ class Spool:
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
-        self.tmp, self.workers = f"{self.root}/tmp", f"{self.root}/workers"
-        self.queue, self.active = f"{self.root}/queue", f"{self.root}/active"
-        self.marks, self.keys, self.parts = f"{self.root}/cancel", f"{self.root}/keys", f"{self.root}/parts"
+        self.tmp = f"{self.root}/tmp"
+        self.queue = f"{self.root}/queue"
+        self.active = f"{self.root}/active"
+        self.marks = f"{self.root}/cancel"
+        self.keys = f"{self.root}/keys"
+        self.parts = f"{self.root}/parts"
+        self.workers = f"{self.root}/workers"
         self.dead = DeadLetters(f"{self.root}/dead", results)
         where = self.queue, self.active, self.marks, self.dead, results
         self._locator = Locator(*where, attempts=max_attempts)
@@ -236,14 +240,11 @@ class Spool:
         for file in job_files(self.marks, State.CANCELLED):
             self._try(self._endings.cancel, file, 0.0)
         for name in filter(ID.fullmatch, files.names(self.marks)):
-            if self.results.exists(name) and not self._held(name):
-                self._try(self._drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
+            if self.results.exists(name):
+                found = self.find(name)  # looked for after the result: its worker lets go of the job a little later
+                if found is None or found.state is not State.RUNNING:
+                    self._try(self._drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
         return seen
-
-    def _held(self, job_id: str) -> bool:
-        """Whether a worker has the job, were it only to let go of it: its result is visible a little before."""
-        found = self.find(job_id)
-        return found is not None and found.state is State.RUNNING
 
     def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
         """Do *act* for one job. What the disk refuses now stays as it is, and must not keep the others waiting."""

@@ -71,7 +71,6 @@ class Worker:
         lease = self._lease = Lease.take(self._spool.workers, self._spool.active, wid)
         bell = self._bell = Bell(self._spool.root, wid)
         self._executor.setup()
-        process.calm_collector()
         lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)

@@ -51,7 +51,7 @@ def training_history(model_id: str) -> Response:
     return json_response(project().history(model_id))
 
 
-class About(BaseModel):
+class ModelDescription(BaseModel):
     """A model."""
 
     id: str
@@ -62,7 +62,7 @@ class About(BaseModel):
 class Models(BaseModel):
     """All models."""
 
-    models: list[About]
+    models: list[ModelDescription]
 
 
 class Likely(BaseModel):

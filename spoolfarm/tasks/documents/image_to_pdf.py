@@ -18,8 +18,6 @@ from spoolfarm.errors import BrokenImage
 LONGER_SIDE = 842.0
 #: Dots per inch that a picture may say of itself and be believed.
 BELIEVED = (50, 2400)
-#: EXIF's tag for how a picture is turned.
-ORIENTATION = 0x0112
 #: From the square of an image to a page of size 1, by EXIF's orientation.
 TURNS = {
     1: (1, 0, 0, 1, 0, 0),
@@ -56,7 +54,7 @@ def picture(pdf: pikepdf.Pdf, data: bytes, dpi: float | None) -> Shown:
     data = _openable(data)
     try:
         with images.opened(io.BytesIO(data), images.sniff(data) or "") as opened:
-            turn = int(opened.getexif().get(ORIENTATION, 1))
+            turn = int(opened.getexif().get(images.ORIENTATION, 1))
             turn = turn if turn in TURNS else 1
             points = 72 / (dpi or _dpi(opened))
             if images.sniff(data) == "JPEG":

@@ -33,7 +33,7 @@ class Told(BaseModel):
 
 
 @dataclass(frozen=True)
-class About:
+class ModelInfo:
     """How a model's pictures are made and what its outputs are called."""
 
     labels: Sequence[str]
@@ -46,7 +46,7 @@ class About:
     arguments: Mapping[str, Any]
 
     @classmethod
-    def of(cls, model: Model, settings: Mapping[str, Any]) -> About:
+    def of(cls, model: Model, settings: Mapping[str, Any]) -> ModelInfo:
         """What the JSON of *model* tells, and the settings for the rest. Raises BadModel when a run's is damaged."""
         try:
             told = Told.model_validate(read_json(model.about))

@@ -44,7 +44,9 @@ class Orient(Seeing):
         from spoolfarm.tasks.segment.records import object_record, picture_record
 
         begin = time.perf_counter()
-        count, largest, area = 0, None, 0
+        count = 0
+        largest = None
+        area = 0
         for instance in found.instances:
             count += 1
             if (covered := int(instance.mask.sum(dtype="int64"))) > area:

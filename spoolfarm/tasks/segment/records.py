@@ -1,4 +1,4 @@
-"""The answer: what a client is told of the objects in a picture."""
+"""Records: what a client is told of the objects in a picture."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Seeing(Task):
 
         self._engine = engine(self.settings["FARM_SEGMENT_MODEL"], self.settings["FARM_SEGMENT_PRECISION"])
         threads.limit()
-        type(self).max_batch = self._engine.batch  # alike for all tasks of this class in this process
+        self.max_batch = self._engine.batch
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
         results: list[Any] = [None] * len(batch)

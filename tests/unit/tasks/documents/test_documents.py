@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks import books
 from spoolfarm import images
 from spoolfarm.config import Settings
-from spoolfarm.errors import BrokenImage, InvalidParams, TooLarge, UnsupportedMedia
+from spoolfarm.errors import BrokenImage, FarmError, InvalidParams, TooLarge, UnsupportedMedia
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Limits
@@ -248,7 +248,7 @@ class Alone:
         self.told.append(fraction)
 
     def map(self, task: str, items: Any) -> Any:
-        return iter([self.outcome(task, *item) for item in items])
+        return iter([(key, part if isinstance(part, FarmError) else self.outcome(task, *part)) for key, part in items])
 
     def outcome(self, task: str, picture: bytes, params: Any) -> Any:
         return UnsupportedMedia("unread")

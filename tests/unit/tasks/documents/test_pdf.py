@@ -20,6 +20,7 @@ from PIL import Image
 
 from benchmarks import books
 from spoolfarm import images
+from spoolfarm.tasks.documents import page as typed
 from spoolfarm.tasks.documents import pdf as pdfs
 from spoolfarm.tasks.documents.glyphless_font import Font, program
 from spoolfarm.tasks.documents.source import PdfSource, opened
@@ -58,7 +59,7 @@ def blank(box: Sequence[float] = BOX, **entries: Any) -> pikepdf.Pdf:
 def searchable(pdf: pikepdf.Pdf, said: dict[str, Any], path: Path) -> bytes:
     """The PDF with what was *said* of its first page."""
     made = pdfs.SearchablePdf(pdf, range(len(pdf.pages)))
-    made.add(0, said)
+    made.add(typed.Page.of(1, said))
     made.save(path)
     return path.read_bytes()
 
@@ -205,7 +206,7 @@ def test_to_redo_a_page_takes_away_the_invisible_text_and_no_other(tmp_path: Pat
     first = searchable(pdf, record(595, 842, ("wrong", Box(300, 500, 80, 20, 0))), path)
     assert pdftotext(path).split() == ["seen", "by", "everybody", "wrong"]
     again = pdfs.SearchablePdf(opened(first), [0], redo=True)
-    again.add(0, record(595, 842, ("right", Box(300, 500, 80, 20, 0))))
+    again.add(typed.Page.of(1, record(595, 842, ("right", Box(300, 500, 80, 20, 0)))))
     again.save(path)
     assert pdftotext(path).split() == ["seen", "by", "everybody", "right"]
     checked(path)

@@ -7,8 +7,9 @@ import copy
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
 
-from spoolfarm.tasks.flower.fuse import arranged, fused
+from spoolfarm.tasks.fuse import fuse
 
 
 def block(*more: nn.Module) -> nn.Sequential:
@@ -61,15 +62,45 @@ def test_the_outputs_are_the_same(network: nn.Module, left: int) -> None:
     network = network.eval().requires_grad_(requires_grad=False)
     pictures = torch.randn(2, 3, 9, 9)
     expected = copy.deepcopy(network)(pictures)
-    quicker = arranged(fused(network))
-    assert torch.allclose(quicker(pictures), expected, atol=1e-5)
-    assert norms(quicker) == left
+    before = norms(network)
+    assert fuse(network) == before - left
+    assert torch.allclose(network(pictures), expected, atol=1e-5)
+    assert norms(network) == left
 
 
 def test_a_layer_that_somebody_listens_to_is_left_alone() -> None:
     network = block().eval()
     heard: list[int] = []
     network[0].register_forward_hook(lambda *_: heard.append(1))
-    fused(network)(torch.randn(1, 3, 9, 9))
+    assert fuse(network) == 0
+    network(torch.randn(1, 3, 9, 9))
     assert heard == [1]
     assert norms(network) == 1
+
+
+def test_a_layer_whose_weights_are_made_anew_before_each_use_is_left_alone() -> None:
+    network = block().eval()
+    with pytest.warns(FutureWarning):
+        nn.utils.weight_norm(network[0])
+    pictures = torch.randn(1, 3, 9, 9)
+    expected = network(pictures)
+    assert fuse(network) == 0
+    assert torch.equal(network(pictures), expected)
+
+
+def test_what_lists_its_layers_in_order_is_fused_when_that_is_said() -> None:
+    network = Other(*block()).eval()
+    assert fuse(network) == 0
+    assert fuse(network, ordered=True) == 1
+
+
+def test_other_kinds_of_normalisation_are_fused_when_they_are_named() -> None:
+    frozen = FrozenBatchNorm2d(4)
+    frozen.running_mean.uniform_(-1, 1)
+    frozen.running_var.uniform_(0.5, 2)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), frozen).eval()
+    pictures = torch.randn(1, 3, 9, 9)
+    expected = network(pictures)
+    assert fuse(network) == 0
+    assert fuse(network, nn.BatchNorm2d, FrozenBatchNorm2d) == 1
+    assert torch.allclose(network(pictures), expected, atol=1e-5)
