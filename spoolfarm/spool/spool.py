@@ -103,8 +103,7 @@ class Spool:
         self.parts = f"{self.root}/parts"
         self.workers = f"{self.root}/workers"
         self.dead = DeadLetters(f"{self.root}/dead", results)
-        where = self.queue, self.active, self.marks, self.dead, results
-        self._locator = Locator(*where, attempts=max_attempts)
+        self._locator = Locator(self.queue, self.active, self.marks, self.dead, results, attempts=max_attempts)
         self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
         self.ringer = Ringer(self.root)
         if make:
@@ -241,8 +240,8 @@ class Spool:
             self._try(self._endings.cancel, file, 0.0)
         for name in filter(ID.fullmatch, files.names(self.marks)):
             if self.results.exists(name):
-                found = self.find(name)  # looked for after the result: its worker lets go of the job a little later
-                if found is None or found.state is not State.RUNNING:
+                found = self.find(name)  # after the result: its worker lets go of the job a little later
+                if not found or found.state is not State.RUNNING:
                     self._try(self._drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
         return seen
 
