@@ -1,6 +1,7 @@
 """The zygote: a process that has loaded what workers share, and from which they are forked.
 
-It has one thread and has run nothing, for only such a process can be forked safely. `zygote_child.py` is the launcher's end.
+It has one thread and has run nothing, for only such a process can be forked safely. `zygote_child.py` is the
+launcher's end.
 """
 
 from __future__ import annotations

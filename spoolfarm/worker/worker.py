@@ -26,7 +26,7 @@ from spoolfarm.tasks import Answer, Stopping
 from spoolfarm.tasks.lanes import GENERAL
 from spoolfarm.tasks.registry import Registry
 from spoolfarm.worker.context import RunContext
-from spoolfarm.worker.executors.local import LocalExecutor
+from spoolfarm.worker.executors.local import LocalExecutor, text_of
 from spoolfarm.worker.stats import WorkerStats
 
 log = logging.getLogger("spoolfarm.worker")
@@ -138,12 +138,12 @@ def _result(claim: Claim, outcome: Any) -> Result:
     if isinstance(outcome, Answer):
         value, attached = outcome.value, outcome.files
     elif isinstance(outcome, JobCancelled):
-        status, value, error, code = State.CANCELLED, None, str(outcome), outcome.code
+        status, value, error, code = State.CANCELLED, None, text_of(outcome), outcome.code
     elif isinstance(outcome, FarmError):
-        status, value, error, code = State.FAILED, None, str(outcome), outcome.code
-    elif isinstance(outcome, Exception):
+        status, value, error, code = State.FAILED, None, text_of(outcome), outcome.code
+    elif isinstance(outcome, BaseException):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
-        status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
+        status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {text_of(outcome)}", "task_error"
     times = (job.created, claim.started, time.time())
     return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached, details)
 

@@ -27,14 +27,31 @@ class LocalExecutor:
     def run(self, task: str, batch: Sequence[Job], context: Context) -> list[Any]:
         """Run *batch*; for each job, in order, its result or the exception that ended it.
 
-        When a batch of several fails as a whole, each job is run alone, so that only the bad one fails.
+        When a batch of several fails as a whole, each job is run alone, so that only the bad one fails. A signal that
+        ends the worker raises nothing here, so whatever is raised is the task's own, be it a SystemExit.
         """
         try:
-            outcomes = list(self._tasks[task].run(batch, context))
-            if len(outcomes) != len(batch):
-                raise RuntimeError(f"task {task} returned {len(outcomes)} results for {len(batch)} jobs")
-        except Exception as error:  # noqa: BLE001  # whatever a task raises is the answer to its job
+            return _one_each(self._tasks[task].run(batch, context), task, len(batch))
+        except BaseException as error:  # noqa: BLE001  # whatever a task raises is the answer to its job
             if len(batch) == 1:
                 return [error]
-            return [outcome for job in batch for outcome in self.run(task, [job], context)]
-        return outcomes
+        return [outcome for job in batch for outcome in self.run(task, [job], context)]
+
+
+def _one_each(outcomes: Any, task: str, jobs: int) -> list[Any]:
+    """The *outcomes* when there is one for each of the *jobs*. Raises TypeError that says what `run` must return."""
+    if not isinstance(outcomes, (list, tuple)):
+        kind = "None" if outcomes is None else f"an object of type {type(outcomes).__name__}"
+    elif len(outcomes) != jobs:
+        kind = f"{len(outcomes)} results for {jobs} jobs"
+    else:
+        return list(outcomes)
+    raise TypeError(f"task {task} returned {kind}; run must return a list with one result for each job, in order")
+
+
+def text_of(error: BaseException) -> str:
+    """What *error* says, also when saying so fails."""
+    try:
+        return str(error)
+    except BaseException as another:  # noqa: BLE001  # it is a task's, as the first one
+        return f"(no text, for asking for it raised {type(another).__name__})"
