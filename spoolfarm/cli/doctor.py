@@ -230,6 +230,7 @@ CHECKS: Sequence[Callable[[Settings], Iterator[Finding]]] = (
     exposure,
     machine.directories,
     machine.one_file_system,
+    machine.publishing,
     machine.disk,
     machine.inotify,
     machine.descriptors,

@@ -62,6 +62,7 @@ class Launcher:
         """Keep the farm alive until a signal ends it; return the exit status."""
         self._be_alone()
         check_addresses(self._settings.bind)
+        check_file_systems(self._settings)
         self._listen()
         for service in self._services:
             service.try_start("--launcher", str(os.getpid()))
@@ -219,6 +220,13 @@ def check_addresses(addresses: Sequence[config.Address]) -> None:
                 probe.bind((address.host, address.port))
             except OSError as error:
                 raise SettingError(f"FARM_BIND={address}: cannot listen there: {error.strerror}") from error
+
+
+def check_file_systems(settings: config.Settings) -> None:
+    """Raise SettingError when nothing could appear in the spool or the results once and be replaced never."""
+    for name, root in (("FARM_SPOOL_DIR", settings.spool_dir), ("FARM_RESULTS_DIR", settings.results_dir)):
+        if not files.can_publish(f"{root}/tmp"):
+            raise SettingError(f"{name}={root}: {files.CANNOT_PUBLISH}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

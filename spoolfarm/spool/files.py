@@ -10,17 +10,23 @@ import stat
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import Future
+
+from spoolfarm.spool.rename import rename_new
 
 #: Only the farm's own user reads its files.
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 #: Bytes read at first, more than most results have, and at each further time.
 FIRST_READ, NEXT_READ = 32768, 2**20
+#: How a hard link fails on a file system that has none.
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+#: What is wrong where `can_publish` is False.
+CANNOT_PUBLISH = "its file system has neither hard links nor renames that never replace, so no answer could be kept"
 
 
-def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False, mode: int = FILE_MODE) -> None:
+def write_new(path: str, buffers: Iterable[bytes], *, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Create the file *path* from *buffers*, and with *sync* force it to the disk; on any error it is gone again.
 
     A failed sync is never tried again on the same file: the kernel may have dropped the pages it could not write, and
@@ -92,12 +98,31 @@ def append(path: str, line: bytes) -> None:
 def publish(temporary: str, path: str) -> bool:
     """Make the finished file *temporary* appear at *path*, unless something is there already. Says whether it did."""
     try:
-        os.link(temporary, path)
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            rename_new(temporary, path)
     except FileExistsError:
         return False
     finally:
-        os.unlink(temporary)
+        remove(temporary)
     return True
+
+
+def can_publish(directory: str) -> bool:
+    """False when `publish` cannot work in *directory*: no hard links there, and no renames that never replace."""
+    first, second, place = (os.path.join(directory, f"{os.urandom(8).hex()}.{name}") for name in ("a", "b", "c"))
+    try:
+        write_new(first, [b""])
+        write_new(second, [b""])
+        return publish(first, place) and not publish(second, place)
+    except OSError as error:
+        return error.errno not in (*NO_LINKS, errno.EINVAL)  # a full disk, for one, says nothing of it
+    finally:
+        for path in (first, second, place):
+            remove(path)
 
 
 def relocate(path: str, target: str, folder: int | None = None) -> None:

@@ -68,7 +68,10 @@ class Job:
     tries: int = 0
 
     def to_buffers(self) -> list[bytes]:
-        """The job file: one line of JSON, then the pictures' raw bytes. `head -1 FILE` shows the line."""
+        """The job file: one line of JSON, then the pictures' raw bytes. `head -1 FILE` shows the line.
+
+        Raises ValueError or TypeError when the parameters are nothing JSON can say.
+        """
         crc = 0
         for image in self.images:
             crc = zlib.crc32(image, crc)
@@ -84,7 +87,8 @@ class Job:
         }
         if self.tries:
             header["tries"] = self.tries
-        line = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        line = text.encode(errors="surrogatepass")
         return [line + b"\n", *self.images]
 
     @classmethod

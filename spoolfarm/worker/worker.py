@@ -16,6 +16,7 @@ from typing import Any
 from spoolfarm import config
 from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.farm.farm import Farm
+from spoolfarm.spool.attachments import BadAttachment
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Result, State
 from spoolfarm.spool.jobfile import Claim
@@ -121,6 +122,8 @@ class Worker:
             try:
                 self._spool.finish(claim, result)
                 return
+            except BadAttachment as error:
+                result = _result(claim, ValueError(f"the files of the task's answer cannot be published: {error}"))
             except (TypeError, ValueError, RecursionError) as error:
                 result = _result(claim, TypeError(f"the task's result is nothing JSON can say: {error}"))
             except OSError as error:
