@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dotenv import dotenv_values
-
+from spoolfarm import envfile
 from spoolfarm.errors import SettingError
 
 #: The checkout that this package lies in, or the working directory when it is installed elsewhere.
@@ -65,10 +64,16 @@ def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], floa
     return parse
 
 
+def path(text: str, kind: str) -> str:
+    """The path that *text* means, `~` and `$HOME` as in a shell, below the checkout when it is relative."""
+    meant = os.path.expanduser(os.path.expandvars(text))
+    if not meant or "\0" in meant or meant.startswith("~") or "$" in meant:
+        raise ValueError(f"{kind}; ~, $NAME and ${{NAME}} mean what they mean in a shell, where they mean anything")
+    return str(ROOT / meant)
+
+
 def directory(text: str) -> str:
-    if not text or "\0" in text:
-        raise ValueError("a directory")
-    return str(ROOT / text)
+    return path(text, "a directory")
 
 
 def key(text: str) -> str:
@@ -104,9 +109,10 @@ def tasks(text: str) -> dict[str, str]:
 def segment_model(text: str) -> str:
     if text in ("default", "coco", "classical"):
         return text
-    if not (ROOT / text).is_file():
-        raise ValueError("default, coco, classical, or the path of a weights file")
-    return str(ROOT / text)
+    kind = "default, coco, classical, or the path of a weights file"
+    if not os.path.isfile(found := path(text, kind)):
+        raise ValueError(kind)
+    return found
 
 
 def precision(text: str) -> str:
@@ -123,7 +129,7 @@ def origins(text: str) -> tuple[str, ...]:
 
 
 def subdirectory(text: str) -> str:
-    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts:
+    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts or text.startswith("~") or "$" in text:
         raise ValueError("a directory inside the project")
     return text
 
@@ -135,7 +141,7 @@ def command(text: str) -> tuple[str, ...]:
         found = ()
     if not found or "\0" in text:
         raise ValueError("a script, or a command as a shell would read it")
-    return found
+    return tuple(map(os.path.expanduser, found))
 
 
 def module(text: str) -> str:
@@ -322,7 +328,7 @@ def given(arguments: Sequence[str]) -> dict[str, str]:
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: *overrides* win over the environment, and that over `.env`. Raises SettingError."""
-    written: dict[str, str | None] = {**dotenv_values(ROOT / ".env"), **os.environ, **(overrides or {})}
+    written = {**envfile.read(ROOT / ".env", os.environ), **os.environ, **(overrides or {})}
     text: dict[str, str] = {}
     values: dict[str, Any] = {}
     for row in rows():

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from dotenv import dotenv_values
-
-from spoolfarm import config
+from spoolfarm import config, envfile
 from spoolfarm.cli import machine
 from spoolfarm.cli.finding import Finding, Level
 from spoolfarm.config import Settings
@@ -40,8 +38,8 @@ def examine() -> Iterator[Finding]:
     yield machine.python(sys.version_info[:3])
     yield from machine.packages(machine.pins(config.ROOT / "constraints.txt"), machine.installed)
     known = [row["name"] for row in config.rows()]
-    yield from names({**dotenv_values(config.ROOT / ".env"), **os.environ}, known)
     try:
+        yield from names({**envfile.read(config.ROOT / ".env", os.environ), **os.environ}, known)
         settings = config.load()
         Registry(settings.tasks, settings.enable, settings.by_name())
     except SettingError as error:

@@ -20,7 +20,8 @@ MAY = {
     "units": "",
     "system": "",
     "images": "errors",
-    "config": "errors",
+    "envfile": "errors",
+    "config": "errors envfile",
     "spool": "errors",
     "client": "errors images spool.job spool.record",
     "tasks": "errors images config system spool.job spool.files",
@@ -31,7 +32,7 @@ MAY = {
     "hotfolder": "errors images config system spool farm",
     "batch": "errors config units spool tasks.lanes farm launcher.pool",
     "training": "errors images tasks.segment",
-    "cli": "errors images config units system spool tasks farm client worker launcher batch hotfolder training",
+    "cli": "errors images config envfile units system spool tasks farm client worker launcher batch hotfolder training",
 }
 #: What each wing of `tasks` may import of the others, beside what lies in `tasks` itself.
 WINGS = {"ocr": "documents", "documents": "", "segment": "", "edit": "", "flower": ""}
