@@ -20,6 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 if not (ROOT / "launcher.py").is_file():
     ROOT = Path.cwd()
 
+#: Stands in an environment that has every setting that holds: `.env` says nothing beside it.
+COMPLETE = "SPOOLFARM_SETTINGS_COMPLETE"
+#: What cannot change while the farm runs.
+FIXED = ("FARM_BIND", "FARM_SPOOL_DIR", "FARM_RESULTS_DIR", "FARM_RUN_DIR")
+
 T = TypeVar("T")
 
 
@@ -299,6 +304,18 @@ class Settings:
         """The settings that differ from their defaults, as environment variables for a child process."""
         return {row["name"]: self._text[row["name"]] for row in rows() if row["name"] in self._text}
 
+    def after(self, before: Settings) -> tuple[Settings, list[str]]:
+        """These settings for a farm that runs with those of *before*: what is fixed stays, and its names are told."""
+        found, text, kept = {}, dict(self._text), []
+        for row in (row for row in rows() if row["name"] in FIXED):
+            name, value = row["name"], getattr(before, row["field"])
+            if getattr(self, row["field"]) != value:
+                kept.append(name)
+            found[row["field"]] = value
+            text.pop(name, None)
+            text |= {name: before._text[name]} if name in before._text else {}
+        return dataclasses.replace(self, **found, _text=text), kept
+
     def by_name(self) -> dict[str, Any]:
         """Every value by its setting's name."""
         return {row["name"]: getattr(self, row["field"]) for row in rows()}
@@ -328,7 +345,9 @@ def given(arguments: Sequence[str]) -> dict[str, str]:
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: *overrides* win over the environment, and that over `.env`. Raises SettingError."""
-    written = {**envfile.read(ROOT / ".env", os.environ), **os.environ, **(overrides or {})}
+    written = {**os.environ, **(overrides or {})}
+    if COMPLETE not in written:
+        written = envfile.read(ROOT / ".env", os.environ) | written
     text: dict[str, str] = {}
     values: dict[str, Any] = {}
     for row in rows():

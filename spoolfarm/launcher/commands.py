@@ -19,9 +19,20 @@ def command(name: str) -> list[str]:
     return [sys.executable, str(door)] if door.is_file() else [sys.executable, "-m", f"spoolfarm.{name}"]
 
 
+def with_settings(settings: config.Settings) -> dict[str, str]:
+    """The environment of a child that shall know *settings*, whatever this process was started with."""
+    names = {row["name"] for row in config.rows()}
+    return {name: value for name, value in os.environ.items() if name not in names} | complete(settings)
+
+
+def complete(settings: config.Settings) -> dict[str, str]:
+    """*settings* as environment variables beside which `.env` says nothing."""
+    return settings.environment() | {config.COMPLETE: "1"}
+
+
 def without_secrets(settings: config.Settings) -> dict[str, str]:
     """The environment of a child that answers no requests."""
-    environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
+    environment = with_settings(settings) | {"PYTHONUNBUFFERED": "1"}
     return {name: value for name, value in environment.items() if name not in SECRETS}
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError
@@ -22,19 +22,18 @@ START_DEADLINE = 60.0
 STOP_SLACK = 10.0
 
 
-def start(settings: config.Settings) -> int:
-    """Start the launcher, detached, with its output in the run directory's `farm.log`."""
+def start(settings: config.Settings, given: Mapping[str, str]) -> int:
+    """Start the launcher, detached, with its output in the run directory's `farm.log`; *given* are the flags."""
     pid = running(settings)
     if pid:
         raise FarmError(f"the farm runs already, as process {pid}", hint="./stop.sh stops it")
     os.makedirs(settings.run_dir, exist_ok=True)
     log = os.path.join(settings.run_dir, "farm.log")
-    environment = {**os.environ, **settings.environment()}
     with open(log, "ab") as output:
         begin = output.tell()
         launcher = subprocess.Popen(
             command("launcher"),
-            env=environment,
+            env={**os.environ, **given},  # what .env says is for the launcher to read, and to read again
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -52,7 +51,7 @@ def start(settings: config.Settings) -> int:
     return 0
 
 
-def stop(settings: config.Settings) -> int:
+def stop(settings: config.Settings, _: Mapping[str, str]) -> int:
     """Stop the farm that `start` started, gracefully; kill what is left after the grace time."""
     pid = running(settings)
     if not pid:
@@ -117,8 +116,8 @@ def _say(line: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     """`start [flags]` or `stop [flags]`, flags being those of launcher.py."""
     try:
-        settings = config.load(config.given(arguments[1:]))
-        return {"start": start, "stop": stop}[arguments[0]](settings)
+        given = config.given(arguments[1:])
+        return {"start": start, "stop": stop}[arguments[0]](config.load(given), given)
     except (FarmError, OSError) as error:
         print(f"spoolfarm: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -20,6 +20,7 @@ from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import command, without_secrets
+from spoolfarm.launcher.front_child import FrontChild
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
 from spoolfarm.system import process
@@ -45,15 +46,11 @@ class Launcher:
         self._lock = FileLock(f"{self._spool.root}/launcher.lock", fallback_to_soft=False, thread_local=False)
         self._signals: list[int] = []
         self._selector = selectors.DefaultSelector()
-        environment = {**os.environ, **settings.environment()}
-        self._front = Child("front", command("server"), environment, self._selector)
+        self._front = FrontChild(settings, self._selector)
         self._hot_folder = Child("hot folder", command("hotfolder"), without_secrets(settings), self._selector)
         #: The children of which there is one each.
         self._services = (self._front, self._hot_folder)
-        shared = self._farm.tasks.shared(GENERAL)
-        if shared and not process.adopt_orphans():
-            shared = []
-        self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared)
+        self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared(self._farm))
         self._look_due = self._sweep_due = 0.0
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
         self._ending = 0.0
@@ -165,13 +162,18 @@ class Launcher:
     def _reload(self) -> None:
         """Read the settings again, replace the workers one by one, and have front and hot folder start anew."""
         try:
-            self._settings = config.load()
-        except SettingError as error:
+            settings, kept = config.load().after(self._settings)
+            farm = Farm(settings=settings)
+        except (FarmError, OSError) as error:
             log.error("not reloaded: %s", error)
             return
         log.info("reloading")
-        self._pool.renew(self._settings, wanted(self._settings))
-        self._front.signal(signal.SIGHUP)
+        if kept:
+            log.warning("%s changed, which only a restart makes hold", ", ".join(kept))
+        self._farm.close()
+        self._settings, self._farm, self._spool = settings, farm, farm.spool
+        self._pool.renew(settings, wanted(settings), farm.spool, farm.tasks.lane, shared(farm))
+        self._front.reload(settings)
         self._hot_folder.environment = without_secrets(self._settings)
         self._hot_folder.signal(signal.SIGTERM)
 
@@ -208,6 +210,12 @@ class Launcher:
 def wanted(settings: config.Settings) -> dict[str, int]:
     """How many workers each lane shall have. A farm without general workers only queues, and has none at all."""
     return {name: lane.count(settings) if settings.workers else 0 for name, lane in LANES.items()}
+
+
+def shared(farm: Farm) -> list[str]:
+    """The tasks of the general workers that have something to share, where workers can be forked."""
+    found = farm.tasks.shared(GENERAL)
+    return found if found and process.adopt_orphans() else []
 
 
 def check_addresses(addresses: Sequence[config.Address]) -> None:

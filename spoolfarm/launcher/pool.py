@@ -47,9 +47,7 @@ class WorkerPool:
         #: How many workers each lane is to have.
         self._wanted: dict[str, int] = {}
         self._zygote: ZygoteChild | None = None
-        if shared:
-            words = [*command("launcher.zygote"), "--tasks", ",".join(shared)]
-            self._zygote = ZygoteChild(words, with_threads(settings, 1), selector, wanted=bool(settings.fork))
+        self._share(shared)
         #: Workers that are still to be replaced by new ones.
         self._old: list[WorkerChild] = []
         #: The new worker that has to be ready before the next old one ends.
@@ -58,6 +56,15 @@ class WorkerPool:
         #: When each running job, and each mark on one, was first seen, by worker id and path, by time.monotonic().
         self._running_since: dict[tuple[str, str], float] = {}
         self._marked_since: dict[tuple[str, str], float] = {}
+
+    def _share(self, shared: Sequence[str]) -> None:
+        """Have the zygote load the *shared* tasks, if there are any."""
+        words = [*command("launcher.zygote"), "--tasks", ",".join(shared)]
+        environment, wanted = with_threads(self._settings, 1), bool(shared and self._settings.fork)
+        if self._zygote is not None:
+            self._zygote.renew(words, environment, wanted=wanted)
+        elif shared:
+            self._zygote = ZygoteChild(words, environment, self._selector, wanted=wanted)
 
     # Keep.
 
@@ -177,13 +184,20 @@ class WorkerPool:
         else:
             worker.retire()
 
-    def renew(self, settings: config.Settings, wanted: Mapping[str, int]) -> None:
-        """Replace all workers one by one by such as know the new *settings*; have *wanted* of each lane at the end."""
-        self._settings = settings
+    def renew(
+        self,
+        settings: config.Settings,
+        wanted: Mapping[str, int],
+        spool: Spool,
+        lane: Callable[[str], Sequence[str]],
+        shared: Sequence[str] = (),
+    ) -> None:
+        """Replace all workers one by one by such as know what has changed; have *wanted* of each lane at the end."""
+        self._spool, self._settings, self._lane = spool, settings, lane
         self._wanted |= wanted
-        if self._zygote is not None:
-            self._zygote.renew(with_threads(settings, 1), wanted=bool(settings.fork))
+        self._share(shared)
         self._old = [worker for worker in self.workers if not worker.retired]
+        self._successor = None  # of a renewal that this one overtakes: it is old, too
 
     def _replace(self) -> None:
         """One step of a renewal: when the new workers are ready, retire an old one and start the next new one."""
@@ -194,6 +208,10 @@ class WorkerPool:
             return
         if self._successor is not None:
             old, self._successor = self._old.pop(), None
+            if old in self.workers and not old.retired:
+                self._retire(old)
+        while self._old and not self._lane(self._old[-1].lane):
+            old = self._old.pop()  # its lane has no task any more
             if old in self.workers and not old.retired:
                 self._retire(old)
         if self._old:

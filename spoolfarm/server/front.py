@@ -33,6 +33,8 @@ READ_DEADLINE = 30.0
 KEEP_ALIVE = 30
 #: Seconds for which a thread waits for the next request of the client it has just answered.
 NEXT_REQUEST = 0.02
+#: Seconds in which the launcher has to have written the settings.
+ADOPTION = 5.0
 #: Connections beyond those that are being served.
 SPARE_CONNECTIONS = 1500
 
@@ -134,16 +136,38 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Front(BaseApplication):  # type: ignore[misc]
-    """Gunicorn, set up from the farm's settings."""
+    """Gunicorn, set up from the farm's settings; one that is *launched* finds them on its standard input."""
+
+    def __init__(self, *, launched: bool) -> None:
+        self._launched = launched
+        super().__init__()
 
     def load_config(self) -> None:
         """Called at the start and at every reload."""
+        if self._launched:
+            adopt()
         for name, value in options(config.load()).items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
         """Called in the worker process."""
         return create_app()
+
+
+def adopt(descriptor: int = 0) -> None:
+    """Make the settings in the file behind *descriptor*, which the launcher writes anew at a reload, this process's."""
+    end = time.monotonic() + ADOPTION
+    while True:
+        try:
+            found: dict[str, str] = json.loads(os.pread(descriptor, 2**20, 0))
+            break
+        except ValueError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)  # it is being written
+    for row in config.rows():
+        os.environ.pop(row["name"], None)
+    os.environ.update(found)
 
 
 def options(settings: config.Settings) -> dict[str, Any]:
@@ -202,5 +226,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.launcher:
         process.die_with_parent(options.launcher)
     os.environ.pop("GUNICORN_CMD_ARGS", None)
-    Front().run()
+    Front(launched=bool(options.launcher)).run()
     return 0

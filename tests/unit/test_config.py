@@ -209,3 +209,18 @@ def test_every_row_says_what_it_is_for() -> None:
     for row in rows():
         assert len(row["help"]) > 10
         row["parse"](row["default"])
+
+
+def test_beside_complete_settings_the_file_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("FARM_TIMEOUT=7\n")
+    assert load().timeout == 7
+    monkeypatch.setenv(config.COMPLETE, "1")
+    assert load().timeout == 20
+
+
+def test_settings_after_a_reload_keep_what_only_a_restart_can_change(tmp_path: Path) -> None:
+    before = load({"FARM_BIND": "127.0.0.1:1234", "FARM_TIMEOUT": "7"})
+    after, kept = load({"FARM_SPOOL_DIR": "elsewhere", "FARM_TIMEOUT": "8"}).after(before)
+    assert kept == ["FARM_BIND", "FARM_SPOOL_DIR"]
+    assert (after.bind, after.spool_dir, after.timeout) == (before.bind, before.spool_dir, 8)
+    assert after.environment() == {"FARM_BIND": "127.0.0.1:1234", "FARM_TIMEOUT": "8"}
