@@ -51,6 +51,7 @@ class Subjobs:
 
     def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
         """See `Context.map`."""
+        self._spool.disabled.check(task)
         known, source = self._tasks.get(task), iter(items)
         under_way: deque[str] = deque()
         while True:

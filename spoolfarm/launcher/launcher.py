@@ -60,6 +60,8 @@ class Launcher:
         self._be_alone()
         check_addresses(self._settings.bind)
         check_file_systems(self._settings)
+        self._spool.disabled.clear_all()
+        tell_broken(self._farm)
         self._listen()
         for service in self._services:
             service.try_start("--launcher", str(os.getpid()))
@@ -170,6 +172,7 @@ class Launcher:
         log.info("reloading")
         if kept:
             log.warning("%s changed, which only a restart makes hold", ", ".join(kept))
+        tell_broken(farm)
         self._farm.close()
         self._settings, self._farm, self._spool = settings, farm, farm.spool
         self._pool.renew(settings, wanted(settings), farm.spool, farm.tasks.lane, shared(farm))
@@ -216,6 +219,12 @@ def shared(farm: Farm) -> list[str]:
     """The tasks of the general workers that have something to share, where workers can be forked."""
     found = farm.tasks.shared(GENERAL)
     return found if found and process.adopt_orphans() else []
+
+
+def tell_broken(farm: Farm) -> None:
+    """Log which tasks cannot be had: they are disabled, and the others are not."""
+    for reason in farm.tasks.broken().values():
+        log.error("%s; it is disabled", reason)
 
 
 def check_addresses(addresses: Sequence[config.Address]) -> None:

@@ -8,6 +8,7 @@
     dead/<id>/<name>, reason.json     ended for good without a result
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
+    disabled/<task>                   why no worker can run it; see `disabled.py`
     workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
     workers/cancel.lock               held while a job in cancel/ is ended
@@ -60,6 +61,7 @@ from spoolfarm.errors import SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
 from spoolfarm.spool.deadletters import DeadLetters
+from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.job import DamagedJob, Job, Result, State
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, job_files, move, read_job
@@ -99,6 +101,7 @@ class Spool:
         where = self.queue, self.active, self.marks, self.dead, results
         self._locator = Locator(*where, attempts=max_attempts)
         self.ringer = Ringer(self.root)
+        self.disabled = DisabledTasks(self.root)
         self._synced = SyncedBuckets(self.queue)
         self._counts = BucketCounts(self.queue)
 

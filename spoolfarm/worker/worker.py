@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spoolfarm import config
-from spoolfarm.errors import FarmError, JobCancelled
+from spoolfarm.errors import FarmError, JobCancelled, TaskUnavailable
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.attachments import BadAttachment
 from spoolfarm.spool.doorbell import Bell
@@ -23,7 +23,7 @@ from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.spool.watch import RESCAN
 from spoolfarm.system import memory, process
-from spoolfarm.tasks import Answer, Stopping
+from spoolfarm.tasks import Answer, Stopping, Task
 from spoolfarm.tasks.lanes import GENERAL
 from spoolfarm.tasks.registry import Registry
 from spoolfarm.worker.context import RunContext
@@ -53,7 +53,7 @@ class Worker:
         self._stopping = False
         self._done = 0
         self._stats = WorkerStats()
-        self._about = {"pid": os.getpid(), "tasks": list(tasks)}
+        self._about: dict[str, Any] = {}
         self._parent = os.getppid()
         self._bell: Bell | None = None
 
@@ -67,9 +67,16 @@ class Worker:
         """Work as *wid* until stopped, full, or left by the parent."""
         lease = Lease.take(self._spool.workers, self._spool.active, wid)
         bell = self._bell = Bell(self._spool.root, wid)
-        self._executor.setup()
+        try:
+            self._set_up()
+        except TaskUnavailable:
+            self._spool.retire(lease)
+            bell.close()
+            raise
         process.calm_collector()
         lease.announce(self._about)
+        for task in self._tasks:
+            self._spool.disabled.clear(task)
         log.info("ready for %s", ", ".join(self._tasks))
         cursor, hint = self._spool.cursor(self._tasks), None
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
@@ -94,6 +101,16 @@ class Worker:
         self._bell = None
         self._spool.retire(lease)
         bell.close()
+
+    def _set_up(self) -> None:
+        """Set up the tasks, and go on without those that fail. Raises TaskUnavailable when none is left."""
+        failed = self._executor.setup()
+        for task, reason in failed.items():
+            self._spool.disabled.note(task, reason)
+        self._tasks = [task for task in self._tasks if task not in failed]
+        if not self._tasks:
+            raise TaskUnavailable("; ".join(f"task {task!r}: {reason}" for task, reason in failed.items()))
+        self._about = {"pid": os.getpid(), "tasks": list(self._tasks)}
 
     def _run(self, batch: Sequence[Claim]) -> None:
         context = RunContext(self._farm, batch, lambda: self._stopping)
@@ -167,15 +184,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = config.load()
         farm = Farm(settings=settings)
         names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
-        executor = LocalExecutor({name: farm.tasks.get(name) for name in names})
-        worker = Worker(farm, executor, names, Recycling(settings.recycle_jobs, settings.recycle_mb))
+        tasks = usable(farm.tasks, names)
+        full = Recycling(settings.recycle_jobs, settings.recycle_mb)
+        worker = Worker(farm, LocalExecutor(tasks), list(tasks), full)
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
         return BOOT_FAILED
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
-    worker.run(options.id)
+    try:
+        worker.run(options.id)
+    except TaskUnavailable as error:
+        print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
+        return BOOT_FAILED
     return 0
+
+
+def usable(registry: Registry, names: Sequence[str]) -> dict[str, Task]:
+    """Those of the tasks *names* that can be had; the log tells of the others. Raises FarmError when none can."""
+    found, problems = {}, []
+    for name in names:
+        try:
+            found[name] = registry.get(name)
+        except TaskUnavailable as error:
+            problems.append(error)
+    if problems and not found:
+        raise problems[0]
+    for problem in problems:
+        log.error("%s; it is disabled", problem)
+    return found
 
 
 def prepare(tasks: Sequence[str]) -> None:
@@ -185,7 +222,7 @@ def prepare(tasks: Sequence[str]) -> None:
     for name in tasks:
         try:
             registry.get(name).prepare()
-        except Exception as error:  # noqa: BLE001  # whatever a task raises is no reason to share nothing
+        except BaseException as error:  # noqa: BLE001  # whatever a task raises is no reason to share nothing
             log.warning("nothing of the task %s is shared: %s", name, error)
 
 

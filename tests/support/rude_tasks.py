@@ -98,6 +98,9 @@ class NoPicture(Task):
 
     min_images = max_images = 0
 
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [None for _ in batch]
+
 
 class Unloadable(Task):
     """Has a model that is not there."""
@@ -106,6 +109,9 @@ class Unloadable(Task):
 
     def setup(self) -> None:
         raise FileNotFoundError("no such model")
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [None for _ in batch]
 
 
 class Fragile(Ocr):

@@ -73,7 +73,7 @@ ENDPOINTS = {
     "inference.inference": Endpoint(
         body={MULTIPART: Body(InferenceForm, {"model_type": "ocr"})},
         responses={200: list},
-        errors=(404, 409, 413, 415, 422, 503, 504),
+        errors=(404, 409, 413, 415, 422, 501, 503, 504),
         parameters=(PREFER,),
     )
 }

@@ -130,7 +130,7 @@ ENDPOINTS = {
             MULTIPART: Body(JobForm, {"task": "edit", "params": '{"operations": ["resize=2"]}'}),
         },
         responses={200: Record, 202: Queued},
-        errors=(404, 409, 413, 415, 422, 503),
+        errors=(404, 409, 413, 415, 422, 501, 503),
         parameters=(PREFER, _IDEMPOTENCY),
     ),
     "jobs.listing": Endpoint(responses={200: Listing}, query=JobsQuery),

@@ -27,7 +27,7 @@ ENDPOINTS = {
     "run.run": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
         responses={200: object},
-        errors=(404, 409, 413, 415, 422, 503, 504),
+        errors=(404, 409, 413, 415, 422, 501, 503, 504),
         parameters=(PREFER,),
     )
 }

@@ -61,6 +61,6 @@ class Text(BaseModel):
 ENDPOINTS = {
     "tyocr.hint": Endpoint(responses={200: "text/html"}),
     "tyocr.tyocr": Endpoint(
-        body={FORM: Body(Page, {"imgbase64": PICTURE})}, responses={200: Text}, errors=(400, 413, 415, 503)
+        body={FORM: Body(Page, {"imgbase64": PICTURE})}, responses={200: Text}, errors=(400, 413, 415, 501, 503)
     ),
 }

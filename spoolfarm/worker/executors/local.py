@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
 
+log = logging.getLogger("spoolfarm.worker")
+
 
 class LocalExecutor:
     """Holds the tasks of one worker, set up once."""
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
-        self._tasks = tasks
+        self._tasks = dict(tasks)
 
-    def setup(self) -> None:
-        """Load every task's models."""
-        for task in self._tasks.values():
-            task.setup()
+    def setup(self) -> dict[str, str]:
+        """Load every task's models. Those that fail are left out from now on, and returned with the reason."""
+        failed = {}
+        for name, task in list(self._tasks.items()):
+            try:
+                task.setup()
+            except BaseException as error:  # one bad task shall cost no other
+                log.error("task %s is disabled: its setup failed", name, exc_info=error)
+                failed[name] = f"{type(error).__name__}: {text_of(error)}"
+                del self._tasks[name]
+        return failed
 
     def most(self, task: str) -> int:
         """How many jobs of *task* make a batch at most."""
