@@ -81,6 +81,16 @@ def directory(text: str) -> str:
     return path(text, "a directory")
 
 
+def log_file(text: str) -> str:
+    if text in ("", "-"):
+        return text
+    kind = "-, or the path of a file in a directory that exists"
+    found = path(text, kind)
+    if not os.path.isdir(os.path.dirname(found)) or os.path.isdir(found):
+        raise ValueError(kind)
+    return found
+
+
 def key(text: str) -> str:
     if not text.isascii() or not text.isprintable():
         raise ValueError("letters, digits and signs of ASCII: a header has to carry it")
@@ -267,6 +277,9 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = setting(
         "FARM_CORS_ORIGINS", "", origins, "origins whose pages may call the HTTP API, with commas between"
+    )
+    access_log: str = setting(
+        "FARM_ACCESS_LOG", "", log_file, "file for one line a request, or - for the farm's log; empty: none"
     )
     front_threads: int = setting(
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"

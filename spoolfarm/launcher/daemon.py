@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 
 from spoolfarm import config
@@ -41,12 +40,14 @@ def start(settings: config.Settings, given: Mapping[str, str]) -> int:
         )
     files.write_atomic(pid_file(settings), f"{launcher.pid}\n".encode())
     url = f"http://{settings.bind[0]}"
-    _wait(lambda: launcher.poll() is not None or _answers(url), START_DEADLINE)
+    answered = _wait(lambda: launcher.poll() is not None or _answers(settings.bind[0]), START_DEADLINE)
     if launcher.poll() is not None:
         files.remove(pid_file(settings))
         with open(log, "rb") as output:
             output.seek(begin)
             raise FarmError(f"the farm did not start:\n{output.read().decode(errors='replace').strip()}")
+    if not answered:
+        raise FarmError(f"process {launcher.pid} has not answered on {url} for {START_DEADLINE:g} s; its log is {log}")
     _say(f"spoolfarm runs as process {launcher.pid} on {url}; its log is {log}")
     return 0
 
@@ -90,14 +91,17 @@ def _is_launcher(pid: int) -> bool:
         return not os.path.isdir("/proc/self")  # without /proc there is only the number to go by
 
 
-def _answers(url: str) -> bool:
+def _answers(address: config.Address) -> bool:
+    """Whether the front at *address* answers: asked directly, for no proxy knows this machine better than we do."""
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=2)
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
+    return True
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

@@ -21,6 +21,7 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import command, without_secrets
 from spoolfarm.launcher.front_child import FrontChild
+from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
 from spoolfarm.system import process
@@ -45,6 +46,7 @@ class Launcher:
         self._spool = self._farm.spool
         self._lock = FileLock(f"{self._spool.root}/launcher.lock", fallback_to_soft=False, thread_local=False)
         self._signals: list[int] = []
+        self._log_file = LogFile()
         self._selector = selectors.DefaultSelector()
         self._front = FrontChild(settings, self._selector)
         self._hot_folder = Child("hot folder", command("hotfolder"), without_secrets(settings), self._selector)
@@ -106,7 +108,7 @@ class Launcher:
         read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selector.register(read, selectors.EVENT_READ)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for name in ("TERM", "INT", "QUIT", "HUP", "TTIN", "TTOU", "CHLD"):
+        for name in ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "TTIN", "TTOU", "CHLD"):
             signal.signal(getattr(signal, f"SIG{name}"), self._note)
 
     def _note(self, number: int, _: FrameType | None) -> None:
@@ -126,6 +128,8 @@ class Launcher:
                     self._ending = time.monotonic()  # asked twice: now
                 case signal.SIGHUP if not self._ending:
                     self._reload()
+                case signal.SIGUSR1:
+                    self._reopen_logs()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
                     self._pool.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
 
@@ -179,6 +183,17 @@ class Launcher:
         self._front.reload(settings)
         self._hot_folder.environment = without_secrets(self._settings)
         self._hot_folder.signal(signal.SIGTERM)
+
+    def _reopen_logs(self) -> None:
+        """Go on in new files where somebody has moved the log, or that of the requests."""
+        try:
+            names = self._log_file.reopen()
+        except OSError as error:
+            log.error("the log cannot be opened again: %s", error)
+            return
+        if self._settings.access_log:
+            self._front.signal(signal.SIGUSR1)
+        log.info("the log goes on in %s", ", ".join(names) or "the same place, for it is no file")
 
     # End.
 

@@ -182,6 +182,7 @@ def options(settings: config.Settings) -> dict[str, Any]:
         "graceful_timeout": max(1, int(settings.grace)),
         "timeout": 60,
         "loglevel": "warning",
+        "accesslog": settings.access_log or None,
         "control_socket_disable": True,
         "forwarder_headers": "",  # else a client on this machine may name any path in a header
         "post_fork": _post_fork,
