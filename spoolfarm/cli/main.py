@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from spoolfarm.cli.arguments import VerbParser
 from spoolfarm.cli.commands import batch, cancel, complain, doctor, purge, result, retry, status, submit, top, train
 from spoolfarm.errors import FarmError
+from spoolfarm.system import streams
 
 #: The verbs, in the order in which the help shows them.
 VERBS = {
@@ -30,6 +30,7 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0 when all went well, 1 when not, 130 after Ctrl-C. Bad usage exits with 2."""
+    streams.prepare()
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -38,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit shall not fail again
+        streams.flush()
         return 1
     except (FarmError, OSError, ImportError) as error:
         complain(error)
+        streams.flush()
         return 1
 
 

@@ -24,7 +24,7 @@ from spoolfarm.launcher.front_child import FrontChild
 from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
-from spoolfarm.system import process
+from spoolfarm.system import process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
 log = logging.getLogger("launcher")
@@ -263,6 +263,7 @@ def check_file_systems(settings: config.Settings) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the farm; see `python launcher.py --help`."""
+    streams.prepare()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     given = config.given(sys.argv[1:] if arguments is None else arguments)
     if given:

@@ -65,12 +65,11 @@ def read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def read_line(path: str) -> bytes:
-    """Return the first line of the file, or what there is of it in NEXT_READ bytes."""
+def read_beginning(path: str) -> bytes:
+    """Return the file's first FIRST_READ bytes, or all of a shorter one."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        line, end, _ = os.read(descriptor, NEXT_READ).partition(b"\n")
-        return line + end
+        return os.read(descriptor, FIRST_READ)
     finally:
         os.close(descriptor)
 

@@ -78,7 +78,6 @@ class Job:
         header = {
             "id": self.id,
             "task": self.task,
-            "params": self.params,
             "priority": self.priority,
             "durable": self.durable,
             "created": self.created,
@@ -87,6 +86,7 @@ class Job:
         }
         if self.tries:
             header["tries"] = self.tries
+        header["params"] = self.params  # last, for they may be large: see `task_of`
         text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         line = text.encode(errors="surrogatepass")
         return [line + b"\n", *self.images]
@@ -104,10 +104,24 @@ class Job:
             raise DamagedJob("length or checksum of the job file does not fit its header")
         return cls(**_fields(header), images=images, attempts=attempts)
 
-    @classmethod
-    def header(cls, line: bytes) -> Job:
-        """What the first line of a job file says: the job without its pictures. Raises DamagedJob."""
-        return cls(**_fields(_parse(line)))
+
+def task_of(beginning: bytes) -> str:
+    """The task that a job file is for, by its first bytes, which may be less than its header. Raises DamagedJob.
+
+    What comes before the parameters says it. As a text in JSON has no plain quote, only the header itself can hold
+    their name in the way it is looked for.
+    """
+    line, newline, _ = beginning.partition(b"\n")
+    if newline:
+        return str(_parse(line)["task"])
+    before, found, _ = line.partition(b',"params":')
+    try:
+        task = json.loads(before + b"}")["task"] if found else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedJob(f"not a job file: {error}") from error
+    if not isinstance(task, str):
+        raise DamagedJob("the job file's header lacks something")
+    return task
 
 
 def _parse(line: bytes) -> dict[str, Any]:
