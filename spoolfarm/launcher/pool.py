@@ -125,7 +125,8 @@ class WorkerPool:
             ended = worker.reap()
             if ended is None:
                 continue
-            cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, worker.last_words()]))
+            words = worker.last_words(self._claimed(worker.wid))
+            cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, words]))
             if worker.retired or ending:
                 self.workers.remove(worker)
             elif ended == "exit status 0":
@@ -134,6 +135,13 @@ class WorkerPool:
                 wait = worker.plan_restart(failed=not was_ready)
                 log.error("%s ended: %s; starting it again in %.1f s", worker.name, cause, wait)
         return causes
+
+    def _claimed(self, wid: str) -> float:
+        """When a worker claimed the jobs that it has, as a time.time(); 0 when it has none."""
+        try:
+            return min((file.glance()[1] for file in self._spool.running().get(wid, [])), default=0.0)
+        except OSError:
+            return 0.0  # somebody else has given them back already
 
     def _enforce(self, now: float) -> None:
         """Kill the worker of a job that is past its time, or that was cancelled and does not notice."""

@@ -23,6 +23,7 @@ from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.spool.watch import RESCAN
 from spoolfarm.system import memory, process
+from spoolfarm.system.output import Output
 from spoolfarm.tasks import Answer, Stopping, Task
 from spoolfarm.tasks.lanes import GENERAL
 from spoolfarm.tasks.registry import Registry
@@ -43,13 +44,22 @@ MEMORY_LOOK = 1.0
 class Worker:
     """One life: from taking the lease to giving it back."""
 
-    def __init__(self, farm: Farm, executor: LocalExecutor, tasks: Sequence[str], full: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        farm: Farm,
+        executor: LocalExecutor,
+        tasks: Sequence[str],
+        full: Callable[[int], bool],
+        begin_job: Callable[[], None] = lambda: None,
+    ) -> None:
         self._farm = farm
         self._spool = farm.spool
         self._executor = executor
         self._tasks = tasks
         #: Whether it is time to make way for a new worker, by the number of jobs done.
         self._full = full
+        #: Tells whoever reads what this worker prints that another job's words begin.
+        self._begin_job = begin_job
         self._stopping = False
         self._done = 0
         self._stats = WorkerStats()
@@ -113,6 +123,7 @@ class Worker:
         self._about = {"pid": os.getpid(), "tasks": list(self._tasks)}
 
     def _run(self, batch: Sequence[Claim]) -> None:
+        self._begin_job()
         context = RunContext(self._farm, batch, lambda: self._stopping)
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         for claim, outcome in zip(batch, outcomes, strict=True):
@@ -177,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
+    output = Output()
     memory.keep()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -186,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
         tasks = usable(farm.tasks, names)
         full = Recycling(settings.recycle_jobs, settings.recycle_mb)
-        worker = Worker(farm, LocalExecutor(tasks), list(tasks), full)
+        worker = Worker(farm, LocalExecutor(tasks), list(tasks), full, output.begin_job)
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
         return BOOT_FAILED
