@@ -167,6 +167,7 @@ class Launcher:
 
     def _reload(self) -> None:
         """Read the settings again, replace the workers one by one, and have front and hot folder start anew."""
+        self._reopen_logs()
         try:
             settings, kept = config.load().after(self._settings)
             farm = Farm(settings=settings)
@@ -193,7 +194,8 @@ class Launcher:
             return
         if self._settings.access_log:
             self._front.signal(signal.SIGUSR1)
-        log.info("the log goes on in %s", ", ".join(names) or "the same place, for it is no file")
+        if names:
+            log.info("the log goes on in %s", ", ".join(names))
 
     # End.
 

@@ -13,16 +13,17 @@ class LogFile:
         self._paths = {descriptor: path for descriptor in (1, 2) if (path := _path(descriptor))}
 
     def reopen(self) -> list[str]:
-        """Open each of them under its name, and return the names; what was printed so far stays where it is.
+        """Open those that were moved under their names, and return these; what was printed so far stays where it is.
 
         Raises OSError, and then the old ones go on.
         """
-        for descriptor, path in self._paths.items():
+        moved = {descriptor: path for descriptor, path in self._paths.items() if not _is_at(descriptor, path)}
+        for descriptor, path in moved.items():
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
             opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
             os.dup2(opened, descriptor)
             os.close(opened)
-        return sorted(set(self._paths.values()))
+        return sorted(set(moved.values()))
 
 
 def _path(descriptor: int) -> str | None:
@@ -31,6 +32,14 @@ def _path(descriptor: int) -> str | None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         path = os.readlink(f"/proc/self/fd/{descriptor}")
-        return path if os.path.samestat(os.stat(path), os.fstat(descriptor)) else None
+        return path if _is_at(descriptor, path) else None
     except OSError:
         return None
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Whether *path* is the name of the file behind *descriptor*."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -33,10 +33,11 @@ def test_a_log_that_was_moved_goes_on_under_its_name_and_the_farm_lives(run: Run
     until(lambda: "GET /v1/tasks?n=2" in access.read_text())
     assert "n=2" not in moved[1].read_text()
     farm.signal(signal.SIGUSR2)
-    farm.signal(signal.SIGUSR1)
-    until(lambda: farm.log().count("the log goes on in") == 2)
+    farm.log_path.rename(tmp_path / "older")
+    farm.signal(signal.SIGHUP)
+    until(lambda: farm.log_path.exists() and "reloading" in farm.log())
     assert moved[0].read_text() == before
-    assert farm.post("/v1/run/echo", {})[0] == 200
+    until(lambda: farm.post("/v1/run/echo", {})[0] == 200)
 
 
 def test_requests_may_be_told_in_the_farms_own_log(run: Run) -> None:
@@ -45,12 +46,26 @@ def test_requests_may_be_told_in_the_farms_own_log(run: Run) -> None:
     until(lambda: any("front: " in line and "GET /v1/tasks?mine" in line for line in farm.log().splitlines()))
 
 
-def test_what_is_no_file_is_not_opened_again(tmp_path: Path) -> None:
-    code = "from spoolfarm.launcher.logfile import LogFile; import os; print(LogFile().reopen()); os.write(2, b'x')"
+def test_only_what_is_a_file_and_was_moved_is_opened_again(tmp_path: Path) -> None:
+    code = """
+import os
+from spoolfarm.launcher.logfile import LogFile
+log = LogFile()
+print(log.reopen())
+os.rename("err", "old")
+print(log.reopen(), log.reopen())
+os.write(2, b"x")
+"""
     with open(tmp_path / "err", "wb") as errors:
-        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=errors, cwd=ROOT)
-    assert done.stdout.decode() == f"[{str(tmp_path / 'err')!r}]\n"
-    assert (tmp_path / "err").read_text() == "x"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    assert done.stdout.decode() == f"[]\n[{str(tmp_path / 'err')!r}] []\n"
+    assert ((tmp_path / "err").read_text(), (tmp_path / "old").read_text()) == ("x", "")
 
 
 class Refusing(http.server.BaseHTTPRequestHandler):
