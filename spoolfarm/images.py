@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
     #: What a picture may be given as: a path, its encoded bytes, or an array (height, width[, 3]) in BGR order.
-    Picture: TypeAlias = str | os.PathLike[str] | bytes | np.ndarray[Any, Any]
+    Picture: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | np.ndarray[Any, Any]
 
 #: What a picture file begins with, by its format's name in Pillow. RIFF containers are WebP when bytes 8 to 12 say so.
 MAGIC = {
@@ -32,6 +32,8 @@ MAGIC = {
 }
 #: Bytes after which the format is known.
 LONGEST_MAGIC = 12
+#: What an array may have behind its height and width: nothing, one channel, three, or three and their opacity.
+CHANNELS = ((), (1,), (3,), (4,))
 #: The longest side a picture may have, in pixels.
 MAX_SIDE = 16384
 
@@ -60,11 +62,21 @@ class Header:
 
 
 def encoded(picture: Picture) -> bytes:
-    """The encoded bytes of a picture; an array becomes a PNG."""
+    """The encoded bytes of a picture; an array becomes a PNG. Raises OSError, or InvalidRequest for what is none."""
     if isinstance(picture, bytes):
         return picture
+    if isinstance(picture, (bytearray, memoryview)):
+        return bytes(picture)
     if isinstance(picture, (str, os.PathLike)):
         return Path(picture).read_bytes()
+    dtype, shape = str(getattr(picture, "dtype", "")), tuple(getattr(picture, "shape", ()))
+    if not dtype:
+        kind = type(picture).__name__
+        raise InvalidRequest(f"image: is given as bytes, a path or an array, not as an object of type {kind}")
+    if dtype not in ("uint8", "uint16") or not 2 <= len(shape) <= 3 or 0 in shape or shape[2:] not in CHANNELS:
+        raise InvalidRequest(
+            f"image: an array is (height, width) or (height, width, 3) of uint8 or uint16, not {shape} of {dtype}"
+        )
     import cv2
 
     return cv2.imencode(".png", picture)[1].tobytes()

@@ -283,6 +283,12 @@ def test_a_farm_that_is_not_there_is_unreachable() -> None:
             ask()
 
 
+def test_a_body_over_the_limit_is_too_large_and_not_unreachable(client: Client) -> None:
+    for ask in (client.submit, client.call):
+        with pytest.raises(errors.TooLarge, match="FARM_MAX_BODY_MB"):
+            ask("echo", b"x" * 40_000_000)
+
+
 def test_a_server_that_is_no_farm_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
 

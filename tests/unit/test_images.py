@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spoolfarm import images
 from spoolfarm.errors import BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia
 from spoolfarm.images import MAX_SIDE, check, decode, from_base64, sniff
 
@@ -215,3 +217,27 @@ def test_what_is_no_picture_is_broken() -> None:
 def test_formats_are_told_by_their_first_bytes() -> None:
     assert [sniff(encoded(two_colours(), kind)) for kind in FORMATS] == list(FORMATS)
     assert sniff(b"") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (np.random.default_rng(1).random((8, 8, 3)), "not (8, 8, 3) of float64"),
+        (np.zeros((8, 8, 3), np.float32), "of float32"),
+        (np.zeros((8, 8), bool), "of bool"),
+        (np.zeros((0, 0, 3), np.uint8), "not (0, 0, 3) of uint8"),
+        (np.zeros((8, 8, 2), np.uint8), "not (8, 8, 2)"),
+        (np.zeros(8, np.uint8), "not (8,)"),
+        (Image.new("RGB", (8, 8)), "not as an object of type Image"),
+        (io.BytesIO(b"x"), "not as an object of type BytesIO"),
+        (7, "not as an object of type int"),
+    ],
+)
+def test_what_is_no_picture_is_refused_and_becomes_no_black_one(given: Any, why: str) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(why)):
+        images.encoded(given)
+
+
+@pytest.mark.parametrize("given", [bytearray(b"abc"), memoryview(b"abc"), b"abc"])
+def test_bytes_of_any_kind_are_a_picture(given: Any) -> None:
+    assert images.encoded(given) == b"abc"
