@@ -43,8 +43,8 @@ class DisabledTasks:
         """Why no worker can run *task*; None when there is one, or when nobody knows."""
         try:
             reason = files.read(self._path(task)).decode(errors="replace")
-        except FileNotFoundError:
-            return None
+        except OSError:
+            return None  # there is no note, most often; one that cannot be read is no reason to refuse anything
         workers = lease.ready(f"{self._spool}/workers")
         if any(task in worker["tasks"] for worker in workers) or not lease.alive(self._spool, "launcher"):
             return None

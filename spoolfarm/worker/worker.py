@@ -206,9 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, worker.stop)
     try:
         worker.run(options.id)
-    except TaskUnavailable as error:
-        print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
-        return BOOT_FAILED
+    except TaskUnavailable:
+        return BOOT_FAILED  # the log says why
     return 0
 
 

@@ -317,7 +317,7 @@ def test_a_worker_whose_model_is_missing_burns_no_attempt(farm: Farm, start: Sta
     job = farm.put(Job("broken", durable=True))
     process = start("broken")
     assert process.wait() == BOOT_FAILED
-    assert "task 'broken': FileNotFoundError: no such model" in process.log()
+    assert "task broken is disabled: its setup failed: FileNotFoundError: no such model" in process.log()
     farm.spool.reclaim()
     assert (job.status(), job.record()["attempts"]) == ("queued", 0)
     assert nobody_left(farm)

@@ -25,8 +25,8 @@ class LocalExecutor:
             try:
                 task.setup()
             except BaseException as error:  # one bad task shall cost no other
-                log.error("task %s is disabled: its setup failed", name, exc_info=error)
                 failed[name] = f"{type(error).__name__}: {text_of(error)}"
+                log.error("task %s is disabled: its setup failed: %s", name, failed[name], exc_info=error)
                 del self._tasks[name]
         return failed
 
