@@ -33,7 +33,7 @@ Item = TypeVar("Item")
 
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
-#: Seconds until `map` tries again to submit when the spool is full.
+#: Seconds until a spool that is full is tried again.
 FULL_RETRY = 0.2
 
 
@@ -82,13 +82,25 @@ class Farm:
         results_dir: str | os.PathLike[str] | None = None,
         *,
         settings: config.Settings | None = None,
+        make: bool | None = None,
     ) -> None:
+        """With *make* its directories are made where there are none, else that raises NoFarm.
+
+        When nobody says, a farm is made in a checkout and where the caller names it, but not in any working directory.
+        """
         self.settings = settings or config.load()
-        self.results = Results(os.fspath(results_dir or self.settings.results_dir))
+        if make is None:
+            make = self.settings.in_checkout or settings is not None or spool_dir is not None
+        self.results = Results(os.fspath(results_dir or self.settings.results_dir), make=make)
         root = os.fspath(spool_dir or self.settings.spool_dir)
-        self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
+        self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts, make=make)
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
-        self.admission = Admission(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
+        self.admission = Admission(
+            self.spool,
+            limit=self.settings.max_queued,
+            min_free_mb=self.settings.min_free_mb,
+            others=[self.settings.data_dir],
+        )
         self.root = self.spool.root
         #: The hot folder's directory, with one folder a task.
         self.inbox = f"{self.root}/inbox"

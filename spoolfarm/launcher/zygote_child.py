@@ -83,6 +83,8 @@ class ZygoteChild(Child):
             said = self._line.recv(1)
         except BlockingIOError:
             return
+        except OSError:
+            said = b""  # it was killed with something of ours unread
         if said:
             self.proven = True
         else:
@@ -116,7 +118,9 @@ class ZygoteChild(Child):
     def renew(self, command: Sequence[str], environment: Mapping[str, str], *, wanted: bool) -> None:
         """Load everything again, with another command and other settings."""
         self._command = list(command)
-        self.environment, self.wanted, self.asked = dict(environment), wanted, True
+        self.environment = dict(environment)
+        self.wanted = wanted
+        self.asked = True
         self.plan_restart(failed=False)
         self.kill()
         self._hang_up()

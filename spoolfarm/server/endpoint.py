@@ -8,7 +8,9 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
 
 #: A part of a multipart body that is a file.
 File: TypeAlias = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
@@ -68,7 +70,7 @@ class Endpoint:
     body: Mapping[str, Body] = field(default_factory=dict)
     #: The good responses by status: a model, or a content type other than JSON.
     responses: Mapping[int, Any] = field(default_factory=dict)
-    #: The refusals that are its own, beside those that every face may give.
+    #: The refusals that are its own, beside those that every endpoint may give.
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     #: The model that checks the query.
@@ -76,6 +78,8 @@ class Endpoint:
     #: The heading it stands under, and its name there, where its users know it by another than the view's.
     tag: str = ""
     operation: str = ""
+    #: The task that it stands for: nothing is said of it where that is not installed.
+    task: str = ""
 
 
 class Error(BaseModel):

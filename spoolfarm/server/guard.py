@@ -12,7 +12,7 @@ from flask import request
 from spoolfarm import config
 from spoolfarm.errors import Forbidden, Unauthorized
 
-#: Faces that never want the key.
+#: Endpoints that never want the key.
 OPEN = {
     "health.health",
     "health.ready",

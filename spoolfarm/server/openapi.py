@@ -17,19 +17,15 @@ from werkzeug.routing import Rule
 
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import JSON, Body, Endpoint, Error
+from spoolfarm.server.page import page_of
 from spoolfarm.server.request_body import JobBody
 from spoolfarm.tasks import Task
 from spoolfarm.tasks.registry import Registry
 
 blueprint = Blueprint("openapi", __name__, static_folder="web/docs", static_url_path="/docs")
 
-#: Where the application keeps what its views say of themselves: a Endpoint by endpoint.
+#: Where the application keeps what its views say of themselves: an Endpoint by the name of its view.
 ENDPOINTS_OF = "spoolfarm.endpoints"
-#: What the page may load: only what the farm itself serves.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 #: How a key is sent.
 KEYS = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -42,9 +38,7 @@ _REFERENCE = "#/components/schemas/{model}"
 @blueprint.get("/docs")
 def page() -> Response:
     """The documentation for people: read it, and try every endpoint."""
-    response = blueprint.send_static_file("index.html")
-    response.headers["Content-Security-Policy"] = POLICY
-    return response
+    return page_of(blueprint)
 
 
 @blueprint.get("/openapi.json")
@@ -66,7 +60,8 @@ def collect(views: Iterable[ModuleType]) -> dict[str, Endpoint]:
 
 def document(app: Flask, tasks: Registry) -> dict[str, Any]:
     """The whole of it."""
-    endpoints: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
+    told: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
+    endpoints = {name: endpoint for name, endpoint in told.items() if endpoint.task not in tasks.absent()}
     schemas = Schemas(endpoints, tasks)
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
@@ -193,7 +188,8 @@ def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
     schema = model.model_json_schema(ref_template=_REFERENCE)
     found = []
     for name, each in schema["properties"].items():
-        description, examples = each.pop("description", ""), each.pop("examples", [])
+        description = each.pop("description", "")
+        examples = each.pop("examples", [])
         one = {"name": name, "in": "query", "required": False, "description": description, "schema": each}
         found.append(one | ({"example": examples[0]} if examples else {}))
     return found

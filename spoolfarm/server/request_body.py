@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +9,18 @@ from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import from_json
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
 from spoolfarm.server.current import farm
 from spoolfarm.server.endpoint import File
 from spoolfarm.spool.job import FIRST, LAST, NORMAL
+from spoolfarm.validation import check_sayable, findings, json_object
 
 Model = TypeVar("Model", bound=BaseModel)
 
+#: Seconds in which a request has to come whole, and bytes for each of which it has one more.
+REQUEST_DEADLINE, SLOWEST = 60.0, 2**14
 #: How deep JSON may nest.
 MAX_DEPTH = 32
 #: The parts that a multipart body may have: as text, and as files.
@@ -42,8 +43,7 @@ class JobBody(BaseModel):
     @field_validator("params")
     @classmethod
     def _sayable(cls, params: dict[str, Any]) -> dict[str, Any]:
-        """Refuse what JSON lets through and no job file can say: infinite numbers (1e999) and halves of letters."""
-        json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
+        check_sayable(params)
         return params
 
 
@@ -65,20 +65,19 @@ class Asked:
     pictures: list[bytes]
     params: Mapping[str, Any] = field(default_factory=dict)
     priority: int = NORMAL
+    #: What errors call its picture.
+    field: str = "image"
 
 
-def read_job() -> Asked:
-    """Read the body as JSON or multipart. Raises InvalidRequest that names the field, or UnsupportedMedia."""
-    if request.mimetype == "multipart/form-data":
-        return _from_multipart()
-    body = checked(JobBody, read_json())
-    if body.image is not None and body.images is not None:
-        raise InvalidRequest("image, images: send one of the two")
-    sent = {f"images[{index}]": text for index, text in enumerate(body.images or [])}
-    if body.image is not None:
-        sent["image"] = body.image
-    pictures = [images.from_base64(text, name) for name, text in sent.items()]
-    return Asked(body.task, pictures, body.params, body.priority)
+def read_job(task: str = "") -> Asked:
+    """Read the body as JSON or multipart; it may name no other than *task* where the address says that.
+
+    Raises InvalidRequest that names the field, or UnsupportedMedia.
+    """
+    asked = _from_multipart() if request.mimetype == "multipart/form-data" else _from_json()
+    if task and asked.task not in ("", task):
+        raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
+    return asked
 
 
 def read_json() -> dict[str, Any]:
@@ -91,11 +90,9 @@ def read_json() -> dict[str, Any]:
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
     """The JSON object that *text* says. Raises InvalidRequest that calls it *name*."""
     try:
-        found = from_json(text, allow_inf_nan=False)  # ten times as fast as the standard library's, and strict
+        found = json_object(text)
     except ValueError as error:
-        raise InvalidRequest(f"{name} is not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidRequest(f"{name} must be a JSON object")
+        raise InvalidRequest(f"{name} {error}") from error
     if _deeper(found, MAX_DEPTH):
         raise InvalidRequest(f"{name} nests deeper than {MAX_DEPTH}")
     return found
@@ -106,9 +103,7 @@ def checked(model: type[Model], fields: Mapping[str, Any], *, strict: bool = Tru
     try:
         return model.model_validate(fields, strict=strict)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise InvalidRequest(f"{where}: {first['msg']}") from error
+        raise InvalidRequest(findings(error)[0]) from error
 
 
 def prefer_wait() -> float | None:
@@ -134,6 +129,17 @@ def _first(names: Iterable[str | None]) -> str:
     return min(name or "" for name in names) or "a part without a name"
 
 
+def _from_json() -> Asked:
+    body = checked(JobBody, read_json())
+    if body.image is not None and body.images is not None:
+        raise InvalidRequest("image, images: send one of the two")
+    sent = {f"images[{index}]": text for index, text in enumerate(body.images or [])}
+    if body.image is not None:
+        sent["image"] = body.image
+    pictures = [images.from_base64(text, name) for name, text in sent.items()]
+    return Asked(body.task, pictures, body.params, body.priority)
+
+
 def _from_multipart() -> Asked:
     form = request.form
     take_parts(TEXTS, FILES)
@@ -143,7 +149,7 @@ def _from_multipart() -> Asked:
     body = checked(JobBody, fields, strict=False)  # all that a form can send is text
     pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
     pictures += [images.from_base64(text, name) for name in ("image", "images") for text in form.getlist(name)]
-    return Asked(body.task, pictures, body.params, body.priority)
+    return Asked(body.task, pictures, body.params, body.priority, "file")
 
 
 def _deeper(value: Any, limit: int) -> bool:

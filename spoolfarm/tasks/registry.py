@@ -1,4 +1,4 @@
-"""The registry: every task's name and the dotted path of its class."""
+"""The registry: every installed task's name and the dotted path of its class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from spoolfarm import config
 from spoolfarm.errors import SettingError, TaskUnavailable, UnknownTask, UnsupportedMedia
-from spoolfarm.tasks import Task
+from spoolfarm.tasks import Task, extras
 from spoolfarm.tasks.lanes import LANES
 
 #: The tasks that come with the farm.
@@ -25,6 +25,18 @@ BUILT_IN: Mapping[str, str] = {
     "segment": "spoolfarm.tasks.segment.task:Segment",
     "simulate": "spoolfarm.tasks.flower.simulate:Simulate",
 }
+#: The extra that each of them needs; the others come with the farm itself.
+EXTRAS: Mapping[str, str] = {
+    "classify": "flower",
+    "document": "ocr",
+    "edit": "edit",
+    "ocr": "ocr",
+    "orient": "segment",
+    "segment": "segment",
+    "simulate": "flower",
+}
+#: The engine of `segment` and `orient` that learned nothing, and the extra whose libraries are enough for it.
+CLASSICAL, ITS_EXTRA = "classical", "edit"
 
 #: What a task says of itself in numbers, and the least of each.
 NUMBERS = {"max_batch": 1, "min_images": 0, "max_images": 0, "tries": 0}
@@ -35,8 +47,8 @@ GROUP = "spoolfarm.tasks"
 class Registry:
     """The tasks by name: *extra* ones win over entry points, and those over the built-in. With *only*, no others.
 
-    Each task gets those of the *settings*, values by name, that it needs. Raises SettingError when *only* names a task
-    that is not there.
+    A built-in task whose libraries are not installed is not among them. Each task gets those of the *settings*, values
+    by name, that it needs. Raises SettingError when *only* names a task that is not there.
     """
 
     def __init__(
@@ -49,13 +61,32 @@ class Registry:
         self._paths = dict(BUILT_IN)
         self._paths |= {point.name: point.value for point in entry_points(group=GROUP)}
         self._paths |= extra or {}
-        if unknown := sorted(set(only) - set(self._paths)):
-            raise SettingError(f"FARM_ENABLE names {unknown[0]!r}; there are {', '.join(self.names())}")
+        #: The built-in tasks that are not installed, by name the extra that each needs.
+        self._absent = {name: extra for name, extra in self._extras().items() if not extras.installed(extra)}
+        for name in self._absent:
+            del self._paths[name]
         if only:
-            self._paths = {name: self._paths[name] for name in only}
+            self._restrict(only)
         self._tasks: dict[str, Task] = {}
         #: What is wrong with those that cannot be had.
         self._broken: dict[str, str] = {}
+
+    def _extras(self) -> dict[str, str]:
+        """The extra that each task needs which is the farm's own."""
+        found = {name: extra for name, extra in EXTRAS.items() if self._paths[name] == BUILT_IN[name]}
+        if self._settings.get("FARM_SEGMENT_MODEL") == CLASSICAL:
+            found |= {name: ITS_EXTRA for name, extra in found.items() if extra == "segment"}
+        return found
+
+    def _restrict(self, only: Sequence[str]) -> None:
+        """Leave out all tasks but those in *only*. Raises SettingError for one that is not there."""
+        for name in only:
+            if name in self._absent:
+                raise SettingError(f"FARM_ENABLE: {extras.not_installed(f'task {name}', self._absent[name])}")
+            if name not in self._paths:
+                raise SettingError(f"FARM_ENABLE names {name!r}; there are {', '.join(self.names())}")
+        self._paths = {name: self._paths[name] for name in only}
+        self._absent = {}
 
     def names(self) -> list[str]:
         """Every task's name, sorted, also of those that cannot be had."""
@@ -70,7 +101,11 @@ class Registry:
         return {name: self._broken[name] for name in self.names() if not self._has(name)}
 
     def get(self, name: str) -> Task:
-        """Return the task called *name*, not set up. Raises UnknownTask, or TaskUnavailable that says what is wrong."""
+        """Return the task called *name*, not set up.
+
+        Raises UnknownTask, NotInstalled when its libraries are missing, or TaskUnavailable that says what is wrong.
+        """
+        self.require(name)
         if name not in self._paths:
             raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")
         if not self._has(name):
@@ -86,10 +121,19 @@ class Registry:
                 self._broken[name] = str(error)
         return name in self._tasks
 
+    def require(self, name: str) -> None:
+        """Raise NotInstalled when *name* is a built-in task whose libraries are missing."""
+        if name in self._absent:
+            raise extras.not_installed(f"task {name}", self._absent[name])
+
+    def absent(self) -> Mapping[str, str]:
+        """The built-in tasks that are not installed, by name the extra that each needs."""
+        return self._absent
+
     def meant(self, name: str, images: Sequence[bytes], params: Mapping[str, Any], field: str) -> str:
         """The task that a job for *name* is really for. Raises UnknownTask, or UnsupportedMedia that names *field*."""
         other = self.get(name).instead(images, params)
-        if other is not None and other not in self._paths:
+        if other is not None and other not in self._paths and other not in self._absent:
             raise UnsupportedMedia(f"{field}: is for the task {other}, which FARM_ENABLE leaves out")
         return other or name
 
@@ -108,15 +152,15 @@ class Registry:
 
 def _load(name: str, path: str, settings: Mapping[str, Any]) -> Task:
     """The task in the class at *path*. Raises TaskUnavailable, whatever the code there does."""
-    where = f"task {name!r} is set to {path!r}, which"
+    where = f"task {name!r} is set to {path!r}"
     try:
-        found = _found(path)
+        found = _found(path, settings.get(config.HOME) or str(config.ROOT))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise TaskUnavailable(f"{where} cannot be imported: {_in_a_line(error)}") from error
+        raise TaskUnavailable(f"{where}, which cannot be imported: {_in_a_line(error)}") from error
     if not (isinstance(found, type) and issubclass(found, Task)):
-        raise TaskUnavailable(f"{where} is no subclass of spoolfarm.tasks.Task")
+        raise TaskUnavailable(f"{where}, which is no subclass of spoolfarm.tasks.Task")
     if problem := _problem(found, settings):
         raise TaskUnavailable(f"task {name!r} {problem}")
     try:
@@ -124,23 +168,22 @@ def _load(name: str, path: str, settings: Mapping[str, Any]) -> Task:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise TaskUnavailable(f"{where} cannot be made without arguments: {_in_a_line(error)}") from error
+        raise TaskUnavailable(f"{where}, which cannot be made without arguments: {_in_a_line(error)}") from error
     task.settings = {each: settings[each] for each in task.needs}
     return task
 
 
-def _found(path: str) -> Any:
-    """What lies at *path*, where a worker would look for it: what lies beside launcher.py comes first."""
+def _found(path: str, home: str) -> Any:
+    """What lies at *path*, where a worker would look for it: what lies at *home* or beside launcher.py comes first."""
     module, _, attribute = path.partition(":")
-    here = str(config.ROOT)
-    if here in sys.path:
-        return getattr(importlib.import_module(module), attribute)
-    sys.path.insert(0, here)
+    before = [here for here in dict.fromkeys([home, str(config.ROOT)]) if here not in sys.path]
+    sys.path[:0] = before
     try:
         return getattr(importlib.import_module(module), attribute)
     finally:
-        sys.path.remove(here)
-        sys.path.append(here)  # it may import more later, and nobody else's modules shall be hidden by it
+        for here in before:
+            sys.path.remove(here)
+        sys.path += before  # it may import more later, and nobody else's modules shall be hidden by it
 
 
 def _problem(found: type[Task], settings: Mapping[str, Any]) -> str | None:

@@ -8,9 +8,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from spoolfarm import config
@@ -20,7 +21,7 @@ from spoolfarm.spool.attachments import BadAttachment
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Result, State
 from spoolfarm.spool.jobfile import Claim
-from spoolfarm.spool.lease import Lease, new_worker_id
+from spoolfarm.spool.lease import Lease, LeaseLost, new_worker_id
 from spoolfarm.spool.watch import RESCAN
 from spoolfarm.system import memory, process
 from spoolfarm.system.output import Output
@@ -37,6 +38,8 @@ log = logging.getLogger("spoolfarm.worker")
 BOOT_FAILED = 3
 #: Seconds between two tries to write a result that the disk does not take.
 DISK_RETRY = 1.0
+#: Seconds that threads which tasks have left get to end with their worker.
+FAREWELL = 2.0
 #: Seconds between two looks at the memory this process holds.
 MEMORY_LOOK = 1.0
 
@@ -63,9 +66,10 @@ class Worker:
         self._stopping = False
         self._done = 0
         self._stats = WorkerStats()
-        self._about: dict[str, Any] = {}
+        self._about = {"pid": os.getpid(), "tasks": list(tasks)}
         self._parent = os.getppid()
         self._bell: Bell | None = None
+        self._lease: Lease | None = None
 
     def stop(self, *_: object) -> None:
         """Let the running batch be the last. A signal handler."""
@@ -75,7 +79,7 @@ class Worker:
 
     def run(self, wid: str) -> None:
         """Work as *wid* until stopped, full, or left by the parent."""
-        lease = Lease.take(self._spool.workers, self._spool.active, wid)
+        lease = self._lease = Lease.take(self._spool.workers, self._spool.active, wid)
         bell = self._bell = Bell(self._spool.root, wid)
         try:
             self._set_up()
@@ -83,12 +87,12 @@ class Worker:
             self._spool.retire(lease)
             bell.close()
             raise
-        process.calm_collector()
         lease.announce(self._about)
         for task in self._tasks:
             self._spool.disabled.clear(task)
         log.info("ready for %s", ", ".join(self._tasks))
-        cursor, hint = self._spool.cursor(self._tasks), None
+        cursor = self._spool.cursor(self._tasks)
+        hint = None
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
             resting = not cursor.has_more and not (hint and cursor.point(hint))
             if resting:
@@ -96,10 +100,16 @@ class Worker:
                 cursor.look_again()  # whoever put a job before that has not rung
             hint = None
             try:
+                if resting:
+                    lease.check()
                 batch = self._spool.claim(lease, cursor, self._executor.most)
+            except LeaseLost as error:
+                log.error("this worker can claim nothing any more, and ends: %s", error)
+                break
             except OSError as error:
                 log.error("cannot claim: %s", error)
-                batch, resting = [], True
+                batch = []
+                resting = True
             if batch:
                 bell.get_up()
                 self._run(batch)
@@ -120,12 +130,14 @@ class Worker:
         self._tasks = [task for task in self._tasks if task not in failed]
         if not self._tasks:
             raise TaskUnavailable("; ".join(f"task {task!r}: {reason}" for task, reason in failed.items()))
-        self._about = {"pid": os.getpid(), "tasks": list(self._tasks)}
+        self._about["tasks"] = list(self._tasks)
 
     def _run(self, batch: Sequence[Claim]) -> None:
         self._begin_job()
         context = RunContext(self._farm, batch, lambda: self._stopping)
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
+        if os.getpid() != self._about["pid"]:
+            os._exit(_status(outcomes[0]))  # the task's own child: the lease and the jobs are its parent's
         for claim, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Stopping):
                 self._spool.give_back(claim)
@@ -145,38 +157,60 @@ class Worker:
             log.warning("cannot tell what was done: %s", error)  # no figure is worth a worker
 
     def _finish(self, claim: Claim, result: Result) -> None:
-        """Publish; when the disk does not take it, hold on to the job and try again until it does or we are stopped."""
-        while True:
-            try:
-                self._spool.finish(claim, result)
-                return
-            except BadAttachment as error:
-                result = _result(claim, ValueError(f"the files of the task's answer cannot be published: {error}"))
-            except (TypeError, ValueError, RecursionError) as error:
-                result = _result(claim, TypeError(f"the task's result is nothing JSON can say: {error}"))
-            except OSError as error:
-                log.error("job %s: the result cannot be written: %s", claim.job.id, error)
-                if self._stopping:
-                    return  # the job stays claimed, and is given back when this worker is gone
+        """Publish; while the disk does not take it, hold on to the job, which does not count as running it."""
+        try:
+            self._publish(claim, result)
+            return
+        except OSError as error:
+            log.error("job %s: the result cannot be written, and waits for room: %s", claim.job.id, error)
+        assert self._lease is not None
+        with self._lease.paused():
+            while not self._stopping:
                 time.sleep(DISK_RETRY)
+                try:
+                    self._publish(claim, result)
+                    log.info("job %s: the result is written", claim.job.id)
+                    return
+                except OSError:
+                    continue  # not yet
+        try:
+            if not self._spool.results.exists(claim.job.id):
+                self._spool.give_back(claim)
+        except OSError:
+            pass  # it stays claimed, and is brought back when this worker is gone
+
+    def _publish(self, claim: Claim, result: Result) -> None:
+        try:
+            self._spool.finish(claim, result)
+            return
+        except BadAttachment as error:
+            said: Exception = ValueError(f"the files of the task's answer cannot be published: {error}")
+        except (TypeError, ValueError, RecursionError) as error:
+            said = TypeError(f"the task's result is nothing JSON can say: {error}")
+        self._spool.finish(claim, _result(claim, said))
 
 
 def _result(claim: Claim, outcome: Any) -> Result:
+    """How the job of *claim* ended, by what its task returned or raised."""
     job = claim.job
-    status, value, error, code = State.SUCCEEDED, outcome, None, None
-    attached: Mapping[str, bytes | Path] = {}
-    details = outcome.details if isinstance(outcome, FarmError) else {}
+    done = Result(job.id, job.task, State.SUCCEEDED, job.attempts, job.created, claim.started, time.time())
     if isinstance(outcome, Answer):
-        value, attached = outcome.value, outcome.files
-    elif isinstance(outcome, JobCancelled):
-        status, value, error, code = State.CANCELLED, None, text_of(outcome), outcome.code
-    elif isinstance(outcome, FarmError):
-        status, value, error, code = State.FAILED, None, text_of(outcome), outcome.code
-    elif isinstance(outcome, BaseException):
+        return replace(done, result=outcome.value, files=outcome.files)
+    if isinstance(outcome, FarmError):
+        status = State.CANCELLED if isinstance(outcome, JobCancelled) else State.FAILED
+        return replace(done, status=status, error=text_of(outcome), code=outcome.code, details=outcome.details)
+    if isinstance(outcome, BaseException):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
-        status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {text_of(outcome)}", "task_error"
-    times = (job.created, claim.started, time.time())
-    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached, details)
+        said = f"{type(outcome).__name__}: {text_of(outcome)}"
+        return replace(done, status=State.FAILED, error=said, code="task_error")
+    return replace(done, result=outcome)
+
+
+def _status(outcome: Any) -> int:
+    """The exit status of a child that a task has forked and that came back with *outcome*."""
+    if isinstance(outcome, SystemExit) and (outcome.code is None or isinstance(outcome.code, int)):
+        return (outcome.code or 0) & 0xFF
+    return int(isinstance(outcome, BaseException))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -204,11 +238,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BOOT_FAILED
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
+    status = 0
     try:
         worker.run(options.id)
     except TaskUnavailable:
-        return BOOT_FAILED  # the log says why
-    return 0
+        status = BOOT_FAILED  # the log says why
+    leave(status)
+    return status
 
 
 def usable(registry: Registry, names: Sequence[str]) -> dict[str, Task]:
@@ -224,6 +260,19 @@ def usable(registry: Registry, names: Sequence[str]) -> dict[str, Task]:
     for problem in problems:
         log.error("%s; it is disabled", problem)
     return found
+
+
+def leave(status: int) -> None:
+    """Wait a moment for the threads that tasks have left, and end with *status* without those that do not end."""
+    deadline = time.monotonic() + FAREWELL
+    left = [each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]
+    for thread in left:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if staying := [thread.name for thread in left if thread.is_alive()]:
+        log.warning("a task has left threads that do not end (%s): the worker ends without them", ", ".join(staying))
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def prepare(tasks: Sequence[str]) -> None:

@@ -11,8 +11,8 @@ from tests.support.running_farm import ROOT
 def make(path: Path) -> Path:
     """Copy what the farm needs to run, less its weights, to *path*."""
     shutil.copytree(ROOT / "spoolfarm", path / "spoolfarm", ignore=shutil.ignore_patterns("*.pt", "__pycache__"))
-    for door in ("launcher.py", "server.py", "worker.py"):
-        shutil.copy(ROOT / door, path)
+    for name in ("launcher.py", "server.py", "worker.py", "setup.cfg"):
+        shutil.copy(ROOT / name, path)
     return path
 
 

@@ -19,7 +19,7 @@ from spoolfarm.tasks.edit.formats import Suffix
 
 blueprint = Blueprint("edit", __name__, url_prefix="/v1/edit")
 
-#: What the answer is called when there are several pictures in it.
+#: What the file is called when there are several pictures in it.
 SEVERAL = "edited.zip"
 
 
@@ -27,7 +27,7 @@ SEVERAL = "edited.zip"
 def edit() -> Response:
     """The edited picture itself, or a ZIP when the operations make several of it."""
     take_parts(("operations", "operation", "format"), ("image", "file"))
-    form, files = request.form, request.files
+    form = request.form
     params: dict[str, Any] = {
         "operations": [each for name in ("operations", "operation") for each in form.getlist(name) if each]
     }
@@ -35,13 +35,16 @@ def edit() -> Response:
         raise InvalidRequest("format: send one")
     if chosen:
         params["format"] = chosen[0].lower()
-    pictures = [file.read() for name in ("image", "file") for file in files.getlist(name)]
+    pictures = [file.read() for name in ("image", "file") for file in request.files.getlist(name)]
     made: Mapping[str, Any] = farm().answer(farm().prepare("edit", pictures, params), prefer_wait()).files
     if len(made) > 1:
-        name, content, mimetype = SEVERAL, _packed(made), "application/zip"
-    else:
-        [(name, content)] = made.items()
-        mimetype = formats.of_path(name, "format").mimetype
+        return _file(SEVERAL, _packed(made), "application/zip")
+    [(name, content)] = made.items()
+    return _file(name, content, formats.of_path(name, "format").mimetype)
+
+
+def _file(name: str, content: bytes, mimetype: str) -> Response:
+    """*content* as a file that a browser shows, and saves under *name*."""
     response = Response(content, mimetype=mimetype)
     response.headers["Content-Disposition"] = f'inline; filename="{name}"'
     return response
@@ -70,5 +73,6 @@ ENDPOINTS = {
         responses={200: ("image/*", "application/zip")},
         errors=(413, 415, 422, 501, 503, 504),
         parameters=(PREFER,),
+        task="edit",
     )
 }

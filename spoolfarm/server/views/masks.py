@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, Body, Endpoint
 from spoolfarm.server.request_body import JobBody, JobForm, read_job
-
-#: The file of a result that is shown in the answer itself.
-OVERLAY = "overlay.png"
+from spoolfarm.tasks.segment.task import OVERLAY
 
 blueprint = Blueprint("masks", __name__)
 
@@ -20,11 +17,8 @@ blueprint = Blueprint("masks", __name__)
 @blueprint.post("/predict")
 def predict() -> Response:
     """The picture as multipart `file` or as base64 in JSON `image`; an overlay comes as base64 beside the masks."""
-    asked = read_job()
-    if asked.task not in ("", "segment"):
-        raise InvalidRequest(f"task: this address is that of segment, the body says {asked.task}")
-    field = "image" if request.is_json else "file"
-    job = farm().prepare("segment", asked.pictures, asked.params, priority=asked.priority, field=field)
+    asked = read_job("segment")
+    job = farm().prepare("segment", asked.pictures, asked.params, priority=asked.priority, field=asked.field)
     found = farm().answer(job)
     told = dict(found.value)
     if isinstance(overlay := found.files.get(OVERLAY), bytes):
@@ -37,5 +31,6 @@ ENDPOINTS = {
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
         responses={200: dict},
         errors=(409, 413, 415, 422, 501, 503, 504),
+        task="segment",
     )
 }

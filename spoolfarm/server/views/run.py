@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, PREFER, Body, Endpoint
 from spoolfarm.server.request_body import JobBody, JobForm, prefer_wait, read_job
@@ -16,9 +15,7 @@ blueprint = Blueprint("run", __name__, url_prefix="/v1/run")
 def run(task: str) -> Response:
     """The task's result itself, within FARM_TIMEOUT or `Prefer: wait=SECONDS`; later it is a 504 that says where."""
     farm().tasks.get(task)
-    asked = read_job()
-    if asked.task not in ("", task):
-        raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
+    asked = read_job(task)
     job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority)
     return json_response(farm().answer(job, prefer_wait()).value)
 

@@ -41,7 +41,7 @@ def tyocr() -> Response:
 
 
 def refusal(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The *body* of any error at this address, also of those that no view sees, as the face's users know it."""
+    """The *body* of any error at this address, also of those that no view sees, as the endpoint's users know it."""
     return {"sign": -1, "text": body["error"], **body}
 
 
@@ -59,8 +59,11 @@ class Text(BaseModel):
 
 
 ENDPOINTS = {
-    "tyocr.hint": Endpoint(responses={200: "text/html"}),
+    "tyocr.hint": Endpoint(responses={200: "text/html"}, task="ocr"),
     "tyocr.tyocr": Endpoint(
-        body={FORM: Body(Page, {"imgbase64": PICTURE})}, responses={200: Text}, errors=(400, 413, 415, 501, 503)
+        body={FORM: Body(Page, {"imgbase64": PICTURE})},
+        responses={200: Text},
+        errors=(400, 413, 415, 501, 503),
+        task="ocr",
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,12 +39,14 @@ class LocalExecutor:
         """Run *batch*; for each job, in order, its result or the exception that ended it.
 
         When a batch of several fails as a whole, each job is run alone, so that only the bad one fails. A signal that
-        ends the worker raises nothing here, so whatever is raised is the task's own, be it a SystemExit.
+        ends the worker raises nothing here, so whatever is raised is the task's own, be it a SystemExit. A child that
+        the task has forked comes back here, too, and runs nothing more.
         """
+        process = os.getpid()
         try:
             return _one_each(self._tasks[task].run(batch, context), task, len(batch))
         except BaseException as error:  # noqa: BLE001  # whatever a task raises is the answer to its job
-            if len(batch) == 1:
+            if len(batch) == 1 or os.getpid() != process:
                 return [error]
         return [outcome for job in batch for outcome in self.run(task, [job], context)]
 

@@ -48,6 +48,7 @@ def test_a_finding_is_one_line() -> None:
 def test_all_but_a_good_finding_comes_with_advice(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FARM_ENABLE", "")
     findings = list(doctor.examine())
     assert {finding.check for finding in findings} >= {
         "python",
@@ -352,7 +353,7 @@ def test_jobs_that_nobody_takes_are_a_warning(farm: Farm) -> None:
 
 def test_the_flower_project_is_looked_at_where_it_is_used(settings: Settings, tmp_path: Path) -> None:
     root = foreign.make(tmp_path / "project")
-    given = settings.environment() | foreign.settings(root)
+    given = settings.environment() | foreign.settings(root) | {"FARM_ENABLE": ""}
     found = only(doctor.project(load(given)))
     assert (found.level, found.what) == (Level.OK, f"{root} with 0 models")
     found = only(doctor.project(load(given | {"FLOWER_START_SCRIPT": "missing.py"})))

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from spoolfarm.config import load
+from spoolfarm.farm.farm import Farm
 from tests.support.running_farm import ROOT
 
 PREPARED = "import os, sys; from spoolfarm.system import streams; streams.prepare(); "
@@ -62,6 +64,7 @@ def test_json_is_json_in_every_encoding(odd: dict[str, str]) -> None:
 @pytest.mark.parametrize("words", ["status", "doctor --json", "submit echo -p x=1", "result nothing"])
 def test_no_command_ends_in_a_traceback(words: str, redirect: str, tmp_path: Path) -> None:
     given = {f"FARM_{name}_DIR": str(tmp_path / name.lower()) for name in ("SPOOL", "RESULTS", "DATA", "RUN")}
+    Farm(settings=load(given)).close()
     code = f"import sys; from spoolfarm.cli.main import main; sys.exit(main({words.split()!r}))"
     done = python(code, redirect, FARM_MIN_FREE_MB="0", FARM_ENABLE="echo", **given)
     assert b"Traceback" not in done.stderr

@@ -53,7 +53,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("text", BROKEN)
 def test_a_broken_task_is_disabled_alone_and_says_why(text: str, beside: Path) -> None:
     (beside / "broken_task.py").write_text(text)
-    registry = Registry({"bad": "broken_task:T"}, ["bad", "echo"])
+    registry = Registry({"bad": "broken_task:T"}, ["bad", "echo"], load().by_name())
     with pytest.raises(TaskUnavailable) as caught:
         registry.get("bad")
     assert str(caught.value).startswith("task 'bad' ")

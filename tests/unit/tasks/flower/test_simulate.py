@@ -326,27 +326,6 @@ def test_of_two_runs_at_once_each_tells_its_own_folder(marked: bool, task: Simul
     assert told == {name: name for name in names}
 
 
-def test_the_folder_that_a_run_names_is_its_own(root: Path) -> None:
-    project = Project(load(foreign.settings(root)).by_name())
-    for name in ("one", "two", "three"):
-        foreign.write(root / f"global_models/{name}/result.json", '{"status": "completed"}')
-        os.utime(root / f"global_models/{name}/result.json", (1e9, 1e9 + len(name)))
-    assert run_records.own(project, "job", 1e9) == "three"
-    assert run_records.own(project, "job", 1e9, {"one", "elsewhere"}) == "one"
-    assert run_records.own(project, "job", 1e9 + 9) is None
-    foreign.write(root / "global_models/two/result.json", '{"job": "another"}')
-    assert run_records.own(project, "job", 1e9) == "three"
-    assert run_records.own(project, "another", 1e9) == "two"
-
-
-def test_a_record_without_process_of_another_run_is_left_alone(root: Path) -> None:
-    foreign.write(root / "global_models/mine/result.json", '{"status": "running"}')
-    foreign.write(root / "global_models/other/result.json", '{"status": "running"}')
-    project = Project(load(foreign.settings(root)).by_name())
-    assert run_records.settle(project, "stopped", time.time() - 5, "mine") == ["mine"]
-    assert run_records.settle(project, "stopped", time.time() - 5, "") == []
-
-
 def dead_pid() -> int:
     """The number of a process that has been."""
     child = subprocess.Popen([sys.executable, "-c", ""])
