@@ -114,6 +114,12 @@ class NoFarm(FarmError):
     hint = "`spoolfarm run` starts one; --home DIR or FARM_SPOOL_DIR names another"
 
 
+class NotOwner(FarmError):
+    """The farm belongs to another user."""
+
+    code = "not_owner"
+
+
 class UnknownJob(FarmError):
     """No job has that id."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images
 from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
-from spoolfarm.farm import subjobs
+from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.in_flight import InFlight
@@ -91,8 +91,9 @@ class Farm:
         self.settings = settings or config.load()
         if make is None:
             make = self.settings.in_checkout or settings is not None or spool_dir is not None
-        self.results = Results(os.fspath(results_dir or self.settings.results_dir), make=make)
         root = os.fspath(spool_dir or self.settings.spool_dir)
+        owner.check(root)
+        self.results = Results(os.fspath(results_dir or self.settings.results_dir), make=make)
         self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts, make=make)
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
         self.admission = Admission(

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_farm(*, make: bool | None = False) -> Iterator[Farm]:
-    """The farm that the settings name; *make* is that of Farm. Raises NoFarm."""
+    """The farm that the settings name; *make* is that of Farm. Raises NoFarm. Root goes on as the farm's owner."""
+    from spoolfarm import config
+    from spoolfarm.farm import owner
     from spoolfarm.farm.farm import Farm
 
+    settings = config.load()
+    owner.become(settings.spool_dir)
     farm = Farm(make=make)
     try:
         yield farm
