@@ -5,16 +5,31 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dotenv import dotenv_values
-
+from spoolfarm import envfile
 from spoolfarm.errors import SettingError
+from spoolfarm.values import Address as Address  # for those who have settings
+from spoolfarm.values import (
+    addresses,
+    channels,
+    command,
+    directory,
+    key,
+    log_file,
+    module,
+    origins,
+    precision,
+    seconds,
+    segment_model,
+    subdirectory,
+    tasks,
+    whole,
+    words,
+)
 
 #: The checkout that this package lies in, or the working directory when it is installed elsewhere.
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,156 +40,28 @@ if not CHECKOUT:
 #: The setting that says where all else lies, `.env` among it.
 HOME = "FARM_HOME"
 
+#: Stands in an environment that has every setting that holds: `.env` says nothing beside it.
+COMPLETE = "SPOOLFARM_SETTINGS_COMPLETE"
+#: What cannot change while the farm runs.
+FIXED = ("FARM_BIND", "FARM_SPOOL_DIR", "FARM_RESULTS_DIR", "FARM_RUN_DIR")
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A host and a port to listen on."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
-
-
-# Each parser returns the value, or raises ValueError with what is allowed. Paths are those *below* the farm's home.
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1
-        if not low <= value <= high:
-            raise ValueError(f"seconds from {low:g} to {high:g}")
-        return value
-
-    return parse
-
-
-def home(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a directory")
-    return str(Path(text).absolute() if text else ROOT)
-
-
-def directory(text: str, below: str | None = None) -> str:
-    if not text or "\0" in text:
-        raise ValueError("a directory")
-    return str(Path(below or ROOT, text))
-
-
-def key(text: str) -> str:
-    if not text.isascii() or not text.isprintable():
-        raise ValueError("letters, digits and signs of ASCII: a header has to carry it")
-    return text
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def addresses(text: str) -> tuple[Address, ...]:
-    found = []
-    for part in words(text):
-        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})", part)
-        if not match or not 0 < int(match[3]) < 65536:
-            raise ValueError("HOST:PORT, or several with commas between")
-        found.append(Address(match[1] or match[2], int(match[3])))
-    if not found:
-        raise ValueError("HOST:PORT, or several with commas between")
-    return tuple(found)
-
-
-def tasks(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in words(text)]
-    for name, _, path in pairs:
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or not re.fullmatch(r"[\w.]+:\w+", path):
-            raise ValueError("name=package.module:Class, or several with commas between")
-    return {name: path for name, _, path in pairs}
-
-
-def segment_model(text: str, below: str | None = None) -> str:
-    if text in ("default", "coco", "classical"):
-        return text
-    path = Path(below or ROOT, text)
-    if not path.is_file():
-        raise ValueError("default, coco, classical, or the path of a weights file")
-    return str(path)
-
-
-def precision(text: str) -> str:
-    if text not in ("fp32", "bf16"):
-        raise ValueError("fp32 or bf16")
-    return text
-
-
-def origins(text: str) -> tuple[str, ...]:
-    found = words(text)
-    if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
-        raise ValueError("origins such as https://example.org with commas between, or *")
-    return found
-
-
-def subdirectory(text: str) -> str:
-    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts:
-        raise ValueError("a directory inside the project")
-    return text
-
-
-def command(text: str) -> tuple[str, ...]:
-    try:
-        found = tuple(shlex.split(text))
-    except ValueError:
-        found = ()
-    if not found or "\0" in text:
-        raise ValueError("a script, or a command as a shell would read it")
-    return found
-
-
-def module(text: str) -> str:
-    dotted = text.removesuffix(".py").removeprefix("./").replace("/", ".")
-    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", dotted):
-        raise ValueError("a module such as model or nets.model")
-    return dotted
-
-
-def channels(least: float) -> Callable[[str], tuple[float, ...]]:
-    def parse(text: str) -> tuple[float, ...]:
-        try:
-            found = tuple(map(float, words(text)))
-        except ValueError:
-            found = ()
-        if len(found) not in (1, 3) or not all(least <= value <= 1e6 for value in found):
-            raise ValueError("one number, or three with commas between")
-        return found
-
-    return parse
 
 
 #: The settings that only the front may know: whom they do not concern shall not find them in its environment.
 SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
+def home(text: str) -> str:
+    """Where the farm's home is, by what its setting says. Raises ValueError."""
+    meant = os.path.expanduser(text)
+    if "\0" in meant or meant.startswith("~"):
+        raise ValueError("a directory")
+    return str(Path(meant).absolute() if meant else ROOT)
+
+
 def setting(
-    name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False, is_path: bool = False
+    name: str, default: str, parse: Callable[..., T], text: str, *, may_be_empty: bool = False, is_path: bool = False
 ) -> T:
     """A row of the table: the default is written as a user would write it.
 
@@ -183,7 +70,7 @@ def setting(
     """
     row = {"name": name, "default": default, "parse": parse, "help": text, "may_be_empty": may_be_empty}
     row["is_path"] = is_path
-    made: T = field(default_factory=lambda: parse(default), metadata=row)
+    made: T = field(default_factory=lambda: parse(default, *([str(ROOT)] if is_path else [])), metadata=row)
     return made
 
 
@@ -282,6 +169,13 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(
         "FARM_CORS_ORIGINS", "", origins, "origins whose pages may call the HTTP API, with commas between"
     )
+    access_log: str = setting(
+        "FARM_ACCESS_LOG",
+        "",
+        log_file,
+        "file for one line a request, or - for the farm's log; empty: none",
+        is_path=True,
+    )
     front_threads: int = setting(
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"
     )
@@ -319,6 +213,18 @@ class Settings:
     def environment(self) -> dict[str, str]:
         """The settings that differ from their defaults, as environment variables for a child process."""
         return {row["name"]: self._text[row["name"]] for row in rows() if row["name"] in self._text}
+
+    def after(self, before: Settings) -> tuple[Settings, list[str]]:
+        """These settings for a farm that runs with those of *before*: what is fixed stays, and its names are told."""
+        found, text, kept = {}, dict(self._text), []
+        for row in (row for row in rows() if row["name"] in FIXED):
+            name, value = row["name"], getattr(before, row["field"])
+            if getattr(self, row["field"]) != value:
+                kept.append(name)
+            found[row["field"]] = value
+            text.pop(name, None)
+            text |= {name: before._text[name]} if name in before._text else {}
+        return dataclasses.replace(self, **found, _text=text), kept
 
     @property
     def in_checkout(self) -> bool:
@@ -365,10 +271,10 @@ def use_home(path: str | None) -> str:
     return home(os.environ.get(HOME, ""))
 
 
-def env_file(overrides: Mapping[str, str] | None = None) -> dict[str, str | None]:
+def env_file(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
     """What stands in the `.env` of the farm's home. Raises SettingError when that wants to lie elsewhere."""
     where = _parsed(HOME, home, {**os.environ, **(overrides or {})}.get(HOME, ""))
-    found = dotenv_values(Path(where, ".env"))
+    found = envfile.read(Path(where, ".env"), os.environ)
     if found.get(HOME):
         raise SettingError(f"{HOME} says where .env is looked for, so it cannot stand in {where}/.env")
     return found
@@ -376,7 +282,9 @@ def env_file(overrides: Mapping[str, str] | None = None) -> dict[str, str | None
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: *overrides* win over the environment, and that over `.env`. Raises SettingError."""
-    written: dict[str, str | None] = {**env_file(overrides), **os.environ, **(overrides or {})}
+    written = {**os.environ, **(overrides or {})}
+    if COMPLETE not in written:
+        written = env_file(overrides) | written
     text: dict[str, str] = {}
     values: dict[str, Any] = {}
     for row in rows():

@@ -30,6 +30,13 @@ class SettingError(FarmError):
     code = "bad_setting"
 
 
+class TaskUnavailable(SettingError):
+    """The task is there, but cannot run: its class cannot be had, or its setup fails."""
+
+    code = "task_unavailable"
+    hint = "the farm's log and `spoolfarm doctor` say more"
+
+
 class FarmRunning(FarmError):
     """Another launcher already runs on this spool."""
 

@@ -147,6 +147,8 @@ class Transport:
                 connection.request(method, self._base + path, data, sent)
             except ValueError as error:
                 raise InvalidRequest(f"that cannot be sent as a header: {error}") from error
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # it takes no more, as one that refuses a large body: what it has answered comes next
             with connection.getresponse() as response:
                 yield response
         except (OSError, http.client.HTTPException) as error:

@@ -178,9 +178,13 @@ class Farm:
         durable: bool = False,
         field: str = "image",
     ) -> Job:
-        """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors."""
+        """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors.
+
+        Raises TaskUnavailable, too, for a task that no worker can run.
+        """
         task = self.tasks.meant(task, pictures, params, field)
         known = self.tasks.get(task)
+        self.spool.disabled.check(task)
         if not isinstance(priority, int) or not FIRST <= priority <= LAST:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)

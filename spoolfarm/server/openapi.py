@@ -85,7 +85,7 @@ class Schemas:
     """The JSON schemas of all models, under names of their own."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint], tasks: Registry) -> None:
-        models: set[type[BaseModel]] = {Error, *(tasks.get(name).Params for name in tasks.names())}
+        models: set[type[BaseModel]] = {Error, *(tasks.get(name).Params for name in tasks.usable())}
         for endpoint in endpoints.values():
             models |= {body.model for body in endpoint.body.values()}
             models |= {response for response in endpoint.responses.values() if _is_model(response)}
@@ -109,7 +109,7 @@ def _operations(
     """The operations of one rule by their path; a rule with a `<task>` in it has a path for every task."""
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
     methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
-    for task in tasks.names() if "{task}" in path else [""]:
+    for task in tasks.usable() if "{task}" in path else [""]:
         operations = {}
         for method in methods:
             made = _operation(endpoint, words, schemas)

@@ -71,7 +71,7 @@ ENDPOINTS = {
     "edit.edit": Endpoint(
         body={MULTIPART: Body(EditForm, {"operations": ["resize=2", "blur=3"], "format": "png"})},
         responses={200: ("image/*", "application/zip")},
-        errors=(413, 415, 422, 503, 504),
+        errors=(413, 415, 422, 501, 503, 504),
         parameters=(PREFER,),
         task="edit",
     )

@@ -30,7 +30,7 @@ ENDPOINTS = {
     "masks.predict": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
         responses={200: dict},
-        errors=(409, 413, 415, 422, 503, 504),
+        errors=(409, 413, 415, 422, 501, 503, 504),
         task="segment",
     )
 }

@@ -68,7 +68,7 @@ ENDPOINTS = {
     "uploads.upload": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
         responses={200: Uploaded},
-        errors=(413, 415, 422, 503),
+        errors=(413, 415, 422, 501, 503),
         task="orient",
     ),
     "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,), task="orient"),

@@ -1,0 +1,158 @@
+"""Values: what the text of each kind of setting means, or a ValueError that says what is allowed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1
+        if not low <= value <= high:
+            raise ValueError(f"seconds from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def path(text: str, below: str, kind: str) -> str:
+    """The path that *text* means, `~` and `$HOME` as in a shell, *below* the farm's home when it is relative."""
+    meant = os.path.expanduser(os.path.expandvars(text))
+    if not meant or "\0" in meant or meant.startswith("~") or "$" in meant:
+        raise ValueError(f"{kind}; ~, $NAME and ${{NAME}} mean what they mean in a shell, where they mean anything")
+    return str(Path(below, meant))
+
+
+def directory(text: str, below: str) -> str:
+    return path(text, below, "a directory")
+
+
+def log_file(text: str, below: str) -> str:
+    if text in ("", "-"):
+        return text
+    kind = "-, or the path of a file in a directory that exists"
+    found = path(text, below, kind)
+    if not os.path.isdir(os.path.dirname(found)) or os.path.isdir(found):
+        raise ValueError(kind)
+    return found
+
+
+def key(text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("letters, digits and signs of ASCII: a header has to carry it")
+    return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def addresses(text: str) -> tuple[Address, ...]:
+    found = []
+    for part in words(text):
+        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})", part)
+        if not match or not 0 < int(match[3]) < 65536:
+            raise ValueError("HOST:PORT, or several with commas between")
+        found.append(Address(match[1] or match[2], int(match[3])))
+    if not found:
+        raise ValueError("HOST:PORT, or several with commas between")
+    return tuple(found)
+
+
+def tasks(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in words(text)]
+    for name, _, path in pairs:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or not re.fullmatch(r"[\w.]+:\w+", path):
+            raise ValueError("name=package.module:Class, or several with commas between")
+    return {name: path for name, _, path in pairs}
+
+
+def segment_model(text: str, below: str) -> str:
+    if text in ("default", "coco", "classical"):
+        return text
+    kind = "default, coco, classical, or the path of a weights file"
+    if not os.path.isfile(found := path(text, below, kind)):
+        raise ValueError(kind)
+    return found
+
+
+def precision(text: str) -> str:
+    if text not in ("fp32", "bf16"):
+        raise ValueError("fp32 or bf16")
+    return text
+
+
+def origins(text: str) -> tuple[str, ...]:
+    found = words(text)
+    if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
+        raise ValueError("origins such as https://example.org with commas between, or *")
+    return found
+
+
+def subdirectory(text: str) -> str:
+    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts or text.startswith("~") or "$" in text:
+        raise ValueError("a directory inside the project")
+    return text
+
+
+def command(text: str) -> tuple[str, ...]:
+    try:
+        found = tuple(shlex.split(text))
+    except ValueError:
+        found = ()
+    if not found or "\0" in text:
+        raise ValueError("a script, or a command as a shell would read it")
+    return tuple(map(os.path.expanduser, found))
+
+
+def module(text: str) -> str:
+    dotted = text.removesuffix(".py").removeprefix("./").replace("/", ".")
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", dotted):
+        raise ValueError("a module such as model or nets.model")
+    return dotted
+
+
+def channels(least: float) -> Callable[[str], tuple[float, ...]]:
+    def parse(text: str) -> tuple[float, ...]:
+        try:
+            found = tuple(map(float, words(text)))
+        except ValueError:
+            found = ()
+        if len(found) not in (1, 3) or not all(least <= value <= 1e6 for value in found):
+            raise ValueError("one number, or three with commas between")
+        return found
+
+    return parse
