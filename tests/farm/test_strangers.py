@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import RawIOBase
 from pathlib import Path
 
@@ -108,18 +108,6 @@ def _fill(file: RawIOBase) -> None:
 def _write_on(file: RawIOBase) -> None:
     while file.write(bytes(4096)):
         continue
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MiB where the results will be."""
-    path = tmp_path / "results"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
 @pytest.mark.needs("root")
