@@ -155,8 +155,9 @@ class WorkerPool:
         if worker.pid is None:
             return
         now, held = time.monotonic(), lease.alive(self._spool.workers, worker.wid)
+        worker.had_lease = worker.had_lease or held or os.path.isdir(f"{self._spool.active}/{worker.wid}")
         if held or not worker.had_lease:
-            worker.had_lease, worker.leaseless_since = held or worker.had_lease, None
+            worker.leaseless_since = None
             return
         worker.leaseless_since = worker.leaseless_since or now
         if now - worker.leaseless_since > LAST_WILL:

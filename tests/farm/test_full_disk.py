@@ -15,7 +15,7 @@ from tests.support.running_farm import until
 def test_results_wait_for_a_disk_that_is_full_and_no_job_is_lost(small_disk: Path, farm: Farm, start: Start) -> None:
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space left"):
-        filler.write_bytes(bytes(2**20))
+        filler.write_bytes(bytes(2**21))
     jobs = [farm.submit("echo", n=number) for number in range(3)]
     process = start().ready()
     until(lambda: "the result cannot be written" in process.log())
