@@ -144,6 +144,10 @@ class Transport:
         try:
             try:
                 connection.request(method, self._base + path, data, sent)
+            except (BrokenPipeError, ConnectionResetError):
+                if connection.sock is None:
+                    raise
+                # The farm has refused before it had read all, and hung up: what it said may have come.
             except ValueError as error:
                 raise InvalidRequest(f"that cannot be sent as a header: {error}") from error
             with connection.getresponse() as response:
