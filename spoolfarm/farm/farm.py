@@ -23,7 +23,7 @@ from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
 from spoolfarm.spool.record import FOREVER, ended, outcome
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
-from spoolfarm.tasks import Answer
+from spoolfarm.tasks import Answer, Task
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -172,9 +172,7 @@ class Farm:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)
         if not known.min_images <= len(pictures) <= known.max_images:
-            raise InvalidRequest(
-                f"{field}: task {task} takes {known.min_images} to {known.max_images} of them, not {len(pictures)}"
-            )
+            raise InvalidRequest(_wrong_number(known, task, field, len(pictures)))
         if known.pictures:
             for index, picture in enumerate(pictures):
                 if known.pdf and images.is_pdf(picture):
@@ -336,6 +334,17 @@ class Farm:
     def close(self) -> None:
         """Stop watching for results."""
         self.results.close()
+
+
+def _wrong_number(known: Task, task: str, field: str, number: int) -> str:
+    """Why so many pictures in *field* are too few or too many for a task."""
+    least, most = known.min_images, known.max_images
+    if not most:
+        return f"{field}: {task} takes no image"
+    wanted = "one image" if most == 1 else f"{least} images" if least == most else f"{least} to {most} images"
+    verb = "needs" if number < least else "takes"
+    sent = "none was sent" if not number else "1 was sent" if number == 1 else f"{number} were sent"
+    return f"{task} {verb} {wanted} in the field {field}; {sent}"
 
 
 def _bytes_of(picture: Picture | None) -> list[bytes]:

@@ -18,6 +18,7 @@ from werkzeug.routing import Rule
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import JSON, Body, Endpoint, Error
 from spoolfarm.server.request_body import JobBody
+from spoolfarm.server.static_page import static_page
 from spoolfarm.tasks import Task
 from spoolfarm.tasks.registry import Registry
 
@@ -25,11 +26,6 @@ blueprint = Blueprint("openapi", __name__, static_folder="web/docs", static_url_
 
 #: Where the application keeps what its views say of themselves: a Endpoint by endpoint.
 ENDPOINTS_OF = "spoolfarm.endpoints"
-#: What the page may load: only what the farm itself serves.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 #: How a key is sent.
 KEYS = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -42,9 +38,7 @@ _REFERENCE = "#/components/schemas/{model}"
 @blueprint.get("/docs")
 def page() -> Response:
     """The documentation for people: read it, and try every endpoint."""
-    response = blueprint.send_static_file("index.html")
-    response.headers["Content-Security-Policy"] = POLICY
-    return response
+    return static_page(blueprint, inline_styles=True)
 
 
 @blueprint.get("/openapi.json")
@@ -93,7 +87,8 @@ class Schemas:
         models: set[type[BaseModel]] = {Error, *(tasks.get(name).Params for name in tasks.names())}
         for endpoint in endpoints.values():
             models |= {body.model for body in endpoint.body.values()}
-            models |= {response for response in endpoint.responses.values() if _is_model(response)}
+            for said in endpoint.responses.values():
+                models |= {each for each in (said if isinstance(said, tuple) else (said,)) if _is_model(each)}
         ordered = sorted(models, key=lambda model: (model.__name__, model.__module__))
         references, made = models_json_schema([(model, "validation") for model in ordered], ref_template=_REFERENCE)
         self._references = {model: schema for (model, _), schema in references.items()}
@@ -176,15 +171,15 @@ def _form_field(schema: Mapping[str, Any], example: Any) -> dict[str, Any]:
 
 def _response(status: int, said: Any, schemas: Schemas) -> dict[str, Any]:
     """One response: a model, a Python type as JSON, or another content type."""
-    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    if isinstance(said, (str, tuple)):
-        kinds = (said,) if isinstance(said, str) else said
-        described["content"] = {kind: {"schema": {"type": "string"} if "text/" in kind else {}} for kind in kinds}
-    elif _is_model(said):
-        described["content"] = {JSON: {"schema": schemas.of(said)}}
-    else:
-        described["content"] = {JSON: {"schema": {"type": "array"} if said is list else {}}}
-    return described
+    content: dict[str, Any] = {}
+    for each in said if isinstance(said, tuple) else (said,):
+        if isinstance(each, str):
+            content[each] = {"schema": {"type": "string"} if "text/" in each else {}}
+        elif _is_model(each):
+            content[JSON] = {"schema": schemas.of(each)}
+        else:
+            content[JSON] = {"schema": {"type": "array"} if each is list else {}}
+    return {"description": HTTPStatus(status).phrase, "content": content}
 
 
 def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.request import parse_http_list
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -25,7 +26,7 @@ MAX_DEPTH = 32
 #: The parts that a multipart body may have: as text, and as files.
 TEXTS = ("task", "image", "images", "params", "priority")
 FILES = ("image", "images", "file")
-_PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?\s*")
+_WAIT = re.compile(r"wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?", re.IGNORECASE)
 
 
 class JobBody(BaseModel):
@@ -65,6 +66,8 @@ class Asked:
     pictures: list[bytes]
     params: Mapping[str, Any] = field(default_factory=dict)
     priority: int = NORMAL
+    #: What the pictures are called in the body; empty when there are none.
+    field: str = ""
 
 
 def read_job() -> Asked:
@@ -78,7 +81,8 @@ def read_job() -> Asked:
     if body.image is not None:
         sent["image"] = body.image
     pictures = [images.from_base64(text, name) for name, text in sent.items()]
-    return Asked(body.task, pictures, body.params, body.priority)
+    name = "image" if body.image is not None else "" if body.images is None else "images"
+    return Asked(body.task, pictures, body.params, body.priority, name)
 
 
 def read_json() -> dict[str, Any]:
@@ -89,9 +93,13 @@ def read_json() -> dict[str, Any]:
 
 
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
-    """The JSON object that *text* says. Raises InvalidRequest that calls it *name*."""
+    """The JSON object that *text* says. Raises InvalidRequest that calls it *name*.
+
+    A byte order mark is no part of it, and what is not in UTF-8 is seen by its first bytes.
+    """
     try:
-        found = from_json(text, allow_inf_nan=False)  # ten times as fast as the standard library's, and strict
+        # ten times as fast as the standard library's, and strict
+        found = from_json(_without_mark(text), allow_inf_nan=False)
     except ValueError as error:
         raise InvalidRequest(f"{name} is not valid JSON: {error}") from error
     if not isinstance(found, dict):
@@ -99,6 +107,14 @@ def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
     if _deeper(found, MAX_DEPTH):
         raise InvalidRequest(f"{name} nests deeper than {MAX_DEPTH}")
     return found
+
+
+def _without_mark(text: bytes | str) -> bytes | str:
+    """*text* less its byte order mark; bytes whose beginning says that they are not UTF-8 are decoded."""
+    if isinstance(text, str):
+        return text.removeprefix("\ufeff")
+    encoding = json.detect_encoding(text)
+    return text if encoding == "utf-8" else text.decode(encoding)
 
 
 def checked(model: type[Model], fields: Mapping[str, Any], *, strict: bool = True) -> Model:
@@ -112,9 +128,12 @@ def checked(model: type[Model], fields: Mapping[str, Any], *, strict: bool = Tru
 
 
 def prefer_wait() -> float | None:
-    """The seconds of `Prefer: wait=SECONDS` (RFC 7240), FARM_MAX_WAIT at most, or None."""
-    for preference in request.headers.get("Prefer", "").split(","):
-        if found := _PREFER_WAIT.fullmatch(preference):
+    """The seconds of `Prefer: wait=SECONDS` (RFC 7240), FARM_MAX_WAIT at most, or None.
+
+    Other preferences may stand beside it, in one header or several, and parameters after it.
+    """
+    for preference in parse_http_list(request.headers.get("Prefer", "")):
+        if found := _WAIT.fullmatch(preference.partition(";")[0].strip()):
             return min(float(found[1]), farm().settings.max_wait)
     return None
 
@@ -123,10 +142,23 @@ def take_parts(texts: Sequence[str], files: Sequence[str]) -> None:
     """Raise UnsupportedMedia unless the body is multipart, InvalidRequest when it has other parts than these."""
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMedia(f"send multipart/form-data, not {request.mimetype or 'an unnamed type'}")
+    check_parts()
     if unknown := {*request.form} - {*texts}:
         raise InvalidRequest(f"{_first(unknown)}: is no text field; those are {', '.join(texts)}")
     if unknown := {*request.files} - {*files}:
         raise InvalidRequest(f"{_first(unknown)}: cannot be a file; files are {', '.join(files)}")
+
+
+def check_parts() -> None:
+    """Raise InvalidRequest when a multipart body cannot be divided: without that it would pass for an empty one."""
+    if request.mimetype != "multipart/form-data":
+        return
+    if not request.mimetype_params.get("boundary"):
+        raise InvalidRequest(
+            "Content-Type: names no boundary; leave the header to what makes your multipart body, which knows it"
+        )
+    if request.content_length and not request.form and not request.files:
+        raise InvalidRequest("the body has no part that begins with the boundary that Content-Type names")
 
 
 def _first(names: Iterable[str | None]) -> str:
@@ -141,9 +173,9 @@ def _from_multipart() -> Asked:
     if "params" in form:
         fields["params"] = parse_json(form["params"], "params")
     body = checked(JobBody, fields, strict=False)  # all that a form can send is text
-    pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
-    pictures += [images.from_base64(text, name) for name in ("image", "images") for text in form.getlist(name)]
-    return Asked(body.task, pictures, body.params, body.priority)
+    sent = [(name, file.read()) for name in FILES for file in request.files.getlist(name)]
+    sent += [(name, images.from_base64(text, name)) for name in ("image", "images") for text in form.getlist(name)]
+    return Asked(body.task, [data for _, data in sent], body.params, body.priority, sent[0][0] if sent else "")
 
 
 def _deeper(value: Any, limit: int) -> bool:

@@ -36,7 +36,8 @@ def edit() -> Response:
     if chosen:
         params["format"] = chosen[0].lower()
     pictures = [file.read() for name in ("image", "file") for file in files.getlist(name)]
-    made: Mapping[str, Any] = farm().answer(farm().prepare("edit", pictures, params), prefer_wait()).files
+    job = farm().prepare("edit", pictures, params, field=next(iter(files), "image"))
+    made: Mapping[str, Any] = farm().answer(job, prefer_wait()).files
     if len(made) > 1:
         name, content, mimetype = SEVERAL, _packed(made), "application/zip"
     else:

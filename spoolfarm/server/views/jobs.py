@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request, send_file
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
-from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.current import address, farm, json_response
 from spoolfarm.server.endpoint import JOB_ID, JSON, MULTIPART, PICTURE, PREFER, Body, Endpoint, Parameter
 from spoolfarm.server.models import Cancelled, Listing, Queued, Record
 from spoolfarm.server.request_body import JobBody, JobForm, checked, prefer_wait, read_job
@@ -45,7 +45,8 @@ def create() -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not key.strip():
         raise InvalidRequest("Idempotency-Key: is empty; send another for each job, or none")
-    job = farm().prepare(asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True)
+    field = asked.field or "image"
+    job = farm().prepare(asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True, field=field)
     submitted = farm().put(job, key=key)
     wait = prefer_wait()
     if wait is not None:
@@ -55,7 +56,7 @@ def create() -> Response:
     else:
         record = submitted.record()  # the job that the key started first, whatever has become of it
     response = json_response(record, 200 if ended(record) else 202)
-    response.headers["Location"] = f"/v1/jobs/{submitted.id}"
+    response.headers["Location"] = address(f"/v1/jobs/{submitted.id}")
     if wait is not None:
         response.headers["Preference-Applied"] = f"wait={wait:g}"
     return response
@@ -99,7 +100,7 @@ def retry(job_id: str) -> Response:
     """Queue a job that failed for good again."""
     farm().retry(job_id)
     response = json_response({"id": job_id, "status": State.QUEUED}, 202)
-    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    response.headers["Location"] = address(f"/v1/jobs/{job_id}")
     return response
 
 

@@ -23,7 +23,7 @@ def predict() -> Response:
     asked = read_job()
     if asked.task not in ("", "segment"):
         raise InvalidRequest(f"task: this address is that of segment, the body says {asked.task}")
-    field = "image" if request.is_json else "file"
+    field = asked.field or ("image" if request.is_json else "file")
     job = farm().prepare("segment", asked.pictures, asked.params, priority=asked.priority, field=field)
     found = farm().answer(job)
     told = dict(found.value)

@@ -19,7 +19,7 @@ def run(task: str) -> Response:
     asked = read_job()
     if asked.task not in ("", task):
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
-    job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority)
+    job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority, field=asked.field or "image")
     return json_response(farm().answer(job, prefer_wait()).value)
 
 

@@ -27,7 +27,7 @@ def upload() -> Response:
     asked = read_job()
     if asked.task not in ("", "orient"):
         raise InvalidRequest(f"task: this address is that of orient, the body says {asked.task}")
-    field = "image" if request.is_json else "file"
+    field = asked.field or ("image" if request.is_json else "file")
     params = {**asked.params, "outputs": True}
     job = farm().prepare("orient", asked.pictures, params, priority=asked.priority, durable=True, field=field)
     return json_response({"message": "success upload image", "filename": _uploads().accept(job)})
