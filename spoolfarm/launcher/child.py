@@ -159,4 +159,5 @@ class Child:
         text = line.decode(errors="replace").rstrip()
         if not text.startswith("INFO "):
             self.last_lines.append(text)
-        logging.getLogger(self.name).info("%s", text)
+        level = logging.getLevelNamesMapping().get(text.partition(" ")[0], logging.INFO)
+        logging.getLogger(self.name).log(level, "%s", text)

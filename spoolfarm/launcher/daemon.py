@@ -7,17 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.launcher.commands import command
+from spoolfarm.launcher.health import answers
 from spoolfarm.spool import files
 
 #: Seconds in which a started farm has to answer.
 START_DEADLINE = 60.0
+#: Seconds that each try may take.
+PATIENCE = 2.0
 #: Seconds beyond the grace time in which a stopped farm has to be gone before it is killed.
 STOP_SLACK = 10.0
 
@@ -41,14 +42,13 @@ def start(settings: config.Settings) -> int:
             start_new_session=True,
         )
     files.write_atomic(pid_file(settings), f"{launcher.pid}\n".encode())
-    url = f"http://{settings.bind[0]}"
-    _wait(lambda: launcher.poll() is not None or _answers(url), START_DEADLINE)
+    _wait(lambda: launcher.poll() is not None or answers(settings.bind[0], PATIENCE), START_DEADLINE)
     if launcher.poll() is not None:
         files.remove(pid_file(settings))
         with open(log, "rb") as output:
             output.seek(begin)
             raise FarmError(f"the farm did not start:\n{output.read().decode(errors='replace').strip()}")
-    _say(f"spoolfarm runs as process {launcher.pid} on {url}; its log is {log}")
+    _say(f"spoolfarm runs as process {launcher.pid} on {settings.bind[0].url}; its log is {log}")
     return 0
 
 
@@ -89,16 +89,6 @@ def _is_launcher(pid: int) -> bool:
             return b"launcher" in file.read()
     except FileNotFoundError:
         return not os.path.isdir("/proc/self")  # without /proc there is only the number to go by
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

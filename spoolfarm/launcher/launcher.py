@@ -20,6 +20,7 @@ from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import command, without_secrets
+from spoolfarm.launcher.health import answers
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
 from spoolfarm.system import process
@@ -33,6 +34,9 @@ TICK = 1.0
 SWEEP = 60.0
 #: Seconds that the front and the hot folder live at least; what ends sooner could not start.
 BOOT = 3.0
+#: Seconds for which the log's last line at the start is held back for workers that are not ready, and those that a try
+#: may take whether the front answers.
+SETTLE, PATIENCE = 30.0, 0.5
 
 
 class Launcher:
@@ -55,6 +59,8 @@ class Launcher:
             shared = []
         self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared)
         self._look_due = self._sweep_due = 0.0
+        self._began = time.monotonic()
+        self._greeted = False
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
         self._ending = 0.0
 
@@ -150,6 +156,15 @@ class Launcher:
         for service in self._services:
             if service.pid is None and now >= service.due:
                 service.try_start("--launcher", str(os.getpid()))
+        if not self._greeted:
+            self._greet(now)
+
+    def _greet(self, now: float) -> None:
+        """Say where to go, once the front answers and the workers are ready, so that it is the last line of all."""
+        ready = len(self._farm.workers()) >= len(self._pool.workers) or now > self._began + SETTLE
+        if ready and answers(self._settings.bind[0], PATIENCE):
+            self._greeted = True
+            log.info("Open %s", self._settings.bind[0].url)
 
     def _reap_services(self) -> None:
         for service in self._services:

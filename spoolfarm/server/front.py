@@ -220,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = argparse.ArgumentParser(prog="server.py", description="The farm's HTTP front alone, on FARM_BIND.")
     command.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
     options = command.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if options.launcher:
         process.die_with_parent(options.launcher)
     os.environ.pop("GUNICORN_CMD_ARGS", None)
