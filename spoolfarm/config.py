@@ -9,8 +9,9 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from dotenv import dotenv_values
 
@@ -22,6 +23,7 @@ if not (ROOT / "launcher.py").is_file():
     ROOT = Path.cwd()
 
 T = TypeVar("T")
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,20 @@ def origins(text: str) -> tuple[str, ...]:
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
         raise ValueError("origins such as https://example.org with commas between, or *")
     return found
+
+
+def base_path(text: str) -> str:
+    path = text.strip("/")
+    if path and not re.fullmatch(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", path):
+        raise ValueError("a path such as /ocr, of letters, digits and . _ ~ -")
+    return f"/{path}" if path else ""
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(word, strict=False) for word in words(text))
+    except ValueError as error:
+        raise ValueError("addresses or networks such as 10.0.0.0/8 with commas between") from error
 
 
 def subdirectory(text: str) -> str:
@@ -266,6 +282,15 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = setting(
         "FARM_CORS_ORIGINS", "", origins, "origins whose pages may call the HTTP API, with commas between"
+    )
+    base_path: str = setting(
+        "FARM_BASE_PATH", "", base_path, "the path below which a proxy has the farm, such as /ocr; empty: none"
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "FARM_TRUSTED_PROXIES",
+        "",
+        networks,
+        "proxies beside those on this machine whose X-Forwarded-Prefix counts: addresses or networks",
     )
     front_threads: int = setting(
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"

@@ -164,7 +164,8 @@ class Launcher:
         ready = len(self._farm.workers()) >= len(self._pool.workers) or now > self._began + SETTLE
         if ready and answers(self._settings.bind[0], PATIENCE):
             self._greeted = True
-            log.info("Open %s", self._settings.bind[0].url)
+            path = f"{self._settings.base_path}/" if self._settings.base_path else ""
+            log.info("Open %s%s", self._settings.bind[0].url, path)
 
     def _reap_services(self) -> None:
         for service in self._services:

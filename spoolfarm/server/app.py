@@ -23,7 +23,8 @@ from spoolfarm.server import openapi
 from spoolfarm.server.content_coding import inflated
 from spoolfarm.server.current import FARM, LIVE, PROJECT, address, json_response
 from spoolfarm.server.guard import Guard
-from spoolfarm.server.live import Live
+from spoolfarm.server.live import PATH, Live
+from spoolfarm.server.path_prefix import PathPrefix
 from spoolfarm.server.uploads import Uploads
 from spoolfarm.server.views import (
     edit,
@@ -149,7 +150,9 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         return _headers(response)
 
     app.extensions[LIVE] = live = Live(app, app.extensions[FARM], guard, settings.front_threads)
-    app.wsgi_app = live  # type: ignore[method-assign, assignment]
+    own = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()} | {PATH.strip("/")}
+    below = PathPrefix(live, settings.base_path, settings.trusted_proxies, own)
+    app.wsgi_app = below  # type: ignore[method-assign, assignment]
     exposed = ["Location", "Retry-After", "X-Request-Id", "X-Skipped"]
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from spoolfarm.server.current import farm, json_response
+from spoolfarm.server.current import address, farm, json_response
 from spoolfarm.server.endpoint import JSON, Body, Endpoint, Error
 from spoolfarm.server.request_body import JobBody
 from spoolfarm.server.static_page import static_page
@@ -73,6 +73,7 @@ def document(app: Flask, tasks: Registry) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "spoolfarm", "version": version("spoolfarm"), "description": "Image work on one machine."},
+        "servers": [{"url": address("") or "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(_tag(*item) for item in endpoints.items())],
         "paths": paths,
         "components": {"schemas": schemas.definitions, "securitySchemes": KEYS if keyed else {}},

@@ -16,10 +16,11 @@ POLICY = (
 def static_page(blueprint: Blueprint, name: str = "index.html", *, inline_styles: bool = False) -> Response:
     """The page *name* of *blueprint*, which lies beside its other files.
 
-    Its links are relative to an address without a slash at the end, so one with a slash leads there.
+    Its links are relative to an address without a slash at the end, or to the root with one, so another leads there.
     """
-    if request.path != "/" and request.path.endswith("/"):
-        return Response(status=308, headers={"Location": address(request.path.rstrip("/"))})
+    path = request.environ["PATH_INFO"]
+    if (path != "/" and path.endswith("/")) or not path:
+        return Response(status=308, headers={"Location": address(request.path.rstrip("/") or "/")})
     response = blueprint.send_static_file(name)
     styles = "'self' 'unsafe-inline'" if inline_styles else "'self'"
     response.headers["Content-Security-Policy"] = POLICY.format(styles=styles)
