@@ -115,7 +115,7 @@ def _operations(
         for method in methods:
             made = _operation(endpoint, words, schemas)
             name = endpoint.operation or rule.endpoint.replace(".", "_") + (f"_{task}" if task else "")
-            made["operationId"] = name if len(methods) == 1 else f"{name}_{method.lower()}"
+            made["operationId"] = name if method == methods[0] else f"{name}_{method.lower()}"
             made["tags"] = [_tag(rule.endpoint, endpoint)]
             if task:
                 _specialise(made, tasks.get(task), schemas)

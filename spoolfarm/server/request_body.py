@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
+from spoolfarm.server import raw_body
 from spoolfarm.server.current import farm
 from spoolfarm.server.endpoint import File
 from spoolfarm.spool.job import FIRST, LAST, NORMAL
@@ -70,10 +71,20 @@ class Asked:
     field: str = ""
 
 
-def read_job() -> Asked:
-    """Read the body as JSON or multipart. Raises InvalidRequest that names the field, or UnsupportedMedia."""
+def read_job(task: str = "") -> Asked:
+    """Read the body as JSON, as multipart or as a picture itself, for *task* when the address says which.
+
+    Raises InvalidRequest that names the field, or UnsupportedMedia.
+    """
     if request.mimetype == "multipart/form-data":
         return _from_multipart()
+    if raw_body.is_raw():
+        return _from_raw(task)
+    if request.mimetype != "application/json":
+        raise UnsupportedMedia(
+            "send application/json, multipart/form-data, or the picture itself under its own content type, not "
+            f"{request.mimetype or 'an unnamed type'}"
+        )
     body = checked(JobBody, read_json())
     if body.image is not None and body.images is not None:
         raise InvalidRequest("image, images: send one of the two")
@@ -176,6 +187,16 @@ def _from_multipart() -> Asked:
     sent = [(name, file.read()) for name in FILES for file in request.files.getlist(name)]
     sent += [(name, images.from_base64(text, name)) for name in ("image", "images") for text in form.getlist(name)]
     return Asked(body.task, [data for _, data in sent], body.params, body.priority, sent[0][0] if sent else "")
+
+
+def _from_raw(task: str) -> Asked:
+    query = request.args
+    given = {name: query[name] for name in ("task", "priority") if name in query}
+    params = parse_json(query.get("params", "{}"), "params") | raw_body.query_params(task or given.get("task", ""))
+    if _deeper(params, MAX_DEPTH):
+        raise InvalidRequest(f"the query nests deeper than {MAX_DEPTH}")
+    body = checked(JobBody, {**given, "params": params}, strict=False)  # all that a query can send is text
+    return Asked(body.task, [raw_body.read_raw()], body.params, body.priority, "the body")
 
 
 def _deeper(value: Any, limit: int) -> bool:

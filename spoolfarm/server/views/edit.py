@@ -11,9 +11,11 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest
+from spoolfarm.server import raw_body
 from spoolfarm.server.current import farm
 from spoolfarm.server.endpoint import MULTIPART, PREFER, Body, Endpoint, File
-from spoolfarm.server.request_body import prefer_wait, take_parts
+from spoolfarm.server.request_body import prefer_wait, read_job, take_parts
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks.edit import formats
 from spoolfarm.tasks.edit.formats import Suffix
 
@@ -23,9 +25,26 @@ blueprint = Blueprint("edit", __name__, url_prefix="/v1/edit")
 SEVERAL = "edited.zip"
 
 
-@blueprint.post("")
+@blueprint.route("", methods=["POST", "PUT"])
 def edit() -> Response:
     """The edited picture itself, or a ZIP when the operations make several of it."""
+    if raw_body.is_raw():
+        asked = read_job("edit")
+        job = farm().prepare("edit", asked.pictures, asked.params, field=asked.field)
+    else:
+        job = _from_form()
+    made: Mapping[str, Any] = farm().answer(job, prefer_wait()).files
+    if len(made) > 1:
+        name, content, mimetype = SEVERAL, _packed(made), "application/zip"
+    else:
+        [(name, content)] = made.items()
+        mimetype = formats.of_path(name, "format").mimetype
+    response = Response(content, mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return response
+
+
+def _from_form() -> Job:
     take_parts(("operations", "operation", "format"), ("image", "file"))
     form, files = request.form, request.files
     params: dict[str, Any] = {
@@ -36,16 +55,7 @@ def edit() -> Response:
     if chosen:
         params["format"] = chosen[0].lower()
     pictures = [file.read() for name in ("image", "file") for file in files.getlist(name)]
-    job = farm().prepare("edit", pictures, params, field=next(iter(files), "image"))
-    made: Mapping[str, Any] = farm().answer(job, prefer_wait()).files
-    if len(made) > 1:
-        name, content, mimetype = SEVERAL, _packed(made), "application/zip"
-    else:
-        [(name, content)] = made.items()
-        mimetype = formats.of_path(name, "format").mimetype
-    response = Response(content, mimetype=mimetype)
-    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
-    return response
+    return farm().prepare("edit", pictures, params, field=next(iter(files), "image"))
 
 
 def _packed(made: Mapping[str, Any]) -> bytes:

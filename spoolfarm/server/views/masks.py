@@ -17,10 +17,10 @@ OVERLAY = "overlay.png"
 blueprint = Blueprint("masks", __name__)
 
 
-@blueprint.post("/predict")
+@blueprint.route("/predict", methods=["POST", "PUT"])
 def predict() -> Response:
     """The picture as multipart `file` or as base64 in JSON `image`; an overlay comes as base64 beside the masks."""
-    asked = read_job()
+    asked = read_job("segment")
     if asked.task not in ("", "segment"):
         raise InvalidRequest(f"task: this address is that of segment, the body says {asked.task}")
     field = asked.field or ("image" if request.is_json else "file")

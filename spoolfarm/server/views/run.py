@@ -12,11 +12,11 @@ from spoolfarm.server.request_body import JobBody, JobForm, prefer_wait, read_jo
 blueprint = Blueprint("run", __name__, url_prefix="/v1/run")
 
 
-@blueprint.post("/<task>")
+@blueprint.route("/<task>", methods=["POST", "PUT"])
 def run(task: str) -> Response:
     """The task's result itself, within FARM_TIMEOUT or `Prefer: wait=SECONDS`; later it is a 504 that says where."""
     farm().tasks.get(task)
-    asked = read_job()
+    asked = read_job(task)
     if asked.task not in ("", task):
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
     job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority, field=asked.field or "image")

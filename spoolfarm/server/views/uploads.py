@@ -21,10 +21,10 @@ UNKNOWN = "找不到该文件的处理记录"
 blueprint = Blueprint("uploads", __name__)
 
 
-@blueprint.post("/upload")
+@blueprint.route("/upload", methods=["POST", "PUT"])
 def upload() -> Response:
     """The name under which the picture is processed, once its record and its job are on the disk."""
-    asked = read_job()
+    asked = read_job("orient")
     if asked.task not in ("", "orient"):
         raise InvalidRequest(f"task: this address is that of orient, the body says {asked.task}")
     field = asked.field or ("image" if request.is_json else "file")
