@@ -58,7 +58,7 @@ def shell(farm: RunningFarm, here: Path, command: str) -> str:
 @pytest.mark.needs("curl")
 def test_the_page_of_the_readme_is_read(scan: pages.Page, farm: RunningFarm, here: Path) -> None:
     ask = next(block for block in blocks("README.md", "sh") if "tyocr" in block)
-    assert json.loads(shell(farm, here, ask)) == {"sign": 0, "text": scan.text}
+    assert json.loads(shell(farm, here, ask)) == {"sign": 0, "text": f"{scan.text}\n"}
 
 
 @pytest.mark.needs("curl")

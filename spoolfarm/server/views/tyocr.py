@@ -39,7 +39,12 @@ def tyocr() -> Response:
     except WaitTimeout as error:
         farm().forget(error.job_id)  # nobody will collect it
         return json_response({"sign": -1, "text": "time out"})
-    return json_response({"sign": 0, "text": result["text"]})
+    return json_response({"sign": 0, "text": ended(result["text"])})
+
+
+def ended(text: str) -> str:
+    """The lines of *text*, each with a line break after it, the last one too."""
+    return text if not text or text.endswith("\n") else f"{text}\n"
 
 
 def refusal(body: Mapping[str, Any]) -> dict[str, Any]:
