@@ -152,6 +152,8 @@ class Transport:
                 raise InvalidRequest(f"that cannot be sent as a header: {error}") from error
             with connection.getresponse() as response:
                 yield response
+        except ConnectionRefusedError as error:
+            raise Unreachable(f"no farm answers at {self.url}: start ./start.sh") from error
         except (OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(f"{self.url} does not answer: {reason}", hint="is the farm running?") from error

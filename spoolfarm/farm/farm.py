@@ -10,12 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images
-from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
+from spoolfarm.errors import (
+    InvalidParams,
+    InvalidRequest,
+    JobFailed,
+    NoWorker,
+    SpoolFull,
+    SpoolUnavailable,
+    WaitTimeout,
+)
 from spoolfarm.farm import subjobs
 from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.in_flight import InFlight
 from spoolfarm.farm.records import Records
+from spoolfarm.farm.staff import Staff
 from spoolfarm.farm.subjobs import Subjobs
 from spoolfarm.spool import lease
 from spoolfarm.spool.idempotency import IdempotencyKeys
@@ -23,7 +32,7 @@ from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
 from spoolfarm.spool.record import FOREVER, ended, outcome
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
-from spoolfarm.tasks import Answer, Task
+from spoolfarm.tasks import Answer, wrong_number
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -35,6 +44,8 @@ Item = TypeVar("Item")
 IN_FLIGHT = 256
 #: Seconds until `map` tries again to submit when the spool is full.
 FULL_RETRY = 0.2
+#: Seconds without a result after which a caller looks whether there is anybody to do the job, and between later looks.
+FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
 
 
 class FarmJob:
@@ -94,6 +105,7 @@ class Farm:
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
         self._keys = IdempotencyKeys(self.spool.keys)
+        self._staff = Staff(self.spool)
 
     # Submit, call, map.
 
@@ -108,8 +120,20 @@ class Farm:
         return self.put(self.prepare(task, _bytes_of(image), params, priority=priority, durable=durable))
 
     def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
-        """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise."""
-        return self.answer(self.prepare(task, _bytes_of(image), params), timeout).value
+        """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise.
+
+        Where no farm runs it raises NoWorker after a moment, and the job is withdrawn.
+        """
+        job = self.prepare(task, _bytes_of(image), params)
+        seconds = self.settings.timeout if timeout is None else timeout
+        self.put(job)
+        record = self.results.wait(job.id, min(seconds, FIRST_LOOK))
+        if record is None and seconds > FIRST_LOOK:
+            if missing := self._staff.missing(job.task):
+                self.forget(job.id)
+                raise NoWorker(missing)
+            record = self.results.wait(job.id, seconds - FIRST_LOOK)
+        return self.collect(self._in_time(record, job, seconds)).value
 
     def map(
         self,
@@ -124,7 +148,7 @@ class Farm:
         """Yield (item, result) in order of completion, with at most *in_flight* jobs under way; leaves nothing behind.
 
         An item that fails raises, or with *return_exceptions* yields its exception in the place of the result. Raises
-        ValueError at once when *in_flight* is below 1.
+        ValueError at once when *in_flight* is below 1, and NoWorker, after a moment, where no farm runs.
         """
         if in_flight < 1:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
@@ -135,9 +159,20 @@ class Farm:
         return self._map(jobs, in_flight, return_exceptions)
 
     def _map(self, jobs: Iterator[tuple[Job, Item]], most: int, return_exceptions: bool) -> Iterator[tuple[Item, Any]]:
-        with InFlight[Item](self.spool, self._put_when_room) as under_way:
+        tasks: set[str] = set()
+
+        def put(job: Job) -> None:
+            tasks.add(job.task)
+            self._put_when_room(job)
+
+        look = time.monotonic() + FIRST_LOOK
+        with InFlight[Item](self.spool, put) as under_way:
             while under_way.fill(jobs, most):
+                if time.monotonic() > look:
+                    self._look_for_workers(tasks)
+                    look = time.monotonic() + NEXT_LOOK
                 for item, record in under_way.finished():
+                    look = time.monotonic() + NEXT_LOOK
                     try:
                         yield item, outcome(record)
                     except JobFailed as error:
@@ -151,7 +186,14 @@ class Farm:
                 self.put(job)
                 return
             except SpoolFull:
+                self._look_for_workers({job.task})
                 time.sleep(FULL_RETRY)
+
+    def _look_for_workers(self, tasks: Iterable[str], job_id: str = "") -> None:
+        """Raise NoWorker when nobody will do any of *tasks*."""
+        missing = [self._staff.missing(task) for task in tasks]
+        if missing and all(missing):
+            raise NoWorker(missing[0], job_id=job_id)
 
     # The same in steps.
 
@@ -172,7 +214,7 @@ class Farm:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)
         if not known.min_images <= len(pictures) <= known.max_images:
-            raise InvalidRequest(_wrong_number(known, task, field, len(pictures)))
+            raise InvalidRequest(wrong_number(known, task, field, len(pictures)))
         if known.pictures:
             for index, picture in enumerate(pictures):
                 if known.pdf and images.is_pdf(picture):
@@ -212,10 +254,14 @@ class Farm:
         """
         self.put(job)
         seconds = self.settings.timeout if timeout is None else timeout
-        record = self.results.wait(job.id, seconds)
+        return self.collect(self._in_time(self.results.wait(job.id, seconds), job, seconds))
+
+    def _in_time(self, record: dict[str, Any] | None, job: Job, seconds: float) -> dict[str, Any]:
+        """The *record* of *job* when it came within *seconds*, else a WaitTimeout."""
         if record is None:
-            raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
-        return self.collect(record)
+            reason = "" if self._staff.ready(job.task) else f"; no worker is ready for {job.task}"
+            raise WaitTimeout(f"no result within {seconds:g} s{reason}", job_id=job.id)
+        return record
 
     def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed."""
@@ -234,10 +280,17 @@ class Farm:
         return self._records.get(job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Any:
-        """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
-        record = self.wait_record(job_id, FOREVER if timeout is None else timeout)
-        if not ended(record):
-            raise WaitTimeout(f"no result within {timeout:g} s", job_id=job_id)
+        """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout.
+
+        NoWorker, which is a WaitTimeout too, says that no farm runs; the job waits on for one.
+        """
+        seconds = FOREVER if timeout is None else timeout
+        end, pause = time.monotonic() + seconds, FIRST_LOOK
+        while not ended(record := self.wait_record(job_id, max(0.0, min(pause, end - time.monotonic())))):
+            if time.monotonic() >= end:
+                raise WaitTimeout(f"no result within {seconds:g} s", job_id=job_id)
+            self._look_for_workers([record["task"]], job_id)
+            pause = NEXT_LOOK
         return outcome(record)
 
     def wait_record(self, job_id: str, timeout: float) -> dict[str, Any]:
@@ -334,17 +387,6 @@ class Farm:
     def close(self) -> None:
         """Stop watching for results."""
         self.results.close()
-
-
-def _wrong_number(known: Task, task: str, field: str, number: int) -> str:
-    """Why so many pictures in *field* are too few or too many for a task."""
-    least, most = known.min_images, known.max_images
-    if not most:
-        return f"{field}: {task} takes no image"
-    wanted = "one image" if most == 1 else f"{least} images" if least == most else f"{least} to {most} images"
-    verb = "needs" if number < least else "takes"
-    sent = "none was sent" if not number else "1 was sent" if number == 1 else f"{number} were sent"
-    return f"{task} {verb} {wanted} in the field {field}; {sent}"
 
 
 def _bytes_of(picture: Picture | None) -> list[bytes]:

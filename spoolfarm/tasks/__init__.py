@@ -139,3 +139,14 @@ def sentence(found: Mapping[str, Any]) -> str:
     """One finding of pydantic's as 'params.min_score: Input should be ...'."""
     where = ".".join(["params", *map(str, found["loc"])])
     return f"{where}: {found['msg']}"
+
+
+def wrong_number(task: Task, name: str, field: str, number: int) -> str:
+    """Why so many pictures in *field* are too few or too many for *task*, which is called *name*."""
+    least, most = task.min_images, task.max_images
+    if not most:
+        return f"{field}: {name} takes no image"
+    wanted = "one image" if most == 1 else f"{least} images" if least == most else f"{least} to {most} images"
+    verb = "needs" if number < least else "takes"
+    sent = "none was sent" if not number else "1 was sent" if number == 1 else f"{number} were sent"
+    return f"{name} {verb} {wanted} in the field {field}; {sent}"
