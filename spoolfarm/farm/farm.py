@@ -46,6 +46,8 @@ IN_FLIGHT = 256
 FULL_RETRY = 0.2
 #: Seconds without a result after which a caller looks whether there is anybody to do the job, and between later looks.
 FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
+#: The first of the two for a job that was submitted: who starts a worker after it may wait for it at once.
+SUBMITTED_LOOK = 3.0
 
 
 class FarmJob:
@@ -285,7 +287,7 @@ class Farm:
         NoWorker, which is a WaitTimeout too, says that no farm runs; the job waits on for one.
         """
         seconds = FOREVER if timeout is None else timeout
-        end, pause = time.monotonic() + seconds, FIRST_LOOK
+        end, pause = time.monotonic() + seconds, SUBMITTED_LOOK
         while not ended(record := self.wait_record(job_id, max(0.0, min(pause, end - time.monotonic())))):
             if time.monotonic() >= end:
                 raise WaitTimeout(f"no result within {seconds:g} s", job_id=job_id)

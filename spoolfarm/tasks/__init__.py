@@ -79,6 +79,8 @@ class Task:
 
     #: The model that checks the parameters; the default takes none.
     Params: ClassVar[type[Params]] = Params
+    #: The models of what it may answer, which the documentation tells; none: anything.
+    results: ClassVar[tuple[type[BaseModel], ...]] = ()
     #: How many jobs `run` takes at once.
     max_batch: ClassVar[int] = 1
     #: How few and how many pictures a job carries.

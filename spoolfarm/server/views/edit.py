@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.server import raw_body
 from spoolfarm.server.current import farm
-from spoolfarm.server.endpoint import MULTIPART, PREFER, Body, Endpoint, File
+from spoolfarm.server.endpoint import MULTIPART, OCTETS, PREFER, RAW_PRIORITY, Body, Endpoint, File
 from spoolfarm.server.request_body import prefer_wait, read_job, take_parts
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks.edit import formats
@@ -39,6 +39,8 @@ def edit() -> Response:
     else:
         [(name, content)] = made.items()
         mimetype = formats.of_path(name, "format").mimetype
+    if request.accept_mimetypes.best == OCTETS:
+        mimetype = OCTETS
     response = Response(content, mimetype=mimetype)
     response.headers["Content-Disposition"] = f'inline; filename="{name}"'
     return response
@@ -78,8 +80,9 @@ class EditForm(BaseModel):
 ENDPOINTS = {
     "edit.edit": Endpoint(
         body={MULTIPART: Body(EditForm, {"operations": ["resize=2", "blur=3"], "format": "png"})},
-        responses={200: ("image/*", "application/zip")},
+        raw=True,
+        responses={200: ("image/*", "application/zip", OCTETS)},
         errors=(413, 415, 422, 503, 504),
-        parameters=(PREFER,),
+        parameters=(PREFER, RAW_PRIORITY),
     )
 }

@@ -13,7 +13,18 @@ from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
 from spoolfarm.server.current import address, farm, json_response
-from spoolfarm.server.endpoint import JOB_ID, JSON, MULTIPART, PICTURE, PREFER, Body, Endpoint, Parameter
+from spoolfarm.server.endpoint import (
+    JOB_ID,
+    JSON,
+    MULTIPART,
+    PICTURE,
+    PREFER,
+    RAW_PRIORITY,
+    RAW_TASK,
+    Body,
+    Endpoint,
+    Parameter,
+)
 from spoolfarm.server.models import Cancelled, Listing, Queued, Record
 from spoolfarm.server.request_body import JobBody, JobForm, checked, prefer_wait, read_job
 from spoolfarm.spool.job import State
@@ -115,11 +126,11 @@ def events(job_id: str) -> Response:
     return stream
 
 
-_IDEMPOTENCY = Parameter("Idempotency-Key", "a text for this job only: a repeat returns the first job", "order-118")
+_IDEMPOTENCY = Parameter("Idempotency-Key", "a text for this job only: a repeat returns the first job")
 _LAST_EVENT = Parameter(
     "Last-Event-ID",
     "the id of the last event seen",
-    "0",
+    0,
     schema={"type": "integer", "minimum": 0, "maximum": MAX_EVENT},
 )
 _NAME = Parameter("name", "one of the record's `files`", "edited.png", "path", {"type": "string", "minLength": 1})
@@ -130,9 +141,10 @@ ENDPOINTS = {
             JSON: Body(JobBody, _JOB),
             MULTIPART: Body(JobForm, {"task": "edit", "params": '{"operations": ["resize=2"]}'}),
         },
+        raw=True,
         responses={200: Record, 202: Queued},
         errors=(404, 409, 413, 415, 422, 503),
-        parameters=(PREFER, _IDEMPOTENCY),
+        parameters=(PREFER, _IDEMPOTENCY, RAW_TASK, RAW_PRIORITY),
     ),
     "jobs.listing": Endpoint(responses={200: Listing}, query=JobsQuery),
     "jobs.show": Endpoint(responses={200: Record}, errors=(404,), parameters=(JOB_ID, PREFER)),

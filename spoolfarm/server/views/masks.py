@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 
 from flask import Blueprint, Response, request
+from pydantic import Field
 
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm, json_response
-from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, Body, Endpoint
+from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, RAW_PRIORITY, Body, Endpoint
 from spoolfarm.server.request_body import JobBody, JobForm, read_job
+from spoolfarm.tasks.segment.result import SegmentResult
 
 #: The file of a result that is shown in the answer itself.
 OVERLAY = "overlay.png"
@@ -32,10 +34,19 @@ def predict() -> Response:
     return json_response(told)
 
 
+class PredictResult(SegmentResult):
+    """The objects of a picture, and with `overlay` the picture with them in colours."""
+
+    overlay: str | None = Field(default=None, description="a PNG in base64, when asked for")
+
+
 ENDPOINTS = {
     "masks.predict": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
-        responses={200: dict},
+        raw=True,
+        task="segment",
+        responses={200: PredictResult},
         errors=(409, 413, 415, 422, 503, 504),
+        parameters=(RAW_PRIORITY,),
     )
 }

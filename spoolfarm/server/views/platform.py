@@ -53,7 +53,7 @@ def training_history(model_id: str) -> Response:
     return json_response(project().history(model_id))
 
 
-class About(BaseModel):
+class ModelAbout(BaseModel):
     """A model."""
 
     id: str
@@ -64,7 +64,7 @@ class About(BaseModel):
 class Models(BaseModel):
     """All models."""
 
-    models: list[About]
+    models: list[ModelAbout]
 
 
 class Likely(BaseModel):

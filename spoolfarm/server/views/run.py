@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm, json_response
-from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, PREFER, Body, Endpoint
+from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, PREFER, RAW_PRIORITY, Body, Endpoint
 from spoolfarm.server.request_body import JobBody, JobForm, prefer_wait, read_job
 
 blueprint = Blueprint("run", __name__, url_prefix="/v1/run")
@@ -26,8 +26,9 @@ def run(task: str) -> Response:
 ENDPOINTS = {
     "run.run": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
+        raw=True,
         responses={200: object},
         errors=(404, 409, 413, 415, 422, 503, 504),
-        parameters=(PREFER,),
+        parameters=(PREFER, RAW_PRIORITY),
     )
 }

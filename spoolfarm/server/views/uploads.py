@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm, json_response
-from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, Body, Endpoint, Parameter
+from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, RAW_PRIORITY, Body, Endpoint, Parameter
 from spoolfarm.server.request_body import JobBody, JobForm, read_job
 from spoolfarm.server.uploads import Uploads
 
@@ -71,8 +71,11 @@ _FILENAME = Parameter(
 ENDPOINTS = {
     "uploads.upload": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
+        raw=True,
+        task="orient",
         responses={200: Uploaded},
         errors=(413, 415, 422, 503),
+        parameters=(RAW_PRIORITY,),
     ),
     "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,)),
 }

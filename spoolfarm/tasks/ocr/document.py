@@ -14,6 +14,7 @@ from spoolfarm import images
 from spoolfarm.errors import BrokenImage, FarmError, InvalidParams, JobFailed, TooLarge
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Part, Task
+from spoolfarm.tasks.ocr.result import DocumentResult
 from spoolfarm.tasks.ocr.task import OcrParams, Output
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Document(Task):
     """Answers the text of a document, page by page, with the files that were asked for; see docs/documents.md."""
 
     Params = DocumentParams
+    results = (DocumentResult,)
     pdf = True
     parts = ("ocr",)
     lane = "document"

@@ -14,6 +14,7 @@ from spoolfarm.errors import BrokenImage
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
+from spoolfarm.tasks.ocr.result import DocumentResult, OcrResult
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.ocr.page import Page
@@ -62,6 +63,7 @@ class Ocr(Task):
     """Answers the text of one picture, its lines with their boxes, and how the page is turned; see docs/ocr.md."""
 
     Params = OcrParams
+    results = (OcrResult, DocumentResult)
     pdf = True
     _reader: Reader
 
