@@ -52,9 +52,11 @@ class JobBody(BaseModel):
 class JobForm(BaseModel):
     """The same as the parts of a multipart body."""
 
+    # A list of files is not among them, though `images` is taken: forms made of it send a text for a file not chosen.
     task: str = ""
-    image: File | None = None
-    images: list[File] = []
+    image: File | None = Field(
+        default=None, description="a picture; the part may be repeated for tasks that take several"
+    )
     params: str = Field(default="{}", description="a JSON object")
     priority: int = Field(default=NORMAL, ge=FIRST, le=LAST)
 

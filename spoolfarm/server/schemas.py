@@ -63,7 +63,7 @@ class Schemas:
         if fields["params"].get("type") == "object":
             fields["params"] = self.of(task.Params)
         if task.max_images <= 1:
-            del fields["images"]
+            fields.pop("images", None)
         if not task.max_images:
             del fields["image"]
         elif task.max_images == 1:

@@ -140,6 +140,8 @@ def test_fields_of_forms_that_may_be_left_out_have_good_values_or_none(document:
     form = document["components"]["schemas"]["OcrJobForm"]["properties"]
     assert (form["params"]["example"], form["priority"]["example"]) == ("{}", 5)
     assert "example" not in form["image"]
+    job = document["components"]["schemas"]["JobForm"]
+    assert [name for name, field in job["properties"].items() if field.get("type") == "array"] == []
     assert document["components"]["schemas"]["JobForm"]["properties"]["params"]["example"] != "{}"
 
 
