@@ -8,7 +8,7 @@ WORKDIR /farm
 # The libraries change less often than the farm: a layer of their own.
 COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE ./
 RUN install -D /dev/null spoolfarm/__init__.py \
-    && pip install --no-cache-dir --constraint constraints.txt --editable .
+    && pip install --no-cache-dir --constraint constraints.txt --editable '.[all]'
 
 COPY . .
 

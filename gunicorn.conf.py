@@ -4,6 +4,8 @@ Flags win over this file: `gunicorn server:app --access-logfile - --daemon`.
 """
 
 from spoolfarm.config import load
+from spoolfarm.server import upstream
 from spoolfarm.server.front import options
 
+upstream.check()
 globals().update(options(load()))

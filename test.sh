@@ -21,7 +21,11 @@ if [ -n "$missing" ] && command -v apt-get >/dev/null && $root true 2>/dev/null;
   esac
 fi
 
-./start.sh --setup-only
+made=$(cat .venv/extras 2>/dev/null || echo all)
+if [ "$made" != all ]; then
+  echo "test.sh: the tests need all extras; installing those that .venv was made without ($made)" >&2
+fi
+./start.sh --setup-only --extras all
 wanted=$(cat .venv/installed)
 if [ "$(cat .venv/installed-test 2>/dev/null)" != "$wanted" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'

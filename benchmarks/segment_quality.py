@@ -25,10 +25,10 @@ from skimage import data, filters, measure, segmentation
 
 from benchmarks.measure import MEMORY, OUT, Target, arguments, machine, print_table, report, scratch, stop_on_sigterm
 from benchmarks.peers.farm import launch
-from spoolfarm.tasks.segment.engines import engine
+from spoolfarm.tasks.segment.engines import DEFAULT, engine
 from spoolfarm.tasks.segment.instance import Engine, Wanted
-from spoolfarm.tasks.segment.net import DEFAULT, Hyper, load
-from spoolfarm.training.evaluation import Found, Precision, finder, precision
+from spoolfarm.tasks.segment.net import Hyper, load
+from spoolfarm.training.evaluation import Detection, Precision, finder, precision
 from spoolfarm.training.samples import Array, Drawn
 
 VERSIONS = ("torch", "torchvision", "opencv-python-headless", "pycocotools", "scikit-image")
@@ -47,13 +47,13 @@ OVERLAY = 480
 COLOURS = ((60, 60, 230), (60, 180, 60), (230, 130, 40), (40, 200, 230), (200, 60, 200), (200, 200, 40))
 
 
-def found(eyes: Engine, picture: Array, least: float) -> list[Found]:
+def found(eyes: Engine, picture: Array, least: float) -> list[Detection]:
     """What an engine finds in a picture, (height, width, 3) uint8 RGB, as whole masks."""
     masks = []
     for one in eyes.find([np.ascontiguousarray(picture[..., ::-1])], [Wanted(score=least)])[0].instances:
         mask = np.zeros(picture.shape[:2], np.uint8)
         mask[one.top : one.top + one.mask.shape[0], one.left : one.left + one.mask.shape[1]] = one.mask
-        masks.append(Found(mask, one.score, one.category))
+        masks.append(Detection(mask, one.score, one.category))
     return masks
 
 
@@ -106,7 +106,7 @@ def served(model: str, count: int) -> tuple[dict[str, Any], list[Target]]:
     ]
 
 
-def asked(address: tuple[str, int], picture: Array) -> list[Found]:
+def asked(address: tuple[str, int], picture: Array) -> list[Detection]:
     """What a farm finds in a picture, (height, width, 3) uint8 RGB."""
     image = base64.b64encode(cv2.imencode(".png", picture[..., ::-1])[1]).decode()
     body = json.dumps({"image": image, "params": {"score_threshold": LEAST}})
@@ -119,7 +119,7 @@ def asked(address: tuple[str, int], picture: Array) -> list[Found]:
         connection.close()
     if response.status != 200:
         raise RuntimeError(f"{response.status}: {answer}")
-    return [Found(_decoded(one["mask_rle"]), one["score"], one["category_id"]) for one in answer["masks"]]
+    return [Detection(_decoded(one["mask_rle"]), one["score"], one["category_id"]) for one in answer["masks"]]
 
 
 def _decoded(record: dict[str, Any]) -> Array:
@@ -203,7 +203,7 @@ def real(eyes: dict[str, Engine], overlays: Path | None) -> tuple[dict[str, Any]
     ]
 
 
-def compared(objects: list[Found], reference: list[Array]) -> dict[str, Any]:
+def compared(objects: list[Detection], reference: list[Array]) -> dict[str, Any]:
     """How many objects were found, how closely those of the reference, and what is in no reference or has a hole."""
     record: dict[str, Any] = {"found": len(objects), "known": len(reference)}
     record |= dict.fromkeys(("close", "least", "mean", "false"))
@@ -237,7 +237,7 @@ def timed(eyes: Engine, picture: Array) -> int:
     return round(1000 * min(times))
 
 
-def drawn_on(picture: Array, objects: list[Found]) -> Array:
+def drawn_on(picture: Array, objects: list[Detection]) -> Array:
     """The picture in BGR with the outline of each object and, where they are few, its score."""
     scale = OVERLAY / max(picture.shape[:2])
     canvas = cv2.resize(picture[..., ::-1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -5,191 +5,83 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from dotenv import dotenv_values
 
 from spoolfarm.errors import SettingError
+from spoolfarm.values import (
+    Address,
+    Network,
+    addresses,
+    base_path,
+    channels,
+    command,
+    key,
+    module,
+    networks,
+    origins,
+    precision,
+    seconds,
+    subdirectory,
+    tasks,
+    whole,
+    words,
+)
 
 #: The checkout that this package lies in, or the working directory when it is installed elsewhere.
 ROOT = Path(__file__).resolve().parent.parent
-if not (ROOT / "launcher.py").is_file():
+#: Whether it lies in one.
+CHECKOUT = all((ROOT / name).is_file() for name in ("launcher.py", "setup.cfg"))
+if not CHECKOUT:
     ROOT = Path.cwd()
+#: The setting that says where all else lies, `.env` among it.
+HOME = "FARM_HOME"
 
 T = TypeVar("T")
-Network: TypeAlias = IPv4Network | IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A host and a port to listen on."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
-
-    @property
-    def near(self) -> str:
-        """The host by which this machine itself reaches it."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-
-    @property
-    def url(self) -> str:
-        """What to open in a browser on this machine."""
-        return f"http://{replace(self, host=self.near)}"
+# Parsers like those of `values.py`, for what lies *below* the farm's home.
 
 
-# Each parser returns the value, or raises ValueError with what is allowed.
+def home(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a directory")
+    return str(Path(text).absolute() if text else ROOT)
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1
-        if not low <= value <= high:
-            raise ValueError(f"seconds from {low:g} to {high:g}")
-        return value
-
-    return parse
-
-
-def directory(text: str) -> str:
+def directory(text: str, below: str | None = None) -> str:
     if not text or "\0" in text:
         raise ValueError("a directory")
-    return str(ROOT / text)
+    return str(Path(below or ROOT, text))
 
 
-def key(text: str) -> str:
-    if not text.isascii() or not text.isprintable():
-        raise ValueError("letters, digits and signs of ASCII: a header has to carry it")
-    return text
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def addresses(text: str) -> tuple[Address, ...]:
-    found = []
-    for part in words(text):
-        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})", part)
-        if not match or not 0 < int(match[3]) < 65536:
-            raise ValueError("HOST:PORT, or several with commas between")
-        found.append(Address(match[1] or match[2], int(match[3])))
-    if not found:
-        raise ValueError("HOST:PORT, or several with commas between")
-    return tuple(found)
-
-
-def tasks(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in words(text)]
-    for name, _, path in pairs:
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or not re.fullmatch(r"[\w.]+:\w+", path):
-            raise ValueError("name=package.module:Class, or several with commas between")
-    return {name: path for name, _, path in pairs}
-
-
-def segment_model(text: str) -> str:
+def segment_model(text: str, below: str | None = None) -> str:
     if text in ("default", "coco", "classical"):
         return text
-    if not (ROOT / text).is_file():
+    path = Path(below or ROOT, text)
+    if not path.is_file():
         raise ValueError("default, coco, classical, or the path of a weights file")
-    return str(ROOT / text)
+    return str(path)
 
 
-def precision(text: str) -> str:
-    if text not in ("fp32", "bf16"):
-        raise ValueError("fp32 or bf16")
-    return text
+#: The settings that only the front may know: whom they do not concern shall not find them in its environment.
+SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
-def origins(text: str) -> tuple[str, ...]:
-    found = words(text)
-    if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
-        raise ValueError("origins such as https://example.org with commas between, or *")
-    return found
-
-
-def base_path(text: str) -> str:
-    path = text.strip("/")
-    if path and not re.fullmatch(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", path):
-        raise ValueError("a path such as /ocr, of letters, digits and . _ ~ -")
-    return f"/{path}" if path else ""
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(word, strict=False) for word in words(text))
-    except ValueError as error:
-        raise ValueError("addresses or networks such as 10.0.0.0/8 with commas between") from error
-
-
-def subdirectory(text: str) -> str:
-    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts:
-        raise ValueError("a directory inside the project")
-    return text
-
-
-def command(text: str) -> tuple[str, ...]:
-    try:
-        found = tuple(shlex.split(text))
-    except ValueError:
-        found = ()
-    if not found or "\0" in text:
-        raise ValueError("a script, or a command as a shell would read it")
-    return found
-
-
-def module(text: str) -> str:
-    dotted = text.removesuffix(".py").removeprefix("./").replace("/", ".")
-    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", dotted):
-        raise ValueError("a module such as model or nets.model")
-    return dotted
-
-
-def channels(least: float) -> Callable[[str], tuple[float, ...]]:
-    def parse(text: str) -> tuple[float, ...]:
-        try:
-            found = tuple(map(float, words(text)))
-        except ValueError:
-            found = ()
-        if len(found) not in (1, 3) or not all(least <= value <= 1e6 for value in found):
-            raise ValueError("one number, or three with commas between")
-        return found
-
-    return parse
-
-
-def setting(name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False) -> T:
+def setting(
+    name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False, is_path: bool = False
+) -> T:
     """A row of the table: the default is written as a user would write it.
 
-    An empty line in .env means the default, unless it *may_be_empty* and have a meaning of its own.
+    An empty line in .env means the default, unless it *may_be_empty* and have a meaning of its own. What *is_path* is
+    parsed with the farm's home as a second argument.
     """
     row = {"name": name, "default": default, "parse": parse, "help": text, "may_be_empty": may_be_empty}
+    row["is_path"] = is_path
     made: T = field(default_factory=lambda: parse(default), metadata=row)
     return made
 
@@ -203,6 +95,9 @@ def cores() -> int:
 class Settings:
     """Every setting, with its value."""
 
+    home: str = setting(
+        HOME, "", home, "where .env and all relative paths lie; empty: the checkout, or else the working directory"
+    )
     bind: tuple[Address, ...] = setting(
         "FARM_BIND", "127.0.0.1:8090", addresses, "addresses the front listens on, with commas between"
     )
@@ -220,10 +115,12 @@ class Settings:
         whole(0, 1),
         "1: workers are forked from one process that has loaded what they share; 0: each loads it for itself",
     )
-    spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk")
-    results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk")
-    data_dir: str = setting("FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes")
-    run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d")
+    spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk", is_path=True)
+    results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk", is_path=True)
+    data_dir: str = setting(
+        "FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes", is_path=True
+    )
+    run_dir: str = setting("FARM_RUN_DIR", "run", directory, "pid file and log file of start.sh -d", is_path=True)
     tasks: Mapping[str, str] = setting(
         "FARM_TASKS", "", tasks, "tasks of your own: name=package.module:Class, with commas between"
     )
@@ -238,6 +135,7 @@ class Settings:
         "default",
         segment_model,
         "what finds objects: default, coco, classical, or the path of a weights file",
+        is_path=True,
     )
     segment_precision: str = setting(
         "FARM_SEGMENT_PRECISION", "fp32", precision, "fp32, or bf16: faster, with slightly other masks"
@@ -276,7 +174,7 @@ class Settings:
     recycle_mb: int = setting(
         "FARM_RECYCLE_MB", "4096", whole(0, 1_000_000), "the same when it holds more memory, in MiB; 0: never"
     )
-    api_key: str = setting("FARM_API_KEY", "", key, "when set, every face but /health and /ready wants it")
+    api_key: str = setting("FARM_API_KEY", "", key, "when set, every endpoint but /health and /ready wants it")
     hosts: tuple[str, ...] = setting(
         "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"
     )
@@ -295,7 +193,9 @@ class Settings:
     front_threads: int = setting(
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"
     )
-    flower_project_dir: str = setting("FLOWER_PROJECT_DIR", "flower_project", directory, "the Flower project")
+    flower_project_dir: str = setting(
+        "FLOWER_PROJECT_DIR", "flower_project", directory, "the Flower project", is_path=True
+    )
     flower_start_script: tuple[str, ...] = setting(
         "FLOWER_START_SCRIPT", "run_flower.py", command, "the script in it, or the command, that starts a simulation"
     )
@@ -328,6 +228,11 @@ class Settings:
         """The settings that differ from their defaults, as environment variables for a child process."""
         return {row["name"]: self._text[row["name"]] for row in rows() if row["name"] in self._text}
 
+    @property
+    def in_checkout(self) -> bool:
+        """Whether the farm's home is the checkout that this package lies in."""
+        return CHECKOUT and self.home == str(ROOT)
+
     def by_name(self) -> dict[str, Any]:
         """Every value by its setting's name."""
         return {row["name"]: getattr(self, row["field"]) for row in rows()}
@@ -348,25 +253,55 @@ def given(arguments: Sequence[str]) -> dict[str, str]:
         description="Run the farm: the HTTP front and its workers, restarted when they die, stopped with this process.",
         epilog="Each option is also an environment variable, and a line in .env: --max-queued is FARM_MAX_QUEUED.",
     )
+    takes_settings(parser)
+    return vars(parser.parse_args(arguments))
+
+
+def takes_settings(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every setting, of which only those that are given become attributes, by the setting's name."""
     for row in rows():
         option = "--" + row["name"].removeprefix("FARM_").lower().replace("_", "-")
         default = f" (default: {row['default']})" if row["default"] else ""
-        parser.add_argument(option, dest=row["name"], metavar="X", help=row["help"].replace("%", "%%") + default)
-    return {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+        about = row["help"].replace("%", "%%") + default
+        parser.add_argument(option, dest=row["name"], metavar="X", default=argparse.SUPPRESS, help=about)
+
+
+def use_home(path: str | None) -> str:
+    """Make *path* the home of the farm for this process and all that it starts; returns where it is in any case."""
+    if path is not None:
+        os.environ[HOME] = home(path)
+    return home(os.environ.get(HOME, ""))
+
+
+def env_file(overrides: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """What stands in the `.env` of the farm's home. Raises SettingError when that wants to lie elsewhere."""
+    where = _parsed(HOME, home, {**os.environ, **(overrides or {})}.get(HOME, ""))
+    found = dotenv_values(Path(where, ".env"))
+    if found.get(HOME):
+        raise SettingError(f"{HOME} says where .env is looked for, so it cannot stand in {where}/.env")
+    return found
 
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: *overrides* win over the environment, and that over `.env`. Raises SettingError."""
-    written: dict[str, str | None] = {**dotenv_values(ROOT / ".env"), **os.environ, **(overrides or {})}
+    written: dict[str, str | None] = {**env_file(overrides), **os.environ, **(overrides or {})}
     text: dict[str, str] = {}
     values: dict[str, Any] = {}
     for row in rows():
+        below = (values["home"],) if row["is_path"] else ()
         given = written.get(row["name"])
         if given is None or (not given.strip() and row["default"] and not row["may_be_empty"]):
-            continue
-        text[row["name"]] = given.strip()
-        try:
-            values[row["field"]] = row["parse"](text[row["name"]])
-        except ValueError as error:
-            raise SettingError(f"{row['name']}={given!r} is not allowed: it takes {error}") from error
+            given = row["default"]
+        else:
+            text[row["name"]] = given.strip()
+        values[row["field"]] = _parsed(row["name"], row["parse"], given, *below)
+    if HOME in text:
+        text[HOME] = values["home"]  # a child may have another working directory
     return Settings(**values, _text=text)
+
+
+def _parsed(name: str, parse: Callable[..., T], given: str, *below: str) -> T:
+    try:
+        return parse(given.strip(), *below)
+    except ValueError as error:
+        raise SettingError(f"{name}={given!r} is not allowed: it takes {error}") from error

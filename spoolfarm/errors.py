@@ -94,6 +94,19 @@ class UnknownTask(FarmError):
     code = "unknown_task"
 
 
+class NotInstalled(FarmError):
+    """What the task needs is not installed here."""
+
+    code = "not_installed"
+
+
+class NoFarm(FarmError):
+    """There is no farm here."""
+
+    code = "no_farm"
+    hint = "`spoolfarm run` starts one; --home DIR or FARM_SPOOL_DIR names another"
+
+
 class UnknownJob(FarmError):
     """No job has that id."""
 

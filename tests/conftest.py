@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import signal
 import threading
 from collections import Counter
@@ -17,21 +19,32 @@ from spoolfarm.config import Settings, load
 from spoolfarm.farm.farm import Farm
 from tests.support import packages
 
-#: The directories whose tests run farms and look at the clock: one after the other, in one process.
-ALONE = ("http", "farm")
+#: The directories whose tests run farms.
+FARMS = ("farm", "http", "browser")
+#: What stands in a file of theirs that looks at the clock, or asks the farms that all files share.
+ALONE = re.compile(r"\b(monotonic|perf_counter|elapsed)\b|\b(live|idle|netted|either): RunningFarm\b")
 
 
 class Scheduling(LoadScopeScheduling):
-    """Tests that share a farm, or look at the clock, are run by one of the processes, in their order.
+    """Which tests are run by one process, in their order; of these groups, the one with most tests is begun first.
+
+    One group are all tests of farms that look at the clock or share their farms with other files: they would disturb
+    each other. Other files of tests of farms are a group each, and every other test is one.
 
     xdist's own mark for that, xdist_group, changes the items' node ids, which pytest 9.2 makes anew.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path, kind = nodeid.split("::")[0], nodeid.split("/")[1]
-        if kind in ALONE:
-            return "farms"
-        return path if kind == "browser" else nodeid
+        path = nodeid.partition("::")[0]
+        if path.split("/")[1] not in FARMS:
+            return nodeid
+        return "alone" if runs_alone(self.config.rootpath / path) else path
+
+
+@functools.cache
+def runs_alone(path: Path) -> bool:
+    """Whether the tests of a file want no other farm beside theirs."""
+    return ALONE.search(path.read_text(encoding="utf-8")) is not None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,6 +11,7 @@ from spoolfarm.batch.ledger import MARK
 
 #: What a folder is searched for: the suffixes of the pictures that the farm decodes, and of documents.
 PICTURES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"])
+PICTURES |= {".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx", ".ico"}
 DOCUMENTS = frozenset([".pdf"])
 
 

@@ -180,7 +180,9 @@ class Ledger:
         """The name of the input that *line* says is done, if that is still so."""
         try:
             said = json.loads(line)
-            name, status, version = said["file"], said["status"], Version(said["size"], said["mtime_ns"])
+            name = said["file"]
+            status = said["status"]
+            version = Version(said["size"], said["mtime_ns"])
         except (ValueError, KeyError, TypeError):
             return None  # a crash cut it short
         if status != State.SUCCEEDED or not line.endswith(b"\n"):

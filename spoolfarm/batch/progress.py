@@ -14,8 +14,11 @@ from spoolfarm.units import duration
 
 #: Seconds by which the rate is told.
 WINDOW = 60.0
-#: Seconds between two samples for the rate, between two pictures of the bar, and between two lines.
-SAMPLE, REDRAW, LINE = 0.5, 0.1, 10.0
+#: Seconds between two samples for the rate.
+SAMPLE = 0.5
+#: Seconds between two pictures of the bar, and between two lines where there is no terminal.
+REDRAW = 0.1
+LINE = 10.0
 
 
 class Pace:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import re
-from typing import Any, NoReturn
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from spoolfarm.validation import json_object, json_value
 
 #: Seconds in the units of an age.
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -28,13 +31,26 @@ class VerbParser(argparse.ArgumentParser):
             self._inside = False
 
 
+class Version(argparse.Action):
+    """Prints the version of the package and ends the program."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # now: the verbs need not wait for it
+
+        sys.stdout.write(f"spoolfarm {version('spoolfarm')}\n")
+        parser.exit()
+
+
 def param(text: str) -> tuple[str, Any]:
     """NAME=VALUE, whose value is JSON when it reads as JSON, else text."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     try:
-        return name, json.loads(value, parse_constant=_no_constant)
+        return name, json_value(value)
     except ValueError:
         return name, value
 
@@ -42,12 +58,9 @@ def param(text: str) -> tuple[str, Any]:
 def params(text: str) -> list[tuple[str, Any]]:
     """The names and values in a JSON object."""
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        return list(json_object(text).items())
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object")
-    return list(found.items())
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from error
 
 
 def number(text: str) -> int:
@@ -74,7 +87,3 @@ def age(text: str) -> float:
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no age; write seconds, or 30m, 2h, 7d")
     return float(match[1]) * UNITS[match[2]]
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

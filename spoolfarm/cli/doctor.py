@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from dotenv import dotenv_values
-
 from spoolfarm import config
 from spoolfarm.cli import machine
 from spoolfarm.cli.finding import Finding, Level
@@ -23,9 +21,12 @@ from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.spool import files, lease
 from spoolfarm.spool.spool import ABANDONED
+from spoolfarm.tasks import extras
 from spoolfarm.tasks.flower.project import Project
 from spoolfarm.tasks.registry import Registry
 
+#: What starts the farm.
+START = "./start.sh" if config.CHECKOUT else "spoolfarm run"
 #: How many strays are named.
 NAMED = 3
 #: Seconds after which a file in the hot folder should have been taken.
@@ -38,10 +39,13 @@ _JOB_FILE = re.compile(r"[0-9a-f]{24}\.a\d{1,3}")
 def examine() -> Iterator[Finding]:
     """Do every check, those that need no settings first."""
     yield machine.python(sys.version_info[:3])
-    yield from machine.packages(machine.pins(config.ROOT / "constraints.txt"), machine.installed)
+    chosen = extras.chosen()
+    wanted = chosen if chosen is not None else [extra for extra in extras.LIBRARIES if extras.installed(extra)]
+    yield from machine.packages(machine.pins(config.ROOT / "constraints.txt"), machine.installed, wanted)
+    yield installed(chosen)
     known = [row["name"] for row in config.rows()]
-    yield from names({**dotenv_values(config.ROOT / ".env"), **os.environ}, known)
     try:
+        yield from names({**config.env_file(), **os.environ}, known)
         settings = config.load()
         Registry(settings.tasks, settings.enable, settings.by_name())
     except SettingError as error:
@@ -52,6 +56,15 @@ def examine() -> Iterator[Finding]:
             yield from check(settings)
         except OSError as error:
             yield Finding(Level.FAIL, check.__name__, str(error), "see who owns it and what its permissions are")
+
+
+def installed(chosen: Sequence[str] | None) -> Finding:
+    """Which extras are there, and which were *chosen* when the environment was made."""
+    there = {extra: extras.installed(extra) for extra in extras.LIBRARIES}
+    good, absent = (", ".join(extra for extra in there if there[extra] is wanted) for wanted in (True, False))
+    what = ", ".join(filter(None, (f"{good} installed" if good else "", f"{absent} not" if absent else "")))
+    noted = "" if chosen is None else f" (./start.sh --extras {','.join(chosen) or 'none'})"
+    return Finding(Level.OK, "extras", what + noted)
 
 
 def names(given: Iterable[str], known: Sequence[str]) -> Iterator[Finding]:
@@ -89,8 +102,10 @@ def tasks(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "tasks", ", ".join(good))
 
 
-def models(_: Settings) -> Iterator[Finding]:
-    """Whether the networks that read text are there."""
+def models(settings: Settings) -> Iterator[Finding]:
+    """Whether the networks that read text are there, unless nothing here reads."""
+    if "ocr" in Registry(settings.tasks, (), settings.by_name()).absent():
+        return
     from spoolfarm.tasks.ocr import models as ocr
 
     for name in (ocr.DETECTOR, ocr.RECOGNISER):
@@ -119,7 +134,7 @@ def strays(settings: Settings) -> Iterator[Finding]:
     registry = Registry(settings.tasks, settings.enable, settings.by_name())
     known = set(registry.names())
     good = True
-    advice = "name the task in FARM_TASKS or FARM_ENABLE, or move it away"
+    advice = "name the task in FARM_TASKS or FARM_ENABLE, install it, or move it away"
     root = f"{settings.spool_dir}/queue"
     for task in sorted(set(files.names(root)) - known):
         number = sum(len(found) for _, _, found in os.walk(f"{root}/{task}"))
@@ -158,7 +173,8 @@ def inbox(settings: Settings) -> Iterator[Finding]:
 
 def leftovers(settings: Settings) -> Iterator[Finding]:
     """What dead processes left and nobody has taken up yet."""
-    workers, active = f"{settings.spool_dir}/workers", f"{settings.spool_dir}/active"
+    workers = f"{settings.spool_dir}/workers"
+    active = f"{settings.spool_dir}/active"
     dead = [wid for wid in files.names(active) if not lease.alive(workers, wid)]
     jobs = sum(len(files.names(f"{active}/{wid}")) for wid in dead)
     if jobs:
@@ -181,13 +197,13 @@ def launcher(settings: Settings) -> Iterator[Finding]:
     try:
         about: dict[str, Any] = json.loads(files.read(f"{root}/launcher.json"))
     except (FileNotFoundError, ValueError):
-        yield Finding(Level.WARN, "launcher", f"none runs on {root}", "start the farm with ./start.sh")
+        yield Finding(Level.WARN, "launcher", f"none runs on {root}", f"start the farm with {START}")
         return
     who = f"{about.get('pid')} on {about.get('bind')} since {about.get('since')}"
     if lease.alive(root, "launcher"):
         yield Finding(Level.OK, "launcher", who)
     else:
-        yield Finding(Level.WARN, "launcher", f"{who} was killed", "start the farm again with ./start.sh")
+        yield Finding(Level.WARN, "launcher", f"{who} was killed", f"start the farm again with {START}")
 
 
 def workers(settings: Settings) -> Iterator[Finding]:

@@ -7,13 +7,13 @@ import os
 import re
 import resource
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from spoolfarm.cli.finding import Finding, Level
-from spoolfarm.config import Settings
+from spoolfarm.config import CHECKOUT, Settings
 from spoolfarm.farm.admission import MIN_INODES
 from spoolfarm.spool.watch import Watch
 from spoolfarm.tasks.lanes import LANES
@@ -63,21 +63,27 @@ def python(version: tuple[int, ...]) -> Finding:
     return Finding(Level.OK, "python", text)
 
 
-def packages(pins: Mapping[str, str], installed: Callable[[str], str | None]) -> Iterator[Finding]:
-    """Whether what the farm needs is installed, in the versions of *pins*."""
+def packages(
+    pins: Mapping[str, str], installed: Callable[[str], str | None], extras: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Whether what the farm and its *extras* need is installed, in the versions of *pins*."""
+    repair = (
+        "run ./start.sh --setup-only" if CHECKOUT else f"pip install 'spoolfarm[{','.join(extras)}]'".replace("[]", "")
+    )
     try:
         wanted = importlib.metadata.requires("spoolfarm") or []
     except importlib.metadata.PackageNotFoundError:
-        yield Finding(Level.FAIL, "packages", "spoolfarm itself is not installed", "run ./start.sh --setup-only")
+        yield Finding(Level.FAIL, "packages", "spoolfarm itself is not installed", repair)
         return
-    needed = [_normal(each.name) for each in map(Requirement, wanted) if _applies(each)]
+    asked = [each for each in map(Requirement, wanted) if _applies(each, "", *extras)]
+    needed = list(dict.fromkeys(_normal(each.name) for each in asked))
     good = 0
     for name in needed:
         version, pin = installed(name), pins.get(name)
         if version is None:
-            yield Finding(Level.FAIL, "packages", f"{name} is not installed", "run ./start.sh --setup-only")
+            yield Finding(Level.FAIL, "packages", f"{name} is not installed", repair)
         elif pin is not None and version.partition("+")[0] != pin.partition("+")[0]:
-            advice = "run ./start.sh --setup-only, or delete .venv first"
+            advice = f"{repair}, or delete .venv first"
             yield Finding(Level.WARN, "packages", f"{name} is {version}, but {pin} is pinned", advice)
         else:
             good += 1
@@ -122,7 +128,8 @@ def disk(settings: Settings) -> Iterator[Finding]:
     """Whether there is room for new jobs, their results, and the pictures of uploads and edits."""
     for name, path in data(settings):
         free = os.statvfs(_existing(path))
-        mb, floor = free.f_bavail * free.f_frsize >> 20, settings.min_free_mb
+        mb = free.f_bavail * free.f_frsize >> 20
+        floor = settings.min_free_mb
         inodes = free.f_favail if free.f_files else MIN_INODES * SPARE
         level = Level.OK
         if mb < floor * SPARE or inodes < MIN_INODES * SPARE:
@@ -149,7 +156,8 @@ def inotify(settings: Settings, limits: str = "/proc/sys/fs/inotify") -> Iterato
     finally:
         watch.close()
     if watch.blind:
-        what, advice = "there are none, so the farm polls, which costs CPU time", "raise fs.inotify.max_user_instances"
+        what = "there are none, so the farm polls, which costs CPU time"
+        advice = "raise fs.inotify.max_user_instances"
         yield Finding(Level.WARN, "inotify", what, advice)
     elif not woken:
         what = f"{directory} changes without an event, so jobs may wait a second"
@@ -194,12 +202,14 @@ def installed(name: str) -> str | None:
 
 def file_system(path: str, mounts: str) -> str:
     """The type of the file system that holds *path*, by the lines of /proc/self/mountinfo (proc(5)); "" if unknown."""
-    real, found, kind = os.path.realpath(path), "", ""
+    real = os.path.realpath(path)
+    found = kind = ""
     for line in mounts.splitlines():
         about, _, rest = line.partition(" - ")
         point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), about.split()[4])
         if len(point) >= len(found) and (real + "/").startswith(point.rstrip("/") + "/"):
-            found, kind = point, rest.split()[0]
+            found = point
+            kind = rest.split()[0]
     return kind
 
 
@@ -219,9 +229,10 @@ def _existing(path: str) -> str:
     return path
 
 
-def _applies(requirement: Requirement) -> bool:
-    """Whether it is meant for this interpreter and system, without any extra."""
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+def _applies(requirement: Requirement, *extras: str) -> bool:
+    """Whether it is meant for this interpreter and system, with any of *extras*; "" is the package without one."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras or ("",))
 
 
 def _told(path: str | Path) -> str:

@@ -1,4 +1,5 @@
 """The command line `spoolfarm`: the operator's verbs, found in `commands/`."""
+# PYTHON_ARGCOMPLETE_OK: by this word a shell that completes all programs knows that it may ask this one.
 
 from __future__ import annotations
 
@@ -7,12 +8,27 @@ import os
 import sys
 from collections.abc import Sequence
 
-from spoolfarm.cli.arguments import VerbParser
-from spoolfarm.cli.commands import batch, cancel, complain, doctor, purge, result, retry, status, submit, top, train
+from spoolfarm import config
+from spoolfarm.cli.arguments import VerbParser, Version
+from spoolfarm.cli.commands import (
+    batch,
+    cancel,
+    complain,
+    doctor,
+    purge,
+    result,
+    retry,
+    run,
+    status,
+    submit,
+    top,
+    train,
+)
 from spoolfarm.errors import FarmError
 
 #: The verbs, in the order in which the help shows them.
 VERBS = {
+    "run": run,
     "submit": submit,
     "batch": batch,
     "status": status,
@@ -30,8 +46,14 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0 when all went well, 1 when not, 130 after Ctrl-C. Bad usage exits with 2."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks; nobody else shall pay for the answer
+        from spoolfarm.cli import completion
+
+        completion.answer(_parser(argparse.ArgumentParser))
     options = _parser().parse_args(arguments)
     try:
+        home = config.use_home(vars(options).get(config.HOME))
+        sys.path += {home}.difference(sys.path)  # tasks of one's own may lie there
         status: int = options.run(options)
         sys.stdout.flush()
         return status
@@ -45,12 +67,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(of_verb: type[argparse.ArgumentParser] = VerbParser) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="spoolfarm", description="Work with the farm on this machine.")
-    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=VerbParser)
+    parser.add_argument("--version", action=Version, help="print the version")
+    _takes_home(parser)
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=of_verb)
     for name, verb in VERBS.items():
         sentence = f"{verb.TEXT[0].upper()}{verb.TEXT[1:]}."
         made = verbs.add_parser(name, help=verb.TEXT, description=sentence, allow_abbrev=False)
         made.set_defaults(run=verb.run, refuse=made.error)
         verb.takes(made)
+        if verb is not run:  # which takes every setting
+            _takes_home(made)
     return parser
+
+
+def _takes_home(parser: argparse.ArgumentParser) -> None:
+    text = "where the farm lies: .env, and spool and results unless settings say otherwise (FARM_HOME)"
+    parser.add_argument("--home", dest=config.HOME, metavar="DIR", default=argparse.SUPPRESS, help=text)

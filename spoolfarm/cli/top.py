@@ -34,10 +34,11 @@ OF_WORKERS = {"worker": 8, "task": 0, "job": 24, "for": 8, "done": 8, "failed": 
 
 
 def watch(farm: Farm, *, once: bool = False) -> None:
-    """Show *farm* until q or Ctrl-C; with *once*, and where there is no terminal, only as it is now."""
+    """Show *farm* until q or Ctrl-C; with *once*, and where there is no terminal for it, only as it is now."""
     console = Console(highlight=False)
-    if once or not (console.is_terminal and sys.stdin.isatty()):
-        console.print(picture(overview(farm), console.height if console.is_terminal else sys.maxsize))
+    live_terminal = _is_live(console)
+    if once or not live_terminal:
+        console.print(picture(overview(farm), console.height if live_terminal else sys.maxsize))
         return
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # leaving the terminal as it was
     try:
@@ -49,6 +50,12 @@ def watch(farm: Farm, *, once: bool = False) -> None:
                     return
     except KeyboardInterrupt:
         return
+
+
+def _is_live(console: Console) -> bool:
+    """Whether keys come from a terminal, and what is shown goes to one that can clear its screen."""
+    both = sys.stdin.isatty() and sys.stdout.isatty()  # not as rich sees it, whom FORCE_COLOR persuades
+    return both and not console.is_dumb_terminal
 
 
 def picture(seen: Mapping[str, Any], height: int) -> RenderableType:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-#: Seconds that a farm may take to answer.
+#: Seconds that a farm may take to reply.
 TIMEOUT = 30.0
 #: Seconds that one request waits for a job at most; a longer wait is several requests.
 SLICE = 30.0
@@ -68,12 +68,12 @@ class ClientJob:
 
 
 class Client:
-    """A farm on the network. Every method raises Unreachable without an answer, and else the error the farm names."""
+    """A farm on the network. Every method raises Unreachable without a reply, and else the error the farm names."""
 
     def __init__(
         self, url: str = "http://127.0.0.1:8090", api_key: str | None = None, timeout: float = TIMEOUT
     ) -> None:
-        """*timeout* is how long an answer may take, beyond the wait that was asked for, and `call`'s own wait."""
+        """*timeout* is how long a reply may take, beyond the wait that was asked for, and `call`'s own wait."""
         self.timeout = timeout
         self._transport = Transport(url, api_key, timeout)
 
@@ -178,10 +178,10 @@ class Client:
 
     def ready(self) -> dict[str, Any]:
         """The farm's figures; `status` is "ready" when it can take work, and else `error` says what is missing."""
-        answer = self._transport.send("GET", "/ready")
-        if not isinstance(answer.body, dict) or "status" not in answer.body:
-            raise answer.error()
-        return answer.body
+        reply = self._transport.send("GET", "/ready")
+        if not isinstance(reply.body, dict) or "status" not in reply.body:
+            raise reply.error()
+        return reply.body
 
     def follow(self, job_id: str) -> Iterator[dict[str, Any]]:
         """Yield what happens to a job until it has ended. Raises UnknownJob. `event` says which of these it is:
@@ -189,11 +189,13 @@ class Client:
         {"event": "status", "status": ...}, {"event": "progress", "progress": 0 to 1},
         {"event": "log", "line": ..., "at": ...}, and at last {"event": "end", "record": ...}.
         """
-        last_id, end = "0", time.monotonic() + self.timeout
+        last_id = "0"
+        end = time.monotonic() + self.timeout
         while True:
             try:
                 for event, data, now_id in self._transport.events(f"{_path(job_id)}/events", last_id):
-                    last_id, end = now_id, time.monotonic() + self.timeout
+                    last_id = now_id
+                    end = time.monotonic() + self.timeout
                     if event:
                         yield {"event": event, **({"record": data} if event == "end" else data)}
                     if event == "end":
@@ -267,13 +269,13 @@ class Client:
         stop = stop or threading.Event()
         while True:
             rest = max(0.0, end - time.monotonic())
-            answer = self._transport.send("POST", path, body, headers, min(rest, SLICE) if waits else None)
-            pause = answer.retry_after
-            if answer.status != 503 or pause is None or time.monotonic() + pause > end or stop.wait(pause):
-                return answer.checked()
+            reply = self._transport.send("POST", path, body, headers, min(rest, SLICE) if waits else None)
+            pause = reply.retry_after
+            if reply.status != 503 or pause is None or time.monotonic() + pause > end or stop.wait(pause):
+                return reply.checked()
 
     def _ask(self, method: str, path: str, *, wait: float | None = None) -> Any:
-        """The body of the answer. Raises the error that the farm names."""
+        """The body of the reply. Raises the error that the farm names."""
         return self._transport.send(method, path, wait=wait).checked()
 
 

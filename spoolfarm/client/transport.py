@@ -19,7 +19,7 @@ from spoolfarm.spool.record import failure
 RETRY_AFTER = 1.0
 
 
-#: The class of every error, by the code that an answer carries.
+#: The class of every error, by the code that a reply carries.
 BY_CODE: Mapping[str, type[FarmError]] = {
     each.code: each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, FarmError)
 }
@@ -42,7 +42,8 @@ class Reply:
     def error(self) -> FarmError:
         """The error that the farm names, as the Farm itself would raise it."""
         body = self.body if isinstance(self.body, dict) else {}
-        sentence, code = str(body.get("error") or f"HTTP status {self.status}"), str(body.get("code") or "")
+        sentence = str(body.get("error") or f"HTTP status {self.status}")
+        code = str(body.get("code") or "")
         kind = BY_CODE.get(code, FarmError)
         if kind is WaitTimeout:
             return WaitTimeout(sentence, job_id=str(body.get("id") or ""))
@@ -74,7 +75,7 @@ class Transport:
         if parts.scheme not in ("http", "https") or not self._address[0]:
             raise InvalidRequest(f"{url!r} is no address of a farm; write one such as http://127.0.0.1:8090")
         self.url = url.rstrip("/")
-        #: Seconds that an answer may take, beyond the wait that is asked for.
+        #: Seconds that a reply may take, beyond the wait that is asked for.
         self.timeout = timeout
         self._connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._base = parts.path.rstrip("/")
@@ -88,7 +89,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         wait: float | None = None,
     ) -> Reply:
-        """One request and its answer, whatever it is. *wait* asks the server to wait so many seconds for the job."""
+        """One request and its reply, whatever it is. *wait* asks the server to wait so many seconds for the job."""
         sent = {**(headers or {})}
         if wait is not None:
             sent["Prefer"] = f"wait={wait:.3f}"
@@ -134,7 +135,7 @@ class Transport:
     def _open(
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], timeout: float
     ) -> Iterator[http.client.HTTPResponse]:
-        """One request on a connection of its own, which lasts as long as the answer is read."""
+        """One request on a connection of its own, which lasts as long as the response is read."""
         sent = {**self._headers, **headers}
         data = None
         if body is not None:

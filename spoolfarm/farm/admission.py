@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Sequence
 
 from spoolfarm.errors import SpoolFull, SpoolUnavailable
 from spoolfarm.spool.spool import Spool
@@ -20,8 +21,11 @@ COUNT_SHARE = 20
 class Admission:
     """Counts what this process submits since the last look at the queue, and looks again before it refuses."""
 
-    def __init__(self, spool: Spool, *, limit: int, min_free_mb: int) -> None:
+    def __init__(self, spool: Spool, *, limit: int, min_free_mb: int, others: Sequence[str] = ()) -> None:
+        """*others*: directories beside spool and results that jobs write to."""
         self._spool = spool
+        #: What lies on the disks that have to have room, by directory.
+        self._places = {spool.root: "the spool", spool.results.root: "the results", **dict.fromkeys(others, "the data")}
         self._limit = limit
         self._min_free = min_free_mb * 2**20
         self._lock = threading.Lock()
@@ -42,17 +46,26 @@ class Admission:
             self._queued += count
 
     def check(self) -> None:
-        """Raise SpoolUnavailable when the spool cannot be written, or its disk is all but full."""
-        disk = os.statvfs(self._spool.root)
-        if disk.f_bavail * disk.f_frsize < self._min_free:
+        """Raise SpoolUnavailable when spool or results cannot be written, or a disk of theirs or the data's is full."""
+        for path, name in self._places.items():
+            try:
+                self._check_room(os.statvfs(path), name)
+            except FileNotFoundError:
+                continue  # it is made when something is written to it
+        for path in (self._spool.tmp, self._spool.queue, self._spool.results.root):
+            if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                raise SpoolUnavailable(f"{path} cannot be read and written")
+
+    def _check_room(self, disk: os.statvfs_result, name: str) -> None:
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._min_free:
             raise SpoolUnavailable(
-                f"the spool's disk has only {disk.f_bavail * disk.f_frsize >> 20} MiB left; make room, or lower "
-                "FARM_MIN_FREE_MB"
+                f"the disk of {name} has only {free >> 20} MiB left; make room, or lower FARM_MIN_FREE_MB"
             )
         if disk.f_files and disk.f_favail < MIN_INODES:
-            raise SpoolUnavailable(f"the spool's disk has only {disk.f_favail} inodes left; make room")
-        if disk.f_flag & os.ST_RDONLY or not os.access(self._spool.tmp, os.W_OK):
-            raise SpoolUnavailable("the spool cannot be written to")
+            raise SpoolUnavailable(f"the disk of {name} has only {disk.f_favail} inodes left; make room")
+        if disk.f_flag & os.ST_RDONLY:
+            raise SpoolUnavailable(f"the disk of {name} is mounted read-only")
 
     def _count(self, now: float) -> None:
         self._queued = sum(self._spool.count().values())

@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images
-from spoolfarm.errors import (
-    InvalidParams,
-    InvalidRequest,
-    JobFailed,
-    NoWorker,
-    SpoolFull,
-    SpoolUnavailable,
-    WaitTimeout,
-)
+from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
 from spoolfarm.farm import subjobs
 from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.figures import Figures, count
@@ -42,7 +34,7 @@ Item = TypeVar("Item")
 
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
-#: Seconds until `map` tries again to submit when the spool is full.
+#: Seconds until a spool that is full is tried again.
 FULL_RETRY = 0.2
 #: Seconds without a result after which a caller looks whether there is anybody to do the job, and between later looks.
 FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
@@ -95,13 +87,25 @@ class Farm:
         results_dir: str | os.PathLike[str] | None = None,
         *,
         settings: config.Settings | None = None,
+        make: bool | None = None,
     ) -> None:
+        """With *make* its directories are made where there are none, else that raises NoFarm.
+
+        When nobody says, a farm is made in a checkout and where the caller names it, but not in any working directory.
+        """
         self.settings = settings or config.load()
-        self.results = Results(os.fspath(results_dir or self.settings.results_dir))
+        if make is None:
+            make = self.settings.in_checkout or settings is not None or spool_dir is not None
+        self.results = Results(os.fspath(results_dir or self.settings.results_dir), make=make)
         root = os.fspath(spool_dir or self.settings.spool_dir)
-        self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts)
+        self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts, make=make)
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
-        self.admission = Admission(self.spool, limit=self.settings.max_queued, min_free_mb=self.settings.min_free_mb)
+        self.admission = Admission(
+            self.spool,
+            limit=self.settings.max_queued,
+            min_free_mb=self.settings.min_free_mb,
+            others=[self.settings.data_dir],
+        )
         self.root = self.spool.root
         #: The hot folder's directory, with one folder a task.
         self.inbox = f"{self.root}/inbox"
@@ -131,9 +135,11 @@ class Farm:
         self.put(job)
         record = self.results.wait(job.id, min(seconds, FIRST_LOOK))
         if record is None and seconds > FIRST_LOOK:
-            if missing := self._staff.missing(job.task):
-                self.forget(job.id)
-                raise NoWorker(missing)
+            try:
+                self._staff.check([job.task])
+            except WaitTimeout:
+                self.forget(job.id)  # nobody will collect it
+                raise
             record = self.results.wait(job.id, seconds - FIRST_LOOK)
         return self.collect(self._in_time(record, job, seconds)).value
 
@@ -171,7 +177,7 @@ class Farm:
         with InFlight[Item](self.spool, put) as under_way:
             while under_way.fill(jobs, most):
                 if time.monotonic() > look:
-                    self._look_for_workers(tasks)
+                    self._staff.check(tasks)
                     look = time.monotonic() + NEXT_LOOK
                 for item, record in under_way.finished():
                     look = time.monotonic() + NEXT_LOOK
@@ -188,14 +194,8 @@ class Farm:
                 self.put(job)
                 return
             except SpoolFull:
-                self._look_for_workers({job.task})
+                self._staff.check({job.task})
                 time.sleep(FULL_RETRY)
-
-    def _look_for_workers(self, tasks: Iterable[str], job_id: str = "") -> None:
-        """Raise NoWorker when nobody will do any of *tasks*."""
-        missing = [self._staff.missing(task) for task in tasks]
-        if missing and all(missing):
-            raise NoWorker(missing[0], job_id=job_id)
 
     # The same in steps.
 
@@ -291,7 +291,7 @@ class Farm:
         while not ended(record := self.wait_record(job_id, max(0.0, min(pause, end - time.monotonic())))):
             if time.monotonic() >= end:
                 raise WaitTimeout(f"no result within {seconds:g} s", job_id=job_id)
-            self._look_for_workers([record["task"]], job_id)
+            self._staff.check([record["task"]], job_id)
             pause = NEXT_LOOK
         return outcome(record)
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from spoolfarm.errors import JobFailed, WaitTimeout
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer
 
+Item = TypeVar("Item")
+
 #: Jobs of one request that are under way at once: more than workers need, and not all that wait to be read.
 AHEAD = 64
 
 
-def gather(farm: Farm, jobs: Iterable[Job], count: int, timeout: float | None = None) -> list[Answer | JobFailed]:
-    """Queue *jobs*, at most *count*, wait for all and return, in order, each one's answer or how it failed.
+def gather(
+    farm: Farm, pairs: Iterable[tuple[Item, Job]], count: int, timeout: float | None = None
+) -> list[tuple[Item, Answer | JobFailed]]:
+    """Queue the jobs of *pairs*, at most *count*, wait for all and return, in order, (item, answer or how it failed).
 
-    None is queued unless there is room for all; then they are taken from *jobs* a few at a time. Leaves nothing behind.
+    None is queued unless there is room for all; then *pairs* are drawn a few at a time. Leaves nothing behind.
     Raises WaitTimeout when *timeout* (FARM_TIMEOUT when None) is over: all go on, and can be collected.
     """
     end = time.monotonic() + (seconds := farm.settings.timeout if timeout is None else timeout)
     farm.admission.take(count)
+    items: list[Item] = []
     ids: list[str] = []
     records: list[dict[str, Any]] = []
 
@@ -33,10 +38,11 @@ def gather(farm: Farm, jobs: Iterable[Job], count: int, timeout: float | None = 
         return record is not None
 
     try:
-        for job in jobs:
+        for item, job in pairs:
             if len(ids) - len(records) >= AHEAD:
                 wait()
             farm.put(job, admitted=True)
+            items.append(item)
             ids.append(job.id)
     except BaseException:
         for job_id in ids:
@@ -46,7 +52,7 @@ def gather(farm: Farm, jobs: Iterable[Job], count: int, timeout: float | None = 
         if not wait():
             first = ids[len(records)]
             raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=first, job_ids=ids)
-    return [_collected(farm, record) for record in records]
+    return [(item, _collected(farm, record)) for item, record in zip(items, records, strict=True)]
 
 
 def _collected(farm: Farm, record: Mapping[str, Any]) -> Answer | JobFailed:

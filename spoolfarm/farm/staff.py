@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from spoolfarm.errors import NoWorker
 from spoolfarm.spool import files, lease
 from spoolfarm.spool.spool import Spool
 
@@ -27,6 +30,12 @@ class Staff:
         except PermissionError:
             return ""  # the spool is that of another user, whose locks we cannot try
         return f"no worker runs on {self._spool.root} for task {task}; start ./start.sh"
+
+    def check(self, tasks: Iterable[str], job_id: str = "") -> None:
+        """Raise NoWorker when nobody will do any of *tasks*; *job_id* is the job that waits for one of them."""
+        missing = [self.missing(task) for task in tasks]
+        if missing and all(missing):
+            raise NoWorker(missing[0], job_id=job_id)
 
     def _starting(self) -> bool:
         """Whether a worker lives that has not said yet what it does."""

@@ -14,13 +14,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from spoolfarm.errors import JobFailed, SpoolUnavailable
+from spoolfarm.errors import FarmError, JobFailed, SpoolUnavailable
 from spoolfarm.spool import files
 from spoolfarm.spool.job import LAST, Job, State
 from spoolfarm.spool.record import outcome
 from spoolfarm.spool.results import ID
 from spoolfarm.spool.spool import Spool
-from spoolfarm.tasks import Answer, Part
+from spoolfarm.tasks import Answer, Key, Part
 from spoolfarm.tasks.registry import Registry
 
 #: Subjobs under way for each worker: one that is run, and one that is next.
@@ -49,26 +49,32 @@ class Subjobs:
         self._known = frozenset(noted(self._path))
         self._count = 0
 
-    def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
+    def map(self, task: str, items: Iterable[tuple[Key, Part | FarmError]]) -> Iterator[tuple[Key, Answer | FarmError]]:
         """See `Context.map`."""
-        known, source = self._tasks.get(task), iter(items)
-        under_way: deque[str] = deque()
+        source = iter(items)
+        under_way: deque[tuple[Key, str | FarmError]] = deque()
         while True:
             while len(under_way) < self._most and (item := next(source, None)) is not None:
                 self._check()
-                picture, params = item
-                priority = min(LAST, self._whole.priority + 1)  # nobody shall wait for all pages of somebody's book
-                job_id = part_id(self._whole.id, self._count)
-                self._count += 1
-                self._put(Job(task, known.validate(params), [picture], job_id, priority))
-                under_way.append(job_id)
+                key, part = item
+                under_way.append((key, part if isinstance(part, FarmError) else self._queued(task, part)))
             if not under_way:
                 return
-            yield self._ended(under_way.popleft())
+            key, begun = under_way.popleft()
+            yield key, begun if isinstance(begun, FarmError) else self._ended(begun)
 
     def forget(self) -> None:
         """Cancel the parts that are under way and remove what is left of the others."""
         forget(self._spool, self._whole.id)
+
+    def _queued(self, task: str, part: Part) -> str:
+        """Queue the next part, for *task*; its id."""
+        picture, params = part
+        priority = min(LAST, self._whole.priority + 1)  # nobody shall wait for all pages of somebody's book
+        job_id = part_id(self._whole.id, self._count)
+        self._count += 1
+        self._put(Job(task, self._tasks.get(task).validate(params), [picture], job_id, priority))
+        return job_id
 
     def _put(self, job: Job) -> None:
         """Queue a part, unless an earlier attempt did so. Not as durable as the whole: what is lost is done again."""

@@ -92,7 +92,8 @@ class Archiver:
         elif fate is Fate.CHANGED:
             changed.append(note)
         later = STUCK if isinstance(fate, OSError) else AGAIN
-        leaving.missed, leaving.due = fate is Fate.GONE, time.monotonic() + later
+        leaving.missed = fate is Fate.GONE
+        leaving.due = time.monotonic() + later
         at = next((at for at, other in enumerate(self._waiting) if other.due > leaving.due), len(self._waiting))
         self._waiting.insert(at, leaving)
 

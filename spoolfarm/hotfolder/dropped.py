@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import signal
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidParams, InvalidRequest, TooLarge
+from spoolfarm.validation import check_sayable, json_object
 
 #: Seconds for which a file stays untouched before it is taken, where the kernel does not say who writes to it.
 QUIET = 2.0
@@ -167,12 +167,13 @@ def digest(data: bytes) -> str:
 def params(data: bytes, name: str) -> dict[str, Any]:
     """The parameters that the file *name* holds as *data*. Raises InvalidParams."""
     try:
-        found = json.loads(data, parse_constant=_no_constant)
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # nothing that no job file can say, as 1e999
-    except (ValueError, RecursionError) as error:
+        found = json_object(data)
+    except ValueError as error:
+        raise InvalidParams(f"{printable(name)}: {error}") from error
+    try:
+        check_sayable(found)
+    except ValueError as error:
         raise InvalidParams(f"{printable(name)}: is not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidParams(f"{printable(name)}: must be a JSON object")
     return found
 
 
@@ -181,13 +182,10 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
 def _read_all(descriptor: int, size: int) -> bytes:
     """The file's bytes, and of a growing file no more than one piece too many."""
-    parts, length = [], 0
+    parts = []
+    length = 0
     while length <= size and (part := os.read(descriptor, CHUNK)):
         parts.append(part)
         length += len(part)

@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 from spoolfarm.errors import FarmError, InvalidParams, InvalidRequest, SpoolFull, SpoolUnavailable, UnknownJob
-from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.farm import FULL_RETRY, Farm
 from spoolfarm.farm.sidecars import PARAMS, Sidecars
 from spoolfarm.hotfolder import dropped
 from spoolfarm.hotfolder.archiver import Archiver
@@ -40,8 +40,6 @@ log = logging.getLogger("spoolfarm.hotfolder")
 PRIORITY = 7
 #: Files that are jobs at once, and files that are taken and not yet moved away.
 IN_FLIGHT, UNDER_WAY = 256, 4096
-#: Seconds until a full or broken spool is tried again.
-FULL_RETRY = 0.2
 #: Seconds of looking at files after which it is time to look for answers.
 SLICE = 0.02
 #: Seconds to wait after events that concerned nobody, so that a busy farm does not keep this process busy too.
@@ -158,7 +156,8 @@ class HotFolder:
 
     def _look_around(self) -> int:
         """Look at files, for a moment; return how many were taken."""
-        taken, end = 0, time.monotonic() + SLICE
+        taken = 0
+        end = time.monotonic() + SLICE
         while self._has_room() and time.monotonic() < end and (path := self._scanner.next()) is not None:
             try:
                 taken += self._look(path)

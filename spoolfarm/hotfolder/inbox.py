@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from spoolfarm.spool import files
 
@@ -28,18 +28,9 @@ class Inbox:
         for task in tasks:
             files.make_directory(f"{self.root}/{task}")
 
-    @contextmanager
-    def folder(self, path: str) -> Iterator[int]:
+    def folder(self, path: str) -> AbstractContextManager[int]:
         """The folder *path*, open. Raises FileNotFoundError, NotADirectoryError also for a link, or OSError."""
-        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            for part in filter(None, path.split("/")):
-                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = inner
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        return files.open_directory(self.root, filter(None, path.split("/")))
 
     def walk(self, top: str, enter: Callable[[str], None] = lambda folder: None) -> Iterator[str]:
         """The paths from *top* on that may be files for us, by name; *enter* is told each folder before it is read."""

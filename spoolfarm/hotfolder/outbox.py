@@ -111,7 +111,7 @@ class Outbox:
         hidden = f".{note.id}"
         try:
             with self._inbox.folder(folder) as inner:
-                if not _is_there(inner, hidden):
+                if not files.mode_inside(hidden, inner):
                     if not dropped.untouched(inner, name, note.identity):
                         return Fate.CHANGED
                     os.rename(name, hidden, src_dir_fd=inner, dst_dir_fd=inner)
@@ -175,11 +175,3 @@ def _cut(name: str, length: int) -> str:
     while cut and len(cut) < len(whole) and whole[len(cut)] & 0xC0 == 0x80:
         cut = cut[:-1]
     return os.fsdecode(cut)
-
-
-def _is_there(folder: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True

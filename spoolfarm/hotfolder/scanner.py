@@ -52,7 +52,8 @@ class Scanner:
         if self._walk is None:
             if begin < self._due:
                 return None
-            self._walk, self._cost = self._everything(), 0.0
+            self._walk = self._everything()
+            self._cost = 0.0
         path = next(self._walk, None)
         self._cost += time.monotonic() - begin
         if path is None:
@@ -99,7 +100,8 @@ class Scanner:
         lost = self._watch.blind
         for folder, name in self._watch.wait(seconds):
             if not folder:
-                lost, self._due = True, 0.0
+                lost = True
+                self._due = 0.0
             elif folder == self._elsewhere:
                 names.append(name)
             elif is_ours(name):

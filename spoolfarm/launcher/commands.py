@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from typing import NoReturn
 
 from spoolfarm import config
 
 #: What the libraries that a task may use read their number of threads from.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: What a child has no business to know that answers no requests.
-SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
+#: The variable that holds the id of a worker, for it and for all that its tasks start.
+MARK = "SPOOLFARM_WORKER"
 
 
 def command(name: str) -> list[str]:
     """What runs `server`, `worker`, `launcher` and the like: the door in the checkout, or else the module."""
     door = config.ROOT / f"{name}.py"
-    return [sys.executable, str(door)] if door.is_file() else [sys.executable, "-m", f"spoolfarm.{name}"]
+    there = config.CHECKOUT and door.is_file()
+    return [sys.executable, str(door)] if there else [sys.executable, "-m", f"spoolfarm.{name}"]
+
+
+def become_launcher(given: Mapping[str, str]) -> NoReturn:
+    """Have a launcher without flags take the place of this process, with the settings *given* in its environment.
+
+    So every child sees the same settings, a reload reads them again, and what kills processes by the word "worker" does
+    not hit this one for `--workers`.
+    """
+    os.execve(sys.executable, command("launcher"), {**os.environ, **given})
 
 
 def without_secrets(settings: config.Settings) -> dict[str, str]:
-    """The environment of a child that answers no requests."""
+    """The environment of a child that serves no requests."""
     environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
-    return {name: value for name, value in environment.items() if name not in SECRETS}
+    return {name: value for name, value in environment.items() if name not in config.SECRETS}
 
 
 def with_threads(settings: config.Settings, number: int) -> dict[str, str]:

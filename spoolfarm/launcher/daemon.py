@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+
+from filelock import FileLock, Timeout
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError
@@ -68,27 +71,27 @@ def stop(settings: config.Settings) -> int:
 
 
 def running(settings: config.Settings) -> int:
-    """The process id of the launcher that the pid file names, while it runs; else 0."""
+    """The process id of the launcher that the pid file names, while it holds the spool's lock; else 0.
+
+    The number alone may be a stranger's by now, and so may a command line that looks the same.
+    """
     try:
         pid = int(files.read(pid_file(settings)))
-        os.kill(pid, 0)
-    except (OSError, ValueError):
+        holder = json.loads(files.read(os.path.join(settings.spool_dir, "launcher.json")))["pid"]
+        lock = FileLock(os.path.join(settings.spool_dir, "launcher.lock"), fallback_to_soft=False, thread_local=False)
+    except (OSError, ValueError, KeyError, TypeError):
         return 0
-    return pid if _is_launcher(pid) else 0
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return pid if pid == holder else 0
+    lock.release()
+    return 0
 
 
 def pid_file(settings: config.Settings) -> str:
     """Where the launcher's process id is noted."""
     return os.path.join(settings.run_dir, "farm.pid")
-
-
-def _is_launcher(pid: int) -> bool:
-    """Whether *pid* is no zombie and no stranger that got the number later."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"launcher" in file.read()
-    except FileNotFoundError:
-        return not os.path.isdir("/proc/self")  # without /proc there is only the number to go by
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

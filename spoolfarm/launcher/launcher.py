@@ -19,12 +19,14 @@ from spoolfarm import config
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
-from spoolfarm.launcher.commands import command, without_secrets
+from spoolfarm.launcher.commands import MARK, become_launcher, command, without_secrets
 from spoolfarm.launcher.health import answers
+from spoolfarm.launcher.log import Log
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
 from spoolfarm.system import process
 from spoolfarm.tasks.lanes import GENERAL, LANES
+from spoolfarm.values import Address
 
 log = logging.getLogger("launcher")
 
@@ -61,6 +63,10 @@ class Launcher:
         self._look_due = self._sweep_due = 0.0
         self._began = time.monotonic()
         self._greeted = False
+        #: Whether it was started at a terminal, and is to end with it.
+        self._terminal = process.has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        #: The number of the locked file.
+        self._inode = 0
         #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
         self._ending = 0.0
 
@@ -82,7 +88,8 @@ class Launcher:
                 if key.data is None:
                     os.read(key.fd, 4096)  # a signal came, and is noted
                 else:
-                    key.data.pass_on()
+                    _pass_on(key.data)
+        process.kill_adopted()
         log.info("stopped")
         files.remove(f"{self._spool.root}/launcher.json")
         self._lock.release()
@@ -104,9 +111,35 @@ class Launcher:
             raise FarmRunning(
                 f"{who} on {self._spool.root}", hint="stop it, or set FARM_SPOOL_DIR to another directory"
             ) from None
+        self._inode = os.stat(self._lock.lock_file).st_ino
         bind = ",".join(map(str, self._settings.bind))
+        process.kill_marked({MARK: None, "FARM_SPOOL_DIR": self._spool.root})  # a launcher that was killed left them
         about = {"pid": os.getpid(), "bind": bind, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         files.write_atomic(info, json.dumps(about).encode())
+
+    def _be_still_alone(self) -> None:
+        """When somebody has emptied the spool, make it anew and take the lock again; end when another took it first."""
+        try:
+            if os.stat(self._lock.lock_file).st_ino == self._inode:
+                return
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.error("%s cannot be looked at: %s", self._lock.lock_file, error)
+            return
+        log.error(
+            "%s is gone: somebody has emptied the spool; what was in it is lost, and it is made anew", self._spool.root
+        )
+        self._lock.release()
+        try:
+            self._spool.make()
+            self._be_alone()
+        except FarmRunning as error:
+            log.error("%s", error)
+            if not self._ending:
+                self._drain()
+        except OSError as error:
+            log.error("the spool cannot be made anew yet: %s", error)
 
     def _listen(self) -> None:
         read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -130,6 +163,8 @@ class Launcher:
                     self._drain()
                 case signal.SIGTERM | signal.SIGINT | signal.SIGQUIT:
                     self._ending = time.monotonic()  # asked twice: now
+                case signal.SIGHUP if not self._ending and self._terminal and not process.has_terminal():
+                    self._drain()  # somebody has closed it
                 case signal.SIGHUP if not self._ending:
                     self._reload()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
@@ -141,6 +176,7 @@ class Launcher:
         if now < self._look_due and not self._ending:
             return
         self._look_due = now + TICK
+        self._be_still_alone()
         self._reap_services()
         self._pool.look(ending=bool(self._ending))
         process.bury_orphans([child.pid for child in (*self._services, *self._pool.children())])
@@ -220,12 +256,19 @@ class Launcher:
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
 
 
+def _pass_on(child: Child) -> None:
+    try:
+        child.pass_on()
+    except OSError as error:
+        log.error("%s cannot be heard: %s", child.name, error)
+
+
 def wanted(settings: config.Settings) -> dict[str, int]:
     """How many workers each lane shall have. A farm without general workers only queues, and has none at all."""
     return {name: lane.count(settings) if settings.workers else 0 for name, lane in LANES.items()}
 
 
-def check_addresses(addresses: Sequence[config.Address]) -> None:
+def check_addresses(addresses: Sequence[Address]) -> None:
     """Raise SettingError when the front could not listen on one of *addresses*."""
     for address in addresses:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -239,14 +282,12 @@ def check_addresses(addresses: Sequence[config.Address]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the farm; see `python launcher.py --help`."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s")
     given = config.given(sys.argv[1:] if arguments is None else arguments)
     if given:
-        # Flags become the environment of a launcher without flags. So every child sees the same settings, a reload
-        # reads them again, and what kills processes by the word "worker" does not hit this one for `--workers`.
-        os.execve(sys.executable, command("launcher"), {**os.environ, **given})
+        become_launcher(given)
     try:
-        return Launcher(config.load()).run()
+        with Log("%(asctime)s %(levelname).1s %(name)s: %(message)s"):
+            return Launcher(config.load()).run()
     except (FarmError, OSError) as error:
         hint = f" ({error.hint})" if isinstance(error, FarmError) and error.hint else ""
         print(f"launcher.py: {error}{hint}", file=sys.stderr)  # noqa: T201

@@ -14,6 +14,7 @@ from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import command, with_threads
 from spoolfarm.launcher.worker_child import WorkerChild
 from spoolfarm.launcher.zygote_child import LOADING, UNFIT, ZygoteChild
+from spoolfarm.spool import lease
 from spoolfarm.spool.spool import Spool
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
@@ -21,6 +22,10 @@ log = logging.getLogger("pool")
 
 #: Seconds that a task gets to notice that its job was cancelled, before its worker is killed.
 CANCEL_GRACE = 5.0
+#: Seconds that a worker may live on after it has lost its lease or given it back.
+LAST_WILL = 5.0
+#: Seconds between two looks, which come every second, that nobody but a stopped machine accounts for.
+PAUSE = 5.0
 
 
 class WorkerPool:
@@ -57,6 +62,7 @@ class WorkerPool:
         self._numbered = 0
         #: When each running job, and each mark on one, was first seen, by worker id and path, by time.monotonic().
         self._running_since: dict[tuple[str, str], float] = {}
+        self._enforced = time.monotonic()
         self._marked_since: dict[tuple[str, str], float] = {}
 
     # Keep.
@@ -117,6 +123,7 @@ class WorkerPool:
             was_ready = self._ready(worker)
             ended = worker.reap()
             if ended is None:
+                self._judge(worker)
                 continue
             cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, worker.last_words()]))
             if worker.retired or ending:
@@ -128,21 +135,39 @@ class WorkerPool:
                 log.error("%s ended: %s; starting it again in %.1f s", worker.name, cause, wait)
         return causes
 
+    def _judge(self, worker: WorkerChild) -> None:
+        """Kill a worker that lives on without its lease: somebody took that away, or the worker does not end."""
+        if worker.pid is None:
+            return
+        now, held = time.monotonic(), lease.alive(self._spool.workers, worker.wid)
+        if held or not worker.had_lease:
+            worker.had_lease, worker.leaseless_since = held or worker.had_lease, None
+            return
+        worker.leaseless_since = worker.leaseless_since or now
+        if now - worker.leaseless_since > LAST_WILL:
+            worker.kill_for("killed because it has no lease any more")
+
     def _enforce(self, now: float) -> None:
         """Kill the worker of a job that is past its time, or that was cancelled and does not notice."""
-        running_since, marked_since = self._running_since, self._marked_since
-        self._running_since, self._marked_since = {}, {}
+        running_since = self._running_since
+        marked_since = self._marked_since
+        self._running_since = {}
+        self._marked_since = {}
+        passed = now - self._enforced
+        self._enforced = now
+        stopped = passed if passed > PAUSE else 0.0  # the machine slept, or its container was paused
         running = self._spool.running()
         for worker in self.workers:
             lane = LANES[worker.lane]
             limit = lane.seconds(self._settings)
             for file in running.get(worker.wid, []):
                 run = worker.wid, file.path
-                self._running_since[run] = running_since.get(run, now)
+                waited = passed if lease.waits(self._spool.workers, worker.wid) else stopped
+                self._running_since[run] = min(now, running_since.get(run, now) + waited)
                 if now - self._running_since[run] > limit:
                     worker.kill_for(f"killed after {limit:g} s ({lane.timeout_setting})")
                 if self._spool.marked(file.id):
-                    self._marked_since[run] = marked_since.get(run, now)
+                    self._marked_since[run] = min(now, marked_since.get(run, now) + stopped)
                     if now - self._marked_since[run] > CANCEL_GRACE:
                         worker.kill_for("killed because its job was cancelled")
 
@@ -193,7 +218,8 @@ class WorkerPool:
         if not all(map(self._ready, young)):
             return
         if self._successor is not None:
-            old, self._successor = self._old.pop(), None
+            old = self._old.pop()
+            self._successor = None
             if old in self.workers and not old.retired:
                 self._retire(old)
         if self._old:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from spoolfarm import config
 from spoolfarm.launcher.child import Child
-from spoolfarm.launcher.commands import command, with_threads, without_secrets
+from spoolfarm.launcher.commands import MARK, command, with_threads, without_secrets
 from spoolfarm.launcher.zygote_child import ZygoteChild
 from spoolfarm.spool.lease import new_worker_id
-from spoolfarm.system import devices
+from spoolfarm.system import devices, process
 
 log = logging.getLogger("pool")
 
@@ -45,6 +45,9 @@ class WorkerChild(Child):
         self.reason = ""
         #: Whether it was asked to end, and is not to be started again.
         self.retired = False
+        #: Whether it has had a lease in this life, and since when it has none any more, by time.monotonic().
+        self.had_lease = False
+        self.leaseless_since: float | None = None
 
     @property
     def waits(self) -> bool:
@@ -52,12 +55,23 @@ class WorkerChild(Child):
         return self.pid is None and self._zygote is not None and self._zygote.loading
 
     def start(self, *extra: str) -> None:
-        self.wid, self.reason = new_worker_id(), ""
+        self.wid = new_worker_id()
+        self.reason = ""
+        self.had_lease = False
+        self.leaseless_since = None
+        self.environment[MARK] = self.wid
         arguments = ["--id", self.wid, "--launcher", str(os.getpid()), "--tasks", self._tasks, *extra]
         if self._zygote is not None and self._zygote.ready:
             self._watch(self._zygote.fork(arguments, self.environment))
         else:
             super().start(*arguments)
+
+    def reap(self) -> str | None:
+        """How it ended, when it has; what its tasks started in sessions of their own ends with it."""
+        ended = super().reap()
+        if ended is not None:
+            process.kill_marked({MARK: self.wid})
+        return ended
 
     def kill_for(self, reason: str) -> None:
         """End it at once, and remember why."""

@@ -1,6 +1,7 @@
 """The zygote: a process that has loaded what workers share, and from which they are forked.
 
-It has one thread and has run nothing, for only such a process can be forked safely. `zygote_child.py` is the launcher's end.
+It has one thread and has run nothing, for only such a process can be forked safely. The launcher's end is
+`zygote_child.py`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ from spoolfarm.worker import worker
 
 log = logging.getLogger("spoolfarm.zygote")
 
-#: Exit status of a zygote that cannot be loaded.
-BOOT_FAILED = 3
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load, then fork a worker whenever the launcher asks for one; in a worker, be that worker."""
@@ -45,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settle()
         except (FarmError, OSError) as error:
             log.error("%s", error)
-            return BOOT_FAILED
+            return worker.BOOT_FAILED
         if not alone():
             return UNFIT
         launcher.sendall(b"r")

@@ -83,6 +83,8 @@ class ZygoteChild(Child):
             said = self._line.recv(1)
         except BlockingIOError:
             return
+        except OSError:
+            said = b""  # it was killed with something of ours unread
         if said:
             self.proven = True
         else:
@@ -115,7 +117,9 @@ class ZygoteChild(Child):
 
     def renew(self, environment: Mapping[str, str], *, wanted: bool) -> None:
         """Load everything again, with other settings."""
-        self.environment, self.wanted, self.asked = dict(environment), wanted, True
+        self.environment = dict(environment)
+        self.wanted = wanted
+        self.asked = True
         self.plan_restart(failed=False)
         self.kill()
         self._hang_up()

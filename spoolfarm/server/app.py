@@ -25,6 +25,7 @@ from spoolfarm.server.current import FARM, LIVE, PROJECT, address, json_response
 from spoolfarm.server.guard import Guard
 from spoolfarm.server.live import PATH, Live
 from spoolfarm.server.path_prefix import PathPrefix
+from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
 from spoolfarm.server.uploads import Uploads
 from spoolfarm.server.views import (
     edit,
@@ -46,7 +47,7 @@ from spoolfarm.tasks.flower.project import Project
 
 log = logging.getLogger("spoolfarm.server.app")
 
-#: The faces; `metrics` makes its own for each application.
+#: The views; `metrics` makes its own for each application.
 VIEWS = (home, masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
@@ -67,6 +68,7 @@ STATUS = {
     "invalid_params": 422,
     "no_object": 422,
     "not_configured": 501,
+    "not_installed": 501,
     "spool_full": 503,
     "spool_unavailable": 503,
     "too_many_clients": 503,
@@ -76,8 +78,6 @@ STATUS = {
 RETRY_AFTER = 2
 #: How many parts a multipart body may have.
 MAX_PARTS = 100
-#: Seconds in which a request has to come whole, and bytes for each of which it has one more.
-REQUEST_DEADLINE, SLOWEST = 60.0, 2**14
 #: What the errors that Werkzeug raises are called and say here, by their status.
 HTTP_ERRORS = {
     400: ("invalid_request", "the request is malformed, or broke off"),
@@ -125,13 +125,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     meter = metrics.Meter(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())
-    for view in VIEWS:
-        app.register_blueprint(view.blueprint)
-    app.extensions[openapi.ENDPOINTS_OF] = openapi.collect((*VIEWS, metrics))
-    app.register_blueprint(meter.blueprint())
-    app.register_error_handler(FarmError, _farm_error)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _fault)
+    _add_views(app, meter)
     guard = Guard(settings)
 
     @app.before_request
@@ -159,6 +153,17 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if not settings.api_key and not all(address.loopback for address in settings.bind):
         log.warning("FARM_BIND is open to other machines and FARM_API_KEY is empty: anybody there can use this farm")
     return app
+
+
+def _add_views(app: Flask, meter: metrics.Meter) -> None:
+    """The endpoints, what they say of themselves, and what an error becomes in each of them."""
+    for view in VIEWS:
+        app.register_blueprint(view.blueprint)
+    app.register_blueprint(meter.blueprint())
+    app.extensions[openapi.ENDPOINTS_OF] = openapi.collect((*VIEWS, metrics))
+    app.register_error_handler(FarmError, _farm_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
 
 
 def _is_preflight(environ: dict[str, Any]) -> bool:
@@ -216,7 +221,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def malformed(_: Exception) -> Response:
-    """The answer to a request that its server finds malformed while the body is read."""
+    """The response to a request that its server finds malformed while the body is read."""
     return _http_error(BadRequest())
 
 

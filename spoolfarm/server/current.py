@@ -1,4 +1,4 @@
-"""What belongs to the current request: the Farm and the project of its application, and JSON that answers it."""
+"""What belongs to the current request: the Farm and the project of its application, and responses in JSON."""
 
 from __future__ import annotations
 

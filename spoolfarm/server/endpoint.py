@@ -8,7 +8,9 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
 #: A body that is a file, or a picture under whatever type.
 OCTETS = "application/octet-stream"
 
@@ -84,11 +86,9 @@ class Endpoint:
     body: Mapping[str, Body] = field(default_factory=dict)
     #: Whether the body may be the picture itself.
     raw: bool = False
-    #: The task that it is for, where the address does not say which.
-    task: str = ""
     #: The good responses by status: a model, or a content type other than JSON, or several of them.
     responses: Mapping[int, Any] = field(default_factory=dict)
-    #: The refusals that are its own, beside those that every face may give.
+    #: The refusals that are its own, beside those that every endpoint may give.
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     #: The model that checks the query.
@@ -96,6 +96,9 @@ class Endpoint:
     #: The heading it stands under, and its name there, where its users know it by another than the view's.
     tag: str = ""
     operation: str = ""
+    #: The task that it stands for, where the address does not say which: what it takes is told as that task takes it,
+    #: and nothing is said of it where that is not installed.
+    task: str = ""
 
 
 class Error(BaseModel):

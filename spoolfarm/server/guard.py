@@ -13,9 +13,9 @@ from flask import request
 from spoolfarm import config
 from spoolfarm.errors import Forbidden, Unauthorized
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("spoolfarm.server.guard")
 
-#: Faces that never want the key.
+#: Endpoints that never want the key.
 OPEN = {
     "health.health",
     "health.ready",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import socket
@@ -16,7 +15,6 @@ from flask import Flask, request
 
 from spoolfarm.errors import FarmError, InvalidRequest, TooManyClients, Unauthorized, UnknownJob
 from spoolfarm.farm.farm import Farm
-from spoolfarm.server.pings import Pings
 from spoolfarm.spool.job import State
 
 log = logging.getLogger("spoolfarm.live")
@@ -27,16 +25,14 @@ PATH = "/socket.io/"
 SIMULATE = "simulate"
 #: Bytes of one message of a client.
 LARGEST = 65536
-#: Packets that may wait for a client: one that polls drops an answer of more than 16, pings included.
+#: Packets that may wait for a client: one that polls drops a response of more than 16, pings included.
 POLLING_ROOM, WEBSOCKET_ROOM = 10, 256
 #: Seconds between two looks whether a client has taken what waits for it.
 PACE = 0.01
 #: How many simulations one client may follow at once.
 FOLLOWED = 16
-#: Seconds without a sign of life, its answers to pings included, after which a WebSocket's client is dead.
+#: Seconds without a sign of life, its pongs included, after which a WebSocket's client is dead.
 DEAD = 60
-#: Seconds between two looks whether its connection is still there.
-LOOK = 2
 #: Seconds between the goodbye of a front that stops and the end of the connection.
 GOODBYE = 1.0
 #: Seconds in which a client has to say who it is.
@@ -89,7 +85,7 @@ class Live:
         self._places = threading.BoundedSemaphore(max(2, threads // 2))
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        """Answer one request, of whichever kind."""
+        """Serve one request, of whichever kind."""
         if not environ["PATH_INFO"].startswith(PATH):
             return self._http(environ, start)
         if not self._places.acquire(blocking=False):
@@ -105,8 +101,8 @@ class Live:
             if (sock := environ.get("gunicorn.socket")) and "HTTP_UPGRADE" in environ:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", DEAD, 0))
                 self._websockets.add(sock)
-            answer: Iterable[bytes] = self._server.handle_request(environ, start)
-            return answer
+            response: Iterable[bytes] = self._server.handle_request(environ, start)
+            return response
         finally:
             self._websockets.discard(environ.get("gunicorn.socket"))
             self._places.release()
@@ -134,6 +130,8 @@ class Live:
     def _server(self) -> Any:
         import socketio  # type: ignore[import-untyped]
 
+        from spoolfarm.server.patches import patch_engineio
+
         quiet = logging.getLogger("spoolfarm.live.protocol")
         quiet.setLevel(logging.CRITICAL)  # what a client does wrong is told to the client
         made = socketio.Server(
@@ -145,10 +143,7 @@ class Live:
             logger=quiet,
             engineio_logger=quiet,
         )
-        made.eio._async = {**made.eio._async, "websocket": bounded(made.eio._async["websocket"])}
-        self._pings = Pings(made.eio)
-        made.eio.start_background_task = self._pings.start
-        made.eio.disconnect = functools.partial(_drop, made.eio)
+        self._pings = patch_engineio(made.eio, LARGEST, DEAD)
         made.on("connect", self._connect)
         made.on("disconnect", self._disconnect)
         made.on("start_simulation", functools.partial(self._obey, self._start))
@@ -159,14 +154,15 @@ class Live:
 
     def _make_room(self) -> None:
         """Drop who has connected and never said who it is. Raises TooManyClients when there is no room all the same."""
-        connections, now = self._server.eio.sockets, time.monotonic()
+        connections = self._server.eio.sockets
+        now = time.monotonic()
         for each in [name for name, connection in list(connections.items()) if connection.closed]:
             connections.pop(each, None)  # a WebSocket that has ended is left to a sweep, which comes late
         known = {client.transport for client in list(self._clients.values())}
         self._seen = {each: self._seen.get(each, now) for each in list(connections) if each not in known}
         for each, since in self._seen.items():
             if now - since > SILENCE:
-                _drop(self._server.eio, each)
+                self._server.eio.disconnect(each)
         if len(connections) >= self._most:
             raise TooManyClients()
 
@@ -210,7 +206,8 @@ class Live:
 
     def _resume(self, client: Client, asked: Mapping[str, Any]) -> str:
         """Follow a job from the line on that the client has not seen: `start` says how many it has."""
-        job_id, start = asked.get("job"), asked.get("start", 0)
+        job_id = asked.get("job")
+        start = asked.get("start", 0)
         if not isinstance(job_id, str) or set(asked) - {"job", "start"}:
             raise InvalidRequest("job: must be the id of a simulation; beside it there may be start")
         if not isinstance(start, int) or isinstance(start, bool) or start < 0:
@@ -262,41 +259,6 @@ class Live:
                     self._server.emit(name, body, to=client.sid)
                     return
             client.gone.wait(PACE)
-
-
-def bounded(kind: Any) -> Any:
-    """The protocol's WebSocket, a *kind* of class, with a limit to what is said at once and to how long nothing is."""
-
-    class WebSocket(kind):  # type: ignore[misc]
-        def __init__(self, answer: Any, server: Any) -> None:
-            super().__init__(answer, server, max_message_size=LARGEST)
-
-        def wait(self) -> str | bytes | None:
-            """What the client says next; None when it is gone.
-
-            It looks by itself, too: one who is closed at the moment in which the client speaks is never woken.
-            """
-            for _ in range(DEAD // LOOK):
-                try:
-                    said: str | bytes | None = self.ws.receive(LOOK)
-                except Exception:  # noqa: BLE001  # the connection is closed, however it came to be
-                    return None
-                if said is not None or not self.ws.connected:
-                    return said
-            return None
-
-        def close(self) -> None:
-            """Say goodbye, to one who may leave at this very moment."""
-            with contextlib.suppress(Exception):  # the connection is closed, however it came to be
-                super().close()
-
-    return WebSocket
-
-
-def _drop(protocol: Any, transport: str) -> None:
-    """End a connection without waiting until its client has taken all that is left, as the protocol's own way does."""
-    if connection := protocol.sockets.pop(transport, None):
-        connection.close(wait=False, abort=True)
 
 
 def _said(job_id: str, event: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -17,15 +17,15 @@ from werkzeug.routing import Rule
 
 from spoolfarm.server.current import address, farm, json_response
 from spoolfarm.server.endpoint import BINARY, JSON, OCTETS, Body, Endpoint, Error
+from spoolfarm.server.page import page_of
 from spoolfarm.server.request_body import JobBody, JobForm
 from spoolfarm.server.schemas import REFERENCE, Schemas, example_params, form_field, untitled
-from spoolfarm.server.static_page import static_page
 from spoolfarm.tasks import Task
 from spoolfarm.tasks.registry import Registry
 
 blueprint = Blueprint("openapi", __name__, static_folder="web/docs", static_url_path="/docs")
 
-#: Where the application keeps what its views say of themselves: a Endpoint by endpoint.
+#: Where the application keeps what its views say of themselves: an Endpoint by the name of its view.
 ENDPOINTS_OF = "spoolfarm.endpoints"
 #: How a key is sent.
 KEYS = {
@@ -46,7 +46,7 @@ RAW = (
 @blueprint.get("/docs")
 def page() -> Response:
     """The documentation for people: read it, and try every endpoint."""
-    return static_page(blueprint, inline_styles=True)
+    return page_of(blueprint, inline_styles=True)
 
 
 @blueprint.get("/openapi.json")
@@ -68,7 +68,8 @@ def collect(views: Iterable[ModuleType]) -> dict[str, Endpoint]:
 
 def document(app: Flask, tasks: Registry) -> dict[str, Any]:
     """The whole of it."""
-    endpoints: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
+    told: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
+    endpoints = {name: endpoint for name, endpoint in told.items() if endpoint.task not in tasks.absent()}
     schemas = Schemas(_models(endpoints, tasks))
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
@@ -189,7 +190,8 @@ def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
     schema = untitled(model.model_json_schema(ref_template=REFERENCE))
     found = []
     for name, each in schema["properties"].items():
-        description, examples = each.pop("description", ""), each.pop("examples", [])
+        description = each.pop("description", "")
+        examples = each.pop("examples", [])
         one = {"name": name, "in": "query", "required": False, "description": description, "schema": each}
         found.append(one | ({"example": examples[0]} if examples else {}))
     return found

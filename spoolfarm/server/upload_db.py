@@ -92,8 +92,8 @@ class Records:
 
         self._do(delete)
 
-    def complete(self, filename: str, degree: float, eccentricity: float) -> None:
-        """End a row with its degree. Once a row has ended it stays as it is."""
+    def complete(self, filename: str, degree: float, eccentricity: float | None) -> None:
+        """End a row with its degree, and its eccentricity if known. Once a row has ended it stays as it is."""
         self._end(filename, Stage.COMPLETED, degree, eccentricity, None)
 
     def fail(self, filename: str, reason: str) -> None:

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spoolfarm.errors import FarmError, SpoolUnavailable, UnknownJob
+from spoolfarm.errors import FarmError, SpoolUnavailable, UnknownFile, UnknownJob
 from spoolfarm.farm.farm import Farm
 from spoolfarm.server.upload_db import Record, Records, Stage
 from spoolfarm.spool import files
@@ -81,7 +81,7 @@ class Uploads:
         for record in self._records.processing():
             try:
                 self._settle(record, look_everywhere=lost)
-            except OSError as error:
+            except (OSError, UnknownFile, UnknownJob) as error:
                 log.error("upload %s: its files cannot be placed yet: %s", record.filename, error)
 
     def keep_settling(self) -> threading.Thread:
@@ -126,12 +126,14 @@ class Uploads:
             self._records.fail(record.filename, about["error"] or "it failed")
             return
         for name, folder in PLACES.items():
-            self._place(self._farm.file(about["id"], name), f"{self._root}/{folder}", record.filename)
-        result = about["result"]
-        if result["degree"] is None:
-            self._records.fail(record.filename, result["reason"])
+            if name in about.get("files", ()):
+                self._place(self._farm.file(about["id"], name), f"{self._root}/{folder}", record.filename)
+        result = about["result"] if isinstance(about["result"], dict) else {}  # `orient` may be a task of one's own
+        degree, eccentricity = _number(result.get("degree")), _number(result.get("eccentricity"))
+        if degree is None:
+            self._records.fail(record.filename, str(result.get("reason") or "the task orient answered no degree"))
         else:
-            self._records.complete(record.filename, result["degree"], result["eccentricity"])
+            self._records.complete(record.filename, degree, eccentricity)
 
     def _place(self, source: Path, folder: str, filename: str) -> None:
         """Have *source*, which is finished, also appear in *folder*; what is there already stays."""
@@ -146,3 +148,7 @@ class Uploads:
             files.write_new(temporary, [source.read_bytes()], sync=True)
             files.publish(temporary, place)
         files.sync_directory(folder)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

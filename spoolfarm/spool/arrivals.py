@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from spoolfarm.spool.watch import RESCAN, Watch
 
-Found = TypeVar("Found")
+Seen = TypeVar("Seen")
 
 
 class Arrivals:
@@ -28,7 +28,7 @@ class Arrivals:
         self._watch: Watch | None = None
         self._pid = 0
 
-    def wait(self, name: str, look: Callable[[], Found | None], seconds: float) -> Found | None:
+    def wait(self, name: str, look: Callable[[], Seen | None], seconds: float) -> Seen | None:
         """Return what *look* finds as soon as *name* has appeared; None when *seconds* are over.
 
         *look* is called before waiting, after every wake-up and every RESCAN seconds.
@@ -64,7 +64,9 @@ class Arrivals:
 
     def _watching(self) -> Watch:
         if self._watch is not None and self._pid != os.getpid():  # a forked child would steal its parent's events,
-            self._watch, self._leading, self._waiting = None, threading.Lock(), {}  # and wait for its parent's leader
+            self._watch = None
+            self._leading = threading.Lock()  # and wait for its parent's leader
+            self._waiting = {}
         if self._watch is None:
             self._watch, self._pid = Watch(self._directory), os.getpid()
         return self._watch

@@ -77,7 +77,9 @@ class Cursor:
         name, _, job = rest.partition(",")
         if not job or task not in self._tasks:
             return False
-        self._current, self._names, self._buckets = Bucket(task, name, f"{self._root}/{task}/{name}"), [job], []
+        self._current = Bucket(task, name, f"{self._root}/{task}/{name}")
+        self._names = [job]
+        self._buckets = []
         self._stale = time.monotonic() + FRESH
         return True
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from spoolfarm.spool import files
 from spoolfarm.spool.job import State
-from spoolfarm.spool.jobfile import job_files
+from spoolfarm.spool.jobfile import JobFile, job_files
 from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ REASON = "reason.json"
 #: Lines of a job's log that its letter keeps.
 LAST_LINES = 20
 
+#: Seconds that pass at most between a result that says "failed" and the dead letter.
+BURIAL = 1.0
+
 
 class DeadLetters:
     """The directory *root* of dead letters, whose logs are in *results*."""
@@ -33,7 +36,10 @@ class DeadLetters:
     def __init__(self, root: str, results: Results) -> None:
         self.root = root
         self._results = results
-        files.make_directory(root)
+
+    def make(self) -> None:
+        """Make the directory."""
+        files.make_directory(self.root)
 
     def bury(self, path: str, job_id: str, record: Mapping[str, object]) -> None:
         """Move the job file *path* here. The reason is written first, so no letter is without one."""
@@ -44,6 +50,16 @@ class DeadLetters:
         files.write_atomic(f"{letter}/{REASON}", reason.encode(errors="replace"), sync=True)
         files.sync_directory(letter)
         os.rename(path, f"{letter}/{os.path.basename(path)}")
+
+    def letter(self, job_id: str) -> list[JobFile]:
+        """The dead letter of a job, also when its worker, which has published its result, is about to bury it."""
+        deadline = time.monotonic() + BURIAL
+        while ID.fullmatch(job_id):
+            found = list(job_files(self.path(job_id), State.FAILED))
+            if found or time.monotonic() > deadline or not self._results.exists(job_id):
+                return found
+            time.sleep(0.01)
+        return []
 
     def reason(self, job_id: str) -> dict[str, Any] | None:
         """The record of a dead letter's job, with the last lines of its log; None when there is no such letter."""
@@ -87,16 +103,17 @@ class DeadLetters:
             if time.time() - files.modified(letter) < seconds or any(job_files(letter, State.FAILED)):
                 continue
             try:
-                self._withdraw(letter, f"{tmp}/{job_id}.{random.getrandbits(32):08x}")
+                for name in files.names(letter):
+                    if name.endswith(".tmp"):
+                        files.remove(f"{letter}/{name}")  # of a burial that was cut
+                self.withdraw(job_id, tmp)
             except OSError as error:
                 log.warning("empty dead letter %s not removed (%s)", job_id, error.strerror or error)
 
-    def _withdraw(self, letter: str, aside: str) -> None:
-        """Remove *letter*, unless there is a job in it by now."""
+    def withdraw(self, job_id: str, tmp: str) -> None:
+        """Remove what is left of a letter whose job was taken back, unless it has been buried again by now."""
+        letter, aside = self.path(job_id), f"{tmp}/{job_id}.{random.getrandbits(32):08x}"
         reason = f"{letter}/{REASON}"
-        for name in files.names(letter):
-            if name.endswith(".tmp"):
-                files.remove(f"{letter}/{name}")  # of a burial that was cut
         try:
             os.rename(reason, aside)
         except FileNotFoundError:

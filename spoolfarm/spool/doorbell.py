@@ -78,9 +78,12 @@ class Ringer:
 
     def __init__(self, root: str) -> None:
         self._idle, self._workers = f"{root}/idle", f"{root}/workers"
-        files.make_directory(self._idle)
         #: What each worker runs, read once in its life.
         self._tasks: dict[str, frozenset[str]] = {}
+
+    def make(self) -> None:
+        """Make the directory of idle workers."""
+        files.make_directory(self._idle)
 
     def ring(self, place: Bucket, name: str) -> None:
         """Wake one idle worker for the job *name* in *place*; without one, those that are busy will look."""
@@ -116,8 +119,8 @@ class Ringer:
         if tasks is None:
             try:
                 tasks = frozenset(json.loads(files.read(f"{self._workers}/{wid}.json"))["tasks"])
-            except FileNotFoundError:
-                return frozenset()  # it has ended
+            except (FileNotFoundError, ValueError, TypeError, KeyError):
+                return frozenset()  # it has ended, or a power cut tore what it said
             if len(self._tasks) >= 1000:
                 self._tasks.clear()  # workers come and go
             self._tasks[wid] = tasks

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import os
+import pwd
 import shutil
 import stat
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
 
 #: Only the farm's own user reads its files.
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
+#: What the system says of a thing that is there and cannot be read: it costs that thing, and nothing beside it.
+UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EBADMSG, errno.EUCLEAN})
 #: Bytes read at first, more than most results have, and at each further time.
 FIRST_READ, NEXT_READ = 32768, 2**20
 
@@ -171,6 +178,14 @@ def modified(path: str) -> float:
         return time.time()
 
 
+def changed(path: str) -> float:
+    """When *path* came to its place, or was written or given away last, in seconds since the epoch; now, when gone."""
+    try:
+        return os.lstat(path).st_ctime
+    except FileNotFoundError:
+        return time.time()
+
+
 def make_directory(path: str) -> None:
     """Make *path* and what is missing above it, for the farm's user alone, and force new names to the disk."""
     if not os.path.isdir(path):
@@ -186,12 +201,103 @@ def make_directory(path: str) -> None:
             raise
 
 
+class LinkFound(NotADirectoryError):
+    """A symbolic link lies where none may; `filename` is its name."""
+
+
+@contextmanager
+def open_directory(root: str, parts: Iterable[str], *, make: bool = False) -> Iterator[int]:
+    """The directory below *root* to which the names *parts* lead, open; with *make*, what is missing is made.
+
+    Each directory is opened from the one above it, so nothing that changes meanwhile leads elsewhere; only *root* may
+    be reached by links. Raises LinkFound, FileNotFoundError, NotADirectoryError or OSError.
+    """
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts:
+            below = _descend(part, here, make=make)
+            os.close(here)
+            here = below
+        yield here
+    finally:
+        os.close(here)
+
+
+def open_inside(name: str, directory: int, flags: int) -> int:
+    """A descriptor of *name* in the open *directory*, for reading. Raises LinkFound when it is a link, or OSError."""
+    try:
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | flags, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and stat.S_ISLNK(mode_inside(name, directory)):
+            raise LinkFound(errno.ENOTDIR, "Is a symbolic link", name) from error
+        raise
+
+
+def mode_inside(name: str, directory: int) -> int:
+    """What *name* in the open *directory* is, links not followed: the mode of stat(2), or 0 when it is not there."""
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return 0
+
+
+def _descend(name: str, directory: int, *, make: bool) -> int:
+    try:
+        return open_inside(name, directory, os.O_DIRECTORY)
+    except FileNotFoundError:
+        if not make:
+            raise
+    try:
+        os.mkdir(name, dir_fd=directory)
+    except FileExistsError:
+        pass  # somebody else was first
+    return open_inside(name, directory, os.O_DIRECTORY)
+
+
 def names(path: str) -> list[str]:
-    """The names in the directory *path*, unsorted; none when it is not there."""
+    """The names in the directory *path*, unsorted; none when it is not there, or cannot be read, which is logged once.
+
+    So a walk over many directories goes on beside one that belongs to somebody else.
+    """
     try:
         return os.listdir(path)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        if error.errno not in UNREADABLE:
+            raise
+        _name_unreadable(path, why(error, path))
+        return []
+
+
+def why(error: OSError, path: str) -> str:
+    """*error* as a phrase, with the user to whom *path* belongs when that is somebody else."""
+    reason = error.strerror or str(error)
+    try:
+        owner = os.lstat(path).st_uid
+    except OSError:
+        return reason
+    return reason if owner == os.geteuid() else f"{reason}; it belongs to {user(owner)}"
+
+
+def where(error: OSError) -> str:
+    """*error* as a phrase, with the path that it is about."""
+    path = error.filename2 or error.filename
+    return f"{error.strerror}: {path}" if path else f"{error.strerror}"
+
+
+def user(uid: int) -> str:
+    """The name of the user *uid*, or the number where there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _name_unreadable(path: str, reason: str) -> None:
+    """Log it; the cache has each reason logged once."""
+    log.error("%s cannot be read, and is passed over: %s", path, reason)
 
 
 def sync(path: str) -> None:

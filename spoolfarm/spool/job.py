@@ -36,6 +36,14 @@ class State(StrEnum):
 class DamagedJob(ValueError):
     """The bytes are not a whole job file: cut short, altered, or never one."""
 
+    code = "damaged"
+
+
+class UnreadableJob(DamagedJob):
+    """There is a job file, and it cannot be read: it belongs to somebody else, or the disk fails."""
+
+    code = "unreadable"
+
 
 def new_id() -> str:
     """Return a unique id whose text sorts by time: 16 hex digits of the clock in nanoseconds, 8 of chance."""
@@ -91,7 +99,10 @@ class Job:
     def from_bytes(cls, data: bytes, attempts: int = 0) -> Job:
         """Read a job file back. Raises DamagedJob when the length or the checksum does not fit."""
         end = data.find(b"\n") + 1
-        header, images, at, crc = _parse(data[:end]), [], end, 0
+        header = _parse(data[:end])
+        images = []
+        at = end
+        crc = 0
         for size in header["sizes"]:
             images.append(data[at : at + size])
             crc = zlib.crc32(images[-1], crc)
@@ -142,6 +153,11 @@ class Result:
     files: Mapping[str, bytes | Path] = field(default_factory=dict)
     #: More about why it failed, for programs: what JSON can say.
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def without_run(cls, job: Job, status: State, error: str, code: str) -> Result:
+        """How *job* ends now, as *error* says, without having been run to its end."""
+        return cls(job.id, job.task, status, job.attempts, job.created, None, time.time(), error=error, code=code)
 
     def record(self) -> dict[str, Any]:
         """What `GET /v1/jobs/<id>` shows."""

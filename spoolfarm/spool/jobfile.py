@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spoolfarm.spool import files
-from spoolfarm.spool.job import DamagedJob, Job, State
+from spoolfarm.spool.job import DamagedJob, Job, State, UnreadableJob
 
 #: A job file's name: the id, and how often the job was claimed.
 NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
@@ -41,16 +41,16 @@ class JobFile:
         except DamagedJob:
             return "?", came  # who claims it will see, and say so
         except OSError as error:
-            if error.errno in NO_FILE:
+            if error.errno in NO_FILE or error.errno in files.UNREADABLE:
                 return "?", came
             raise
 
-    def job_or_guess(self) -> Job:
-        """The job in the file; what the name tells of it, when the file is damaged."""
+    def job_or_guess(self, task: str = "?") -> Job:
+        """The job in the file; what the name tells of it, and that it is of *task*, when the file is damaged."""
         try:
             return self.job()
         except DamagedJob:
-            return Job("?", id=self.id, created=born(self.id), attempts=self.attempts, durable=True)
+            return Job(task, id=self.id, created=born(self.id), attempts=self.attempts, durable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ def read_job(path: str, attempts: int = 0) -> Job:
     except OSError as error:
         if error.errno in NO_FILE:
             raise DamagedJob(f"not a file: {error.strerror}") from error
+        if error.errno in files.UNREADABLE:
+            raise UnreadableJob(f"its file cannot be read: {files.why(error, path)}") from error
         raise
     return Job.from_bytes(data, attempts)
 
@@ -91,6 +93,14 @@ def move(path: str, target: str) -> None:
             with contextlib.suppress(FileNotFoundError):  # the task's directory was removed under our hands
                 os.makedirs(os.path.dirname(target), files.DIRECTORY_MODE, exist_ok=True)
     os.rename(path, target)
+
+
+def undo(reached: str, queued: str) -> bool:
+    """Remove the file of a job that could not be promised. False when a worker may have it."""
+    try:
+        return files.remove(reached) or reached != queued
+    except OSError:
+        return reached != queued
 
 
 def born(job_id: str) -> float:

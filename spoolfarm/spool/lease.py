@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -15,6 +17,10 @@ from spoolfarm.spool import files
 
 #: Seconds to wait for a lock of one's own: somebody may be trying whether it is free.
 PATIENCE = 10.0
+
+
+class LeaseLost(OSError):
+    """The worker's lock file or its directory has been removed under its hands, so it can claim nothing any more."""
 
 
 class Lease:
@@ -30,6 +36,7 @@ class Lease:
         self._info = f"{workers}/{wid}.json"
         self._path = f"{workers}/{wid}.lock"
         self._since = 0.0
+        self._inode = 0
         self._lock = FileLock(self._path, fallback_to_soft=False, thread_local=False)
         #: Held while running a job that has cost a worker before, so that poison takes one worker at a time.
         self._suspects = FileLock(f"{workers}/suspects.lock", fallback_to_soft=False, thread_local=False)
@@ -40,6 +47,7 @@ class Lease:
         lease = cls(workers, active, wid)
         lease._lock.acquire(timeout=PATIENCE)
         os.mkdir(lease.active, files.DIRECTORY_MODE)
+        lease._inode = os.stat(lease._path).st_ino
         return lease
 
     @classmethod
@@ -52,6 +60,29 @@ class Lease:
         """Tell others that this worker is ready, since when, and about it, in the place of what it told before."""
         self._since = self._since or time.time()
         files.write_atomic(self._info, json.dumps({**info, "since": self._since}).encode())
+
+    def check(self) -> None:
+        """Raise LeaseLost when somebody has removed the lock file or the directory of claimed jobs.
+
+        An inode that is open is nobody else's, so the number tells.
+        """
+        for path, inode in ((self._path, self._inode), (self.active, None)):
+            try:
+                found = os.stat(path).st_ino
+            except FileNotFoundError:
+                raise LeaseLost(f"{path} is gone") from None
+            if inode not in (None, found):
+                raise LeaseLost(f"{path} is another file")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it the worker waits for something that is not its job, a disk without room perhaps.
+
+        It is told by a lock on what the worker has announced, which is there already: a full disk takes no note.
+        """
+        with open(self._info, "rb") as announced:
+            fcntl.flock(announced, fcntl.LOCK_EX)
+            yield
 
     def try_suspects(self) -> bool:
         """Take the right to run suspect jobs, which one worker has at a time. False when another has it."""
@@ -88,14 +119,28 @@ def ready(workers: str) -> list[dict[str, Any]]:
         if suffix == "json" and alive(workers, wid):
             try:
                 found.append({"worker": wid, **json.loads(files.read(f"{workers}/{name}"))})
-            except FileNotFoundError:
-                continue  # it ended between the two looks
+            except (FileNotFoundError, ValueError, TypeError):
+                continue  # it ended between the two looks, or a power cut tore what it said
     return found
+
+
+def waits(workers: str, wid: str) -> bool:
+    """Whether the worker *wid* waits for something that is not its job."""
+    try:
+        with open(f"{workers}/{wid}.json", "rb") as announced:
+            fcntl.flock(announced, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # it is not ready, or has ended
+    return False
 
 
 def alive(workers: str, wid: str) -> bool:
     """Whether somebody holds the lock of *wid*."""
     path = f"{workers}/{wid}.lock"
+    if not os.path.exists(path):
+        return False
     lock = FileLock(path, fallback_to_soft=False, thread_local=False)
     if not _try(lock):
         return True

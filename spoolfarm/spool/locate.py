@@ -38,6 +38,8 @@ class Locator:
             if (record := self._results.get(job_id)) is not None:
                 path = f"{self._results.root}/{job_id}.json"
                 return JobFile(path, job_id, record["attempts"], State(record["status"]))
+        if self._results.exists(job_id):
+            return JobFile(f"{self._results.root}/{job_id}.json", job_id, 0, State.FAILED)  # damaged
         return None
 
     def _by_name(self, directory: str, job_id: str, state: State) -> JobFile | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +13,55 @@ from spoolfarm.spool.job import State
 FOREVER = 10 * 365 * 86400.0
 
 
+#: The states of a job that is over.
+ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+
+class DamagedRecord(ValueError):
+    """The bytes are not the whole record of a job that has ended."""
+
+
+def parsed(data: bytes, job_id: str) -> dict[str, Any]:
+    """The record of the ended job *job_id* in the bytes of its file. Raises DamagedRecord."""
+    try:
+        record: dict[str, Any] = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DamagedRecord(f"no JSON: {error}") from error
+    if not isinstance(record, dict) or record.get("id") != job_id or record.get("status") not in ENDED:
+        raise DamagedRecord("it is not the record of this job")
+    numbers = (record.get(name) for name in ("attempts", "created", "finished"))
+    started, names = record.get("started"), record.get("files", [])
+    if not (
+        isinstance(record.get("task"), str)
+        and all(isinstance(each, int | float) for each in numbers)
+        and (started is None or isinstance(started, int | float))
+        and isinstance(names, list)
+        and all(isinstance(name, str) for name in names)
+        and ("result" in record or record["status"] != State.SUCCEEDED)
+    ):
+        raise DamagedRecord("it lacks something, or holds what does not belong there")
+    return record
+
+
+def damaged(job_id: str, created: float, error: str) -> dict[str, Any]:
+    """What is shown of an ended job whose record is damaged, as *error* says."""
+    return {
+        "id": job_id,
+        "task": "?",
+        "status": State.FAILED,
+        "attempts": 0,
+        "created": created,
+        "started": None,
+        "finished": created,
+        "progress": None,
+        "error": error,
+        "code": "damaged",
+    }
+
+
 def ended(record: dict[str, Any]) -> bool:
     """Whether *record* is of a job that is over."""
-    return record["status"] in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+    return record["status"] in ENDED
 
 
 def outcome(record: Mapping[str, Any]) -> Any:

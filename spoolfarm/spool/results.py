@@ -27,6 +27,7 @@ from spoolfarm.spool import files
 from spoolfarm.spool.arrivals import Arrivals
 from spoolfarm.spool.attachments import Attachments
 from spoolfarm.spool.job import Result
+from spoolfarm.spool.record import DamagedRecord, parsed
 from spoolfarm.spool.watch import RESCAN, Watch
 
 log = logging.getLogger(__name__)
@@ -44,10 +45,12 @@ LAST_WORDS = 65536
 class Results:
     """The directory of answers."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, make: bool = True) -> None:
+        """With *make* the directory is made where there is none."""
         self.root = os.path.abspath(root)
         self._tmp = os.path.join(self.root, "tmp")
-        files.make_directory(self._tmp)
+        if make:
+            files.make_directory(self._tmp)
         self.attachments = Attachments(self.root, self._tmp)
         self._arrivals = Arrivals(self.root)
 
@@ -59,25 +62,54 @@ class Results:
                 return False
             self.attachments.place(result.id, result.files, sync=sync)
         temporary = f"{self._tmp}/{result.id}.{random.getrandbits(32):08x}"
-        files.write_new(temporary, [record], sync=sync)
+        self._write(temporary, record, sync=sync)
         won = files.publish(temporary, self._path(result.id))
         if sync:
             files.sync_directory(self.root)
         return won
+
+    def _write(self, temporary: str, data: bytes, *, sync: bool = False) -> None:
+        """Write a file in tmp/, which somebody may have cleared away."""
+        try:
+            files.write_new(temporary, [data], sync=sync)
+        except FileNotFoundError:
+            files.make_directory(self._tmp)
+            files.write_new(temporary, [data], sync=sync)
 
     def exists(self, job_id: str) -> bool:
         """Whether the job has ended."""
         return os.path.exists(self._path(job_id))
 
     def get(self, job_id: str) -> dict[str, Any] | None:
-        """The record of an ended job, or None; None also for one that a power cut tore, which was not durable."""
+        """The record of an ended job, or None; None also for one that is damaged or cannot be read: see `damage`."""
         if not ID.fullmatch(job_id):
             return None  # it may come from anybody, and shall lead nowhere else
         try:
-            record: dict[str, Any] = json.loads(files.read(self._path(job_id)))
-        except (FileNotFoundError, ValueError):
+            return self.read(job_id)
+        except DamagedRecord:
             return None
-        return record
+        except OSError as error:
+            if error.errno in files.UNREADABLE:
+                return None
+            raise
+
+    def read(self, job_id: str) -> dict[str, Any] | None:
+        """The record of an ended job; None when there is none. Raises DamagedRecord, or OSError when unreadable."""
+        try:
+            return parsed(files.read(self._path(job_id)), job_id)
+        except FileNotFoundError:
+            return None
+
+    def damage(self, job_id: str) -> str | None:
+        """What is wrong with the result of a job; None when there is none, or nothing is wrong."""
+        path = self._path(job_id)
+        try:
+            self.read(job_id)
+        except DamagedRecord as error:
+            return f"its result {path} is damaged: {error}"
+        except OSError as error:
+            return f"its result {path} cannot be read: {files.why(error, path)}"
+        return None
 
     def wait(self, job_id: str, seconds: float) -> dict[str, Any] | None:
         """The record, as soon as there is one; None when *seconds* are over."""
@@ -131,7 +163,7 @@ class Results:
         """
         for ending, text in texts.items():
             temporary = f"{self._tmp}/{job_id}.{random.getrandbits(32):08x}"
-            files.write_new(temporary, [text])
+            self._write(temporary, text)
             files.relocate(temporary, place + ending)
         for ending, name in attached.items():
             try:

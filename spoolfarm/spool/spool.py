@@ -8,9 +8,9 @@
     dead/<id>/<name>, reason.json     ended for good without a result
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
-    workers/<wid>.lock, <wid>.json    a worker's life, and what it says of itself
+    workers/<wid>.lock, <wid>.json    a worker's life; and what it says of itself, locked while it waits for room
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
-    workers/cancel.lock               held while a job in cancel/ is ended
+    workers/cancel.lock, retry.lock   held while a job in cancel/ is ended, or a dead letter is queued again
     workers/<wid>.bell/, .token       how it is woken; see `doorbell.py`
     idle/<wid>                        a worker that can be woken
 
@@ -43,7 +43,9 @@ What a crash leaves:
 What cannot be promised: that a job runs only once. A worker that dies after its work and before its result leaves a
 job that runs again.
 
-A worker is dead when its lock is free; there is no heartbeat, and a slow worker is not a dead one.
+A worker is dead when its lock is free; there is no heartbeat, and a slow worker is not a dead one. A worker whose lock
+file or directory somebody removes ends by itself, and a job file that cannot be read becomes a dead letter: neither
+keeps the other jobs waiting.
 """
 
 from __future__ import annotations
@@ -53,18 +55,22 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from spoolfarm.errors import SpoolUnavailable, UnknownJob
+from spoolfarm.errors import NoFarm, SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.doorbell import Ringer
-from spoolfarm.spool.job import DamagedJob, Job, Result, State
-from spoolfarm.spool.jobfile import NAME, Claim, JobFile, job_files, move, read_job
-from spoolfarm.spool.lease import Lease
+from spoolfarm.spool.endings import PATIENCE, Endings
+from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
+from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
+from spoolfarm.spool.lease import Lease, LeaseLost
 from spoolfarm.spool.locate import Locator
+from spoolfarm.spool.record import DamagedRecord, damaged
 from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
@@ -73,12 +79,10 @@ log = logging.getLogger(__name__)
 FORGET = b"forget"
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
-#: Seconds that pass at most between a result that says "failed" and the dead letter.
-BURIAL = 1.0
-#: Seconds to wait for another process that ends a cancelled job, which takes it about a millisecond.
-PATIENCE = 10.0
 #: The locks in workers/ that are no worker's life.
-SHARED = frozenset({"suspects", "cancel"})
+SHARED = frozenset({"suspects", "cancel", "retry"})
+#: Seconds for which a job may be unreadable before it is given up.
+UNREADABLE = 60.0
 #: Seconds after which a file in tmp/ belongs to nobody.
 ABANDONED = 3600.0
 
@@ -86,21 +90,35 @@ ABANDONED = 3600.0
 class Spool:
     """The tree under *root*, whose jobs end in *results*."""
 
-    def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS) -> None:
+    def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS, make: bool = True) -> None:
+        """With *make* the tree is made where there is none; else that raises NoFarm."""
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
-        self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers = made = [
-            f"{self.root}/{name}" for name in ("tmp", "queue", "active", "cancel", "keys", "parts", "workers")
-        ]
-        for path in made:
-            files.make_directory(path)
+        self.tmp = f"{self.root}/tmp"
+        self.queue = f"{self.root}/queue"
+        self.active = f"{self.root}/active"
+        self.marks = f"{self.root}/cancel"
+        self.keys = f"{self.root}/keys"
+        self.parts = f"{self.root}/parts"
+        self.workers = f"{self.root}/workers"
         self.dead = DeadLetters(f"{self.root}/dead", results)
-        where = self.queue, self.active, self.marks, self.dead, results
-        self._locator = Locator(*where, attempts=max_attempts)
+        self._locator = Locator(self.queue, self.active, self.marks, self.dead, results, attempts=max_attempts)
+        self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
         self.ringer = Ringer(self.root)
+        if make:
+            self.make()
+        elif not os.path.isdir(self.queue):
+            raise NoFarm(f"no farm here: {self.root} is no spool")
         self._synced = SyncedBuckets(self.queue)
         self._counts = BucketCounts(self.queue)
+
+    def make(self) -> None:
+        """Make the directories that are missing: at first all, and those that somebody has removed."""
+        for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers):
+            files.make_directory(path)
+        self.dead.make()
+        self.ringer.make()
 
     # Submit.
 
@@ -117,8 +135,8 @@ class Spool:
             if job.durable:
                 self._synced.sync(place)
         except OSError as error:
-            fate = "nothing was queued" if _undo(reached, queued) else "it may run all the same"
-            raise SpoolUnavailable(f"the job cannot be written ({error.strerror}); {fate}") from error
+            fate = "nothing was queued" if undo(reached, queued) else "it may run all the same"
+            raise SpoolUnavailable(f"the job cannot be written ({files.where(error)}); {fate}") from error
         self.ringer.ring(place, name)
 
     # Work.
@@ -166,13 +184,19 @@ class Spool:
         try:
             os.rename(f"{place.path}/{name}", path)
         except FileNotFoundError:
+            if not os.path.isdir(lease.active):
+                raise LeaseLost(f"its directory {lease.active} is gone") from None
             return None  # another worker was first
         started = time.time()
         try:
             try:
                 return Claim(read_job(path, attempts), path, started)
             except DamagedJob as error:
-                self._give_up(JobFile(path, parsed[1], attempts, State.RUNNING), "damaged", str(error))
+                if isinstance(error, UnreadableJob) and time.time() - born(parsed[1]) < UNREADABLE:
+                    move(path, f"{place.path}/{name}")  # the disk may do better the next time
+                    return None
+                claimed = JobFile(path, parsed[1], attempts, State.RUNNING)
+                self._endings.give_up(claimed, error.code, str(error), place.task)
                 return None
         except OSError:
             move(path, f"{place.path}/{name}")
@@ -190,7 +214,9 @@ class Spool:
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
         self.results.publish(result, sync=claim.job.durable)
-        self._settle(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job)
+        self._endings.settle(
+            JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job
+        )
 
     # Recover.
 
@@ -211,61 +237,55 @@ class Spool:
             finally:
                 lease.drop()
         for file in job_files(self.marks, State.CANCELLED):
-            self._try(self._finish_cancel, file)
+            self._try(self._endings.cancel, file, 0.0)
         for name in filter(ID.fullmatch, files.names(self.marks)):
-            if self.results.exists(name) and not self._held(name):
-                self._try(self._drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
+            if self.results.exists(name):
+                found = self.find(name)  # after the result: its worker lets go of the job a little later
+                if not found or found.state is not State.RUNNING:
+                    self._try(self._drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
         return seen
 
-    def _held(self, job_id: str) -> bool:
-        """Whether a worker has the job, were it only to let go of it: its result is visible a little before."""
-        found = self.find(job_id)
-        return found is not None and found.state is State.RUNNING
-
-    def _try(self, act: Callable[..., None], file: JobFile, *more: str) -> bool:
+    def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
         """Do *act* for one job. What the disk refuses now stays as it is, and must not keep the others waiting."""
         try:
             act(file, *more)
         except OSError as error:
             log.error("job %s: not recovered yet: %s", file.id, error)
             return False
+        except Exception:  # whatever one job's files hold, the others are recovered
+            log.exception("job %s: not recovered", file.id)
+            return False
         return True
 
     def _recover(self, file: JobFile, cause: str) -> None:
         """Send a job whose worker is dead to where it belongs."""
-        record = self.results.get(file.id)
-        if record is None and self.results.exists(file.id):
+        patient = time.time() - files.changed(file.path) < UNREADABLE  # the disk may do better the next time
+        try:
+            record = self.results.read(file.id)
+        except DamagedRecord:
             self.results.remove(file.id)  # a power cut tore it
+            record = None
+        except OSError as error:
+            if patient:
+                raise
+            record = damaged(file.id, 0.0, str(error))
         try:
             job = file.job()
         except DamagedJob as error:
-            self._give_up(file, "damaged", str(error))
+            if patient and isinstance(error, UnreadableJob):
+                raise OSError(str(error)) from error
+            self._endings.give_up(file, error.code, str(error))
             return
         if record is not None:
-            self._settle(file, record, job)
+            self._endings.settle(file, record, job)
         elif os.path.exists(f"{self.marks}/{file.id}"):
-            self._finish_cancel(file)
+            self._endings.cancel(file, 0.0)
         elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
             often = f"the worker died in every one of {file.attempts} attempts"
-            self._give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
+            self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
         else:
             self.results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}")
             self._requeue(file.path, job, file.attempts)
-
-    def _give_up(self, file: JobFile, code: str, error: str) -> None:
-        """End a job that no worker can end."""
-        job = file.job_or_guess()
-        ended = _result(job, State.FAILED, error=error, code=code)
-        self.results.publish(ended, sync=job.durable)
-        self.dead.bury(file.path, file.id, ended.record())
-
-    def _settle(self, file: JobFile, record: Mapping[str, object], job: Job) -> None:
-        """Put away the file of a job whose result is visible: a promised job that failed becomes a dead letter."""
-        died = record.get("code") in ("worker_died", "damaged")
-        if record["status"] == State.FAILED and (job.durable or died):
-            self.dead.bury(file.path, file.id, record)
-        else:
-            files.remove(file.path)
 
     # Change one's mind.
 
@@ -284,7 +304,10 @@ class Spool:
                 os.rename(file.path, taken)  # to itself, if somebody who cancelled it came no further
             except FileNotFoundError:
                 continue  # a worker was first
-            self._finish_cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED))
+            try:
+                self._endings.cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED), PATIENCE)
+            except Timeout as error:
+                raise SpoolUnavailable("a process that cancels another job does not come to its end") from error
             return True
         if file is None:
             raise UnknownJob(f"no job {job_id!r}")
@@ -303,16 +326,6 @@ class Spool:
         """Whether somebody asked to cancel the job while it ran."""
         return os.path.exists(f"{self.marks}/{job_id}")
 
-    def _finish_cancel(self, file: JobFile) -> None:
-        """End a job as cancelled. One caller at a time: a late one must not bring back a result that was forgotten."""
-        with FileLock(f"{self.workers}/cancel.lock", timeout=PATIENCE, fallback_to_soft=False):
-            try:
-                job = file.job_or_guess()
-            except FileNotFoundError:
-                return  # another caller was first
-            self.results.publish(_result(job, State.CANCELLED, error="cancelled", code="cancelled"), sync=job.durable)
-            files.remove(file.path)
-
     def _drop_mark(self, mark: JobFile) -> None:
         """Remove a mark whose job has ended, and with it a result that nobody wants."""
         try:
@@ -323,32 +336,38 @@ class Spool:
         files.remove(mark.path)
 
     def retry(self, job_id: str) -> None:
-        """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter."""
-        for file in self._letter(job_id):
-            try:
-                job = file.job()
-            except DamagedJob as error:
-                raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
-            place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
-            files.remove(f"{self.marks}/{job_id}")
-            self.results.remove(job_id)
-            files.sync_directory(self.results.root)  # else a power cut could bring the old result back
-            move(file.path, f"{place.path}/{name}")
-            self._synced.sync(place)
-            self.dead.remove(job_id)
-            self.ringer.ring(place, name)
-            return
+        """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter.
+
+        One caller at a time: a late one must not remove the result of the job that runs again.
+        """
+        with self._retrying():
+            for file in self.dead.letter(job_id):
+                try:
+                    job = file.job()
+                except UnreadableJob as error:
+                    raise SpoolUnavailable(f"job {job_id} cannot be run again: {error}") from error
+                except DamagedJob as error:
+                    raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
+                except FileNotFoundError:
+                    break  # somebody has just removed it
+                place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
+                files.remove(f"{self.marks}/{job_id}")
+                self.results.remove(job_id)
+                files.sync_directory(self.results.root)  # else a power cut could bring the old result back
+                move(file.path, f"{place.path}/{name}")
+                self._synced.sync(place)
+                self.dead.withdraw(job_id, self.tmp)
+                self.ringer.ring(place, name)
+                return
         raise UnknownJob(f"no dead letter {job_id!r}")
 
-    def _letter(self, job_id: str) -> list[JobFile]:
-        """The dead letter of a job, also when its worker, which has published its result, is about to bury it."""
-        deadline = time.monotonic() + BURIAL
-        while ID.fullmatch(job_id):
-            found = list(job_files(self.dead.path(job_id), State.FAILED))
-            if found or time.monotonic() > deadline or not self.results.exists(job_id):
-                return found
-            time.sleep(0.01)
-        return []
+    @contextmanager
+    def _retrying(self) -> Iterator[None]:
+        try:
+            with FileLock(f"{self.workers}/retry.lock", timeout=PATIENCE, fallback_to_soft=False):
+                yield
+        except Timeout as error:
+            raise SpoolUnavailable("a process that queues another dead letter does not come to its end") from error
 
     # Look.
 
@@ -379,15 +398,3 @@ class Spool:
             if time.time() - files.modified(path) > ABANDONED:
                 files.remove(path)
         self.dead.tidy(self.tmp, ABANDONED)
-
-
-def _undo(reached: str, queued: str) -> bool:
-    """Remove the file of a job that could not be promised. False when a worker may have it."""
-    try:
-        return files.remove(reached) or reached != queued
-    except OSError:
-        return reached != queued
-
-
-def _result(job: Job, status: State, *, error: str, code: str) -> Result:
-    return Result(job.id, job.task, status, job.attempts, job.created, None, time.time(), error=error, code=code)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 #: The launcher hands each worker its budget in this variable, which OpenMP and OpenBLAS obey by themselves.
 VARIABLE = "OMP_NUM_THREADS"
@@ -20,12 +21,8 @@ def budget() -> int:
 
 def limit() -> None:
     """Hold the libraries that are loaded by now to the budget, whatever the variable was when they were."""
+    threadpool_limits(budget())  # every OpenBLAS, numpy's and OpenCV's own, and OpenMP
     if cv2 := sys.modules.get("cv2"):
-        cv2.setNumThreads(budget())
+        cv2.setNumThreads(budget())  # its threads are its own
     if torch := sys.modules.get("torch"):
-        torch.set_num_threads(budget())  # a worker started by hand has no variable to read
-    if (numpy := sys.modules.get("numpy._core._multiarray_umath")) and numpy.__file__:
-        # the name in numpy's wheels for 64 bits; where it is another, OpenBLAS stays as it was when it was loaded
-        set_threads = getattr(ctypes.CDLL(numpy.__file__), "scipy_openblas_set_num_threads64_", None)
-        if set_threads is not None:
-            set_threads(budget())
+        torch.set_num_threads(budget())  # else its first use sets OpenMP to a number of its own

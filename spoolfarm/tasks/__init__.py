@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from spoolfarm.errors import InvalidParams, JobFailed
+from spoolfarm.errors import FarmError, InvalidParams
 from spoolfarm.spool.job import Job
+from spoolfarm.validation import findings
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Stopping(Exception):
 
 #: A picture, and the parameters of the job that it becomes.
 Part: TypeAlias = tuple[bytes, Mapping[str, Any]]
+#: What a task knows a part by.
+Key = TypeVar("Key")
 
 
 class Context(Protocol):
@@ -55,12 +58,13 @@ class Context(Protocol):
     def scratch(self) -> Path:
         """A directory for files too large to hold in memory; it goes when the batch has ended."""
 
-    def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
-        """Have each item done by the workers of *task*, as a job of its own; how each ended, in the items' order.
+    def map(self, task: str, items: Iterable[tuple[Key, Part | FarmError]]) -> Iterator[tuple[Key, Answer | FarmError]]:
+        """Have each part done by the workers of *task*, as a job of its own; its key and how it ended, in order.
 
-        So many are under way at once as keep those workers busy, and *items* is taken no further. When this job runs
-        again because its worker died, what is done is not done again: the items must then be the same. Raises
-        JobCancelled when this job was cancelled. The files of an Answer are paths that are good until the batch ends.
+        An item is a key of any kind and the part; an error in the place of a part comes back when it is its turn. So
+        many are under way at once as keep those workers busy, and *items* is taken no further. When this job runs again
+        because its worker died, what is done is not done again: the items must then be the same. Raises JobCancelled
+        when this job was cancelled. The files of an Answer are paths that are good until the batch ends.
         """
 
 
@@ -81,8 +85,8 @@ class Task:
     Params: ClassVar[type[Params]] = Params
     #: The models of what it may answer, which the documentation tells; none: anything.
     results: ClassVar[tuple[type[BaseModel], ...]] = ()
-    #: How many jobs `run` takes at once.
-    max_batch: ClassVar[int] = 1
+    #: How many jobs `run` takes at once; `setup` may say it better.
+    max_batch: int = 1
     #: How few and how many pictures a job carries.
     min_images: ClassVar[int] = 1
     max_images: ClassVar[int] = 1
@@ -111,7 +115,7 @@ class Task:
         try:
             return self.Params.model_validate(params).model_dump(mode="json")
         except ValidationError as error:
-            raise InvalidParams("; ".join(sentence(found) for found in error.errors())) from error
+            raise InvalidParams("; ".join(findings(error, "params"))) from error
 
     def describe(self) -> dict[str, Any]:
         """What `GET /v1/tasks` says of it: its first sentence, its parameters' JSON schema, and what it takes."""
@@ -135,12 +139,6 @@ class Task:
         """Return one result for each job of *batch*, in order: a JSON value, an Answer, or a FarmError for a
         job that failed."""
         raise NotImplementedError
-
-
-def sentence(found: Mapping[str, Any]) -> str:
-    """One finding of pydantic's as 'params.min_score: Input should be ...'."""
-    where = ".".join(["params", *map(str, found["loc"])])
-    return f"{where}: {found['msg']}"
 
 
 def wrong_number(task: Task, name: str, field: str, number: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from spoolfarm.errors import JobCancelled
+from spoolfarm.errors import InvalidParams, JobCancelled
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
 
@@ -21,7 +21,9 @@ class EchoParams(Params):
 
     model_config = ConfigDict(extra="allow")
 
-    seconds: float = Field(default=0, ge=0, le=86400, description="sleep this long before answering")
+    seconds: float = Field(
+        default=0, ge=0, description="sleep this long before answering: less than an attempt may take, FARM_JOB_TIMEOUT"
+    )
 
 
 class EchoResult(BaseModel):
@@ -39,9 +41,13 @@ class Echo(Task):
     min_images = 0
     max_images = 64
     pictures = False
+    needs = ("FARM_JOB_TIMEOUT",)
 
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         super().validate(params)
+        limit = self.settings["FARM_JOB_TIMEOUT"]
+        if params.get("seconds", 0) >= limit:
+            raise InvalidParams(f"params.seconds: must be less than the {limit:g} s of an attempt (FARM_JOB_TIMEOUT)")
         return params
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The registry: every task's name and the dotted path of its class."""
+"""The registry: every installed task's name and the dotted path of its class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from spoolfarm.errors import SettingError, UnknownTask, UnsupportedMedia
-from spoolfarm.tasks import Task
+from spoolfarm.tasks import Task, extras
 from spoolfarm.tasks.lanes import LANES
 
 #: The tasks that come with the farm.
@@ -22,6 +22,18 @@ BUILT_IN: Mapping[str, str] = {
     "segment": "spoolfarm.tasks.segment.task:Segment",
     "simulate": "spoolfarm.tasks.flower.simulate:Simulate",
 }
+#: The extra that each of them needs; the others come with the farm itself.
+EXTRAS: Mapping[str, str] = {
+    "classify": "flower",
+    "document": "ocr",
+    "edit": "edit",
+    "ocr": "ocr",
+    "orient": "segment",
+    "segment": "segment",
+    "simulate": "flower",
+}
+#: The engine of `segment` and `orient` that learned nothing, and the extra whose libraries are enough for it.
+CLASSICAL, ITS_EXTRA = "classical", "edit"
 
 #: The entry-point group by which an installed package adds tasks.
 GROUP = "spoolfarm.tasks"
@@ -30,8 +42,8 @@ GROUP = "spoolfarm.tasks"
 class Registry:
     """The tasks by name: *extra* ones win over entry points, and those over the built-in. With *only*, no others.
 
-    Each task gets those of the *settings*, values by name, that it needs. Raises SettingError when *only* names a task
-    that is not there.
+    A built-in task whose libraries are not installed is not among them. Each task gets those of the *settings*, values
+    by name, that it needs. Raises SettingError when *only* names a task that is not there.
     """
 
     def __init__(
@@ -44,29 +56,61 @@ class Registry:
         self._paths = dict(BUILT_IN)
         self._paths |= {point.name: point.value for point in entry_points(group=GROUP)}
         self._paths |= extra or {}
-        if unknown := sorted(set(only) - set(self._paths)):
-            raise SettingError(f"FARM_ENABLE names {unknown[0]!r}; there are {', '.join(self.names())}")
+        #: The built-in tasks that are not installed, by name the extra that each needs.
+        self._absent = {name: extra for name, extra in self._extras().items() if not extras.installed(extra)}
+        for name in self._absent:
+            del self._paths[name]
         if only:
-            self._paths = {name: self._paths[name] for name in only}
+            self._restrict(only)
         self._tasks: dict[str, Task] = {}
+
+    def _extras(self) -> dict[str, str]:
+        """The extra that each task needs which is the farm's own."""
+        found = {name: extra for name, extra in EXTRAS.items() if self._paths[name] == BUILT_IN[name]}
+        if self._settings.get("FARM_SEGMENT_MODEL") == CLASSICAL:
+            found |= {name: ITS_EXTRA for name, extra in found.items() if extra == "segment"}
+        return found
+
+    def _restrict(self, only: Sequence[str]) -> None:
+        """Leave out all tasks but those in *only*. Raises SettingError for one that is not there."""
+        for name in only:
+            if name in self._absent:
+                raise SettingError(f"FARM_ENABLE: {extras.not_installed(f'task {name}', self._absent[name])}")
+            if name not in self._paths:
+                raise SettingError(f"FARM_ENABLE names {name!r}; there are {', '.join(self.names())}")
+        self._paths = {name: self._paths[name] for name in only}
+        self._absent = {}
 
     def names(self) -> list[str]:
         """Every task's name, sorted."""
         return sorted(self._paths)
 
     def get(self, name: str) -> Task:
-        """Return the task called *name*, not set up. Raises UnknownTask, or SettingError without such a class."""
+        """Return the task called *name*, not set up.
+
+        Raises UnknownTask, NotInstalled when its libraries are missing, or SettingError without such a class.
+        """
         if name not in self._tasks:
+            self.require(name)
             path = self._paths.get(name)
             if path is None:
                 raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")
             self._tasks[name] = _load(name, path, self._settings)
         return self._tasks[name]
 
+    def require(self, name: str) -> None:
+        """Raise NotInstalled when *name* is a built-in task whose libraries are missing."""
+        if name in self._absent:
+            raise extras.not_installed(f"task {name}", self._absent[name])
+
+    def absent(self) -> Mapping[str, str]:
+        """The built-in tasks that are not installed, by name the extra that each needs."""
+        return self._absent
+
     def meant(self, name: str, images: Sequence[bytes], params: Mapping[str, Any], field: str) -> str:
         """The task that a job for *name* is really for. Raises UnknownTask, or UnsupportedMedia that names *field*."""
         other = self.get(name).instead(images, params)
-        if other is not None and other not in self._paths:
+        if other is not None and other not in self._paths and other not in self._absent:
             raise UnsupportedMedia(f"{field}: is for the task {other}, which FARM_ENABLE leaves out")
         return other or name
 

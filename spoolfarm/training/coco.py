@@ -16,7 +16,8 @@ from pycocotools.coco import COCO
 
 from spoolfarm import images
 from spoolfarm.errors import BrokenImage, FarmError
-from spoolfarm.training.samples import Array, Sample
+from spoolfarm.training.samples import Sample
+from spoolfarm.training.scenes.noise import Array
 
 #: One picture in so many is kept for the evaluation.
 KEPT = 5

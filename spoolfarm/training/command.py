@@ -15,6 +15,7 @@ import torch
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
+from spoolfarm.tasks.segment.engines import DEFAULT
 from spoolfarm.training import scenes
 from spoolfarm.training.coco import Labelled
 from spoolfarm.training.curve import svg
@@ -62,7 +63,7 @@ def _begun(options: argparse.Namespace, out: Path, source: Drawn | Labelled) -> 
         raise FarmError(f"{checkpoint} is there", hint="go on from it with --resume, or remove it to begin again")
     recipe = replace(Recipe(), **{**(FOLDER if isinstance(source, Labelled) else {}), **said})
     recipe = replace(recipe, warm_up=min(recipe.warm_up, recipe.iterations // 10))
-    start = options.start or (SCRATCH if isinstance(source, Drawn) else str(net.DEFAULT))
+    start = options.start or (SCRATCH if isinstance(source, Drawn) else str(DEFAULT))
     if start == SCRATCH:
         return Training(net.Hyper(classes=len(source.names)), recipe, source)
     hyper = replace(net.Hyper(**net.read(start)["net"]), classes=len(source.names))

@@ -15,11 +15,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torchvision.models.detection import MaskRCNN
 
-from spoolfarm.training.samples import Array, Sample
+from spoolfarm.tasks.segment.instance import OBJECT
+from spoolfarm.tasks.segment.pasting import INSIDE
+from spoolfarm.training.samples import Sample
+from spoolfarm.training.scenes.noise import Array
 
 
 @dataclass(frozen=True)
-class Found:
+class Detection:
     """A mask, (height, width) uint8, with its score and its class from 1."""
 
     mask: Array
@@ -28,7 +31,7 @@ class Found:
 
 
 #: What finds the objects of a picture, (height, width, 3) uint8 RGB.
-Finder = Callable[[Array], list[Found]]
+Finder = Callable[[Array], list[Detection]]
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,13 @@ class Precision:
 def finder(net: MaskRCNN) -> Finder:
     """What *net* finds."""
 
-    def find(picture: Array) -> list[Found]:
+    def find(picture: Array) -> list[Detection]:
         pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
         with torch.inference_mode():
             found = net([pixels])[0]
-        masks = (found["masks"][:, 0] > 0.5).numpy().astype(np.uint8)
+        masks = (found["masks"][:, 0] > INSIDE).numpy().astype(np.uint8)
         return [
-            Found(mask, score, label)
+            Detection(mask, score, label)
             for mask, score, label in zip(masks, found["scores"].tolist(), found["labels"].tolist(), strict=True)
         ]
 
@@ -71,15 +74,15 @@ def precision(find: Finder, samples: Iterable[Sample], names: Mapping[int, str] 
     """How well *find* does on *samples*, whose classes have *names*."""
     pictures: list[dict[str, Any]] = []
     truth: list[dict[str, Any]] = []
-    answers: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for number, sample in enumerate(samples, 1):
         height, width = sample.picture.shape[:2]
         pictures.append({"id": number, "height": height, "width": width})
         for mask, label in zip(sample.masks, sample.classes.tolist(), strict=True):
             truth.append({**_annotation(number, mask, label), "id": len(truth) + 1, "iscrowd": 0})
-        answers += ({**_annotation(number, one.mask, one.label), "score": one.score} for one in find(sample.picture))
-    categories = [{"id": label, "name": name} for label, name in enumerate((names or {1: "object"}).values(), 1)]
-    return _score({"images": pictures, "annotations": truth, "categories": categories}, answers)
+        found += ({**_annotation(number, one.mask, one.label), "score": one.score} for one in find(sample.picture))
+    categories = [{"id": label, "name": name} for label, name in enumerate((names or {1: OBJECT}).values(), 1)]
+    return _score({"images": pictures, "annotations": truth, "categories": categories}, found)
 
 
 def _annotation(picture: int, mask: Array, label: int) -> dict[str, Any]:
@@ -88,14 +91,14 @@ def _annotation(picture: int, mask: Array, label: int) -> dict[str, Any]:
     return {"image_id": picture, "category_id": label, "segmentation": counts, "bbox": box, "area": area}
 
 
-def _score(truth: dict[str, Any], answers: list[dict[str, Any]]) -> Precision:
-    if not answers:
+def _score(truth: dict[str, Any], found: list[dict[str, Any]]) -> Precision:
+    if not found:
         return Precision(0, 0, 0, 0, 0, 0, 0)
     with contextlib.redirect_stdout(io.StringIO()):
         known = COCO()
         known.dataset = {"info": {}, **truth}
         known.createIndex()
-        scored = COCOeval(known, known.loadRes(answers), "segm")
+        scored = COCOeval(known, known.loadRes(found), "segm")
         scored.evaluate()
         scored.accumulate()
         scored.summarize()

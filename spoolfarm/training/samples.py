@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from spoolfarm.tasks.segment.instance import OBJECT
 from spoolfarm.training import scenes
-
-Array = np.ndarray[Any, Any]
+from spoolfarm.training.scenes.noise import Array
 
 #: The seed of the scenes that no training ever sees; trainings may have any other.
 HELD_OUT = 2_000_000_011
@@ -52,7 +52,7 @@ class Drawn:
     """Scenes of the generator."""
 
     def __init__(self) -> None:
-        self.names = {1: "object"}
+        self.names = {1: OBJECT}
 
     def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
         """Scene *number* of *seed*; for some numbers drawn smaller, for some in other colours."""
@@ -89,7 +89,11 @@ def _turned(picture: Array, rng: np.random.Generator) -> Array:
 
 class _Batches(IterableDataset[list[Sample]]):
     def __init__(self, source: Source, seed: int, first: int, size: int, side: int, part: slice) -> None:
-        self._source, self._seed, self._first, self._size, self._side = source, seed, first, size, side
+        self._source = source
+        self._seed = seed
+        self._first = first
+        self._size = size
+        self._side = side
         self._part = part
 
     def __iter__(self) -> Iterator[list[Sample]]:

@@ -18,7 +18,7 @@ from torchvision.models.detection.image_list import ImageList
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
-from spoolfarm.training.roi_align_training import Regions
+from spoolfarm.tasks.segment.roi_align import align
 from spoolfarm.training.samples import Sample, Source, batches
 
 #: How far the averaged weights follow the trained ones at each iteration: over about 500.
@@ -89,9 +89,7 @@ class Training:
         torch.manual_seed(self.recipe.seed)
         self.model = net.build(**asdict(self.hyper))
         self.averaged = copy.deepcopy(self.model).requires_grad_(False).eval()
-        for name in ("box_roi_pool", "mask_roi_pool"):
-            pool = getattr(self.model.roi_heads, name)
-            setattr(self.model.roi_heads, name, Regions(pool.featmap_names, pool.output_size[0], pool.sampling_ratio))
+        align(self.model.roi_heads)
         self.model.rpn.head.register_forward_hook(_exact)
         flat = [each for each in self.model.parameters() if each.ndim < 2]
         deep = [each for each in self.model.parameters() if each.ndim >= 2]
@@ -175,12 +173,7 @@ class Training:
     @classmethod
     def resume(cls, path: Path, source: Source, **changed: Any) -> Training:
         """Go on from a checkpoint, with some fields of its recipe *changed*. Raises FarmError or OSError."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except OSError:
-            raise
-        except Exception as error:  # torch, pickle and zipfile raise what they like for a damaged file
-            raise FarmError(f"{path} is no checkpoint: {error}") from error
+        state = net.stored(path, "checkpoint")
         if not isinstance(state, dict) or "optimizer" not in state:
             raise FarmError(f"{path} is no checkpoint")
         recipe = replace(Recipe(**state["recipe"]), **changed)
@@ -203,9 +196,9 @@ def _for_classes(weights: Tensor, kinds: int, own: Tensor) -> Tensor:
     return weights.to(own.dtype)
 
 
-def _exact(_head: nn.Module, _features: Any, answers: Sequence[list[Tensor]]) -> tuple[list[Tensor], ...]:
+def _exact(_head: nn.Module, _features: Any, proposed: Sequence[list[Tensor]]) -> tuple[list[Tensor], ...]:
     """What the proposals are made of, in single precision: bfloat16 knows every second pixel beyond the 256th only."""
-    return tuple([each.float() for each in levels] for levels in answers)
+    return tuple([each.float() for each in levels] for levels in proposed)
 
 
 def _losses(model: MaskRCNN, samples: Sequence[Sample]) -> dict[str, Tensor]:

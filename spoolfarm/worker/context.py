@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from spoolfarm.errors import JobCancelled, JobFailed
+from spoolfarm.errors import FarmError, JobCancelled
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.subjobs import Subjobs
 from spoolfarm.spool import files
 from spoolfarm.spool.jobfile import Claim
-from spoolfarm.tasks import Answer, Limits, Part, Stopping
+from spoolfarm.tasks import Answer, Key, Limits, Part, Stopping
 
 #: Least seconds between two lines of progress in a job's log.
 PROGRESS_STEP = 0.1
@@ -54,8 +54,8 @@ class RunContext:
             self._scratch = self._spool.results.attachments.scratch(self._ids[0])
         return self._scratch
 
-    def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
-        """The outcomes of *items* as jobs of *task*, in order. A task that calls this has a `max_batch` of 1."""
+    def map(self, task: str, items: Iterable[tuple[Key, Part | FarmError]]) -> Iterator[tuple[Key, Answer | FarmError]]:
+        """See `Context.map`. A task that calls this has a `max_batch` of 1."""
         self._parts = self._parts or Subjobs(
             self._spool, self._farm.tasks, self._farm.settings.workers, self._whole, self._go_on
         )

@@ -34,7 +34,8 @@ class WorkerStats:
 
     def tell(self) -> dict[str, Any]:
         """By task how many have `ended`, how many of these `failed`, and both by second: [second, ended, failed]."""
-        self._told, self._news = time.monotonic(), False
+        self._told = time.monotonic()
+        self._news = False
         return {task: counts.record() for task, counts in self._tasks.items()}
 
 

@@ -8,9 +8,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from spoolfarm import config
@@ -19,7 +20,7 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Result, State
 from spoolfarm.spool.jobfile import Claim
-from spoolfarm.spool.lease import Lease, new_worker_id
+from spoolfarm.spool.lease import Lease, LeaseLost, new_worker_id
 from spoolfarm.spool.watch import RESCAN
 from spoolfarm.system import memory, process
 from spoolfarm.tasks import Answer, Stopping
@@ -35,6 +36,8 @@ log = logging.getLogger("spoolfarm.worker")
 BOOT_FAILED = 3
 #: Seconds between two tries to write a result that the disk does not take.
 DISK_RETRY = 1.0
+#: Seconds that threads which tasks have left get to end with their worker.
+FAREWELL = 2.0
 #: Seconds between two looks at the memory this process holds.
 MEMORY_LOOK = 1.0
 
@@ -55,6 +58,7 @@ class Worker:
         self._about = {"pid": os.getpid(), "tasks": list(tasks)}
         self._parent = os.getppid()
         self._bell: Bell | None = None
+        self._lease: Lease | None = None
 
     def stop(self, *_: object) -> None:
         """Let the running batch be the last. A signal handler."""
@@ -64,13 +68,13 @@ class Worker:
 
     def run(self, wid: str) -> None:
         """Work as *wid* until stopped, full, or left by the parent."""
-        lease = Lease.take(self._spool.workers, self._spool.active, wid)
+        lease = self._lease = Lease.take(self._spool.workers, self._spool.active, wid)
         bell = self._bell = Bell(self._spool.root, wid)
         self._executor.setup()
-        process.calm_collector()
         lease.announce(self._about)
         log.info("ready for %s", ", ".join(self._tasks))
-        cursor, hint = self._spool.cursor(self._tasks), None
+        cursor = self._spool.cursor(self._tasks)
+        hint = None
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
             resting = not cursor.has_more and not (hint and cursor.point(hint))
             if resting:
@@ -78,10 +82,16 @@ class Worker:
                 cursor.look_again()  # whoever put a job before that has not rung
             hint = None
             try:
+                if resting:
+                    lease.check()
                 batch = self._spool.claim(lease, cursor, self._executor.most)
+            except LeaseLost as error:
+                log.error("this worker can claim nothing any more, and ends: %s", error)
+                break
             except OSError as error:
                 log.error("cannot claim: %s", error)
-                batch, resting = [], True
+                batch = []
+                resting = True
             if batch:
                 bell.get_up()
                 self._run(batch)
@@ -97,6 +107,8 @@ class Worker:
     def _run(self, batch: Sequence[Claim]) -> None:
         context = RunContext(self._farm, batch, lambda: self._stopping)
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
+        if os.getpid() != self._about["pid"]:
+            os._exit(0)  # a child that the task forked and that came back: the lease and the jobs are its parent's
         for claim, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Stopping):
                 self._spool.give_back(claim)
@@ -116,36 +128,49 @@ class Worker:
             log.warning("cannot tell what was done: %s", error)  # no figure is worth a worker
 
     def _finish(self, claim: Claim, result: Result) -> None:
-        """Publish; when the disk does not take it, hold on to the job and try again until it does or we are stopped."""
-        while True:
-            try:
-                self._spool.finish(claim, result)
-                return
-            except (TypeError, ValueError, RecursionError) as error:
-                result = _result(claim, TypeError(f"the task's result is nothing JSON can say: {error}"))
-            except OSError as error:
-                log.error("job %s: the result cannot be written: %s", claim.job.id, error)
-                if self._stopping:
-                    return  # the job stays claimed, and is given back when this worker is gone
+        """Publish; while the disk does not take it, hold on to the job, which does not count as running it."""
+        try:
+            self._publish(claim, result)
+            return
+        except OSError as error:
+            log.error("job %s: the result cannot be written, and waits for room: %s", claim.job.id, error)
+        assert self._lease is not None
+        with self._lease.paused():
+            while not self._stopping:
                 time.sleep(DISK_RETRY)
+                try:
+                    self._publish(claim, result)
+                    log.info("job %s: the result is written", claim.job.id)
+                    return
+                except OSError:
+                    continue  # not yet
+        try:
+            if not self._spool.results.exists(claim.job.id):
+                self._spool.give_back(claim)
+        except OSError:
+            pass  # it stays claimed, and is brought back when this worker is gone
+
+    def _publish(self, claim: Claim, result: Result) -> None:
+        try:
+            self._spool.finish(claim, result)
+        except (TypeError, ValueError, RecursionError) as error:
+            said = TypeError(f"the task's result is nothing JSON can say: {error}")
+            self._spool.finish(claim, _result(claim, said))
 
 
 def _result(claim: Claim, outcome: Any) -> Result:
+    """How the job of *claim* ended, by what its task returned or raised."""
     job = claim.job
-    status, value, error, code = State.SUCCEEDED, outcome, None, None
-    attached: Mapping[str, bytes | Path] = {}
-    details = outcome.details if isinstance(outcome, FarmError) else {}
+    done = Result(job.id, job.task, State.SUCCEEDED, job.attempts, job.created, claim.started, time.time())
     if isinstance(outcome, Answer):
-        value, attached = outcome.value, outcome.files
-    elif isinstance(outcome, JobCancelled):
-        status, value, error, code = State.CANCELLED, None, str(outcome), outcome.code
-    elif isinstance(outcome, FarmError):
-        status, value, error, code = State.FAILED, None, str(outcome), outcome.code
-    elif isinstance(outcome, Exception):
+        return replace(done, result=outcome.value, files=outcome.files)
+    if isinstance(outcome, FarmError):
+        status = State.CANCELLED if isinstance(outcome, JobCancelled) else State.FAILED
+        return replace(done, status=status, error=str(outcome), code=outcome.code, details=outcome.details)
+    if isinstance(outcome, Exception):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
-        status, value, error, code = State.FAILED, None, f"{type(outcome).__name__}: {outcome}", "task_error"
-    times = (job.created, claim.started, time.time())
-    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, attached, details)
+        return replace(done, status=State.FAILED, error=f"{type(outcome).__name__}: {outcome}", code="task_error")
+    return replace(done, result=outcome)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,7 +197,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
     worker.run(options.id)
+    leave()
     return 0
+
+
+def leave() -> None:
+    """Wait a moment for the threads that tasks have left, and end without those that do not end."""
+    deadline = time.monotonic() + FAREWELL
+    left = [each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]
+    for thread in left:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if staying := [thread.name for thread in left if thread.is_alive()]:
+        log.warning("a task has left threads that do not end (%s): the worker ends without them", ", ".join(staying))
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def prepare(tasks: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Real farms, one a test, single workers, and a place for thousands of spools."""
+"""Real farms, one a test, and single workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -92,13 +91,3 @@ def start(farm: Farm, tmp_path: Path) -> Iterator[Start]:
     yield begin
     for process in made:
         process.kill()
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Iterator[Path]:
-    """Where the trees go: in memory where that is possible, because there are thousands of them."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="spoolfarm-test-", dir="/dev/shm") as path:
-        yield Path(path)

@@ -125,7 +125,7 @@ def test_workers_that_cannot_start_end_the_batch_with_the_reason(bench: Bench) -
         (("echo", "in", "-p", "seconds=-1"), "params.seconds"),
         (("echo", "in", "--out", "."), "holds other things"),
         (("echo", "in", "--workers", "0"), "no number from 1"),
-        (("echo", "in", "--params", "[1]"), "no JSON object"),
+        (("echo", "in", "--params", "[1]"), "must be a JSON object"),
         (("echo",), "name files"),
         ((), "TASK"),
     ],

@@ -59,7 +59,7 @@ def test_after_nohup_a_batch_outlives_its_terminal(bench: Bench) -> None:
 
 def test_a_second_interruption_does_not_wait(bench: Bench) -> None:
     bench.inputs(2)
-    with bench.start("echo", "in", "--workers", "1", "-p", "seconds=600") as process:
+    with bench.start("echo", "in", "--workers", "1", "-p", "seconds=100") as process:
         until(lambda: list((bench.path / "temporary").glob("*/spool/active/*/*")), what="a running job")
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)  # another one, for two of a kind may count as one

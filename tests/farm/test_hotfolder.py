@@ -251,7 +251,7 @@ def test_files_of_no_known_task_stay_and_are_named(hot: Hot) -> None:
         (hot.inbox / path).parent.mkdir(exist_ok=True)
         (hot.inbox / path).write_bytes(small())
     until(lambda: all(f"inbox/{name} (1 files) is no folder" in hot.farm.log() for name in ("nosuch", "none", "c.png")))
-    command = [sys.executable, "-m", "spoolfarm.cli.main", "doctor"]
+    command = [sys.executable, "-m", "spoolfarm.cli", "doctor"]
     told = subprocess.run(
         command, env={**os.environ, **hot.farm.given}, capture_output=True, text=True, timeout=60, check=False
     ).stdout

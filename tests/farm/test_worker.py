@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -96,7 +96,7 @@ class Patient(Task):
 class Crowd(Task):
     """Says how many came together."""
 
-    max_batch: ClassVar[int] = 4
+    max_batch = 4
     min_images = 0
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -16,12 +15,11 @@ from typing import Any
 import pytest
 
 from spoolfarm import errors
-from spoolfarm.client.client import Client, ClientJob
-from spoolfarm.client.transport import BY_CODE, Unreachable
+from spoolfarm.client.client import Client
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
 from tests.support.grumpy_farm import client, running
-from tests.support.running_farm import ROOT, RunningFarm, free_port, until
+from tests.support.running_farm import ROOT, RunningFarm, until
 
 __all__ = ["client", "running"]
 
@@ -213,12 +211,6 @@ def test_the_errors_of_the_farm_come_back_as_the_same_classes(client: Client) ->
         client.submit("echo", key="two\nlines")
 
 
-def test_every_error_class_is_known_by_its_code() -> None:
-    assert BY_CODE["unknown_job"] is errors.UnknownJob
-    assert BY_CODE["spool_full"] is errors.SpoolFull
-    assert BY_CODE["cancelled"] is errors.JobCancelled
-
-
 def test_a_failed_job_raises_with_its_record(client: Client) -> None:
     job = client.submit("grumpy", why="too early")
     with pytest.raises(errors.JobFailed, match="ValueError: too early") as failed:
@@ -276,48 +268,6 @@ def test_a_full_farm_is_asked_again_until_there_is_room(small: RunningFarm) -> N
     assert waiting.status() == "succeeded"
 
 
-def test_a_farm_that_is_not_there_is_unreachable() -> None:
-    client = Client(f"http://127.0.0.1:{free_port()}")
-    for ask in (client.tasks, client.ready, lambda: client.submit("echo"), lambda: client.call("echo")):
-        with pytest.raises(Unreachable, match=r"no farm answers at http://127.0.0.1:\d+: start ./start\.sh"):
-            ask()
-
-
-def test_a_server_that_is_no_farm_is_named() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-
-        def greet() -> None:
-            connection, _ = other.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<p>hello</p>\n")
-
-        thread = threading.Thread(target=greet)
-        thread.start()
-        with pytest.raises(Unreachable, match="is it a farm"):
-            Client(f"http://127.0.0.1:{other.getsockname()[1]}").ready()
-        thread.join(10)
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:8090", "ftp://127.0.0.1", "http://", "http://host:port"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(errors.InvalidRequest, match="no address"):
-        Client(url)
-
-
-def test_a_slow_server_is_unreachable_when_the_time_is_over() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        client = Client(f"http://127.0.0.1:{deaf.getsockname()[1]}", timeout=0.2)
-        with pytest.raises(Unreachable, match="timed out"):
-            client.tasks()
-
-
-def test_the_client_needs_nothing_but_the_standard_library() -> None:
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from spoolfarm import Client; print(Client())"
-    said = subprocess.check_output([sys.executable, "-I", "-S", "-c", program], text=True, timeout=60)
-    assert said == "<Client http://127.0.0.1:8090>\n"
-
-
 # The page about it.
 
 
@@ -346,10 +296,3 @@ def test_the_examples_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
         farm.stop()
     assert said.count("line one\nline two") == 5
     assert "end succeeded" in said
-
-
-def test_the_page_names_every_verb_and_every_error() -> None:
-    page = (ROOT / "docs/python.md").read_text()
-    verbs = {name for made in (Client, ClientJob) for name in vars(made) if not name.startswith("_")}
-    names = {each.__name__ for each in BY_CODE.values()} - {"SettingError", "FarmRunning"}
-    assert [name for name in sorted(verbs | names) if not re.search(rf"\b{name}\b", page)] == []

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from flask.testing import FlaskClient
 
 from spoolfarm.client.client import Client
 from spoolfarm.images import decode
@@ -57,6 +56,22 @@ def test_several_pictures_come_as_a_zip_in_reading_order(live: RunningFarm) -> N
         assert np.array_equal(decode(packed.read("edited_2.png")), decode(whole)[:100, 100:])
 
 
+@pytest.mark.parametrize("kernel", ["20001", "100001", "999999999999999999"])
+def test_a_kernel_larger_than_any_picture_is_answered_at_once(live: RunningFarm, kernel: str) -> None:
+    workers = set(live.workers())
+    answer = ask(live, ("image", ("x.png", small())), ("operations", f"blur={kernel}"), ("format", "png"))
+    assert answer.status_code == 200
+    assert np.ptp(decode(answer.content), axis=(0, 1)).max() == 0  # the mean everywhere
+    assert set(live.workers()) == workers
+
+
+def test_what_an_edit_comes_to_is_refused_by_name(live: RunningFarm) -> None:
+    many = [("operations", "resize=100"), *[("operations", "flip=h")] * 70]
+    answer = ask(live, ("image", ("x.png", small())), *many)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_params")
+    assert answer.json()["error"].startswith("operations: ")
+
+
 def test_an_empty_operation_of_a_form_is_none(live: RunningFarm) -> None:
     assert ask(live, ("image", ("x.png", small())), ("operations", "")).status_code == 200
 
@@ -73,27 +88,6 @@ def test_the_same_goes_as_a_job(live: RunningFarm) -> None:
     job = Client(live.url).submit("edit", grain("PNG"), operations=["split=1"], format="jpg")
     assert [picture["width"] for picture in job.wait(20)["pictures"]] == [100] * 4
     assert decode(job.file("edited_4.jpg")).shape == (100, 100, 3)
-
-
-@pytest.mark.parametrize(
-    ("parts", "status", "word"),
-    [
-        ([], 415, "send multipart/form-data"),
-        ([("operations", "resize=2")], 400, "in the field image; none was sent"),
-        ([("image", "a.png")], 400, "image: is no text field"),
-        ([("image", ("a", small())), ("file", ("a", small()))], 400, "in the field image; 2 were sent"),
-        ([("image", ("a", small())), ("x", "1")], 400, "x: is no text field"),
-        ([("image", ("a", small())), ("x", ("a", b"1"))], 400, "x: cannot be a file"),
-        ([("image", ("a", b"no picture"))], 415, "image: is not a picture"),
-        ([("image", ("a", b""))], 400, "image: is empty"),
-        ([("image", ("a", small())), ("operations", "string")], 422, "params.operations[0]: no operation"),
-        ([("image", ("a", small())), ("format", "gif")], 422, "params.format: "),
-        ([("image", ("a", small())), ("format", "png"), ("format", "jpg")], 400, "format: send one"),
-    ],
-)
-def test_what_is_wrong_is_named(front: FlaskClient, parts: list[tuple[str, Any]], status: int, word: str) -> None:
-    sent = multipart(*parts) if parts else {"json": {}}
-    refused(front.post("/v1/edit", **sent), status, word)
 
 
 def test_what_comes_to_too_much_is_422_and_a_damaged_picture_400(live: RunningFarm) -> None:

@@ -1,18 +1,11 @@
-"""`/health`, `/ready`, and what every answer carries."""
+"""`/health`, `/ready` and `/metrics` of a farm."""
 
 from __future__ import annotations
 
-import shutil
-
-import pytest
 import requests
-from flask.testing import FlaskClient
 
-from tests.http.conftest import Make
+from tests.support.metric_samples import figures
 from tests.support.running_farm import RunningFarm
-
-#: More MiB of free space than FARM_MIN_FREE_MB can ask for.
-ENDLESS = 1_000_000
 
 
 def test_health_is_one_word_while_the_front_lives(live: RunningFarm) -> None:
@@ -43,22 +36,12 @@ def test_ready_is_503_without_workers_and_counts_what_waits(idle: RunningFarm) -
     assert "no worker" in body["error"]
 
 
-def test_ready_is_503_when_the_disk_is_all_but_full(make: Make) -> None:
-    if shutil.disk_usage("/").free >> 20 >= ENDLESS:
-        pytest.skip("this disk is too big to be too full")
-    answer = make(FARM_MIN_FREE_MB=ENDLESS).get("/ready")
-    assert answer.status_code == 503
-    assert "MiB left" in answer.get_json()["error"]
-
-
-def test_every_answer_carries_the_id_of_its_request(front: FlaskClient) -> None:
-    assert front.get("/health", headers={"X-Request-Id": "mine-7"}).headers["X-Request-Id"] == "mine-7"
-    assert front.get("/nowhere", headers={"X-Request-Id": "mine-8"}).headers["X-Request-Id"] == "mine-8"
-    made = {front.get("/health").headers["X-Request-Id"] for _ in range(5)}
-    assert len(made) == 5
-    assert len(front.get("/health", headers={"X-Request-Id": "x" * 5000}).headers["X-Request-Id"]) == 100
-
-
-def test_no_answer_may_be_taken_for_another_type(front: FlaskClient) -> None:
-    for path in ("/health", "/tyocr", "/nowhere", "/metrics"):
-        assert front.get(path).headers["X-Content-Type-Options"] == "nosniff"
+def test_the_metrics_show_queue_workers_and_disk(live: RunningFarm) -> None:
+    answer = requests.get(f"{live.url}/metrics", timeout=10)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    shown = figures(answer.text)
+    assert shown["farm_workers_ready",] == 2
+    assert shown["farm_jobs_running",] == 0
+    assert shown["farm_spool_free_bytes",] > 0
+    assert shown["farm_dead_letters",] == len(live.farm.spool.dead.ids())

@@ -11,13 +11,10 @@ from typing import Any
 
 import pikepdf
 import pytest
-from flask.testing import FlaskClient
 from PIL import Image
 
 from benchmarks import books
 from spoolfarm.client.client import Client
-from tests.http.conftest import Make
-from tests.support import http_requests as asking
 from tests.support import pictures
 from tests.support.running_farm import RunningFarm, until
 
@@ -135,12 +132,6 @@ def test_a_tiff_of_many_pages_becomes_a_pdf_of_its_pictures(farm: RunningFarm) -
     with pikepdf.open(job) as pdf:
         shown = [pikepdf.PdfImage(page.obj.Resources.XObject.Picture).as_pil_image() for page in pdf.pages]
     assert [image.tobytes() for image in shown] == [pages[0].tobytes(), pages[2].tobytes()]
-
-
-def test_the_front_refuses_a_pdf_for_other_tasks_and_without_documents(make: Make) -> None:
-    client: FlaskClient = make(FARM_ENABLE="ocr,echo")
-    answer = client.post("/v1/jobs", json=sent(drawn(1)))
-    assert asking.refused(answer, 415, "FARM_ENABLE")["code"] == "unsupported_media"
 
 
 def test_documents_wait_their_turn_and_none_is_lost(farm: RunningFarm) -> None:

@@ -10,12 +10,11 @@ import cv2
 import numpy as np
 import pytest
 import requests
-from flask.testing import FlaskClient
 from PIL import Image
 from pycocotools import mask as coco
 
 from tests.support.drawn_scenes import Mask, bar, between, ellipses, overlap, png
-from tests.support.http_requests import at_rest, files_of, multipart, refused
+from tests.support.http_requests import at_rest, files_of, refused
 from tests.support.pictures import small, text_of
 from tests.support.running_farm import RunningFarm, free_port, until
 
@@ -118,24 +117,6 @@ def test_a_job_with_an_overlay_has_it_as_a_file(live: RunningFarm) -> None:
     file = requests.get(f"{live.url}/v1/jobs/{record['id']}/files/overlay.png", timeout=10)
     assert file.headers["Content-Type"] == "image/png"
     assert Image.open(io.BytesIO(file.content)).size == (480, 360)
-
-
-@pytest.mark.parametrize(
-    ("sent", "status", "word"),
-    [
-        ({"json": {}}, 400, "image"),
-        ({"json": {"image": 7}}, 400, "image"),
-        ({"json": {"image": text_of(small()), "task": "ocr"}}, 400, "task"),
-        ({"json": {"image": text_of(small()), "params": {"score_threshold": 2}}}, 422, "params.score_threshold"),
-        ({"json": {"images": [text_of(small())] * 2}}, 400, "takes one image"),
-        (multipart(), 400, ""),
-        (multipart(("picture", ("a.png", small()))), 400, "picture"),
-        ({"data": "image=x", "content_type": "application/x-www-form-urlencoded"}, 415, "application/json"),
-    ],
-    ids=str,
-)
-def test_what_is_wrong_with_a_request_is_named(front: FlaskClient, sent: Any, status: int, word: str) -> None:
-    refused(front.post("/predict", **sent), status, word)
 
 
 def test_the_documents_ports_are_served_by_one_farm(tmp_path_factory: pytest.TempPathFactory) -> None:

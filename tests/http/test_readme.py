@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from benchmarks import pages
-from tests.support.running_farm import ROOT, RunningFarm
+from tests.support.running_farm import ROOT, RunningFarm, until
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -32,50 +32,87 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     made.stop()
 
 
-@pytest.fixture(scope="module")
-def scan() -> pages.Page:
-    """The scan that the docs speak of."""
-    return pages.render("english")
-
-
 @pytest.fixture
-def here(scan: pages.Page, tmp_path: Path) -> Path:
-    """A directory with the scan that the docs speak of."""
-    for name in ("scan.jpg", "a.jpg", "b.jpg"):
-        (tmp_path / name).write_bytes(cv2.imencode(".jpg", scan.picture)[1].tobytes())
-    return tmp_path
+def here(farm: RunningFarm) -> Path:
+    """The directory of the farm, as a checkout that has it running: with the docs, the environment, and some scans."""
+    place = farm.log_path.parent
+    for name in ("docs", ".venv"):
+        if not (place / name).exists():
+            (place / name).symlink_to(ROOT / name)
+    (place / "scans").mkdir(exist_ok=True)
+    scan = pages.render("english").picture
+    for name in ("scan.jpg", "scans/a.jpg", "scans/b.jpg"):
+        (place / name).write_bytes(cv2.imencode(".jpg", scan)[1].tobytes())
+    return place
 
 
 def shell(farm: RunningFarm, here: Path, command: str) -> str:
     command = command.replace("http://127.0.0.1:8090", farm.url)
     environment = {**os.environ, **farm.given}
     done = subprocess.run(
-        ["bash", "-c", command], cwd=here, env=environment, capture_output=True, text=True, check=True
+        ["bash", "-e", "-o", "pipefail", "-c", command],
+        cwd=here,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout
 
 
-@pytest.mark.needs("curl")
-def test_the_page_of_the_readme_is_read(scan: pages.Page, farm: RunningFarm, here: Path) -> None:
-    ask = next(block for block in blocks("README.md", "sh") if "tyocr" in block)
-    assert json.loads(shell(farm, here, ask)) == {"sign": 0, "text": f"{scan.text}\n"}
+def readme(part: str) -> str:
+    """The one block of the README's commands that has *part* in it."""
+    (block,) = (block for block in blocks("README.md", "sh") if part in block)
+    return block
+
+
+#: What the README says that the sample says.
+SAMPLE = json.loads(blocks("README.md", "json")[0])["text"]
 
 
 @pytest.mark.needs("curl")
-def test_the_job_of_the_readme_is_done(scan: pages.Page, farm: RunningFarm, here: Path) -> None:
-    ask = next(block for block in blocks("README.md", "sh") if "/v1/jobs" in block)
-    record = json.loads(shell(farm, here, ask))
+def test_the_first_answer_of_the_readme_is_what_comes(farm: RunningFarm, here: Path) -> None:
+    said = json.loads(blocks("README.md", "json")[0])
+    found = json.loads(shell(farm, here, readme("/v1/run/ocr")))
+    (line,) = said.pop("lines")
+    assert {name: found[name] for name in said} == said
+    assert {name: found["lines"][0][name] for name in line}.keys() == line.keys()
+    assert found["lines"][0]["text"] == line["text"]
+    assert found["lines"][0]["box"] == pytest.approx(line["box"], abs=2)
+
+
+@pytest.mark.needs("curl")
+def test_the_job_of_the_readme_is_done(farm: RunningFarm, here: Path) -> None:
+    record = json.loads(shell(farm, here, readme("/v1/jobs")))
     assert record["status"] == "succeeded"
-    assert record["result"]["text"] == scan.text
+    assert record["result"]["text"] == SAMPLE
 
 
-def test_the_python_of_the_readme_runs(scan: pages.Page, farm: RunningFarm, here: Path) -> None:
+@pytest.mark.needs("curl")
+def test_the_command_line_and_the_form_of_the_readme_give_the_text(farm: RunningFarm, here: Path) -> None:
+    text, _, form = shell(farm, here, readme("/tyocr")).rpartition("\n{")
+    assert text.strip() == SAMPLE
+    answer = json.loads("{" + form)
+    assert (answer["sign"], answer["text"]) == (0, f"{SAMPLE}\n")
+
+
+def test_the_python_of_the_readme_runs(farm: RunningFarm, here: Path) -> None:
     code = blocks("README.md", "python")[0].replace("http://127.0.0.1:8090", farm.url)
     (here / "readme.py").write_text(code)
     printed = shell(farm, here, f"{sys.executable} readme.py")
+    first = pages.render("english").rows[0]
     assert sorted(line for line in printed.splitlines() if ".jpg" in line) == [
-        f"{name} {scan.rows[0]}" for name in ("a.jpg", "b.jpg")
+        f"scans/{name} {first}" for name in ("a.jpg", "b.jpg")
     ]
+
+
+def test_the_folders_of_the_readme_are_read(farm: RunningFarm, here: Path) -> None:
+    shell(farm, here, readme("spool/inbox"))
+    text = here / "results/inbox/ocr/sample.png.txt"
+    until(text.with_suffix(".json").exists, 30, what=str(text))
+    assert text.read_text().strip() == SAMPLE
+    shell(farm, here, readme("batch ocr"))
+    assert (here / "texts/a.jpg.txt").read_text() == (here / "texts/b.jpg.txt").read_text()
 
 
 @pytest.mark.needs("curl")

@@ -114,7 +114,7 @@ def test_clients_that_send_a_byte_now_and_then_do_not_stop_health(idle: RunningF
 
 def test_a_body_that_does_not_come_is_given_up_at_the_deadline(tmp_path: Path) -> None:
     port = free_port()
-    code = "from spoolfarm.server import front; front.READ_DEADLINE = 0.5; front.main([])"
+    code = "from spoolfarm.server import front, patches; patches.READ_DEADLINE = 0.5; front.main([])"
     head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with front_door(tmp_path, "server", code, FARM_BIND=f"127.0.0.1:{port}"):
         until(lambda: listens(port), what="the front")
@@ -130,7 +130,7 @@ def test_a_body_that_does_not_come_is_given_up_at_the_deadline(tmp_path: Path) -
 
 def test_a_body_that_comes_a_byte_at_a_time_is_given_up_at_the_deadline(tmp_path: Path) -> None:
     port = free_port()
-    code = "from spoolfarm.server import front; front.REQUEST_DEADLINE = 0.5; front.main([])"
+    code = "from spoolfarm.server import front, patches; patches.REQUEST_DEADLINE = 0.5; front.main([])"
     head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with front_door(tmp_path, "server", code, FARM_BIND=f"127.0.0.1:{port}"):
         until(lambda: listens(port), what="the front")
@@ -164,7 +164,7 @@ def drip(sock: socket.socket, more: bytes) -> None:
 
 def test_a_large_body_may_take_longer_than_a_small_one(tmp_path: Path) -> None:
     port = free_port()
-    code = "from spoolfarm.server import front; front.REQUEST_DEADLINE = 0.3; front.SLOWEST = 100_000; front.main([])"
+    code = "from spoolfarm.server import front, patches as p; p.REQUEST_DEADLINE, p.SLOWEST = 0.3, 1e5; front.main([])"
     body = json.dumps({"task": "echo", "params": {"text": "x" * 400_000}}).encode()
     head = f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     with front_door(tmp_path, "server", code, FARM_BIND=f"127.0.0.1:{port}"):
@@ -192,13 +192,13 @@ def test_connections_are_counted_in_and_out(tmp_path: Path) -> None:
     """Gunicorn stops accepting by this count: it must neither grow for ever nor fall below nothing."""
     port, count = free_port(), tmp_path / "count"
     code = f"""
-from spoolfarm.server import front
-class Told(front.FrontWorker):
+from spoolfarm.server import front, patches
+class Told(patches.FrontWorker):
     def notify(self):
         with open({str(count)!r}, "w") as file:
             file.write(f"{{self.nr_conns}}.")
         super().notify()
-front.FrontWorker = Told
+patches.FrontWorker = Told
 front.main([])
 """
     with front_door(tmp_path, "server", code, FARM_BIND=f"127.0.0.1:{port}"):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from spoolfarm import config
+from spoolfarm.client.client import Client, ClientJob
+from spoolfarm.client.transport import BY_CODE
 from tests.rules.test_imports import MAY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,3 +75,10 @@ def test_the_rules_of_imports_in_the_architecture_are_those_of_the_test() -> Non
     for package, allowed in MAY.items():
         told = ", ".join(f"`{name}`" for name in allowed.split()) or "nothing of ours"
         assert f"| `{package}` | {told} |" in page
+
+
+def test_the_page_on_python_names_every_verb_and_every_error_of_the_client() -> None:
+    page = (ROOT / "docs/python.md").read_text()
+    verbs = {name for made in (Client, ClientJob) for name in vars(made) if not name.startswith("_")}
+    names = {each.__name__ for each in BY_CODE.values()} - {"SettingError", "FarmRunning"}
+    assert [name for name in sorted(verbs | names) if not re.search(rf"\b{name}\b", page)] == []

@@ -13,7 +13,7 @@ from tests.support.running_farm import ROOT
 
 #: One test that says what it needs, and four that find out.
 SOME = [
-    "tests/http/test_deploy.py::test_systemd_understands_the_unit",
+    "tests/rules/test_deploy.py::test_systemd_understands_the_unit",
     "tests/unit/tasks/documents/test_pdf.py::test_every_character_is_found_again",
 ]
 

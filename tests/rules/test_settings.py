@@ -13,6 +13,7 @@ READERS = {
     "doctor.py",  # names what is set and is no setting
     "zygote.py",  # makes what a worker is to have its own
     *("launcher.py", "commands.py", "reaper.py", "daemon.py"),  # hand it on to what they start
+    "main.py",  # is told there that a shell asks for what may stand at the cursor
     "front.py",  # throws away what Gunicorn would read
     "session.py",  # hands it on to a simulation, less the secrets
 }

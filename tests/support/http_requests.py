@@ -17,6 +17,8 @@ from tests.support.running_farm import ROOT, RunningFarm, until
 SECRET = ("Traceback", "site-packages", str(ROOT), "/spool", "/results/", ".py")
 #: What stands between the parts of a multipart body.
 BOUNDARY = "the-next-part"
+#: The fields of every job's record.
+RECORD = {"id", "task", "status", "attempts", "created", "started", "finished", "progress"}
 
 
 #: An answer of Flask's test client, or of `requests`: both have `status_code`, `text` and `headers`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import struct
 import zlib
@@ -47,6 +48,7 @@ def png(width: int, height: int, pixels: bytes, depth: int = 8, colour: int = 2)
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+@functools.cache
 def bomb() -> bytes:
     """900 million black pixels, all of them really there, in half a megabyte."""
     return png(30000, 30000, bytes(30000 * (1 + 30000 // 8)), depth=1, colour=0)

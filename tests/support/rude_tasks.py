@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -120,3 +123,43 @@ class Fragile(Ocr):
         corners = [[10, 40], [90, 40], [90, 60], [10, 60]]
         line = {"name": "0", "text": "read", "score": 1.0, "box": box, "poly": corners, "block": 0, "row": 0}
         return [{"text": "read", "width": 100, "height": 100, "rotation": 0, "paragraphs": [[0]], "lines": [line]}]
+
+
+class Forking(Task):
+    """Leaves a child that comes back as if it were the worker."""
+
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return ["child"] if os.fork() == 0 else ["parent"]
+
+
+class Lingering(Task):
+    """Leaves a thread behind that does not end."""
+
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        threading.Thread(target=threading.Event().wait).start()
+        return ["done"]
+
+
+class Daemonic(Task):
+    """Starts a process in a session of its own, and says which."""
+
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        started = subprocess.Popen(["sleep", "600"], start_new_session=True, stdout=subprocess.DEVNULL)
+        return [started.pid]
+
+
+class Wordy(Task):
+    """Prints more than a pipe holds."""
+
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        for _ in range(3000):
+            sys.stdout.write("x" * 100 + "\n")
+        return ["said"]

@@ -69,8 +69,13 @@ class RunningFarm:
                 start_new_session=True,
             )
         if ready:
-            until(lambda: len(self.farm.workers()) >= int(self.given["FARM_WORKERS"]), what=f"workers; {self.log()}")
-            until(lambda: self.get("/ready")[0] == 200, what=f"the front; {self.log()}")
+            try:
+                until(lambda: len(self.farm.workers()) >= int(self.given["FARM_WORKERS"]), what="the workers")
+                until(lambda: self.get("/ready")[0] == 200, what="the front")
+            except AssertionError as error:
+                error.add_note(self.log())
+                self.stop()  # a fixture that fails here gets no chance to
+                raise
         return self
 
     @property

@@ -21,7 +21,7 @@ from spoolfarm.spool.spool import Spool
 from spoolfarm.system import process
 
 #: The locks in workers/ that stay.
-LOCKS = ("suspects.lock", "cancel.lock")
+LOCKS = ("suspects.lock", "cancel.lock", "retry.lock")
 
 
 class Tree:

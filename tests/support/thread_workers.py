@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -33,7 +33,7 @@ class Pairs(Task):
     """Runs up to three at once, and cannot stand the bytes b"bad"."""
 
     min_images, max_images, pictures = 0, 1, False
-    max_batch: ClassVar[int] = 3
+    max_batch = 3
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
         if any(image == b"bad" for job in batch for image in job.images):

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from spoolfarm import config
-from spoolfarm.config import Address, Settings, given, load, rows
+from spoolfarm.config import Settings, given, load, rows
 from spoolfarm.errors import SettingError
+from spoolfarm.values import Address
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,7 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BAD = [
+    ("FARM_HOME", "a\0b", "a directory"),
     ("FARM_BIND", "8090", "HOST:PORT"),
     ("FARM_BIND", "localhost", "HOST:PORT"),
     ("FARM_BIND", "localhost:0", "HOST:PORT"),
@@ -181,6 +183,36 @@ def test_relative_directories_lie_below_the_checkout_and_absolute_ones_where_the
     settings = load({"FARM_SPOOL_DIR": "data/spool", "FARM_RESULTS_DIR": "/var/answers"})
     assert settings.spool_dir == str(tmp_path / "data" / "spool")
     assert settings.results_dir == "/var/answers"
+
+
+def test_the_home_is_where_the_file_of_settings_and_all_relative_paths_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "farm").mkdir()
+    (tmp_path / "farm/.env").write_text("FARM_WORKERS=7\nFARM_RESULTS_DIR=answers\n")
+    (tmp_path / "farm/net.pt").touch()
+    monkeypatch.chdir(tmp_path)
+    settings = load({"FARM_HOME": "farm", "FARM_SEGMENT_MODEL": "net.pt", "FARM_DATA_DIR": "/srv/data"})
+    assert (settings.home, settings.workers) == (str(tmp_path / "farm"), 7)
+    assert settings.spool_dir == str(tmp_path / "farm/spool")
+    assert settings.results_dir == str(tmp_path / "farm/answers")
+    assert settings.segment_model == str(tmp_path / "farm/net.pt")
+    assert settings.data_dir == "/srv/data"
+    assert settings.environment()["FARM_HOME"] == str(tmp_path / "farm")
+    assert not settings.in_checkout
+    assert load().home == str(tmp_path)
+    monkeypatch.setenv("FARM_HOME", "farm")
+    assert load().spool_dir == settings.spool_dir
+    monkeypatch.chdir("/")
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert load() == settings
+
+
+def test_the_file_of_settings_cannot_say_where_it_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FARM_HOME=elsewhere\n")
+    with pytest.raises(SettingError, match=r"FARM_HOME says where \.env is looked for, so it cannot stand in"):
+        load()
 
 
 def test_addresses_know_whether_others_reach_them() -> None:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_farm() -> Iterator[Farm]:
-    """The farm that the settings name."""
+def open_farm(*, make: bool | None = False) -> Iterator[Farm]:
+    """The farm that the settings name; *make* is that of Farm. Raises NoFarm."""
     from spoolfarm.farm.farm import Farm
 
-    farm = Farm()
+    farm = Farm(make=make)
     try:
         yield farm
     finally:

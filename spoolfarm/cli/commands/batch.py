@@ -13,7 +13,7 @@ from spoolfarm import config
 from spoolfarm.cli.arguments import number
 from spoolfarm.cli.commands import complain, takes_params
 from spoolfarm.errors import InvalidParams, InvalidRequest, UnknownTask
-from spoolfarm.spool.job import LAST
+from spoolfarm.spool.job import FIRST, LAST
 
 if TYPE_CHECKING:
     from spoolfarm.batch.inputs import Inputs
@@ -28,7 +28,7 @@ TEXT = "do many files: folders in, answers out, and go on after an interruption"
 IN_FLIGHT, FOR_EACH = 64, 4
 #: What is sent by Ctrl-C, by kill, and by a terminal that is closed.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: What makes no sense as a whole, and is answered with the status 2.
+#: What makes no sense as a whole, and ends with the status 2.
 USAGE = (InvalidRequest, InvalidParams, UnknownTask)
 
 
@@ -45,7 +45,7 @@ def takes(parser: argparse.ArgumentParser) -> None:
     text = "work with N workers of one's own (default: those of the running farm, else as many as cores)"
     parser.add_argument("--workers", metavar="N", type=number, help=text)
     text = "in a running farm, 0 is done first (default: %(default)s, after all others)"
-    parser.add_argument("--priority", metavar="0..9", type=int, choices=range(10), default=LAST, help=text)
+    parser.add_argument("--priority", metavar="0..9", type=int, choices=range(FIRST, LAST + 1), default=LAST, help=text)
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
 
 
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """Do the files; return 0 when all succeeded, 1 when not, 2 for what makes no sense, 128 + signal when stopped."""
     if not options.paths:
         options.refuse("name files, folders or globs, or - for a list on standard input")
-    from spoolfarm.batch.ledger import Ledger
+    from spoolfarm.batch.ledger import LINES, Ledger
 
     settings = config.load()
     try:
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         return 2
     with closing(ledger):
         summary, stopped_by = _work(options, settings, inputs, ledger)
-    _tell(summary, os.path.join(out, "results.jsonl"))
+    _tell(summary, os.path.join(out, LINES))
     if stopped_by:
         print(f"spoolfarm: interrupted; --resume goes on with {out}", file=sys.stderr)
         return 128 + stopped_by
@@ -78,7 +78,8 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Input
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
 
-    registry, params = Registry(settings.tasks, settings.enable, settings.by_name()), dict(options.params)
+    registry = Registry(settings.tasks, settings.enable, settings.by_name())
+    params = dict(options.params)
     task = registry.get(registry.meant(options.task, (), params, "image"))
     task.validate(params)
     if not task.min_images <= 1 <= task.max_images:

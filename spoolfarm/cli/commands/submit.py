@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from spoolfarm.cli.arguments import seconds
 from spoolfarm.cli.commands import complain, ended_record, open_farm, outcome, takes_json, takes_params, text_of
 from spoolfarm.errors import FarmError, SpoolFull, SpoolUnavailable
+from spoolfarm.spool.job import FIRST, LAST, NORMAL
 from spoolfarm.spool.record import FOREVER
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def takes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK", help="ocr, segment, ...; a wrong name is answered with the right ones")
     parser.add_argument("files", metavar="FILE", nargs="*", help="a picture; - reads standard input")
     takes_params(parser)
-    parser.add_argument("--priority", metavar="0..9", type=int, choices=range(10), default=5, help="0 is done first")
+    parser.add_argument(
+        "--priority", metavar="0..9", type=int, choices=range(FIRST, LAST + 1), default=NORMAL, help="0 is done first"
+    )
     text = "print the results, waiting so long at most, without SECONDS until they are there"
     parser.add_argument("--wait", metavar="SECONDS", nargs="?", type=seconds, const=FOREVER, help=text)
     takes_json(parser)
@@ -36,7 +39,7 @@ def takes(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """One job for each file; print the ids, or with --wait the results."""
-    with open_farm() as farm:
+    with open_farm(make=None) as farm:  # in a checkout jobs may wait for its first start
         params = dict(options.params)
         farm.tasks.get(options.task).validate(params)  # what is wrong with every file is said once
         failed = False

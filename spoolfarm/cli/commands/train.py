@@ -13,6 +13,9 @@ TEXT = "train the net behind a task on drawn scenes or on pictures of your own"
 
 def run(options: argparse.Namespace) -> int:
     """Train a net, or say how good one is."""
+    from spoolfarm.tasks import extras
+
+    extras.require("the training", "segment")
     from spoolfarm.training.command import train
 
     return train(options, lambda line: print(line, flush=True))

@@ -21,7 +21,7 @@ from spoolfarm.tasks.edit.formats import Suffix
 
 blueprint = Blueprint("edit", __name__, url_prefix="/v1/edit")
 
-#: What the answer is called when there are several pictures in it.
+#: What the file is called when there are several pictures in it.
 SEVERAL = "edited.zip"
 
 
@@ -48,7 +48,7 @@ def edit() -> Response:
 
 def _from_form() -> Job:
     take_parts(("operations", "operation", "format"), ("image", "file"))
-    form, files = request.form, request.files
+    form = request.form
     params: dict[str, Any] = {
         "operations": [each for name in ("operations", "operation") for each in form.getlist(name) if each]
     }
@@ -56,8 +56,8 @@ def _from_form() -> Job:
         raise InvalidRequest("format: send one")
     if chosen:
         params["format"] = chosen[0].lower()
-    pictures = [file.read() for name in ("image", "file") for file in files.getlist(name)]
-    return farm().prepare("edit", pictures, params, field=next(iter(files), "image"))
+    pictures = [file.read() for name in ("image", "file") for file in request.files.getlist(name)]
+    return farm().prepare("edit", pictures, params, field=next(iter(request.files), "image"))
 
 
 def _packed(made: Mapping[str, Any]) -> bytes:
@@ -84,5 +84,6 @@ ENDPOINTS = {
         responses={200: ("image/*", "application/zip", OCTETS)},
         errors=(413, 415, 422, 503, 504),
         parameters=(PREFER, RAW_PRIORITY),
+        task="edit",
     )
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from spoolfarm.server.endpoint import Endpoint
-from spoolfarm.server.static_page import static_page
+from spoolfarm.server.page import page_of
 
 blueprint = Blueprint("federated", __name__, static_folder="../web/federated", static_url_path="/federated")
 
@@ -13,7 +13,7 @@ blueprint = Blueprint("federated", __name__, static_folder="../web/federated", s
 @blueprint.get("/federated")
 def page() -> Response:
     """The page for people: start a simulation, watch it, look at the models, draw a digit."""
-    return static_page(blueprint, inline_styles=True)
+    return page_of(blueprint, inline_styles=True)
 
 
-ENDPOINTS = {"federated.page": Endpoint(responses={200: "text/html"})}
+ENDPOINTS = {"federated.page": Endpoint(responses={200: "text/html"}, task="simulate")}

@@ -13,14 +13,15 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/health")
 def health() -> Response:
-    """Answers while the front lives, whatever the workers do."""
+    """200 while the front lives, whatever the workers do."""
     return json_response({"status": "ok"})
 
 
 @blueprint.get("/ready")
 def ready() -> Response:
     """200 when a general worker is ready and the spool can be written, else 503 that says what is missing."""
-    missing, figures = farm().missing(), farm().figures()
+    missing = farm().missing()
+    figures = farm().figures()
     told = {
         "status": "unready" if missing else "ready",
         "workers": len(farm().workers()),

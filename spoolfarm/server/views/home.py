@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from spoolfarm.server.current import address, json_response
 from spoolfarm.server.endpoint import Endpoint
-from spoolfarm.server.static_page import static_page
+from spoolfarm.server.page import page_of
 
 blueprint = Blueprint("home", __name__, static_folder="../web/home", static_url_path="/home")
 
@@ -24,7 +24,7 @@ def home() -> Response:
     """Where everything is: a page for browsers, in English or Chinese, and JSON for programs."""
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
         language = request.accept_languages.best_match(list(PAGES)) or "en"
-        response = static_page(blueprint, PAGES[language])
+        response = page_of(blueprint, PAGES[language])
         response.headers["Content-Language"] = language
     else:
         response = json_response(_told())

@@ -7,12 +7,21 @@ from typing import Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
-from spoolfarm.errors import BadProject, BrokenImage, InvalidRequest, JobFailed, TooLarge, UnknownTask, UnsupportedMedia
+from spoolfarm.errors import (
+    BadProject,
+    BrokenImage,
+    FarmError,
+    InvalidRequest,
+    TooLarge,
+    UnknownTask,
+    UnsupportedMedia,
+)
 from spoolfarm.farm.gather import gather
 from spoolfarm.server.current import farm, json_response, project
 from spoolfarm.server.endpoint import MULTIPART, PREFER, Body, Endpoint, File
 from spoolfarm.server.request_body import prefer_wait, take_parts
 from spoolfarm.spool.job import Job
+from spoolfarm.tasks import Answer
 
 blueprint = Blueprint("inference", __name__)
 
@@ -26,26 +35,25 @@ def inference() -> Response:
     if "img_file" in request.form:
         raise InvalidRequest("img_file: send the file itself (curl -F img_file=@page.jpg); no path is read")
     take_parts(("model_type", "img_file"), ("img_file",))
-    kind, files = request.form.get("model_type"), request.files.getlist("img_file")
+    kind = request.form.get("model_type")
+    files = request.files.getlist("img_file")
     if not kind:
         raise InvalidRequest("model_type: is missing; name a task or a model")
     if not files:
         raise InvalidRequest("img_file: is missing; send one picture or several")
     task, params = _meant(kind)
-    results: list[Any] = []
-    jobs: list[Job] = []
+    outcomes: dict[int, Answer | FarmError] = {}
+    jobs: list[tuple[int, Job]] = []
     for index, file in enumerate(files):
         try:
             field = "img_file" if len(files) == 1 else f"img_file[{index}]"
-            jobs.append(farm().prepare(task, [file.read()], params, field=field))
-            results.append(jobs[-1])
+            jobs.append((index, farm().prepare(task, [file.read()], params, field=field)))
         except BAD_PICTURE as error:
-            results.append(error)
-    outcomes = iter(gather(farm(), jobs, len(jobs), prefer_wait()))
-    results = [next(outcomes) if isinstance(each, Job) else each for each in results]
-    if len(results) == 1 and isinstance(results[0], Exception):
-        raise results[0]
-    return json_response([_shown(each) for each in results])
+            outcomes[index] = error
+    outcomes |= gather(farm(), jobs, len(jobs), prefer_wait())
+    if len(files) == 1 and isinstance(only := outcomes[0], FarmError):
+        raise only
+    return json_response([_shown(outcomes[index]) for index in range(len(files))])
 
 
 def _meant(kind: str) -> tuple[str, dict[str, Any]]:
@@ -63,8 +71,8 @@ def _meant(kind: str) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _shown(outcome: Any) -> Any:
-    if isinstance(outcome, (*BAD_PICTURE, JobFailed)):
+def _shown(outcome: Answer | FarmError) -> Any:
+    if isinstance(outcome, FarmError):
         return {"error": str(outcome), "code": outcome.code}
     return outcome.value
 
@@ -80,7 +88,7 @@ ENDPOINTS = {
     "inference.inference": Endpoint(
         body={MULTIPART: Body(InferenceForm, {"model_type": "ocr"})},
         responses={200: list},
-        errors=(404, 409, 413, 415, 422, 503, 504),
+        errors=(404, 409, 413, 415, 422, 501, 503, 504),
         parameters=(PREFER,),
     )
 }

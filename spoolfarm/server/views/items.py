@@ -16,7 +16,7 @@ from spoolfarm.server.endpoint import JSON, PREFER, Body, Endpoint
 from spoolfarm.server.request_body import checked, prefer_wait, read_json
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks.edit.confined_folder import Folder
-from spoolfarm.tasks.edit.request import NO_PICTURE, Edits, Entry
+from spoolfarm.tasks.edit.request import NO_PICTURE, EditItem, Edits
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("items", __name__)
@@ -47,44 +47,42 @@ class ItemsBody(BaseModel):
 
 @blueprint.post("/items/", strict_slashes=False)
 def create_request() -> Response:
-    """Edit pictures of the data folder; the answer comes when all are written, and is the request.
+    """Edit pictures of the data folder; the response comes when all are written, and is the request.
 
     A picture that is missing or cannot be read is left out and named in the header X-Skipped.
     """
+    farm().tasks.require("edit")
     body = checked(ItemsBody, read_json())
-    settings, response = farm().settings, json_response(body.model_dump())
+    settings = farm().settings
+    response = json_response(body.model_dump())
     pairs = [(item.input, item.output) for item in body.images]
     with Edits(Folder(settings.data_dir), pairs, body.operations, settings.max_pixels) as edits:
-        done: list[Entry] = []
-        outcomes = gather(farm(), _jobs(edits, body.operations, done), len(pairs), prefer_wait())
-    failures = [
-        (entry, outcome) for entry, outcome in zip(done, outcomes, strict=True) if isinstance(outcome, JobFailed)
-    ]
-    for entry, failure in failures:
+        outcomes = gather(farm(), _jobs(edits, body.operations), len(pairs), prefer_wait())
+    failures = [(item, outcome) for item, outcome in outcomes if isinstance(outcome, JobFailed)]
+    for item, failure in failures:
         if failure.code == "broken_image":
-            edits.skipped[entry.index] = str(failure)
+            edits.skip(item, failure)
     skipped = {body.images[index].input: reason for index, reason in sorted(edits.skipped.items())}
     for name, reason in skipped.items():
         log.warning("/items/ skipped %r: %s", name, reason)
-    for entry, failure in failures:
-        if entry.index not in edits.skipped:
+    for item, failure in failures:
+        if item.index not in edits.skipped:
             raise failure
     if skipped:
         response.headers["X-Skipped"] = _header(skipped)
     return response
 
 
-def _jobs(edits: Edits, operations: list[str], done: list[Entry]) -> Iterator[Job]:
-    """The jobs, and in *done* whose they are."""
-    for entry, picture in edits.pictures():
-        params = {"operations": operations, "output": entry.output}
+def _jobs(edits: Edits, operations: list[str]) -> Iterator[tuple[EditItem, Job]]:
+    """What there is to do, each with its job."""
+    for item, picture in edits.pictures():
+        params = {"operations": operations, "output": item.output}
         try:
-            job = farm().prepare("edit", [picture], params, field=f"{entry.where}.input")
+            job = farm().prepare("edit", [picture], params, field=f"{item.where}.input")
         except NO_PICTURE as error:
-            edits.skip(entry, error)  # it was one when the request was checked
+            edits.skip(item, error)  # it was one when the request was checked
         else:
-            done.append(entry)
-            yield job
+            yield item, job
 
 
 def _header(skipped: Mapping[str, str]) -> str:
@@ -94,7 +92,7 @@ def _header(skipped: Mapping[str, str]) -> str:
     return whole if len(whole) <= MAX_SKIPPED else f"{whole[:MAX_SKIPPED].rpartition(', ')[0]}, ..."
 
 
-#: The operation is called as the users of the interface that this face follows know it: their bookmarks lead to it.
+#: The operation is called as the users of the interface that this endpoint follows know it: their bookmarks lead to it.
 ENDPOINTS = {
     "items.create_request": Endpoint(
         body={JSON: Body(ItemsBody, {"images": [], "operations": ["string"]})},
@@ -103,5 +101,6 @@ ENDPOINTS = {
         parameters=(PREFER,),
         tag="default",
         operation="create_request_items__post",
+        task="edit",
     )
 }

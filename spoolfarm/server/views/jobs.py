@@ -56,8 +56,9 @@ def create() -> Response:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not key.strip():
         raise InvalidRequest("Idempotency-Key: is empty; send another for each job, or none")
-    field = asked.field or "image"
-    job = farm().prepare(asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True, field=field)
+    job = farm().prepare(
+        asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True, field=asked.field
+    )
     submitted = farm().put(job, key=key)
     wait = prefer_wait()
     if wait is not None:
@@ -143,7 +144,7 @@ ENDPOINTS = {
         },
         raw=True,
         responses={200: Record, 202: Queued},
-        errors=(404, 409, 413, 415, 422, 503),
+        errors=(404, 409, 413, 415, 422, 501, 503),
         parameters=(PREFER, _IDEMPOTENCY, RAW_TASK, RAW_PRIORITY),
     ),
     "jobs.listing": Endpoint(responses={200: Listing}, query=JobsQuery),

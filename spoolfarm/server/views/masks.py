@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import base64
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from pydantic import Field
 
-from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, RAW_PRIORITY, Body, Endpoint
 from spoolfarm.server.request_body import JobBody, JobForm, read_job
 from spoolfarm.tasks.segment.result import SegmentResult
-
-#: The file of a result that is shown in the answer itself.
-OVERLAY = "overlay.png"
+from spoolfarm.tasks.segment.task import OVERLAY
 
 blueprint = Blueprint("masks", __name__)
 
@@ -22,11 +19,8 @@ blueprint = Blueprint("masks", __name__)
 @blueprint.route("/predict", methods=["POST", "PUT"])
 def predict() -> Response:
     """The picture as multipart `file` or as base64 in JSON `image`; an overlay comes as base64 beside the masks."""
-    asked = read_job("segment")
-    if asked.task not in ("", "segment"):
-        raise InvalidRequest(f"task: this address is that of segment, the body says {asked.task}")
-    field = asked.field or ("image" if request.is_json else "file")
-    job = farm().prepare("segment", asked.pictures, asked.params, priority=asked.priority, field=field)
+    asked = read_job("segment", part="file")
+    job = farm().prepare("segment", asked.pictures, asked.params, priority=asked.priority, field=asked.field)
     found = farm().answer(job)
     told = dict(found.value)
     if isinstance(overlay := found.files.get(OVERLAY), bytes):

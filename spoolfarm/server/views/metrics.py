@@ -15,7 +15,7 @@ from spoolfarm.server.endpoint import Endpoint
 
 #: Where the beginning of a request is noted, by time.perf_counter().
 STARTED = "farm.started"
-#: Seconds: from a cheap answer to a long wait.
+#: Seconds: from a quick response to a long wait.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
 
 
@@ -28,20 +28,20 @@ class Meter:
         self._requests = Counter(
             "farm_http_requests", "Requests answered.", ["face", "status"], registry=self._registry
         )
-        #: The counter and the histogram of each face and status: finding them by their labels costs more than counting.
+        #: The counter and the histogram of each endpoint and status: to find them by labels costs more than to count.
         self._rows: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._seconds = Histogram(
             "farm_http_request_seconds", "From request to answer.", ["face"], buckets=BUCKETS, registry=self._registry
         )
 
     def blueprint(self) -> Blueprint:
-        """The face itself."""
+        """The endpoint itself."""
         made = Blueprint("metrics", __name__)
         made.add_url_rule("/metrics", "metrics", self._show)
         return made
 
     def count(self, response: Response) -> None:
-        """Note one answered request."""
+        """Note one request, whose response this is."""
         asked = request._get_current_object()  # type: ignore[attr-defined]
         rule = asked.url_rule
         key = (rule.rule if rule else "unknown", response.status_code)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
 from spoolfarm.server.current import farm, json_response, project
 from spoolfarm.server.endpoint import JSON, PICTURE, Body, Endpoint, Parameter
-from spoolfarm.server.request_body import read_json
+from spoolfarm.server.request_body import checked, read_json
 
 blueprint = Blueprint("platform", __name__, url_prefix="/api")
 
@@ -34,14 +34,12 @@ def models() -> Response:
 @blueprint.post("/predict/", strict_slashes=False)
 def predict() -> Response:
     """How likely each class is, the likeliest first. Whatever is wrong with the request is a 400."""
+    farm().tasks.require("classify")
     try:
-        body = PredictBody.model_validate(read_json())
+        body = checked(PredictBody, read_json())
         project().model(body.model_id)
         picture = images.from_base64(body.image_data, "image_data")
         job = farm().prepare("classify", [picture], {"model": body.model_id}, field="image_data")
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InvalidRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except UnsupportedMedia as error:
         raise InvalidRequest(str(error)) from error
     return json_response({"predictions": farm().answer(job).value["predictions"]})
@@ -53,7 +51,7 @@ def training_history(model_id: str) -> Response:
     return json_response(project().history(model_id))
 
 
-class ModelAbout(BaseModel):
+class ModelDescription(BaseModel):
     """A model."""
 
     id: str
@@ -64,7 +62,7 @@ class ModelAbout(BaseModel):
 class Models(BaseModel):
     """All models."""
 
-    models: list[ModelAbout]
+    models: list[ModelDescription]
 
 
 class Likely(BaseModel):
@@ -95,6 +93,7 @@ ENDPOINTS = {
         body={JSON: Body(PredictBody, {"model_id": "Net", "image_data": PICTURE})},
         responses={200: Predictions},
         errors=(404, 413, 503, 504),
+        task="classify",
     ),
     "platform.training_history": Endpoint(responses={200: History}, errors=(404, 501), parameters=(_MODEL_ID,)),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, PREFER, RAW_PRIORITY, Body, Endpoint
 from spoolfarm.server.request_body import JobBody, JobForm, prefer_wait, read_job
@@ -17,9 +16,7 @@ def run(task: str) -> Response:
     """The task's result itself, within FARM_TIMEOUT or `Prefer: wait=SECONDS`; later it is a 504 that says where."""
     farm().tasks.get(task)
     asked = read_job(task)
-    if asked.task not in ("", task):
-        raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
-    job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority, field=asked.field or "image")
+    job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority, field=asked.field)
     return json_response(farm().answer(job, prefer_wait()).value)
 
 
@@ -28,7 +25,7 @@ ENDPOINTS = {
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
         raw=True,
         responses={200: object},
-        errors=(404, 409, 413, 415, 422, 503, 504),
+        errors=(404, 409, 413, 415, 422, 501, 503, 504),
         parameters=(PREFER, RAW_PRIORITY),
     )
 }

@@ -20,7 +20,7 @@ def tasks() -> Response:
     return json_response({"tasks": [{"name": name, **registry.get(name).describe()} for name in registry.names()]})
 
 
-class TaskAbout(BaseModel):
+class TaskDescription(BaseModel):
     """A task: its name, its parameters as a JSON schema, and how many pictures it takes."""
 
     name: str
@@ -34,7 +34,7 @@ class TaskAbout(BaseModel):
 class Tasks(BaseModel):
     """All tasks."""
 
-    tasks: list[TaskAbout]
+    tasks: list[TaskDescription]
 
 
 ENDPOINTS = {"tasks.tasks": Endpoint(responses={200: Tasks})}

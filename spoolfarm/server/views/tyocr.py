@@ -48,7 +48,7 @@ def ended(text: str) -> str:
 
 
 def refusal(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The *body* of any error at this address, also of those that no view sees, as the face's users know it."""
+    """The *body* of any error at this address, also of those that no view sees, as the endpoint's users know it."""
     return {"sign": -1, "text": body["error"], **body}
 
 
@@ -66,8 +66,8 @@ class Text(BaseModel):
 
 
 ENDPOINTS = {
-    "tyocr.hint": Endpoint(responses={200: "text/html"}),
+    "tyocr.hint": Endpoint(responses={200: "text/html"}, task="ocr"),
     "tyocr.tyocr": Endpoint(
-        body={FORM: Body(Page, {"imgbase64": PICTURE})}, responses={200: Text}, errors=(400, 413, 415, 503)
+        body={FORM: Body(Page, {"imgbase64": PICTURE})}, responses={200: Text}, errors=(400, 413, 415, 503), task="ocr"
     ),
 }

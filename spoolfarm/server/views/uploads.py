@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 from pydantic import BaseModel, Field
 
-from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, RAW_PRIORITY, Body, Endpoint, Parameter
 from spoolfarm.server.request_body import JobBody, JobForm, read_job
@@ -24,12 +23,9 @@ blueprint = Blueprint("uploads", __name__)
 @blueprint.route("/upload", methods=["POST", "PUT"])
 def upload() -> Response:
     """The name under which the picture is processed, once its record and its job are on the disk."""
-    asked = read_job("orient")
-    if asked.task not in ("", "orient"):
-        raise InvalidRequest(f"task: this address is that of orient, the body says {asked.task}")
-    field = asked.field or ("image" if request.is_json else "file")
+    asked = read_job("orient", part="file")
     params = {**asked.params, "outputs": True}
-    job = farm().prepare("orient", asked.pictures, params, priority=asked.priority, durable=True, field=field)
+    job = farm().prepare("orient", asked.pictures, params, priority=asked.priority, durable=True, field=asked.field)
     return json_response({"message": "success upload image", "filename": _uploads().accept(job)})
 
 
@@ -77,5 +73,5 @@ ENDPOINTS = {
         errors=(413, 415, 422, 503),
         parameters=(RAW_PRIORITY,),
     ),
-    "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,)),
+    "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,), task="orient"),
 }

@@ -5,11 +5,9 @@ https://www.loc.gov/standards/alto/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
-from spoolfarm.tasks.documents.tree import Box, Line, tree
+from spoolfarm.tasks.documents.page import Box, Line, Page
 from spoolfarm.tasks.documents.xml import attribute, text
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -33,13 +31,13 @@ class Alto:
     def begin(self, title: str) -> str:
         return HEAD.format(title=text(title))
 
-    def page(self, number: int, record: Mapping[str, Any]) -> str:
-        width, height = record.get("width", 0), record.get("height", 0)
+    def page(self, page: Page) -> str:
+        number, size = page.number, f'WIDTH="{page.width}" HEIGHT="{page.height}"'
         parts = [
-            f'  <Page ID="page_{number}" PHYSICAL_IMG_NR="{number}" WIDTH="{width}" HEIGHT="{height}">\n',
-            f"   <PrintSpace {_box((0, 0, width, height))}>\n",
+            f'  <Page ID="page_{number}" PHYSICAL_IMG_NR="{number}" {size}>\n',
+            f"   <PrintSpace {_box((0, 0, page.width, page.height))}>\n",
         ]
-        for b, block in enumerate(tree(record), 1):
+        for b, block in enumerate(page.blocks, 1):
             parts.append(f'    <ComposedBlock ID="block_{number}_{b}" {_box(block.box)}>\n')
             for p, paragraph in enumerate(block.paragraphs, 1):
                 turn = round(-paragraph.lines[0].angle / 90) * 90 % 360  # counter-clockwise

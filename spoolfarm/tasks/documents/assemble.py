@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pikepdf
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.documents import pdf
 from spoolfarm.tasks.documents.outputs import NAMES
+from spoolfarm.tasks.documents.page import Page
 from spoolfarm.tasks.documents.source import Source
 
 #: Pages that are put together before they are written down: their files stay open until then.
@@ -27,10 +27,10 @@ class Binding:
         self._open: list[pikepdf.Pdf] = []
         self._gathered: list[Path] = []
 
-    def add(self, index: int, record: Mapping[str, Any], attached: Mapping[str, bytes | Path]) -> None:
+    def add(self, read: Page, attached: Mapping[str, bytes | Path]) -> None:
         """Put a page behind the last one; one that could not be read is there without its text."""
         made = attached.get(NAMES["pdf"])
-        self._open.append(pikepdf.open(made) if isinstance(made, Path) else self._unread(index))
+        self._open.append(pikepdf.open(made) if isinstance(made, Path) else self._unread(read.number - 1))
         if len(self._open) == GATHERING:
             self._gather()
 

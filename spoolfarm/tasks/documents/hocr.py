@@ -6,10 +6,8 @@ http://kba.github.io/hocr-spec/1.2/
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
-from spoolfarm.tasks.documents.tree import Box, Line, tree
+from spoolfarm.tasks.documents.page import Box, Line, Page
 from spoolfarm.tasks.documents.xml import text
 
 #: How much of a line's height lies below its baseline.
@@ -34,12 +32,11 @@ class Hocr:
     def begin(self, title: str) -> str:
         return HEAD.format(title=text(title))
 
-    def page(self, number: int, record: Mapping[str, Any]) -> str:
-        box = (0, 0, record.get("width", 0), record.get("height", 0))
-        dpi = round(record.get("dpi") or 0)
+    def page(self, page: Page) -> str:
+        number, box, dpi = page.number, (0, 0, page.width, page.height), round(page.dpi)
         size = f"; scan_res {dpi} {dpi}" if dpi else ""
         parts = [f'  <div class="ocr_page" id="page_{number}" title="{_box(box)}; ppageno {number - 1}{size}">\n']
-        for b, block in enumerate(tree(record), 1):
+        for b, block in enumerate(page.blocks, 1):
             parts.append(f'   <div class="ocr_carea" id="block_{number}_{b}" title="{_box(block.box)}">\n')
             for p, paragraph in enumerate(block.paragraphs, 1):
                 parts.append(f'    <p class="ocr_par" id="par_{number}_{b}_{p}" title="{_box(paragraph.box)}">\n')

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from spoolfarm import images
 from spoolfarm.errors import BrokenImage
@@ -18,8 +18,6 @@ from spoolfarm.errors import BrokenImage
 LONGER_SIDE = 842.0
 #: Dots per inch that a picture may say of itself and be believed.
 BELIEVED = (50, 2400)
-#: EXIF's tag for how a picture is turned.
-ORIENTATION = 0x0112
 #: From the square of an image to a page of size 1, by EXIF's orientation.
 TURNS = {
     1: (1, 0, 0, 1, 0, 0),
@@ -33,6 +31,10 @@ TURNS = {
 }
 #: The colour spaces of JPEG, by Pillow's names for what is in it.
 SPACES = {"L": Name.DeviceGray, "RGB": Name.DeviceRGB, "CMYK": Name.DeviceCMYK}
+#: TIFF's tags for what a pixel of 0 is, the order of the bits in a byte, and where the pixels lie, in how many bytes.
+PHOTOMETRIC, FILL_ORDER, STRIPS, STRIP_SIZES = 262, 266, 273, 279
+#: Pillow's name for the fax code of TIFF that PDF has too: ITU-T T.6, group 4.
+FAX = "group4"
 #: The kinds of colour in a PNG that a PDF takes as they are: grey, three colours, and a palette.
 GREY, COLOURS, PALETTE = 0, 2, 3
 
@@ -49,15 +51,18 @@ class Shown:
 
 def picture(pdf: pikepdf.Pdf, data: bytes, dpi: float | None) -> Shown:
     """Add the picture *data* to *pdf*. Raises BrokenImage."""
+    data = _openable(data)
     try:
         with images.opened(io.BytesIO(data), images.sniff(data) or "") as opened:
-            turn = int(opened.getexif().get(ORIENTATION, 1))
+            turn = int(opened.getexif().get(images.ORIENTATION, 1))
             turn = turn if turn in TURNS else 1
             points = 72 / (dpi or _dpi(opened))
             if images.sniff(data) == "JPEG":
                 image = _jpeg(pdf, data, opened)
+            elif turn == 1 and opened.mode == "1" and opened.info.get("compression") == FAX:
+                image = _fax(pdf, data if _is_one_strip(opened) else _as_one_strip(opened))
             else:
-                image = _png(pdf, data if turn == 1 and _plain(data) else _as_png(opened))
+                image = _png(pdf, data if turn == 1 and _plain(data) else _as_png(data, opened))
     except (*images.UNREADABLE, KeyError) as error:
         raise BrokenImage("the picture is damaged or cut short") from error
     if images.sniff(data) != "JPEG":
@@ -84,6 +89,34 @@ def _jpeg(pdf: pikepdf.Pdf, data: bytes, opened: ImageFile.ImageFile) -> pikepdf
     return image
 
 
+def _is_one_strip(opened: ImageFile.ImageFile) -> bool:
+    """Whether the fax code of a TIFF lies in one piece, which a PDF takes as it is."""
+    tags = opened.tag_v2  # type: ignore[attr-defined]  # a TIFF has it
+    return len(tags.get(STRIPS, ())) == 1 and tags.get(FILL_ORDER, 1) == 1
+
+
+def _as_one_strip(opened: ImageFile.ImageFile) -> bytes:
+    """The black and white picture as a TIFF whose fax code lies in one piece."""
+    bare = Image.frombytes(opened.mode, opened.size, opened.tobytes())  # without tags, which libtiff may choke on
+    file = io.BytesIO()
+    bare.save(file, "TIFF", compression=FAX, strip_size=len(bare.tobytes()))
+    return file.getvalue()
+
+
+def _fax(pdf: pikepdf.Pdf, tiff: bytes) -> pikepdf.Object:
+    """The fax code of a TIFF of one strip."""
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(tiff)) as opened:
+        tags = opened.tag_v2
+        [start], [size] = tags[STRIPS], tags[STRIP_SIZES]
+        image = _image(pdf, tiff[start : start + size], opened.width, opened.height, 1)
+        image.DecodeParms = Dictionary(
+            K=-1, Columns=opened.width, Rows=opened.height, BlackIs1=tags.get(PHOTOMETRIC) == 1
+        )
+    image.ColorSpace = Name.DeviceGray
+    image.Filter = Name.CCITTFaxDecode
+    return image
+
+
 def _png(pdf: pikepdf.Pdf, png: bytes) -> pikepdf.Object:
     """The pixels of a PNG, compressed as they are: PDF knows PNG's filters."""
     chunks = list(_chunks(png))
@@ -106,24 +139,39 @@ def _image(pdf: pikepdf.Pdf, data: bytes, width: int, height: int, depth: int) -
 
 
 def _plain(data: bytes) -> bool:
-    """Whether *data* is a PNG whose pixels a PDF takes as they are: nothing transparent, nothing interlaced."""
+    """Whether *data* is a PNG whose pixels a PDF takes as they are: opaque, not interlaced, without a profile."""
     if images.sniff(data) != "PNG":
         return False
     chunks = dict(_chunks(data))
     *_, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
-    return colour in (GREY, COLOURS, PALETTE) and depth <= 8 and not interlaced and b"tRNS" not in chunks
+    return (
+        colour in (GREY, COLOURS, PALETTE) and depth <= 8 and not interlaced and not {b"tRNS", b"iCCP"} & chunks.keys()
+    )
 
 
-def _as_png(opened: ImageFile.ImageFile) -> bytes:
-    """The picture upright, on white paper, as a PNG."""
-    upright: Image.Image = ImageOps.exif_transpose(opened)
-    if upright.has_transparency_data:
-        over = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
-    if upright.mode.startswith("I"):
-        upright = upright.convert("I").point(lambda value: value / 257).convert("L")
-    elif upright.mode not in ("1", "L", "P", "RGB"):
-        upright = upright.convert("RGB")
+def _openable(data: bytes) -> bytes:
+    """The picture itself when Pillow opens it, else a PNG of what the farm decodes. Raises BrokenImage."""
+    try:
+        images.opened(io.BytesIO(data), images.sniff(data) or "").close()
+    except (*images.UNREADABLE, KeyError):
+        return _png_of(Image.fromarray(images.decode(data)[..., ::-1]))
+    return data
+
+
+def _as_png(data: bytes, opened: ImageFile.ImageFile) -> bytes:
+    """The picture upright, opaque and in sRGB, as a PNG; what has no colours has one sample a pixel."""
+    plain = opened.mode in ("1", "L", "P") or (opened.mode == "RGB" and images.sniff(data) != "TIFF")
+    if plain and not opened.has_transparency_data and not _has_profile(data, opened):  # Pillow sees what the farm sees
+        return _png_of(ImageOps.exif_transpose(opened))
+    decoded = Image.fromarray(images.decode(data)[..., ::-1])
+    return _png_of(decoded.convert("L") if opened.mode in ("I", "F", "LA") or opened.mode.startswith("I;") else decoded)
+
+
+def _has_profile(data: bytes, opened: ImageFile.ImageFile) -> bool:
+    return "icc_profile" in opened.info or (images.sniff(data) == "PNG" and b"iCCP" in dict(_chunks(data)))
+
+
+def _png_of(upright: Image.Image) -> bytes:
     file = io.BytesIO()
     upright.save(file, "PNG", compress_level=6)
     return file.getvalue()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+
+from spoolfarm.tasks.documents.page import Page
 
 
 class Lines:
@@ -16,8 +16,8 @@ class Lines:
     def begin(self, title: str) -> str:
         return f'{{"title": {json.dumps(title, ensure_ascii=False)}, "pages": ['
 
-    def page(self, number: int, record: Mapping[str, Any]) -> str:
-        line = json.dumps({"page": number, **record}, ensure_ascii=False, separators=(",", ":"))
+    def page(self, page: Page) -> str:
+        line = json.dumps({"page": page.number, **page.record}, ensure_ascii=False, separators=(",", ":"))
         written, self._between = f"{self._between}\n{line}", ","
         return written
 

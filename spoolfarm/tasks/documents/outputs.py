@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from spoolfarm.tasks.documents.alto import Alto
 from spoolfarm.tasks.documents.hocr import Hocr
 from spoolfarm.tasks.documents.json_pages import Lines
+from spoolfarm.tasks.documents.page import Page
 from spoolfarm.tasks.documents.text import Text
 from spoolfarm.tasks.documents.tsv import Tsv
 
@@ -32,8 +33,8 @@ class Writer(Protocol):
     def begin(self, title: str) -> str:
         """What comes before the first page."""
 
-    def page(self, number: int, record: Mapping[str, Any]) -> str:
-        """One page: an `ocr` record, or one that has only `error`."""
+    def page(self, page: Page) -> str:
+        """One page."""
 
     def end(self) -> str:
         """What comes after the last page."""
@@ -59,10 +60,10 @@ class Outputs:
     def __enter__(self) -> Outputs:
         return self
 
-    def add(self, number: int, record: Mapping[str, Any]) -> None:
-        """Write page *number*, counted from 1."""
+    def add(self, page: Page) -> None:
+        """Write a page."""
         for name, writer in self._writers.items():
-            self._files[name].write(writer.page(number, record))
+            self._files[name].write(writer.page(page))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for name, writer in self._writers.items():

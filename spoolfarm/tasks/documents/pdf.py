@@ -13,6 +13,7 @@ from pikepdf import Array, Dictionary, Name
 
 from spoolfarm.tasks.documents import image_to_pdf, strip_text, text_layer
 from spoolfarm.tasks.documents.glyphless_font import Font
+from spoolfarm.tasks.documents.page import Page
 from spoolfarm.tasks.documents.text_layer import FONT, Matrix
 
 #: A page's width and height in points when it says none that can be used.
@@ -31,14 +32,14 @@ class SearchablePdf:
         #: What every page's resources name: it is filled when all pages are known.
         self._built = pdf.make_indirect(Dictionary())
 
-    def add(self, index: int, record: Mapping[str, Any], attached: Mapping[str, bytes | Path] | None = None) -> None:
-        """Write what an `ocr` record says into page *index*, below all that is there."""
-        if "error" in record or record.get("source") == "text":
+    def add(self, read: Page, attached: Mapping[str, bytes | Path] | None = None) -> None:
+        """Write what was *read* on a page into the page of its number, below all that is there."""
+        if not read.recognised:
             return
-        page = self._pdf.pages[index]
+        page = self._pdf.pages[read.number - 1]
         if self._redo:
             strip_text.remove(self._pdf, page)
-        text = text_layer.content(record, place(page, record["width"], record["height"]), self._font)
+        text = text_layer.content(read, place(page, read.width, read.height), self._font)
         there = page.obj.get(Name.Contents)
         before = list(there.as_list()) if isinstance(there, Array) else [there] if there is not None else []
         stream = self._pdf.make_stream(zlib.compress(text), Filter=Name.FlateDecode)
@@ -57,7 +58,7 @@ class SearchablePdf:
 
 
 def of_picture(data: bytes, dpi: float | None = None) -> pikepdf.Pdf:
-    """A PDF of one page that shows the picture *data*, losslessly: a JPEG goes in as it is."""
+    """A PDF of one page that shows the picture *data*, losslessly: JPEG and fax code go in as they are."""
     pdf = pikepdf.new()
     shown = image_to_pdf.picture(pdf, data, dpi)
     a, b, c, d, e, f = shown.matrix

@@ -18,7 +18,10 @@ def remove(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
         instructions = pikepdf.parse_content_stream(page)
     except pikepdf.PdfError:
         return
-    mode, modes, kept, dropped = 0, [], [], False
+    mode = 0
+    modes = []
+    kept = []
+    dropped = False
     for instruction in instructions:
         operator = instruction.operator
         if operator == SAVE:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from spoolfarm.tasks.documents.page import Page
 
 
 class Text:
@@ -12,9 +11,8 @@ class Text:
     def begin(self, title: str) -> str:
         return ""
 
-    def page(self, number: int, record: Mapping[str, Any]) -> str:
-        text = record.get("text", "")
-        return f"{text}\n\f" if text else "\f"
+    def page(self, page: Page) -> str:
+        return f"{page.text}\n\f" if page.text else "\f"
 
     def end(self) -> str:
         return ""

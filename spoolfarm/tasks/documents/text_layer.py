@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import zip_longest
 from statistics import median, median_low
-from typing import Any
 
 from spoolfarm.tasks.documents.glyphless_font import DESCENT, EM, Font
+from spoolfarm.tasks.documents.page import Line, Page
 
 #: The font's name among a page's resources.
 FONT = "/FarmText"
@@ -22,43 +23,40 @@ ASKEW = 12.0
 Matrix = Sequence[float]
 
 
-def content(record: Mapping[str, Any], matrix: Matrix, font: Font) -> bytes:
-    """The content stream with the text of an `ocr` record; *matrix* leads from its pixels, y down, to the page."""
+def content(page: Page, matrix: Matrix, font: Font) -> bytes:
+    """The content stream with the text of *page*; *matrix* leads from its pixels, y down, to those of the PDF."""
     parts = [f"q {_numbers(matrix)} cm BT 3 Tr"]
-    written = [line for line in record["lines"] if line["text"] and not line.get("present")]
+    written = [line for line in page.lines() if line.text and not line.present]
     for line, size in zip(written, _sizes(written), strict=True):
         parts += _line(line, size, font)
     return "\n".join([*parts, "ET Q\n"]).encode()
 
 
-def _sizes(lines: Sequence[Mapping[str, Any]]) -> list[float]:
+def _sizes(lines: Sequence[Line]) -> list[float]:
     """The font size of each line: its box's height, but one size for all whose height is much the same.
 
     Boxes of the same letters differ in height, and viewers take lines of different sizes for different paragraphs.
     """
     sizes: list[float] = []
     for line in lines:
-        height = line["box"]["h"]
-        near = [other["box"]["h"] for other in lines if height / ALIKE <= other["box"]["h"] <= height * ALIKE]
+        near = [other.height for other in lines if line.height / ALIKE <= other.height <= line.height * ALIKE]
         sizes.append(median(near))
     common = median_low(sizes) if sizes else 0
     return [common if common / ALIKE <= size <= common * ALIKE else size for size in sizes]
 
 
-def _line(line: Mapping[str, Any], size: float, font: Font) -> list[str]:
+def _line(line: Line, size: float, font: Font) -> list[str]:
     """One line: its words one after the other, each as long as it is to where the next begins."""
-    box = line["box"]
-    angle = round(box["angle"] / 90) * 90 if abs((box["angle"] + 45) % 90 - 45) <= ASKEW else box["angle"]
+    angle = round(line.angle / 90) * 90 if abs((line.angle + 45) % 90 - 45) <= ASKEW else line.angle
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    words = line.get("words") or [[line["text"], 0.0, 1.0]]
     found = [f"{FONT} {size:.2f} Tf"]
-    for number, (text, start, end) in enumerate(words):
-        begin = (start - 0.5) * box["w"]
+    for word, following in zip_longest(line.words, line.words[1:]):
+        begin = (word.start - 0.5) * line.length
         below = (0.5 - BASELINE) * size
-        x, y = box["cx"] + begin * cos - below * sin, box["cy"] + begin * sin + below * cos
-        until = words[number + 1][1] if number + 1 < len(words) else end
-        written = text + " " if number + 1 < len(words) else text
-        stretch = 100 * max(until - start, 0.001) * box["w"] / (size * font.width(written))
+        x, y = line.centre[0] + begin * cos - below * sin, line.centre[1] + begin * sin + below * cos
+        until = following.start if following else word.end
+        written = f"{word.text} " if following else word.text
+        stretch = 100 * max(until - word.start, 0.001) * line.length / (size * font.width(written))
         matrix = _numbers((cos, sin, sin, -cos, x, y))
         found.append(f"{stretch:.2f} Tz {matrix} Tm <{font.encode(written).hex()}> Tj")
     return found

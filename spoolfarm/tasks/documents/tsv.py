@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from spoolfarm.tasks.documents.tree import tree
+from spoolfarm.tasks.documents.page import Page
 
 #: `level` is 1 for a page, 2 block, 3 paragraph, 4 line, 5 word; `conf` 0 to 100, -1 where there is none.
 COLUMNS = [
@@ -30,9 +27,10 @@ class Tsv:
     def begin(self, title: str) -> str:
         return "\t".join(COLUMNS) + "\n"
 
-    def page(self, number: int, record: Mapping[str, Any]) -> str:
-        rows = [_row(1, (number, 0, 0, 0, 0), (0, 0, record.get("width", 0), record.get("height", 0)))]
-        for b, block in enumerate(tree(record), 1):
+    def page(self, page: Page) -> str:
+        number = page.number
+        rows = [_row(1, (number, 0, 0, 0, 0), (0, 0, page.width, page.height))]
+        for b, block in enumerate(page.blocks, 1):
             rows.append(_row(2, (number, b, 0, 0, 0), block.box))
             for p, paragraph in enumerate(block.paragraphs, 1):
                 rows.append(_row(3, (number, b, p, 0, 0), paragraph.box))

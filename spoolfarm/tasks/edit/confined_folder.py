@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from spoolfarm.errors import Forbidden, InvalidParams, InvalidRequest, SpoolUnavailable
+from spoolfarm.spool import files
 
 #: The longest path, in bytes.
 MAX_PATH = 4096
@@ -58,7 +59,7 @@ class Folder:
         """
         try:
             with self._directory(path, field) as (directory, name):
-                descriptor = _open(name, os.O_NONBLOCK, directory, field)  # a FIFO shall not block
+                descriptor = files.open_inside(name, directory, os.O_NONBLOCK)  # a FIFO shall not block
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise SpoolUnavailable(f"no file can be opened now ({error.strerror})") from error
@@ -97,19 +98,15 @@ class Folder:
 
     @contextmanager
     def _directory(self, path: str, field: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-        """The opened directory of *path*, and the name in it."""
+        """The opened directory of *path*, and the name in it. Raises Forbidden for a link, also for one met inside."""
         *above, name = path.split("/")
         if make:
             os.makedirs(self._root, exist_ok=True)
-        here = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         try:
-            for part in above:
-                below = _descend(part, here, field, make=make)
-                os.close(here)
-                here = below
-            yield here, name
-        finally:
-            os.close(here)
+            with files.open_directory(self._root, above, make=make) as directory:
+                yield directory, name
+        except files.LinkFound as error:
+            raise _link(error.filename, field) from error
 
 
 class Outputs:
@@ -131,9 +128,7 @@ class Outputs:
         descriptor = os.open(temporary, _NEW, 0o666, dir_fd=self._directory)
         self._written[temporary] = name
         try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(descriptor, left) :]
+            files.write_all(descriptor, data)
             if sync:
                 os.fsync(descriptor)
         finally:
@@ -155,45 +150,13 @@ class Outputs:
             os.unlink(temporary, dir_fd=self._directory)
 
 
-def _descend(name: str, directory: int, field: str, *, make: bool) -> int:
-    """A descriptor of the directory called *name*, which is made with *make* when it is not there."""
-    try:
-        return _open(name, os.O_DIRECTORY, directory, field)
-    except FileNotFoundError:
-        if not make:
-            raise
-    try:
-        os.mkdir(name, dir_fd=directory)
-    except FileExistsError:
-        pass  # another worker was first
-    return _open(name, os.O_DIRECTORY, directory, field)
-
-
-def _open(name: str, flags: int, directory: int, field: str) -> int:
-    """A descriptor of *name*, for reading. Raises Forbidden when it is a link."""
-    try:
-        return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | flags, dir_fd=directory)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR) and stat.S_ISLNK(_mode(name, directory)):
-            raise _link(name, field) from error
-        raise
-
-
 def _check_target(name: str, directory: int, field: str) -> None:
     """Raise Forbidden when *name* is a link, InvalidParams when no file can take its place."""
-    mode = _mode(name, directory)
+    mode = files.mode_inside(name, directory)
     if stat.S_ISLNK(mode):
         raise _link(name, field)
     if mode and not stat.S_ISREG(mode):
         raise InvalidParams(f"{field}: {name} is there and is no regular file")
-
-
-def _mode(name: str, directory: int) -> int:
-    """What *name* is, links not followed; 0 when it is not there."""
-    try:
-        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
-    except FileNotFoundError:
-        return 0
 
 
 def _link(name: str, field: str) -> Forbidden:

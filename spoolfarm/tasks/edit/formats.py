@@ -25,18 +25,16 @@ class Format:
     mimetype: str
     #: The longest side it can say, in pixels.
     max_side: int
-    #: Nanoseconds of one core a pixel, rather too many than too few.
-    cost: float
 
 
-_JPEG = Format("jpg", "image/jpeg", 65500, 10)
-_TIFF = Format("tiff", "image/tiff", 2**31, 40)
+_JPEG = Format("jpg", "image/jpeg", 65500)
+_TIFF = Format("tiff", "image/tiff", 2**31)
 FORMATS: Mapping[str, Format] = {
     "jpg": _JPEG,
     "jpeg": _JPEG,
-    "png": Format("png", "image/png", 2**31, 50),
-    "webp": Format("webp", "image/webp", 16383, 150),
-    "bmp": Format("bmp", "image/bmp", 2**31, 2),
+    "png": Format("png", "image/png", 2**31),
+    "webp": Format("webp", "image/webp", 16383),
+    "bmp": Format("bmp", "image/bmp", 2**31),
     "tif": _TIFF,
     "tiff": _TIFF,
 }

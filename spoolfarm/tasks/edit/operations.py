@@ -1,4 +1,4 @@
-"""The operations: what each `name=value` means, its bounds, what it makes of a picture, and what that costs.
+"""The operations: what each `name=value` means, its bounds, and what it makes of a picture.
 
 Its row of OPERATIONS makes an operation from the text of its value. Sizes are (width, height) in pixels; pictures are
 arrays (height, width, 3) in BGR order or (height, width) in grey, 8 bits a sample, and are never changed in place.
@@ -10,9 +10,10 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spoolfarm.images import MAX_SIDE
+from spoolfarm.tasks.edit import gaussian
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,8 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|
 OFF = ("None", "false", "False")
 #: Standard deviation, in pixels, of `blur=0` and of the blur that `sharpen` takes away.
 SIGMA = 1.0
+#: The longest side of a kernel that is laid over every pixel; longer ones would take longer and longer.
+LONGEST_KERNEL = 151
 #: The colour of the corners that a rotation leaves empty.
 PAPER = (255, 255, 255)
 
@@ -34,16 +37,9 @@ PAPER = (255, 255, 255)
 class Operation:
     """One step of a recipe."""
 
-    #: Nanoseconds of one core for each pixel that goes in or comes out, rather too many than too few.
-    cost: ClassVar[float] = 4
-
     def sizes(self, size: Size) -> list[Size]:
         """The sizes of the pictures it makes of one of *size*."""
         return [size]
-
-    def work(self, size: Size) -> float:
-        """Nanoseconds that it takes for a picture of *size*."""
-        return self.cost * sum(width * height for width, height in (size, *self.sizes(size)))
 
     def apply(self, picture: Array) -> list[Array]:
         """The pictures it makes of *picture*."""
@@ -109,8 +105,6 @@ class Fit(Operation):
 class Split(Operation):
     """Four quadrants: left-top, right-top, left-bottom, right-bottom; of an odd side the second part is the larger."""
 
-    cost: ClassVar[float] = 0
-
     def sizes(self, size: Size) -> list[Size]:
         if min(size) < 2:
             return [size]
@@ -133,7 +127,6 @@ class Crop(Operation):
     y: int
     width: int
     height: int
-    cost: ClassVar[float] = 0
 
     def sizes(self, size: Size) -> list[Size]:
         width, height = min(self.width, size[0] - self.x), min(self.height, size[1] - self.y)
@@ -151,7 +144,6 @@ class Rotate(Operation):
     """Turned counter-clockwise, on a canvas that holds all of it."""
 
     degrees: float
-    cost: ClassVar[float] = 20
 
     def sizes(self, size: Size) -> list[Size]:
         width, height = size
@@ -199,12 +191,11 @@ class Blur(Operation):
 
     side: int
 
-    def work(self, size: Size) -> float:
-        return (4 + self.side * (1 if self.side <= 101 else 4)) * size[0] * size[1]
-
     def one(self, picture: Array) -> Array:
         import cv2
 
+        if self.side > LONGEST_KERNEL:
+            return gaussian.blurred(picture, self.side)
         return cv2.GaussianBlur(picture, (self.side, self.side), 0 if self.side else SIGMA)
 
 
@@ -226,7 +217,6 @@ class Denoise(Operation):
     """Non-local means (Buades, Coll and Morel 2011): patches of 7 x 7 in a neighbourhood of 21 x 21 pixels."""
 
     strength: float
-    cost: ClassVar[float] = 700
 
     def one(self, picture: Array) -> Array:
         import cv2
@@ -262,7 +252,6 @@ class Quality(Operation):
     """How well JPEG and WebP keep the picture; of several the last counts."""
 
     percent: int
-    cost: ClassVar[float] = 0
 
 
 # The values. Each function returns the operation, or None when the value is out of bounds, which skips it; for what is

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from spoolfarm.errors import InvalidParams
 from spoolfarm.images import MAX_SIDE
 from spoolfarm.tasks.edit.formats import Format
-from spoolfarm.tasks.edit.operations import OPERATIONS, Operation, Quality, Size
+from spoolfarm.tasks.edit.operations import OPERATIONS, Denoise, Operation, Quality, Size
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.edit.operations import Array
 
 #: The most operations of one request, and the most pictures they may make of one.
 MAX_OPERATIONS, MAX_OUTPUTS = 100, 256
-#: How many times FARM_MAX_PIXELS all pictures made of one may have together.
-MAX_TOTAL = 4
-#: Seconds of one core that the work on one picture may come to.
-MAX_SECONDS = 30.0
+#: How many times FARM_MAX_PIXELS the pictures that come out of one may have together, and those that each operation
+#: makes on the way, all added up.
+MAX_TOTAL, MAX_ON_THE_WAY = 4, 10
+#: The same for what is put through `denoise`, which takes far longer than any other operation.
+MAX_DENOISED = 0.5
 #: The quality of JPEG and WebP files when none is asked for.
 QUALITY = 95
 
@@ -44,10 +45,12 @@ class Recipe:
 
     def outputs(self, size: Size, form: Format, max_pixels: int) -> list[Size]:
         """The sizes of the pictures that one of *size* becomes. Raises InvalidParams when that is over a limit."""
-        sizes, work = [size], 0.0
+        sizes = [size]
+        on_the_way = denoised = 0
         for step in self.steps:
-            work += sum(map(step.work, sizes))
+            denoised += _pixels(sizes) if isinstance(step, Denoise) else 0
             sizes = [made for each in sizes for made in step.sizes(each)]
+            on_the_way += _pixels(sizes)
             if len(sizes) > MAX_OUTPUTS:
                 raise InvalidParams(f"operations: they make more than {MAX_OUTPUTS} pictures of one")
             for width, height in sizes:
@@ -56,14 +59,11 @@ class Recipe:
                         f"operations: they make a picture of {width} x {height} pixels, over the limit of {max_pixels} "
                         f"in all and {MAX_SIDE} a side"
                     )
-        total = sum(width * height for width, height in sizes)
-        if total > MAX_TOTAL * max_pixels:
-            raise InvalidParams(f"operations: {total} pixels come out of one picture; {MAX_TOTAL * max_pixels} may")
         if max(map(max, sizes)) > form.max_side:
             raise InvalidParams(f"operations: a {form.suffix} has at most {form.max_side} pixels a side")
-        seconds = (work + form.cost * total) / 1e9
-        if seconds > MAX_SECONDS:
-            raise InvalidParams(f"operations: about {seconds:.3g} s of work for one picture; {MAX_SECONDS:g} s may be")
+        _bound(_pixels(sizes), MAX_TOTAL * max_pixels, "come out of one picture")
+        _bound(on_the_way, MAX_ON_THE_WAY * max_pixels, "are made on the way, by all operations together")
+        _bound(denoised, int(MAX_DENOISED * max_pixels), "are put through denoise")
         return sizes
 
     def run(self, picture: Array) -> Iterator[Array]:
@@ -77,6 +77,17 @@ def names(output: str, count: int) -> list[str]:
         return [output]
     stem, suffix = posixpath.splitext(output)
     return [f"{stem}_{number}{suffix}" for number in range(1, count + 1)]
+
+
+def _pixels(sizes: Sequence[Size]) -> int:
+    """How many all pictures of *sizes* have together."""
+    return sum(width * height for width, height in sizes)
+
+
+def _bound(pixels: int, most: int, what: str) -> None:
+    """Raise InvalidParams when more than *most* pixels do *what*."""
+    if pixels > most:
+        raise InvalidParams(f"operations: {pixels} pixels {what}; {most} may (FARM_MAX_PIXELS)")
 
 
 def _parse(text: str, field: str) -> Operation | None:

@@ -21,7 +21,7 @@ MAX_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Entry:
+class EditItem:
     """One picture of a request: where it is, and what its copy is to be called, both below the data folder."""
 
     index: int
@@ -49,8 +49,10 @@ class Edits:
         #: The most bytes that are read of a file; more than a whole one would be too much for `images.check`.
         self._limit = MAX_BYTES * max_pixels + 1
         self._recipe = Recipe.parse(operations if pairs else [])
-        self._entries = [
-            Entry(index, folder.within(given, f"images[{index}].input"), folder.within(to, f"images[{index}].output"))
+        self._items = [
+            EditItem(
+                index, folder.within(given, f"images[{index}].input"), folder.within(to, f"images[{index}].output")
+            )
             for index, (given, to) in enumerate(pairs)
         ]
         #: Why pictures were left out, by their number in the request.
@@ -77,47 +79,47 @@ class Edits:
             os.close(descriptor)
         self._held.clear()
 
-    def pictures(self) -> Iterator[tuple[Entry, bytes]]:
+    def pictures(self) -> Iterator[tuple[EditItem, bytes]]:
         """Yield what there is to do. To `skip` one is right when its file is no picture any more."""
-        for entry in self._entries:
-            if entry.index not in self.skipped:
+        for item in self._items:
+            if item.index not in self.skipped:
                 try:
-                    with self._file(entry) as file:
+                    with self._file(item) as file:
                         data = file.read(min(os.fstat(file.fileno()).st_size, self._limit))
                 except OSError as error:
-                    self.skip(entry, error)
+                    self.skip(item, error)
                 else:
-                    yield entry, data
+                    yield item, data
 
-    def skip(self, entry: Entry, error: Exception) -> None:
-        """Leave *entry* out, for *error*."""
+    def skip(self, item: EditItem, error: Exception) -> None:
+        """Leave *item* out, for *error*."""
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        self.skipped[entry.index] = why.removeprefix(f"{entry.where}.input: ")
+        self.skipped[item.index] = why.removeprefix(f"{item.where}.input: ")
 
     def _check(self) -> None:
         made: dict[str, int] = {}
-        for entry in self._entries:
-            field = f"{entry.where}.output"
-            form = formats.of_path(entry.output, field)
-            self._folder.check_output(entry.output, field)
+        for item in self._items:
+            field = f"{item.where}.output"
+            form = formats.of_path(item.output, field)
+            self._folder.check_output(item.output, field)
             try:
-                with self._file(entry) as file:
-                    header = images.look(file, f"{entry.where}.input", self._max_pixels, exif=True)
+                with self._file(item) as file:
+                    header = images.look(file, f"{item.where}.input", self._max_pixels, exif=True)
             except NO_PICTURE as error:
-                self.skip(entry, error)
+                self.skip(item, error)
                 continue
             sizes = self._recipe.outputs(header.upright, form, self._max_pixels)
-            for name in names(entry.output, len(sizes)):
+            for name in names(item.output, len(sizes)):
                 if name in made:
                     raise InvalidParams(f"{field}: images[{made[name]}] writes {name} as well")
-                made[name] = entry.index
-        for entry in self._entries:
-            if made.get(entry.input, entry.index) != entry.index and entry.index not in self.skipped:
-                self._held[entry.index] = self._folder.open(entry.input, f"{entry.where}.input")
+                made[name] = item.index
+        for item in self._items:
+            if made.get(item.input, item.index) != item.index and item.index not in self.skipped:
+                self._held[item.index] = self._folder.open(item.input, f"{item.where}.input")
 
-    def _file(self, entry: Entry) -> BinaryIO:
+    def _file(self, item: EditItem) -> BinaryIO:
         """The picture's file, opened for reading."""
-        held = self._held.get(entry.index)
-        descriptor = self._folder.open(entry.input, f"{entry.where}.input") if held is None else os.dup(held)
+        held = self._held.get(item.index)
+        descriptor = self._folder.open(item.input, f"{item.where}.input") if held is None else os.dup(held)
         os.lseek(descriptor, 0, os.SEEK_SET)
         return os.fdopen(descriptor, "rb")

@@ -24,7 +24,7 @@ from spoolfarm.tasks.edit.result import EditResult
 #: What the files beside a result are called, before _1, _2, ... and the suffix.
 STEM = "edited"
 #: The format of a picture that names none, by its own: what cannot be written becomes a PNG.
-SAME = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "TIFF": "tiff", "GIF": "png"}
+SAME = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "BMP": "bmp", "TIFF": "tiff"}
 
 
 class EditParams(Params):
@@ -79,7 +79,7 @@ class Edit(Task):
         params = EditParams.model_validate(job.params)
         recipe = Recipe.parse(params.operations, "params.operations")
         picture = images.decode(job.images[0])
-        path = params.output or f"{STEM}.{params.format or SAME[images.sniff(job.images[0]) or 'PNG']}"
+        path = params.output or f"{STEM}.{params.format or SAME.get(images.sniff(job.images[0]) or '', 'png')}"
         form = formats.of_path(path, "params.output")
         sizes = recipe.outputs(size_of(picture), form, self.settings["FARM_MAX_PIXELS"])
         called = names(path, len(sizes))

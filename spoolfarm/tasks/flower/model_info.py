@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from spoolfarm.errors import BadModel
 from spoolfarm.tasks.flower.project import Model, read_json
+from spoolfarm.validation import findings
 
 Deviation = Annotated[float, Field(gt=0)]
 
@@ -32,7 +33,7 @@ class Told(BaseModel):
 
 
 @dataclass(frozen=True)
-class About:
+class ModelInfo:
     """How a model's pictures are made and what its outputs are called."""
 
     labels: Sequence[str]
@@ -45,7 +46,7 @@ class About:
     arguments: Mapping[str, Any]
 
     @classmethod
-    def of(cls, model: Model, settings: Mapping[str, Any]) -> About:
+    def of(cls, model: Model, settings: Mapping[str, Any]) -> ModelInfo:
         """What the JSON of *model* tells, and the settings for the rest. Raises BadModel when a run's is damaged."""
         try:
             told = Told.model_validate(read_json(model.about))
@@ -75,6 +76,5 @@ def spread(values: Sequence[float], channels: int) -> list[float]:
 
 def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        found = error.errors()[0]
-        return f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
+        return findings(error)[0]
     return str(error.strerror if isinstance(error, OSError) else error)

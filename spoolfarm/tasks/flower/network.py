@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from spoolfarm.errors import BadModel, LabelMismatch
 from spoolfarm.tasks.flower import weights
-from spoolfarm.tasks.flower.fuse import arranged, fused
-from spoolfarm.tasks.flower.model_info import About, spread
+from spoolfarm.tasks.flower.model_info import ModelInfo, spread
 from spoolfarm.tasks.flower.project import Model
 from spoolfarm.tasks.flower.project_code import Code, arguments, needed
+from spoolfarm.tasks.fuse import fuse
 
 #: What classes call the number of classes and of channels that they are made for.
 CLASSES = ("num_classes", "n_classes", "classes", "num_labels", "out_features")
@@ -25,7 +25,7 @@ CHANNELS = ("in_channels", "input_channels", "num_channels", "channels")
 class Network:
     """A model that is ready to predict."""
 
-    def __init__(self, model: Model, about: About, code: Code) -> None:
+    def __init__(self, model: Model, about: ModelInfo, code: Code) -> None:
         self.labels = about.labels
         self._id = model.id
         self._code = code
@@ -35,7 +35,9 @@ class Network:
         with code.visible():
             module = _built(kind, about, tensors, model.id)
         module = module.eval().requires_grad_(requires_grad=False)
-        self._module = arranged(fused(module)).to(self._device)
+        fuse(module)
+        # Channels last a small classifier is 1.4 to 1.8 times as fast: `python -m benchmarks.pieces`.
+        self._module = module.to(memory_format=torch.channels_last).to(self._device)
         self._channels = about.channels or _channels(module, about.size, model.id)
         self._size = about.size
         self._mean, self._std = (
@@ -73,7 +75,7 @@ class Network:
         return [{"label": self.labels[each], "probability": round(float(row[each]), 6)} for each in order]
 
 
-def _built(kind: type[nn.Module], about: About, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
+def _built(kind: type[nn.Module], about: ModelInfo, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
     """A *kind* with its weights. When they do not fit what it is by default, it is made for as many classes as they
     are for."""
     derived = _derived(tensors, about)
@@ -100,7 +102,7 @@ def _made(kind: type[nn.Module], given: Mapping[str, Any], name: str) -> nn.Modu
         raise BadModel(f"{kind.__name__} cannot be made for {name!r}: {type(error).__name__}: {error}") from error
 
 
-def _derived(tensors: Mapping[str, Tensor], about: About) -> dict[str, Any]:
+def _derived(tensors: Mapping[str, Tensor], about: ModelInfo) -> dict[str, Any]:
     """The numbers that the weights tell: outputs of the last matrix, channels of the first filter."""
     matrices = [each for each in tensors.values() if each.ndim == 2]
     filters = [each for each in tensors.values() if each.ndim == 4]

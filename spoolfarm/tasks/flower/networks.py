@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spoolfarm.errors import UnknownModel
-from spoolfarm.tasks.flower.model_info import About
+from spoolfarm.tasks.flower.model_info import ModelInfo
 from spoolfarm.tasks.flower.network import Network
 from spoolfarm.tasks.flower.project import Model, Project
 from spoolfarm.tasks.flower.project_code import Code
@@ -32,7 +32,7 @@ class Networks:
         now = self._stamp(model)
         if model_id not in self._loaded or self._loaded[model_id][0] != now:
             self._loaded.pop(model_id, None)
-            network = Network(model, About.of(model, self._settings), self._code)
+            network = Network(model, ModelInfo.of(model, self._settings), self._code)
             self._loaded[model_id] = (now | {"code": dict(self._code.stamp())}, network)
             while len(self._loaded) > MOST:
                 self._loaded.popitem(last=False)

@@ -35,7 +35,9 @@ class Code:
         """When each loaded file was written, and its size; a change means that all are to be loaded anew."""
         now = {path: _stamp(path) for path in self._stamps}
         if now != self._stamps:
-            self._modules, self._stamps, self._loaded = {}, {}, 0
+            self._modules = {}
+            self._stamps = {}
+            self._loaded = 0
         return self._stamps
 
     def find(self, class_name: str) -> type[nn.Module]:

@@ -9,13 +9,12 @@ import sys
 from collections.abc import Sequence
 from types import TracebackType
 
+from spoolfarm import config
 from spoolfarm.errors import BadProject
 from spoolfarm.tasks.flower import reaper
 
 #: Bytes taken from the pipe at once.
 READ = 65536
-#: What a simulation has no business to know.
-SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 #: Seconds that a keeper gets to end what it keeps; it gives up a little earlier.
 END = reaper.LAST + 5.0
 
@@ -24,7 +23,7 @@ class Session:
     """One running command. Leaving the context ends whatever of it still runs."""
 
     def __init__(self, command: Sequence[str], directory: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
+        environment = {name: value for name, value in os.environ.items() if name not in config.SECRETS}
         environment["PYTHONUNBUFFERED"] = "1"  # what it prints is there when it is printed
         python = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid())]
         try:

@@ -35,7 +35,7 @@ MOST = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TextBox:
     """A box that may hold text, and how sure the detector is, 0 to 1."""
 
     box: Box
@@ -48,7 +48,7 @@ class Detector:
     def __init__(self, threads: int) -> None:
         self._session = models.session(models.DETECTOR, threads)
 
-    def find(self, picture: np.ndarray[Any, Any], side: int) -> list[Found]:
+    def find(self, picture: np.ndarray[Any, Any], side: int) -> list[TextBox]:
         """Return the boxes of *picture*, (height, width, 3) uint8, as found when its longer side is at most *side*."""
         height, width = picture.shape[:2]
         scale = min(1.0, (side - 2 * MARGIN) / max(height, width))
@@ -68,7 +68,7 @@ def _framed(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return cv2.copyMakeBorder(picture, MARGIN, below, MARGIN, right, cv2.BORDER_CONSTANT, value=paper.tolist())
 
 
-def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterator[Found]:
+def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterator[TextBox]:
     """The boxes in a map of probabilities whose pixels are *across* by *down* pixels of the picture."""
     cores = cv2.dilate((chances > PIXEL).astype(np.uint8), np.ones((2, 2), np.uint8))
     outlines = cv2.findContours(cores, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
@@ -79,7 +79,7 @@ def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterato
         if score < CORE:
             continue
         rect = cv2.minAreaRect(((outline - MARGIN) * (across, down)).astype(np.float32))
-        yield Found(grown(Box.of_rect(*rect)), score)
+        yield TextBox(grown(Box.of_rect(*rect)), score)
 
 
 def grown(core: Box) -> Box:

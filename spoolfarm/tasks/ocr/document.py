@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,14 +13,14 @@ from spoolfarm import images
 from spoolfarm.errors import BrokenImage, FarmError, InvalidParams, JobFailed, TooLarge
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Part, Task
+from spoolfarm.tasks.documents.outputs import NAMES, Output, Outputs
+from spoolfarm.tasks.documents.page import Page
 from spoolfarm.tasks.ocr.result import DocumentResult
-from spoolfarm.tasks.ocr.task import OcrParams, Output
+from spoolfarm.tasks.ocr.task import COARSEST, FINEST, OcrParams
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.documents.source import Source
 
-#: Dots per inch of a page whose unit is not a point, when nothing else is asked for.
-DPI = 300.0
 #: What `ocr` is not asked for each page.
 OWN = {"pages", "password", "outputs"}
 _PAGES = re.compile(r"\s*(\d{1,6})\s*(-\s*(\d{1,6})?)?\s*")
@@ -80,30 +79,28 @@ class Reading:
     def __init__(
         self, data: bytes, source: Source, numbers: Sequence[int], params: DocumentParams, context: Context
     ) -> None:
-        self._source, self._numbers, self._params, self._context = source, numbers, params, context
+        self._source = source
+        self._numbers = numbers
+        self._params = params
+        self._context = context
         self._is_pdf = images.is_pdf(data)
-        #: Numbers of the pages that were handed out and not yet given back, and what is wrong with the others.
-        self._handed_out: deque[int] = deque()
-        self._bad: dict[int, FarmError] = {}
 
     def answer(self) -> Answer | FarmError:
         """Read all pages, and write each one down when it is its turn."""
-        from spoolfarm.tasks.documents.outputs import NAMES, Outputs
-
         texts: list[str] = []
         pages: list[dict[str, Any]] = []
         scratch = self._context.scratch()
         searchable = self._searchable(scratch)
         with Outputs(scratch, self._params.outputs, "document") as outputs:
-            for number, outcome in self._outcomes():
-                record = _record(outcome)
-                outputs.add(number, record)
+            for number, outcome in self._context.map("ocr", self._parts()):
+                read = Page.of(number, _record(outcome))
+                outputs.add(read)
                 if searchable is not None:
-                    searchable.add(number - 1, record, outcome.files if isinstance(outcome, Answer) else {})
-                texts.append(record.get("text", ""))
-                pages.append(_summary(number, record))
+                    searchable.add(read, outcome.files if isinstance(outcome, Answer) else {})
+                texts.append(read.text)
+                pages.append(_summary(read))
                 self._context.progress(len(pages) / len(self._numbers))
-        if all("error" in page for page in pages):
+        if all("error" in each for each in pages):
             first = pages[0]
             return JobFailed(f"no page can be read; page {first['page']}: {first['error']}", code=first["code"])
         files = dict(outputs.paths)
@@ -125,21 +122,8 @@ class Reading:
             return SearchablePdf(self._source.pdf, [number - 1 for number in self._numbers], redo=redo)
         return Binding(self._source, self._params.dpi, scratch)
 
-    def _outcomes(self) -> Iterator[tuple[int, Answer | FarmError]]:
-        """Each page's number and how reading it ended, in order."""
-        rest = iter(self._numbers)
-        for outcome in self._context.map("ocr", self._parts()):
-            done = self._handed_out.popleft()
-            for number in rest:
-                if number == done:
-                    yield number, outcome
-                    break
-                yield number, self._bad.pop(number)
-        for number in rest:
-            yield number, self._bad.pop(number)
-
-    def _parts(self) -> Iterator[Part]:
-        """The pages as pictures, each with its parameters; those that cannot be had are noted as bad."""
+    def _parts(self) -> Iterator[tuple[int, Part | FarmError]]:
+        """Each page's number, and the page as a picture with its parameters, or why it cannot be had."""
         common = {name: value for name, value in self._params.model_dump(mode="json").items() if name not in OWN}
         if "pdf" in self._params.outputs and not self._is_pdf:
             common["outputs"] = ["pdf"]
@@ -150,17 +134,16 @@ class Reading:
                     images.check(page, f"page {number}", self._context.limits.pixels)
                 scale = self._source.scale(number - 1)
             except FarmError as error:
-                self._bad[number] = error
+                yield number, error
                 continue
-            self._handed_out.append(number)
-            yield page, common if scale == 1 else {**common, "dpi": _within((self._params.dpi or DPI) * scale)}
+            yield number, (page, common if scale == 1 else {**common, "dpi": _enlarged(self._params.dpi, scale)})
 
 
 class Searchable(Protocol):
     """A searchable PDF in the making."""
 
-    def add(self, index: int, record: Mapping[str, Any], attached: Mapping[str, bytes | Path]) -> None:
-        """Page *index*, with what was read on it and the files that came of it."""
+    def add(self, read: Page, attached: Mapping[str, bytes | Path]) -> None:
+        """A page with what was *read* on it, and the files that came of it."""
 
     def save(self, path: Path) -> None:
         """Write it."""
@@ -195,13 +178,17 @@ def _record(outcome: Answer | FarmError) -> dict[str, Any]:
     return {"error": str(outcome), "code": outcome.code}
 
 
-def _summary(number: int, record: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(read: Page) -> dict[str, Any]:
     """What the answer says of a page; its lines are in a file."""
-    if "error" in record:
-        return {"page": number, "error": record["error"], "code": record["code"]}
-    kept = {name: record[name] for name in ("width", "height", "dpi", "rotation", "source") if name in record}
-    return {"page": number, **kept, "lines": len(record["lines"])}
+    if "error" in read.record:
+        return {"page": read.number, **read.record}
+    kept = ("width", "height", "dpi", "rotation", "source")
+    told = {name: read.record[name] for name in kept if name in read.record}
+    return {"page": read.number, **told, "lines": sum(1 for _ in read.lines())}
 
 
-def _within(dpi: float) -> float:
-    return min(max(dpi, 30.0), 1200.0)
+def _enlarged(dpi: float | None, scale: float) -> float:
+    """Dots per inch for a page whose unit is *scale* points, when *dpi* or what suits a drawn page is asked for."""
+    from spoolfarm.tasks.ocr.pdf_page import DRAWN
+
+    return min(max((dpi or DRAWN) * scale, float(COARSEST)), float(FINEST))

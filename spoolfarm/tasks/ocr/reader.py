@@ -13,7 +13,7 @@ import numpy as np
 
 from spoolfarm.tasks.ocr import layout
 from spoolfarm.tasks.ocr.box import Box
-from spoolfarm.tasks.ocr.detector import Detector, Found
+from spoolfarm.tasks.ocr.detector import Detector, TextBox
 from spoolfarm.tasks.ocr.page import Line, Page
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
 
@@ -83,7 +83,7 @@ class Reader:
         placed, text = layout.arrange(kept, turn, order)
         return Page(*size, turn, placed, text, {})
 
-    def _turned(self, picture: Picture, found: Sequence[Found]) -> list[Line]:
+    def _turned(self, picture: Picture, found: Sequence[TextBox]) -> list[Line]:
         """Read lines that may be turned by any number of quarters."""
         boxes = upright_or_downwards(found)
         longest = sorted(range(len(boxes)), key=lambda index: -boxes[index].box.w)
@@ -95,7 +95,7 @@ class Reader:
                 lines[index] = self._either(picture, boxes[index], 2 if upside_down else 0)
         return [lines[index] for index in range(len(boxes))]
 
-    def _either(self, picture: Picture, found: Found, quarters: int = 0) -> Line:
+    def _either(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:
         """Read a line turned by *quarters*, and when that is doubtful, the other way up too."""
         line = self._line(picture, found, quarters)
         if line.score < UNSURE:
@@ -104,13 +104,13 @@ class Reader:
                 return other
         return line
 
-    def _line(self, picture: Picture, found: Found, quarters: int = 0) -> Line:
+    def _line(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:
         box = found.box.turned(quarters)
         text, score, words = self._recogniser.read(cut(picture, box))
         return Line(box, text, score, found.score, words=words)
 
 
-def upright_or_downwards(found: Sequence[Found]) -> list[Found]:
+def upright_or_downwards(found: Sequence[TextBox]) -> list[TextBox]:
     """Turn tall boxes so that their text runs down; those that could be either go with most of the others' length."""
     lying = sum(one.box.w for one in found if one.box.w >= TALL * one.box.h)
     standing = sum(one.box.h for one in found if one.box.h >= TALL * one.box.w)

@@ -14,6 +14,7 @@ from spoolfarm.errors import BrokenImage
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
+from spoolfarm.tasks.documents.outputs import Output
 from spoolfarm.tasks.ocr.result import DocumentResult, OcrResult
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
 Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
 Polygon = Annotated[list[Point], Field(min_length=3, max_length=100)]
 Polygons = Annotated[list[Polygon], Field(max_length=100)]
-#: What may be made of a page beside its record; see spoolfarm/tasks/documents/outputs.py.
-Output = Literal["text", "json", "tsv", "hocr", "alto", "pdf"]
+#: The least and the most dots per inch that may be asked for.
+COARSEST, FINEST = 30, 1200
 
 
 class OcrParams(Params):
@@ -49,8 +50,8 @@ class OcrParams(Params):
     ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no lines centred in one of them")
     dpi: float | None = Field(
         default=None,
-        ge=30,
-        le=1200,
+        ge=COARSEST,
+        le=FINEST,
         description="dots per inch: how large a page of a PDF is rendered, or how large a picture is in one",
     )
     existing: Literal["keep", "redo"] = Field(
@@ -91,9 +92,10 @@ class Ocr(Task):
             record = _shown(self._page(picture, params), decode)
             if not params.outputs:
                 return record
-            from spoolfarm.tasks.documents import page
+            from spoolfarm.tasks.documents import single_page
 
-            return Answer(record, page.files(record, job.images[0], params.outputs, params.dpi, context.scratch()))
+            files = single_page.files(record, job.images[0], params.outputs, params.dpi, context.scratch())
+            return Answer(record, files)
         except BrokenImage as error:
             return error
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 
-from spoolfarm.tasks.segment.instance import Found, Instance, Pixels, Wanted, crop
+from spoolfarm.tasks.segment.instance import OBJECT, Found, Instance, Pixels, Wanted, crop
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -44,7 +44,7 @@ class Classical:
 
     name = "classical"
     model = "classical"
-    labels: Mapping[int, str] = {1: "object"}
+    labels: Mapping[int, str] = {1: OBJECT}
     batch = 1
 
     def find(self, pictures: list[Pixels], wanted: list[Wanted]) -> list[Found]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spoolfarm.errors import FarmError
-from spoolfarm.tasks.segment.instance import Engine
+from spoolfarm.tasks.segment.instance import OBJECT, Engine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 #: The weights that come with the package.
 DEFAULT = Path(__file__).with_name("default.pt")
-#: What an object is called where a model knows but one kind.
-OBJECT = "object"
 
 
 @functools.cache

@@ -10,6 +10,8 @@ import numpy as np
 
 #: A picture (height, width, 3) in BGR order, or a mask (height, width) of zeros and ones.
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
+#: What an object is called where a model knows but one kind.
+OBJECT = "object"
 
 
 @dataclass(frozen=True)

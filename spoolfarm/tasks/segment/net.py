@@ -20,9 +20,7 @@ from spoolfarm.tasks.segment.two_views import MirroringMaskRcnn
 
 #: The weights file's format; another one needs another reader.
 FORMAT = 1
-#: The weights inside the package.
-DEFAULT = Path(__file__).with_name("default.pt")
-#: Height and width of a feature region for the box head and for the mask head, whose answer is twice as fine.
+#: Height and width of a feature region for the box head and for the mask head, whose mask is twice as fine.
 BOX_REGION, MASK_REGION = 7, 28
 
 
@@ -136,14 +134,14 @@ def _mask_head(hyper: Hyper) -> nn.Sequential:
 
 
 class _Finer(nn.Module):
-    """Four answers for each cell, laid out as a square of two by two: a transposed convolution costs ten times as much.
+    """Four logits for each cell, laid out as a square of two by two: a transposed convolution takes 1.8 times as long.
 
-    This is nn.PixelShuffle, whose gradient fails for a batch without any region.
+    `python -m benchmarks.pieces` says so. This is nn.PixelShuffle, whose gradient fails for a batch without regions.
     """
 
-    def forward(self, answers: Tensor) -> Tensor:
-        regions, fours, high, wide = answers.shape
-        squares = answers.view(regions, fours // 4, 2, 2, high, wide).permute(0, 1, 4, 2, 5, 3)
+    def forward(self, logits: Tensor) -> Tensor:
+        regions, fours, high, wide = logits.shape
+        squares = logits.view(regions, fours // 4, 2, 2, high, wide).permute(0, 1, 4, 2, 5, 3)
         return squares.reshape(regions, fours // 4, 2 * high, 2 * wide)
 
 
@@ -175,7 +173,7 @@ def save(
     )
 
 
-def load(path: Path | str = DEFAULT) -> tuple[MirroringMaskRcnn, dict[str, Any]]:
+def load(path: Path | str) -> tuple[MirroringMaskRcnn, dict[str, Any]]:
     """The net of a weights file, ready to serve in single precision, and what else the file says.
 
     Raises FarmError when it is no such file, OSError when it cannot be read.
@@ -189,12 +187,17 @@ def load(path: Path | str = DEFAULT) -> tuple[MirroringMaskRcnn, dict[str, Any]]
 
 def read(path: Path | str) -> dict[str, Any]:
     """Everything in a weights file. Raises FarmError when it is no such file, OSError when it cannot be read."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # torch, pickle and zipfile raise what they like for a damaged file
-        raise FarmError(f"{path} is no weights file: {error}") from error
+    found = stored(path, "weights file")
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise FarmError(f"{path} is no weights file of format {FORMAT}", hint="`spoolfarm train segment` writes them")
     return found
+
+
+def stored(path: Path | str, kind: str) -> Any:
+    """What `torch.save` wrote, tensors and plain values only. Raises FarmError when it is no *kind*, or OSError."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch, pickle and zipfile raise what they like for a damaged file
+        raise FarmError(f"{path} is no {kind}: {error}") from error

@@ -41,12 +41,14 @@ class Orient(Seeing):
     Params: ClassVar[type[Params]] = OrientParams
     results = (OrientResult,)
 
-    def _tell(self, job: Job, picture: Pixels, found: Found, ms: dict[str, float]) -> Any:
+    def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
         from spoolfarm.tasks.segment.orientation import axis
         from spoolfarm.tasks.segment.records import object_record, picture_record
 
         begin = time.perf_counter()
-        count, largest, area = 0, None, 0
+        count = 0
+        largest = None
+        area = 0
         for instance in found.instances:
             count += 1
             if (covered := int(instance.mask.sum(dtype="int64"))) > area:
@@ -59,7 +61,7 @@ class Orient(Seeing):
             return NoObject()
         ms |= {"masks": (time.perf_counter() - begin) * 1000}
         value = {**told, "count": count, **picture_record(picture, self._engine, ms)}
-        return Answer(value, _outputs(job.images[0], picture, largest)) if job.params["outputs"] else value
+        return Answer(value, _outputs(job.images[0], picture.pixels, largest)) if job.params["outputs"] else value
 
 
 def _outputs(sent: bytes, picture: Pixels, largest: Instance | None) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """Pasting: a net's small masks enlarged to pixels, each inside its own box only.
 
 Pixel for pixel what torchvision's `paste_masks_in_image(...) > 0.5` gives, without a floating-point picture for each
-mask: twenty masks in 12 megapixels would take 2 GB.
+mask: twenty masks in 12 megapixels would take 2 GB, and 1.3 s in place of 17 ms (`python -m benchmarks.pieces`).
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""The answer: what a client is told of the objects in a picture."""
+"""Records: what a client is told of the objects in a picture."""
 
 from __future__ import annotations
 
 import base64
 from typing import Any
 
-from spoolfarm.tasks.segment.instance import Engine, Instance, Pixels
+from spoolfarm.images import Decoded
+from spoolfarm.tasks.segment.instance import Engine, Instance
 from spoolfarm.tasks.segment.orientation import Axis, axis
 from spoolfarm.tasks.segment.polygons import polygons
 from spoolfarm.tasks.segment.rle import encode
@@ -43,11 +44,12 @@ def object_record(instance: Instance, measured: Axis, label: str) -> dict[str, A
     }
 
 
-def picture_record(picture: Pixels, engine: Engine, ms: dict[str, float]) -> dict[str, Any]:
-    """What belongs to the whole picture: its size, who looked at it, and how long that took."""
-    height, width = picture.shape[:2]
+def picture_record(picture: Decoded, engine: Engine, ms: dict[str, float]) -> dict[str, Any]:
+    """What belongs to the whole picture: its size, how it was stretched, who looked at it, and how long that took."""
+    height, width = picture.pixels.shape[:2]
     return {
         "image": {"width": width, "height": height},
+        **picture.record,
         "engine": engine.name,
         "model": engine.model,
         "timing_ms": {stage: round(value, 1) for stage, value in ms.items()},

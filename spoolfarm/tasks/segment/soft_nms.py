@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spoolfarm.tasks.segment.pasting import INSIDE
+
 #: The width of the penalty's bell: Soft-NMS, https://arxiv.org/abs/1704.04503, equation 3 and section 5.
 SIGMA = 0.5
 #: Points across a box at which two masks are compared.
@@ -17,7 +19,7 @@ def decayed(scores: Tensor, boxes: Tensor, masks: Tensor, labels: Tensor) -> Ten
     *boxes* are (N, 4: x0, y0, x1, y1), *masks* (N, 1, M, M) probabilities inside them. A box's NMS has to let crossing
     bars pass, whose boxes overlap and whose masks do not; what it lets pass too many of is found here.
     """
-    over = _overlaps(boxes, masks[:, 0] > 0.5, labels[:, None] == labels)
+    over = _overlaps(boxes, masks[:, 0] > INSIDE, labels[:, None] == labels)
     factors = (-(over**2) / SIGMA).exp().cpu()
     left, worth = scores.cpu().clone(), scores.cpu().clone()
     for _ in range(len(scores)):

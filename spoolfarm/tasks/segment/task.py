@@ -16,7 +16,7 @@ from spoolfarm.tasks import Answer, Context, Params, Task
 from spoolfarm.tasks.segment.result import SegmentResult
 
 if TYPE_CHECKING:
-    from spoolfarm.tasks.segment.instance import Engine, Found, Pixels, Wanted
+    from spoolfarm.tasks.segment.instance import Engine, Found, Wanted
 
 #: The file in which a result has its overlay.
 OVERLAY = "overlay.png"
@@ -57,7 +57,7 @@ class Seeing(Task):
 
         self._engine = engine(self.settings["FARM_SEGMENT_MODEL"], self.settings["FARM_SEGMENT_PRECISION"])
         threads.limit()
-        type(self).max_batch = self._engine.batch  # alike for all tasks of this class in this process
+        self.max_batch = self._engine.batch
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
         results: list[Any] = [None] * len(batch)
@@ -66,12 +66,12 @@ class Seeing(Task):
             begin = time.perf_counter()
             try:
                 wanted = self._wanted(job)
-                picture = images.decode(job.images[0])
+                picture = images.read(job.images[0], stretch=True)
             except (BrokenImage, InvalidParams) as error:
                 results[number] = error
             else:
                 seen.append((number, picture, wanted, (time.perf_counter() - begin) * 1000))
-        found = self._engine.find([each[1] for each in seen], [each[2] for each in seen]) if seen else []
+        found = self._engine.find([each[1].pixels for each in seen], [each[2] for each in seen]) if seen else []
         for (number, picture, _, decode), each in zip(seen, found, strict=True):
             results[number] = self._tell(batch[number], picture, each, {"decode": decode, **each.ms})
         return results
@@ -88,7 +88,7 @@ class Seeing(Task):
         chosen = frozenset(ids[label] for label in classes) if classes else None
         return Wanted(job.params["score_threshold"], job.params.get("max_detections", 100), chosen)
 
-    def _tell(self, job: Job, picture: Pixels, found: Found, ms: dict[str, float]) -> Any | Answer | FarmError:
+    def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any | Answer | FarmError:
         """The result of *job*; *ms* says how long what came before took."""
         raise NotImplementedError
 
@@ -99,14 +99,14 @@ class Segment(Seeing):
     Params: ClassVar[type[Params]] = SegmentParams
     results = (SegmentResult,)
 
-    def _tell(self, job: Job, picture: Pixels, found: Found, ms: dict[str, float]) -> Any:
+    def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
         from spoolfarm.tasks.segment.overlay import Overlay
         from spoolfarm.tasks.segment.records import mask_record, picture_record
 
         params = SegmentParams.model_validate(job.params)
         begin = time.perf_counter()
-        overlay = Overlay(picture) if params.overlay else None
-        size = picture.shape[0], picture.shape[1]
+        overlay = Overlay(picture.pixels) if params.overlay else None
+        size = picture.pixels.shape[0], picture.pixels.shape[1]
         told = {"ascii_counts": params.counts_encoding == "ascii", "polygon": params.polygon}
         masks = []
         for number, instance in enumerate(found.instances):

@@ -1,4 +1,4 @@
-"""The mirror: a Mask R-CNN that sees each picture as it is and, smaller, mirrored, and makes one answer of both."""
+"""The mirror: a Mask R-CNN that sees each picture as it is and, smaller, mirrored, and finds what both show."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from spoolfarm.tasks.segment.pasting import INSIDE
 from spoolfarm.tasks.segment.soft_nms import decayed
 
 #: What is found in one picture, by name: boxes (N, 4), labels (N,), scores (N,) and masks (N, 1, M, M).
@@ -49,7 +50,7 @@ class _View:
 
 
 class MirroringMaskRcnn(MaskRCNN):  # type: ignore[misc]  # torchvision has no types
-    """Torchvision's, but for what it answers: what either view proposes both judge, and masks are their mean.
+    """Torchvision's, but for what it finds: what either view proposes both judge, and masks are their mean.
 
     A large object is seen whole in the smaller view, a small one well in the other. A vague mask counts for less: a
     score is multiplied by how sure its mask is inside, the "maskness" of SOLO (https://arxiv.org/abs/1912.04488,
@@ -66,7 +67,7 @@ class MirroringMaskRcnn(MaskRCNN):  # type: ignore[misc]  # torchvision has no t
         self.glance = glance
 
     def forward(self, images: list[Tensor], targets: list[Detected] | None = None) -> Any:
-        """What torchvision's answers, the surest first."""
+        """What torchvision's gives, the surest first."""
         if self.training:
             return super().forward(images, targets)
         sizes = [tuple(each.shape[-2:]) for each in images]
@@ -155,7 +156,7 @@ def filled(height: float, width: float) -> tuple[int, int]:
 def _surest_first(found: Detected, least: float) -> Detected:
     """*found* by what each is worth with its mask; what is then worth *least* or less goes."""
     masks = found["masks"].flatten(1)
-    inside = masks > 0.5
+    inside = masks > INSIDE
     sure = (masks * inside).sum(1) / inside.sum(1).clamp(min=1)
     scores = decayed(found["scores"] * sure, found["boxes"], found["masks"], found["labels"])
     order = scores.argsort(descending=True)

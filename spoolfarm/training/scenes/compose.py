@@ -174,7 +174,8 @@ def scene(seed: int, number: int, height: int = 256, width: int = 256, *, crowde
     return Scene(camera.take(rng, lit), board.owners)
 
 
-def _plan(rng: Generator, crowded: float) -> _Plan:
+def _crowd(rng: Generator, crowded: float) -> tuple[int, tuple[float, float]]:
+    """How many objects, and their least and most size as parts of the side."""
     crowd = rng.random()
     if crowd >= EMPTY:
         crowd = max(EMPTY, crowd**crowded)
@@ -190,6 +191,11 @@ def _plan(rng: Generator, crowded: float) -> _Plan:
         count, sizes = 1, (0.45, 0.97)
     if rng.random() < 0.1:
         sizes = (0.03, sizes[1])
+    return count, sizes
+
+
+def _plan(rng: Generator, crowded: float) -> _Plan:
+    count, sizes = _crowd(rng, crowded)
     large = sizes[0] >= 0.25
     number = 1 if rng.random() < 0.5 else int(rng.integers(2, 5))
     flat = rng.random() < (0.22 if count == 1 else 0.05)

@@ -118,7 +118,9 @@ def bricks(rng: Generator, height: int, width: int) -> Array:
     side = diagonal(height, width)
     field = 0.5 * fractal(rng, side, side, 10)
     high = int(rng.integers(14, 70))
-    wide, thick, shift = int(high * rng.uniform(1, 3)), int(rng.integers(1, 5)), int(rng.integers(0, 2))
+    wide = int(high * rng.uniform(1, 3))
+    thick = int(rng.integers(1, 5))
+    shift = int(rng.integers(0, 2))
     joint = rng.choice([-3.0, 3.0])
     for number, row in enumerate(range(0, side, high)):
         for column in range(-(number * shift % 2) * wide // 2, side, wide):
@@ -137,7 +139,8 @@ def craters(rng: Generator, height: int, width: int) -> Array:
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     for radius in (width / 100 + width / 12 * rng.random(int(rng.integers(5, 60))) ** 3).tolist():
         y, x = rng.uniform(0, height), rng.uniform(0, width)
-        top, left, reach = max(0, int(y - 2 * radius)), max(0, int(x - 2 * radius)), int(4 * radius) + 1
+        top, left = max(0, int(y - 2 * radius)), max(0, int(x - 2 * radius))
+        reach = int(4 * radius) + 1
         window = np.s_[top : top + reach, left : left + reach]
         away = ((rows[window] - y) ** 2 + (columns[window] - x) ** 2) / radius**2
         relief[window] -= 0.25 * radius * np.exp(-(away**2)) * rng.uniform(0.2, 1)

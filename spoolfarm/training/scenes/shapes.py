@@ -287,7 +287,8 @@ def heap(rng: Generator) -> Shape:
     """Several plain parts grown into one: a toy, a machine part, a cactus."""
     solids = []
     for _ in range(int(rng.integers(2, 6))):
-        x, y, a, b = rng.uniform(-0.6, 0.6), rng.uniform(-0.6, 0.6), *rng.uniform(0.15, 0.6, 2)
+        x, y = rng.uniform(-0.6, 0.6), rng.uniform(-0.6, 0.6)
+        a, b = rng.uniform(0.15, 0.6, 2)
         angle = rng.uniform(0, 3)
         turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         part = _oval(0, 0, a, b) if rng.random() < 0.5 else np.array([[-a, -b], [a, -b], [a, b], [-a, b]])

@@ -83,7 +83,8 @@ def _pattern(rng: Generator, height: int, width: int) -> Array:
     if kind == 0:
         return np.sign(fractal(rng, height, width, max(3.0, max(height, width) * rng.uniform(0.15, 0.6)), 2))
     if kind == 1:
-        angle, rows, columns = rng.uniform(0, 3), np.arange(height)[:, None], np.arange(width)[None, :]
+        angle = rng.uniform(0, 3)
+        rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
         period = max(4.0, max(height, width) * rng.uniform(0.08, 0.4))
         wave = np.sin((np.cos(angle) * columns + np.sin(angle) * rows) * 2 * np.pi / period)
         stripes: Array = np.clip(wave * rng.choice([1, 6]), -1, 1).astype(np.float32)

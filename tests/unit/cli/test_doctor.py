@@ -19,8 +19,9 @@ from filelock import FileLock
 from spoolfarm import config
 from spoolfarm.cli import doctor, machine
 from spoolfarm.cli.finding import Finding, Level
-from spoolfarm.config import Address, Settings, load
+from spoolfarm.config import Settings, load
 from spoolfarm.farm.farm import Farm
+from spoolfarm.values import Address
 from tests.support import foreign_flower_project as foreign
 from tests.support.running_farm import ROOT, until
 
@@ -48,6 +49,7 @@ def test_a_finding_is_one_line() -> None:
 def test_all_but_a_good_finding_comes_with_advice(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FARM_ENABLE", "")
     findings = list(doctor.examine())
     assert {finding.check for finding in findings} >= {
         "python",
@@ -273,7 +275,8 @@ def test_a_task_that_cannot_be_imported_fails_and_the_others_are_named(settings:
 
 def test_missing_models_fail(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {finding.level for finding in doctor.models(settings)} == {Level.OK}
-    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    for name in ("DETECTOR", "RECOGNISER"):
+        monkeypatch.setattr(f"spoolfarm.tasks.ocr.models.{name}", "missing.onnx")
     assert {finding.level for finding in doctor.models(settings)} == {Level.FAIL}
 
 
@@ -352,7 +355,7 @@ def test_jobs_that_nobody_takes_are_a_warning(farm: Farm) -> None:
 
 def test_the_flower_project_is_looked_at_where_it_is_used(settings: Settings, tmp_path: Path) -> None:
     root = foreign.make(tmp_path / "project")
-    given = settings.environment() | foreign.settings(root)
+    given = settings.environment() | foreign.settings(root) | {"FARM_ENABLE": ""}
     found = only(doctor.project(load(given)))
     assert (found.level, found.what) == (Level.OK, f"{root} with 0 models")
     found = only(doctor.project(load(given | {"FLOWER_START_SCRIPT": "missing.py"})))

@@ -106,6 +106,37 @@ def test_in_a_pipe_there_is_one_picture(farm: Farm, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.usefixtures("_here", "farm")
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_on_a_terminal_that_cannot_clear_its_screen_there_is_one_picture(term: str) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": term}
+    with subprocess.Popen([COMMAND, "top"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as top:
+        os.close(theirs)
+        said = b""
+        while select.select([ours], [], [], 30)[0]:
+            try:
+                said += os.read(ours, 65536)
+            except OSError:
+                break  # the other end is closed
+        assert top.wait(20) == 0
+    os.close(ours)
+    assert b"dead letters" in said
+    assert b"\x1b[?1049h" not in said
+
+
+@pytest.mark.usefixtures("_here", "farm")
+def test_colour_that_is_asked_for_makes_no_terminal_of_a_pipe() -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "FORCE_COLOR": "1"}
+    done = subprocess.run(
+        [COMMAND, "top"], stdin=theirs, stdout=subprocess.PIPE, env=environment, timeout=60, check=True
+    )
+    assert b"dead letters" in done.stdout
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.usefixtures("_here", "farm")
 @pytest.mark.parametrize("key", [b"xq", b"\x03"])
 def test_on_a_terminal_q_and_ctrl_c_end_it_and_leave_the_terminal_as_it_was(key: bytes) -> None:
     ours, theirs = pty.openpty()

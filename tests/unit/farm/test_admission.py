@@ -154,7 +154,7 @@ def disk(**fields: Any) -> Any:
         ({"f_bavail": 99 * 256}, "only 99 MiB left; .*FARM_MIN_FREE_MB"),
         ({"f_bavail": 0}, "only 0 MiB left"),
         ({"f_favail": MIN_INODES - 1}, f"only {MIN_INODES - 1} inodes left"),
-        ({"f_flag": os.ST_RDONLY}, "cannot be written to"),
+        ({"f_flag": os.ST_RDONLY}, "mounted read-only"),
     ],
     ids=str,
 )

@@ -20,11 +20,17 @@ __all__ = ["settings"]
 
 def test_several_jobs_answer_in_their_order_and_leave_nothing(farm: Farm) -> None:
     with working(farm, 2):
-        found = gather(farm, (farm.prepare("pairs", [b"x" * number], {}) for number in range(1, 200)), 199, 30)
-        assert [type(answer) for answer in found] == [Answer] * 199
-        mixed = gather(farm, (farm.prepare("pairs", [data], {}) for data in (b"1", b"bad", b"3")), 3, 30)
-        assert [type(answer) for answer in mixed] == [Answer, JobFailed, Answer]
-        assert "cannot stand it" in str(mixed[1])
+        found = gather(
+            farm, ((number, farm.prepare("pairs", [b"x" * number], {})) for number in range(1, 200)), 199, 30
+        )
+        assert [(number, type(outcome)) for number, outcome in found] == [(each, Answer) for each in range(1, 200)]
+        mixed = gather(farm, ((data, farm.prepare("pairs", [data], {})) for data in (b"1", b"bad", b"3")), 3, 30)
+        assert [(data, type(outcome)) for data, outcome in mixed] == [
+            (b"1", Answer),
+            (b"bad", JobFailed),
+            (b"3", Answer),
+        ]
+        assert "cannot stand it" in str(mixed[1][1])
         assert gather(farm, iter(()), 0) == []
         until(lambda: not left(farm))
 
@@ -32,10 +38,10 @@ def test_several_jobs_answer_in_their_order_and_leave_nothing(farm: Farm) -> Non
 def test_many_jobs_are_drawn_a_few_at_a_time(farm: Farm) -> None:
     drawn = []
 
-    def jobs() -> Iterator[Job]:
+    def jobs() -> Iterator[tuple[str, Job]]:
         for _ in range(AHEAD + 10):
             drawn.append(time.monotonic())
-            yield farm.prepare("echo", [], {})
+            yield "item", farm.prepare("echo", [], {})
 
     start = time.monotonic()
     with pytest.raises(WaitTimeout) as raised:
@@ -47,13 +53,13 @@ def test_many_jobs_are_drawn_a_few_at_a_time(farm: Farm) -> None:
 
 
 def test_several_jobs_need_room_for_all_and_one_that_is_refused_takes_the_others_back(farm: Farm) -> None:
-    def jobs() -> Iterator[Job]:
-        yield farm.prepare("echo", [], {})
-        yield farm.prepare("nosuch", [], {})
+    def jobs() -> Iterator[tuple[str, Job]]:
+        yield "first", farm.prepare("echo", [], {})
+        yield "second", farm.prepare("nosuch", [], {})
 
     with pytest.raises(UnknownTask):
         gather(farm, jobs(), 2, 1)
     assert sum(farm.spool.count().values()) == 0
     with pytest.raises(SpoolFull):
-        gather(farm, (farm.prepare("echo", [], {}) for _ in range(11)), 10**9, 1)
+        gather(farm, ((number, farm.prepare("echo", [], {})) for number in range(11)), 10**9, 1)
     assert sum(farm.spool.count().values()) == 0

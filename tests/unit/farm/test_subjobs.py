@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.config import Settings, load
-from spoolfarm.errors import JobCancelled, JobFailed
+from spoolfarm.errors import BrokenImage, FarmError, JobCancelled, JobFailed
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.subjobs import LEAST, forget, noted, part_id, sweep
 from spoolfarm.spool.job import Job, Result, State
@@ -36,13 +36,16 @@ def never() -> None:
     """The job shall go on."""
 
 
-def items(*sizes: int) -> Iterator[tuple[bytes, dict[str, Any]]]:
+def items(*sizes: int) -> Iterator[tuple[int, tuple[bytes, dict[str, Any]]]]:
     for size in sizes:
-        yield b"x" * size, {"size": size}
+        yield size, (b"x" * size, {"size": size})
 
 
-def sizes(outcomes: Iterator[Answer | JobFailed]) -> list[int]:
-    return [outcome.value["bytes"] for outcome in outcomes if isinstance(outcome, Answer)]
+def sizes(ended: Iterator[tuple[int, Answer | FarmError]]) -> list[int]:
+    """How many bytes each part had, by what it answered and by its key alike."""
+    found = [(size, outcome.value["bytes"]) for size, outcome in ended if isinstance(outcome, Answer)]
+    assert all(size == told for size, told in found)
+    return [size for size, _ in found]
 
 
 def queued(farm: Farm) -> list[str]:
@@ -60,13 +63,33 @@ def test_parts_come_back_in_order_and_go_with_the_whole(farm: Farm, whole: Job) 
     assert not Path(farm.spool.parts, whole.id).exists()
 
 
+def test_what_cannot_become_a_part_comes_back_in_its_turn(farm: Farm, whole: Job) -> None:
+    broken = BrokenImage("page 2 is damaged")
+    given: dict[str, tuple[bytes, dict[str, Any]] | FarmError] = {
+        "first": (b"x", {}),
+        "second": broken,
+        "third": (b"xyz", {}),
+        "fourth": broken,
+    }
+    with working(farm):
+        found = list(farm.subjobs(whole, never).map("echo", given.items()))
+    assert [key for key, _ in found] == list(given)
+    assert [outcome.value["bytes"] if isinstance(outcome, Answer) else outcome for _, outcome in found] == [
+        1,
+        broken,
+        3,
+        broken,
+    ]
+    assert len(noted(f"{farm.spool.parts}/{whole.id}")) == 2
+
+
 def test_only_so_many_are_under_way(farm: Farm, whole: Job) -> None:
     taken = []
 
-    def source() -> Iterator[tuple[bytes, dict[str, Any]]]:
+    def source() -> Iterator[tuple[int, tuple[bytes, dict[str, Any]]]]:
         for number in range(100):
             taken.append(number)
-            yield b"", {}
+            yield number, (b"", {})
 
     def stop() -> None:
         if len(taken) > LEAST - 1 and len(queued(farm)) > LEAST:
@@ -122,7 +145,7 @@ def test_a_part_that_fails_is_an_outcome_like_any_other(farm: Farm, whole: Job) 
         next(farm.subjobs(whole, Stop(farm, 3)).map("echo", items(1, 2)))
     farm.cancel(part_id(whole.id, 0))
     with working(farm):
-        first, second = farm.subjobs(whole, never).map("echo", items(1, 2))
+        (_, first), (_, second) = farm.subjobs(whole, never).map("echo", items(1, 2))
     assert isinstance(first, JobFailed)
     assert first.code == "cancelled"
     assert isinstance(second, Answer)
@@ -147,7 +170,7 @@ def test_a_part_that_is_lost_is_missed(farm: Farm, whole: Job, monkeypatch: pyte
             if entry.id != whole.id:
                 Path(entry.path).unlink()
 
-    [outcome] = farm.subjobs(whole, lose).map("echo", items(1))
+    [(_, outcome)] = farm.subjobs(whole, lose).map("echo", items(1))
     assert isinstance(outcome, JobFailed)
     assert "lost" in str(outcome)
 

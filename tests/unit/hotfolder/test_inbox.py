@@ -1,13 +1,11 @@
-"""The hot folder step by step: what it takes for the same file, where answers go, and every crash point."""
+"""The hot folder step by step: what it takes for the same file, and where answers go."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,8 @@ from spoolfarm.hotfolder import archiver, dropped, scanner
 from spoolfarm.hotfolder.folder import HotFolder
 from spoolfarm.hotfolder.journal import Note
 from spoolfarm.hotfolder.outbox import Outbox
-from spoolfarm.spool.job import Result, State
-from spoolfarm.spool.lease import Lease, new_worker_id
-from spoolfarm.spool.spool import Spool
-from tests.support.crash_points import CORES, Child, in_child, spread
+from tests.support.echoing_worker import answers, left, work
 from tests.support.running_farm import until
-from tests.support.spool_tree import Tree, claims
 
 
 @pytest.fixture(autouse=True)
@@ -70,34 +64,6 @@ class Hot:
     def answers(self) -> dict[str, Any]:
         """What each answered file's result says, or its error's code."""
         return answers(self.out)
-
-
-def work(spool: Spool) -> None:
-    """Run every queued job: the result is what the picture's bytes say, and a text."""
-    lease = Lease.take(spool.workers, spool.active, new_worker_id())
-    cursor = spool.cursor(sorted(os.listdir(spool.queue)))
-    for claim in claims(lambda: spool.claim(lease, cursor, lambda task: 2)):
-        job, now = claim.job, time.time()
-        said = {"text": job.images[0].decode(errors="replace"), "params": job.params}
-        times = (job.created, claim.started, now)
-        attached = {"copy.bin": job.images[0]}
-        spool.finish(claim, Result(job.id, job.task, State.SUCCEEDED, job.attempts, *times, said, files=attached))
-        lease.drop_suspects()
-    lease.end()
-
-
-def left(inbox: Path) -> list[str]:
-    return [str(path) for path in inbox.rglob("*") if not path.is_dir()]
-
-
-def answers(out: Path) -> dict[str, Any]:
-    found = (path for path in out.rglob("*.json") if path.is_file())
-    records = {str(path.relative_to(out))[:-5]: json.loads(path.read_bytes()) for path in found}
-    return {
-        name: record["result"]["text"] if record["status"] == "succeeded" else record["code"]
-        for name, record in records.items()
-        if "status" in record
-    }
 
 
 @pytest.fixture
@@ -311,76 +277,3 @@ def test_a_file_that_cannot_be_read_is_told_so_and_not_tried_without_end(
     record = json.loads((hot.out / "echo/a.json").read_bytes())
     assert record["error"] == "a: cannot be read: Permission denied"
     assert len(tries) < 30
-
-
-# Crashes.
-
-
-def scenario(farm: Farm) -> None:
-    """A file in a folder, with parameters, and something that is no file."""
-    inbox = Path(farm.spool.root, "inbox/echo/sub")
-    inbox.mkdir(parents=True)
-    (inbox / "a.params.json").write_text('{"n": 1}')
-    (inbox / "a").write_bytes(b"one")
-    os.symlink("nowhere", inbox / "link")
-
-
-#: What is to be answered, and what lies there in the end.
-WANTED = {"echo/sub/a": "one", "echo/sub/link": "invalid_request"}
-THERE = {"a", "a.params.json", "a.txt", "a.bin", "a.json", "link", "link.json"}
-
-
-def go(farm: Farm, child: Child | None = None) -> None:
-    """Run a hot folder and a worker until all is answered and put away; with *child*, counting the calls."""
-    hot = HotFolder(farm)
-    try:
-        deadline = time.monotonic() + 10
-        while left(Path(farm.spool.root, "inbox")) or os.listdir(f"{farm.spool.root}/taken"):
-            assert time.monotonic() < deadline, f"{left(Path(farm.spool.root, 'inbox'))} are left"
-            if child is None:
-                hot.step()
-            else:
-                with child.armed():
-                    hot.step()
-            work(farm.spool)
-    finally:
-        hot.close()
-
-
-def every_point(base: Path, mode: str, first: int, step: int) -> tuple[int, list[str]]:
-    """Let call *first* end as *mode* says, and so every *step*-th after it; how many those were, and what was wrong."""
-    violations: list[str] = []
-    points, at = 0, first
-    while True:
-        path = base / str(at)
-        settings = Settings(spool_dir=str(path / "spool"), results_dir=str(path / "results"), min_free_mb=0)
-        farm = Farm(settings=settings)
-        scenario(farm)
-        said, status = in_child(Tree(path), lambda child, farm=farm: go(farm, child), mode, at)  # type: ignore[misc]
-        calls = next((line.split()[1:] for line in said if line.startswith("calls")), None)
-        violations += [f"{mode} at {at}: {line}" for line in said if line.startswith("violation")]
-        farm.spool.reclaim()
-        go(farm)
-        farm.close()
-        found, there = answers(path / "results/inbox"), set(os.listdir(path / "results/inbox/echo/sub"))
-        if (found, there) != (WANTED, THERE):
-            violations.append(f"{mode} at {at}: {found}, {sorted(there)}")
-        if status == 0 and calls is not None and len(calls) < at:
-            return points, violations
-        points, at = points + 1, at + step
-
-
-@pytest.mark.parametrize(("mode", "first", "step"), [("kill", 1, 1), ("ENOSPC", 1, 5), ("EIO", 3, 5), ("EMFILE", 5, 5)])
-def test_every_crash_point_leaves_each_file_answered_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, first: int, step: int
-) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a process that dies loses no page
-    monkeypatch.setattr("spoolfarm.tasks.registry.entry_points", lambda group: [])  # looking for them takes its time
-    monkeypatch.setattr(archiver, "STUCK", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.folder.AUDIT", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.folder.RECHECK", 0.02)
-    monkeypatch.setattr("spoolfarm.hotfolder.folder.FULL_RETRY", 0.02)
-    told = spread([partial(every_point, tmp_path, mode, first + nth * step, CORES * step) for nth in range(CORES)])
-    violations = [each for _, found in told for each in found]
-    assert not violations, "\n".join(violations[:10])
-    assert sum(points for points, _ in told) * step > 50

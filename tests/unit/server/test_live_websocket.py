@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from engineio.async_drivers._websocket_wsgi import SimpleWebSocketWSGI
 
-from spoolfarm.server.live import bounded
+from spoolfarm.server.patches import bounded
 
 
 def test_goodbye_to_one_who_leaves_at_that_moment_is_no_error() -> None:
@@ -32,5 +32,5 @@ def test_goodbye_to_one_who_leaves_at_that_moment_is_no_error() -> None:
         "HTTP_SEC_WEBSOCKET_VERSION": "13",
     }
     with theirs, pytest.raises(StopIteration):  # which tells Gunicorn that the connection is not its own any more
-        bounded(SimpleWebSocketWSGI)(talk, None)(environ, lambda *_: None)
+        bounded(SimpleWebSocketWSGI, 1000, 10)(talk, None)(environ, lambda *_: None)
     assert answered[0].startswith(b"HTTP/1.1 101")

@@ -23,7 +23,9 @@ def results(tmp_path: Path) -> Results:
 
 @pytest.fixture
 def dead(tmp_path: Path, results: Results) -> DeadLetters:
-    return DeadLetters(str(tmp_path / "dead"), results)
+    made = DeadLetters(str(tmp_path / "dead"), results)
+    made.make()
+    return made
 
 
 def job_file(tmp_path: Path, job_id: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import pytest
 
 from spoolfarm.errors import UnknownJob
 from spoolfarm.spool.buckets import bucket
+from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.job import State
 from spoolfarm.spool.spool import Spool
 from tests.support.spool_jobs import aged, bury, new, one, taken_before_the_sync, where
@@ -80,3 +82,73 @@ def test_a_retried_job_that_a_worker_takes_at_once_is_no_error(
     assert [claim.job.id for claim in taken] == [job.id]
     assert spool.dead.ids() == []
     lease.end()
+
+
+def test_a_late_second_retry_leaves_the_result_of_the_first_alone(
+    tree: Tree, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new(durable=True)
+    tree.orphan(job, spool.max_attempts)
+    spool.reclaim()
+    refused: list[str] = []
+
+    def second() -> None:
+        try:
+            Spool(spool.root, spool.results).retry(job.id)
+        except UnknownJob as error:
+            refused.append(str(error))
+
+    found = spool.dead.letter(job.id)
+    spool.retry(job.id)
+    tree.drive()
+    monkeypatch.setattr(DeadLetters, "letter", lambda letters, job_id: found)
+    second()
+    assert (spool.results.get(job.id) or {})["status"] == "succeeded"
+    assert len(refused) == 1
+
+
+def test_of_many_retries_at_once_one_queues_the_job(tree: Tree, spool: Spool) -> None:
+    job = new(durable=True)
+    tree.orphan(job, spool.max_attempts)
+    spool.reclaim()
+    ends: list[str] = []
+
+    def retry() -> None:
+        try:
+            Spool(spool.root, spool.results).retry(job.id)
+            ends.append("queued")
+        except UnknownJob:
+            ends.append("unknown")
+
+    threads = [threading.Thread(target=retry) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends) == ["queued"] + ["unknown"] * 7
+    tree.drive()
+    assert (spool.results.get(job.id) or {})["status"] == "succeeded"
+
+
+def test_a_job_that_fails_again_at_once_keeps_its_new_letter(
+    tree: Tree, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new(durable=True)
+    tree.orphan(job, spool.max_attempts)
+    spool.reclaim()
+    withdraw = spool.dead.withdraw
+
+    def overtaken(job_id: str, tmp: str) -> None:
+        lease = tree.lease()
+        [claim] = one(lease, spool)
+        spool.finish(claim, failed(claim, "no luck again"))
+        lease.end()
+        withdraw(job_id, tmp)
+
+    monkeypatch.setattr(spool.dead, "withdraw", overtaken)
+    spool.retry(job.id)
+    reason = spool.dead.reason(job.id)
+    assert reason is not None
+    assert reason["error"] == "no luck again"
+    assert [file.id for file in spool.dead.letter(job.id)] == [job.id]
+    assert (spool.results.get(job.id) or {})["error"] == "no luck again"

@@ -30,6 +30,13 @@ class Listener:
         return self._left < 0
 
 
+def echo_task() -> Echo:
+    """The task as the farm has it."""
+    task = Echo()
+    task.settings = {"FARM_JOB_TIMEOUT": 120.0}
+    return task
+
+
 def test_it_gives_back_what_it_got() -> None:
     batch = [Job("echo", {"a": [1]}, [b"12", b"345"]), Job("echo")]
     assert Echo().run(batch, Listener()) == [{"params": {"a": [1]}, "bytes": 5}, {"params": {}, "bytes": 0}]
@@ -52,10 +59,17 @@ def test_it_wakes_up_when_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_it_takes_any_parameter() -> None:
     params = {"anything": {"deep": [None]}, "seconds": 1.5}
-    assert Echo().validate(params) == params
+    assert echo_task().validate(params) == params
 
 
 @pytest.mark.parametrize("seconds", [-1, "1", None, 1e9, float("nan"), True])
 def test_it_takes_no_seconds_that_are_none(seconds: Any) -> None:
     with pytest.raises(InvalidParams, match=r"params\.seconds: "):
-        Echo().validate({"seconds": seconds})
+        echo_task().validate({"seconds": seconds})
+
+
+@pytest.mark.parametrize("seconds", [120, 120.5, 86399])
+def test_it_sleeps_for_less_than_an_attempt_may_take(seconds: float) -> None:
+    with pytest.raises(InvalidParams, match=r"^params\.seconds: must be less than the 120 s .*FARM_JOB_TIMEOUT"):
+        echo_task().validate({"seconds": seconds})
+    assert echo_task().validate({"seconds": 119.9})

@@ -33,11 +33,12 @@ class Astray(Task):
 
 
 NOT_A_TASK = "text"
+SETTINGS = load({}).by_name()
 MINE = f"{__name__}:Mine"
 
 
 def test_the_built_in_tasks_are_there() -> None:
-    found = Registry()
+    found = Registry(settings=SETTINGS)
     assert set(BUILT_IN) <= set(found.names())
     assert found.names() == sorted(found.names())
     assert isinstance(found.get("echo"), Echo)
@@ -55,7 +56,7 @@ def test_an_installed_package_adds_tasks_and_a_setting_wins_over_it(monkeypatch:
     monkeypatch.setattr(registry, "entry_points", lambda *, group: points if group == registry.GROUP else [])
     assert isinstance(Registry().get("added"), Mine)
     assert isinstance(Registry().get("echo"), Mine)
-    assert isinstance(Registry({"echo": "spoolfarm.tasks.echo:Echo"}).get("echo"), Echo)
+    assert isinstance(Registry({"echo": "spoolfarm.tasks.echo:Echo"}, settings=SETTINGS).get("echo"), Echo)
 
 
 def test_only_the_tasks_that_are_enabled_are_there() -> None:
@@ -85,7 +86,7 @@ def test_a_path_that_leads_to_no_task_is_refused_by_name(path: str, reason: str)
 
 
 def test_a_bad_path_harms_no_other_task() -> None:
-    found = Registry({"bad": "no_such_module:Task"})
+    found = Registry({"bad": "no_such_module:Task"}, settings=SETTINGS)
     assert isinstance(found.get("echo"), Echo)
 
 
@@ -99,7 +100,7 @@ def test_a_task_gets_the_settings_it_needs_and_no_others() -> None:
 
 
 def test_each_lane_has_its_tasks() -> None:
-    found = Registry({"mine": MINE}, ["echo", "mine"])
+    found = Registry({"mine": MINE}, ["echo", "mine"], SETTINGS)
     assert found.lane("general") == ["echo"]
     assert found.lane("simulate") == ["mine"]
     assert found.lane("other") == []
@@ -112,7 +113,7 @@ def test_a_task_of_no_lane_is_refused() -> None:
 
 def test_a_registry_imports_no_task_until_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "spoolfarm.tasks.echo")
-    found = Registry()
+    found = Registry(settings=SETTINGS)
     assert "echo" in found.names()
     assert "spoolfarm.tasks.echo" not in sys.modules
     found.get("echo")
@@ -120,7 +121,7 @@ def test_a_registry_imports_no_task_until_it_is_asked(monkeypatch: pytest.Monkey
 
 
 def test_every_built_in_task_describes_itself() -> None:
-    found = Registry(settings=load().by_name())
+    found = Registry(settings=SETTINGS)
     for name in BUILT_IN:
         shown = found.get(name).describe()
         assert shown["description"]

@@ -13,7 +13,7 @@ import torch
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
 from spoolfarm.training.data_parallel import learners
-from spoolfarm.training.evaluation import Found, precision
+from spoolfarm.training.evaluation import Detection, precision
 from spoolfarm.training.samples import CROWDED, Array, Drawn, Sample, batches
 from spoolfarm.training.scenes import scene
 from spoolfarm.training.training import Recipe, Training
@@ -208,7 +208,7 @@ def samples() -> list[Sample]:
 
 def test_who_finds_every_pixel_scores_one_and_who_finds_nothing_zero(samples: list[Sample]) -> None:
     known = {sample.picture.tobytes(): sample.masks for sample in samples}
-    best = precision(lambda picture: [Found(mask, 0.9) for mask in known[picture.tobytes()]], samples)
+    best = precision(lambda picture: [Detection(mask, 0.9) for mask in known[picture.tobytes()]], samples)
     assert (best.ap, best.ap50, best.ap75) == (1, 1, 1)
     assert precision(lambda picture: [], samples).ap == 0
 
@@ -216,9 +216,9 @@ def test_who_finds_every_pixel_scores_one_and_who_finds_nothing_zero(samples: li
 def test_who_finds_half_and_invents_as_much_scores_less(samples: list[Sample]) -> None:
     known = {sample.picture.tobytes(): sample.masks for sample in samples}
 
-    def half(picture: Array) -> list[Found]:
+    def half(picture: Array) -> list[Detection]:
         masks = known[picture.tobytes()]
-        return [Found(mask, 0.8) for mask in masks[::2]] + [Found(mask[::-1, ::-1], 0.9) for mask in masks[::2]]
+        return [Detection(mask, 0.8) for mask in masks[::2]] + [Detection(mask[::-1, ::-1], 0.9) for mask in masks[::2]]
 
     assert 0.05 < precision(half, samples).ap < 0.6
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pikepdf
 import pytest
+import tifffile
 from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
 from benchmarks import books
 from spoolfarm import images
 from spoolfarm.config import Settings
-from spoolfarm.errors import BrokenImage, InvalidParams, TooLarge, UnsupportedMedia
+from spoolfarm.errors import BrokenImage, FarmError, InvalidParams, TooLarge, UnsupportedMedia
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Limits
@@ -76,7 +77,7 @@ def test_a_pdf_is_no_picture() -> None:
 def test_a_farm_without_documents_says_so(settings: Settings) -> None:
     without = Farm(settings=replace(settings, enable=("ocr",)))
     with pytest.raises(UnsupportedMedia, match="image: is for the task document, which FARM_ENABLE leaves out"):
-        without.job("ocr", [books.book(1, (200, 200)).pdf], {})
+        without.prepare("ocr", [books.book(1, (200, 200)).pdf], {})
     without.close()
 
 
@@ -179,6 +180,20 @@ def test_a_big_endian_tiff_is_read_too() -> None:
     assert np.array_equal(images.decode(Tiff(data).page(0))[:, :, 0].ravel(), list(pixels))
 
 
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_each_page_of_a_bigtiff_is_a_tiff_with_the_same_pixels(byteorder: str) -> None:
+    file = io.BytesIO()
+    pages = [np.asarray(page(number, "RGB")) for number in range(3)]
+    with tifffile.TiffWriter(file, bigtiff=True, byteorder=byteorder) as writer:
+        for pixels in pages:
+            writer.write(pixels, photometric="rgb", tile=(16, 16), compression="zlib", metadata=None)
+    source = Tiff(file.getvalue())
+    assert len(source) == images.pages(file.getvalue()) == 3
+    for number, pixels in enumerate(pages):
+        assert source.page(number)[:4] in (b"II*\0", b"MM\0*")
+        assert np.array_equal(images.decode(source.page(number))[..., ::-1], pixels)
+
+
 def test_a_tiff_whose_pages_lead_back_to_the_first_ends() -> None:
     data = bytearray(tiff(page(0), page(1)))
     first = struct.unpack("<I", data[4:8])[0]
@@ -233,7 +248,7 @@ class Alone:
         self.told.append(fraction)
 
     def map(self, task: str, items: Any) -> Any:
-        return iter([self.outcome(task, *item) for item in items])
+        return iter([(key, part if isinstance(part, FarmError) else self.outcome(task, *part)) for key, part in items])
 
     def outcome(self, task: str, picture: bytes, params: Any) -> Any:
         return UnsupportedMedia("unread")

@@ -12,6 +12,7 @@ import pytest
 from lxml import etree
 
 from benchmarks import pages
+from spoolfarm.tasks.documents import page as typed
 from spoolfarm.tasks.documents.outputs import NAMES, WRITERS, Outputs
 from spoolfarm.tasks.ocr import layout
 from spoolfarm.tasks.ocr.box import Box
@@ -98,8 +99,8 @@ EMPTY = record()
 def written(tmp_path: Path) -> dict[str, str]:
     """Every text output of a document of four pages."""
     with Outputs(tmp_path, NAMES, "a <book> & more") as outputs:
-        for number, page in enumerate((NASTY, UNREAD, EMPTY, NASTY), start=1):
-            outputs.add(number, page)
+        for number, each in enumerate((NASTY, UNREAD, EMPTY, NASTY), start=1):
+            outputs.add(typed.Page.of(number, each))
     return {name: path.read_bytes().decode() for name, path in outputs.paths.items()}
 
 

@@ -14,10 +14,13 @@ import cv2
 import numpy as np
 import pikepdf
 import pytest
+import tifffile
 from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
 from benchmarks import books
+from spoolfarm import images
+from spoolfarm.tasks.documents import page as typed
 from spoolfarm.tasks.documents import pdf as pdfs
 from spoolfarm.tasks.documents.glyphless_font import Font, program
 from spoolfarm.tasks.documents.source import PdfSource, opened
@@ -25,6 +28,7 @@ from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.embedded_text import EmbeddedText
 from spoolfarm.tasks.ocr.page import Line, Page, Word
 from spoolfarm.tasks.ocr.pdf_page import PdfPage
+from tests.unit.images.test_colour import SWAPPED, letters
 
 #: A page in points, 100 x 200, whose lower left corner lies elsewhere.
 BOX = (20, -50, 120, 150)
@@ -55,7 +59,7 @@ def blank(box: Sequence[float] = BOX, **entries: Any) -> pikepdf.Pdf:
 def searchable(pdf: pikepdf.Pdf, said: dict[str, Any], path: Path) -> bytes:
     """The PDF with what was *said* of its first page."""
     made = pdfs.SearchablePdf(pdf, range(len(pdf.pages)))
-    made.add(0, said)
+    made.add(typed.Page.of(1, said))
     made.save(path)
     return path.read_bytes()
 
@@ -202,7 +206,7 @@ def test_to_redo_a_page_takes_away_the_invisible_text_and_no_other(tmp_path: Pat
     first = searchable(pdf, record(595, 842, ("wrong", Box(300, 500, 80, 20, 0))), path)
     assert pdftotext(path).split() == ["seen", "by", "everybody", "wrong"]
     again = pdfs.SearchablePdf(opened(first), [0], redo=True)
-    again.add(0, record(595, 842, ("right", Box(300, 500, 80, 20, 0))))
+    again.add(typed.Page.of(1, record(595, 842, ("right", Box(300, 500, 80, 20, 0)))))
     again.save(path)
     assert pdftotext(path).split() == ["seen", "by", "everybody", "right"]
     checked(path)
@@ -258,6 +262,25 @@ def test_a_picture_becomes_a_page_without_losing_a_pixel(mode: str, kind: str, t
     if mode == "RGBA":
         wanted = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     assert np.array_equal(extracted(data, tmp_path, "pdfimages", "-png"), np.asarray(wanted))
+
+
+def test_light_letters_on_nothing_colours_and_deep_samples_are_in_the_pdf_as_the_farm_sees_them(tmp_path: Path) -> None:
+    planes, big, numbers = io.BytesIO(), io.BytesIO(), np.arange(24 * 16 * 3).reshape(3, 24, 16)
+    tifffile.imwrite(planes, numbers.astype(np.uint16) * 50, photometric="rgb", planarconfig="separate")
+    tifffile.imwrite(big, numbers[0].astype(np.int16), photometric="minisblack", bigtiff=True)
+    for number, data in enumerate(
+        (
+            file_of(letters((255, 255, 255)), "PNG"),
+            file_of(picture(), "PNG", icc_profile=SWAPPED),
+            file_of(picture(), "TIFF", icc_profile=SWAPPED),
+            file_of(picture(), "AVIF"),
+            planes.getvalue(),
+            big.getvalue(),
+        )
+    ):
+        place = tmp_path / str(number)
+        place.mkdir()
+        assert np.array_equal(extracted(data, place, "pdfimages", "-png"), images.decode(data)[..., ::-1]), number
 
 
 def test_a_jpeg_goes_in_as_it_is(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from spoolfarm import errors
 from spoolfarm.config import Settings
@@ -21,6 +23,7 @@ from spoolfarm.tasks import Answer
 from spoolfarm.tasks.edit.task import Edit
 from spoolfarm.worker.executors.local import LocalExecutor
 from spoolfarm.worker.worker import RunContext
+from tests.unit.images.test_colour import SWAPPED
 from tests.unit.tasks.edit.test_operations import noise
 
 
@@ -69,6 +72,22 @@ def test_one_picture_keeps_its_format_and_its_pixels(desk: Desk) -> None:
     made = desk.edit(png())
     assert made.value == {"pictures": [{"name": "edited.png", "width": 40, "height": 30}]}
     assert np.array_equal(decode(made.files["edited.png"]), noise(40, 30))
+
+
+def test_colours_are_those_of_the_profile_and_the_file_has_none(desk: Desk) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 40, 40)).save(file, "PNG", icc_profile=SWAPPED)
+    made = desk.edit(file.getvalue())
+    with Image.open(io.BytesIO(made.files["edited.png"])) as edited:
+        assert "icc_profile" not in edited.info
+        assert np.abs(np.array(edited.getpixel((5, 5))) - (40, 200, 40)).max() <= 6
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "GIF", "JPEG2000", "ICO"])
+def test_a_format_that_is_only_read_becomes_a_png(desk: Desk, kind: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), (200, 40, 40)).save(file, kind)
+    assert list(desk.edit(file.getvalue()).files) == ["edited.png"]
 
 
 def test_several_are_numbered_in_reading_order(desk: Desk) -> None:

@@ -192,7 +192,7 @@ def test_fit_shrinks_into_the_frame_and_never_enlarges() -> None:
 VALUES = {
     "resize": ["0.06", "0.37", "1", "1.7", "3"],
     "split": ["True"],
-    "blur": ["0", "1", "2", "31", "301"],
+    "blur": ["0", "1", "2", "31", "151", "152", "301", "100001"],
     "crop": ["0,0,3,3", "5,2,100,1", "90,90,1,1", "0,0,1,1"],
     "rotate": ["0", "90", "-180", "270", "13.7", "-45", "359.9"],
     "flip": ["h", "v"],
@@ -217,7 +217,6 @@ def test_whatever_follows_whatever_the_sizes_are_known_before_and_the_picture_st
         names = [chance.choice(list(VALUES)) for _ in range(3)]
         for name in names:
             operation = made(f"{name}={chance.choice(VALUES[name])}")
-            assert all(operation.work(size) >= 0 for size in sizes)
             parts = [result for part in parts for result in operation.apply(part)]
             sizes = [result for size in sizes for result in operation.sizes(size)]
             assert [size_of(part) for part in parts] == sizes, names

@@ -22,17 +22,7 @@ from spoolfarm.tasks.ocr import models, recogniser
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.reader import Reader
 from spoolfarm.tasks.ocr.task import Ocr
-
-
-class Silence:
-    """A context nobody listens to."""
-
-    def log(self, line: str) -> None: ...
-
-    def progress(self, fraction: float) -> None: ...
-
-    def cancelled(self) -> bool:
-        return False
+from tests.support.silent_context import Silence
 
 
 @pytest.fixture(scope="module")
@@ -281,7 +271,7 @@ for name in ("connect", "connect_ex", "sendto", "bind"):
     setattr(socket.socket, name, refuse)
 socket.getaddrinfo = refuse
 from spoolfarm.spool.job import Job
-from spoolfarm.tasks.ocr import Ocr
+from spoolfarm.tasks.ocr.task import Ocr
 task = Ocr()
 assert not {"cv2", "numpy", "onnxruntime"} & set(sys.modules), "importing the task must stay light"
 task.setup()
@@ -306,6 +296,17 @@ def test_only_denormal_weights_are_changed() -> None:
     assert len(changed) > 200_000, "the detector had denormal weights; if a new one has none, drop the step"
     assert (new[changed] == 0).all()
     assert models.without_denormals(after) == after
+
+
+def test_opening_a_model_leaves_small_numbers_to_the_other_tasks_of_the_worker() -> None:
+    look = (
+        "import numpy as np\n"
+        "from spoolfarm.tasks.ocr import models\n"
+        "models.session(models.RECOGNISER, 1)\n"
+        "print(np.float32(1e-39) * np.float32(1) > 0, float('5e-324') * 1.0 > 0)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["True", "True"]
 
 
 def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,13 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
 from spoolfarm.errors import FarmError
+from spoolfarm.tasks.fuse import fuse
 from spoolfarm.tasks.segment import engines, net
 from spoolfarm.tasks.segment.classical import Classical
-from spoolfarm.tasks.segment.fuse import fold
 from spoolfarm.tasks.segment.instance import Engine, Instance, Wanted
 from spoolfarm.tasks.segment.maskrcnn import MaskRcnn
 from spoolfarm.tasks.segment.orient import Orient
-from spoolfarm.tasks.segment.roi_align import Alignment
+from spoolfarm.tasks.segment.roi_align import RoiAlign
 from spoolfarm.tasks.segment.task import Segment
 from tests.support.drawn_scenes import Mask, Picture, bar, ellipses, overlap, png
 from tests.unit.tasks.segment.test_segment import run, task
@@ -108,10 +108,10 @@ def test_it_finds_the_masks_that_the_net_finds(
     assert same >= 0.9 * len(found)
 
 
-def test_every_normalisation_of_both_nets_is_folded(random_net: MaskRCNN) -> None:
+def test_every_normalisation_of_both_nets_is_fused(random_net: MaskRCNN) -> None:
     for made in (copy.deepcopy(random_net), maskrcnn_resnet50_fpn(weights=None, weights_backbone=None)):
         norms = sum(isinstance(module, NORMS) for module in made.modules())
-        assert fold(made) == norms > 20
+        assert fuse(made, *NORMS, ordered=True) == norms > 20
         assert not any(isinstance(module, NORMS) for module in made.modules())
 
 
@@ -125,7 +125,7 @@ def test_regions_are_read_as_torchvision_reads_them(levels: list[str], side: int
     sizes = [(384, 500), (360, 512)]
     for chosen in (boxes, [boxes[0][:0], boxes[1]], [boxes[0][:0], boxes[1][:0]]):
         wanted = pool(pyramid, chosen, sizes)
-        torch.testing.assert_close(Alignment(pool)(pyramid, chosen, sizes), wanted, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(RoiAlign(pool)(pyramid, chosen, sizes), wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_the_surest_come_first_and_what_nobody_wants_is_left_out(random_net: MaskRCNN, texture: Picture) -> None:

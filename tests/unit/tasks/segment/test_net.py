@@ -13,8 +13,8 @@ from torchvision.ops import MultiScaleRoIAlign
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
+from spoolfarm.tasks.segment.roi_align import RoiAlign
 from spoolfarm.tasks.segment.two_views import Detected, MirroringMaskRcnn
-from spoolfarm.training.roi_align_training import Regions
 
 #: A net that is built in no time.
 SMALL: dict[str, Any] = {"widths": (8, 8, 16, 16), "blocks": (1, 1, 1, 1), "pyramid": 16, "box": 32, "mask": (8, 8, 8)}
@@ -98,7 +98,7 @@ def test_a_net_of_the_default_size_stays_under_12_mb(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("levels", "size", "samples"), [(["0"], 28, 1), (["0", "1", "2", "3"], 7, 2)])
-def test_regions_are_read_as_torchvision_reads_them(levels: list[str], size: int, samples: int) -> None:
+def test_the_gradients_of_regions_are_those_of_torchvision(levels: list[str], size: int, samples: int) -> None:
     torch.manual_seed(0)
     pyramid = {str(level): torch.rand(3, 5, 64 >> level, 72 >> level, requires_grad=True) for level in range(4)}
     boxes = []
@@ -106,8 +106,8 @@ def test_regions_are_read_as_torchvision_reads_them(levels: list[str], size: int
         corners = torch.rand(count, 2) * 250 - 20
         boxes.append(torch.cat([corners, corners + torch.rand(count, 2) * torch.rand(count, 1) * 250 + 0.4], 1))
     sides = [(256, 288)] * 3
-    theirs = MultiScaleRoIAlign(levels, size, samples)(pyramid, boxes, sides)
-    mine = Regions(levels, size, samples)(pyramid, boxes, sides)
+    pool = MultiScaleRoIAlign(levels, size, samples)
+    theirs, mine = pool(pyramid, boxes, sides), RoiAlign(pool)(pyramid, boxes, sides)
     assert torch.allclose(mine, theirs, atol=1e-4)
     weights, used = torch.rand_like(mine), [pyramid[level] for level in levels]
     slopes = [torch.autograd.grad((each * weights).sum(), used) for each in (mine, theirs)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from pycocotools import mask as coco
 
 from spoolfarm.errors import BrokenImage, InvalidParams, NoObject
@@ -17,7 +19,7 @@ from spoolfarm.tasks import Answer
 from spoolfarm.tasks.segment.orient import Orient
 from spoolfarm.tasks.segment.task import Seeing, Segment
 from tests.support.drawn_scenes import bar, between, ellipses, overlap, png
-from tests.unit.tasks.ocr.test_ocr import Silence
+from tests.support.silent_context import Silence
 
 
 def task(kind: type[Seeing], model: str = "classical") -> Seeing:
@@ -135,3 +137,30 @@ def test_the_outputs_of_orient_are_the_picture_and_what_was_measured() -> None:
     assert between(degree, found.value["degree"]) < 0.1
     [converted] = run(task(Orient), png(bar(-20)), outputs=True)
     assert converted.files["picture.jpg"][:3] == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize("kind", [Segment, Orient])
+@pytest.mark.parametrize(("dtype", "scale"), [("uint16", 1), ("uint16", 16), ("int16", 100), ("float32", 0.001)])
+def test_samples_that_fill_a_small_part_of_their_range_are_stretched_and_the_answer_says_so(
+    kind: type[Seeing], dtype: str, scale: float
+) -> None:
+    grey = cv2.cvtColor(ellipses(4)[0], cv2.COLOR_BGR2GRAY)
+    samples = (grey.astype(np.float64) * scale).astype(dtype)
+    file = io.BytesIO()
+    tifffile.imwrite(file, samples, photometric="minisblack")
+    [found], [plain] = run(task(kind), file.getvalue()), run(task(kind), png(cv2.merge([grey] * 3)))
+    assert found["scaled"] == [samples.min(), samples.max()]
+    assert found["count"] == plain["count"] > 0
+    assert "scaled" not in plain
+    json.dumps(found)
+
+
+def test_the_overlay_shows_the_picture_as_it_was_stretched() -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, cv2.cvtColor(ellipses(4)[0], cv2.COLOR_BGR2GRAY).astype(np.uint16), photometric="minisblack")
+    [found] = run(task(Segment), file.getvalue(), overlay=True)
+    drawn = cv2.imdecode(np.frombuffer(found.files["overlay.png"], np.uint8), cv2.IMREAD_COLOR)
+    assert drawn is not None
+    assert drawn.max() == 255
+    assert drawn.mean() > 30
+    assert found.value["scaled"]

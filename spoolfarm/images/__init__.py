@@ -1,0 +1,34 @@
+"""Pictures: base64 in the client's own way to bytes, a size check that reads only the header, and the one decoder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spoolfarm.images.base64_text import from_base64
+from spoolfarm.images.formats import MAGIC, is_pdf, sniff
+from spoolfarm.images.given import encoded
+from spoolfarm.images.header import MAX_SIDE, Header, look, opened
+from spoolfarm.images.orientation import ORIENTATION, UNREADABLE
+from spoolfarm.images.reading import Decoded, check, decode, pages, read
+
+if TYPE_CHECKING:
+    from spoolfarm.images.given import Picture as Picture
+
+__all__ = [
+    "MAGIC",
+    "MAX_SIDE",
+    "ORIENTATION",
+    "UNREADABLE",
+    "Decoded",
+    "Header",
+    "check",
+    "decode",
+    "encoded",
+    "from_base64",
+    "is_pdf",
+    "look",
+    "opened",
+    "pages",
+    "read",
+    "sniff",
+]

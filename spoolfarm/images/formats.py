@@ -1,0 +1,99 @@
+"""Formats: what a picture file is, told by its first bytes."""
+
+from __future__ import annotations
+
+#: What a picture file begins with. RIFF containers are WebP when bytes 8 to 12 say so.
+MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"RIFF": "WEBP",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"II+\x00": "TIFF",  # BigTIFF, here and below
+    b"MM\x00+": "TIFF",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"\x00\x00\x00\x0cjP  \r\n\x87\n": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\x00\x00\x01\x00": "ICO",
+}
+#: The brands of the files that begin with a box `ftyp`: ISO/IEC 23008-12, and AV1 Image File Format.
+BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), "HEIC"),
+}
+#: Brands that say no more than that there are pictures; the brands after them say which.
+ANY_PICTURE = (b"mif1", b"msf1")
+#: Bytes after which the format is known.
+LONGEST_MAGIC = 64
+#: What each format needs that is not always there.
+NEEDS = {
+    "HEIC": "pillow-heif is installed",
+    "AVIF": "Pillow is built with libavif",
+    "JPEG 2000": "Pillow is built with OpenJPEG",
+}
+#: Files that people send for pictures, and what they are.
+OTHERS = {
+    b"%PDF-": "a PDF",
+    b"\xff\x0a": "JPEG XL",
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"8BPS": "a Photoshop document",
+    b"\x76\x2f\x31\x01": "OpenEXR",
+    b"#?RADIANCE": "Radiance HDR",
+    b"<svg": "SVG",
+    b"<?xml": "XML",
+    b"%!PS": "PostScript",
+    b"AT&TFORM": "DjVu",
+    b"qoif": "QOI",
+    b"\x89HDF": "HDF5",
+    b"SIMPLE  =": "FITS",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x00\x00\x02\x00": "a cursor",
+}
+
+
+def sniff(data: bytes) -> str | None:
+    """The picture format that the magic bytes of *data* name, or None."""
+    for magic, name in MAGIC.items():
+        if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP"):
+            return name
+    if data[4:8] != b"ftyp":
+        return None
+    brands = [data[8:12]]
+    if brands[0] in ANY_PICTURE:
+        end = min(int.from_bytes(data[:4], "big"), LONGEST_MAGIC)
+        brands = [data[at : at + 4] for at in range(16, end, 4)]
+    return next((BRANDS[brand] for brand in brands if brand in BRANDS), None)
+
+
+def is_pdf(data: bytes) -> bool:
+    """Whether *data* begins like a PDF; a little of something else may stand before it."""
+    return b"%PDF-" in data[:1024] and sniff(data) is None
+
+
+def stranger(data: bytes) -> str:
+    """What *data* is when it is no picture of a format in the table: "SVG", or "" when that is not known."""
+    if data[4:8] == b"ftyp":
+        return "a video, or a picture of a kind too new"
+    return next((name for magic, name in OTHERS.items() if data.startswith(magic)), "")
+
+
+def readable(kind: str) -> bool:
+    """Whether the libraries at hand read the format *kind*."""
+    if kind == "HEIC":
+        try:
+            import pillow_heif  # noqa: F401
+        except ImportError:
+            return False
+        return True
+    if kind in NEEDS:
+        from PIL import features
+
+        return bool(features.check({"AVIF": "avif", "JPEG 2000": "jpg_2000"}[kind]))
+    return True
+
+
+def taken() -> list[str]:
+    """The names of the formats that are read, in the order of the tables."""
+    return [kind for kind in dict.fromkeys([*MAGIC.values(), *BRANDS.values()]) if readable(kind)]

@@ -1,0 +1,58 @@
+"""The log: lines leave by a thread of its own, so that a reader who stalls holds up nobody."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sys
+import threading
+from types import TracebackType
+
+#: Lines that wait for a reader; of those that come beyond it only the number is told.
+MOST = 10_000
+#: Seconds that the last lines get at the end.
+FAREWELL = 1.0
+
+
+class Log(logging.Handler):
+    """Within it all that is logged goes to the standard error, in *form*."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter(form))
+        self._lines: queue.Queue[str | None] = queue.Queue(MOST)
+        self._lost = 0
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+
+    def __enter__(self) -> Log:
+        self._thread.start()
+        logging.basicConfig(level=logging.INFO, handlers=[self])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        logging.getLogger().removeHandler(self)
+        try:
+            self._lines.put(None, timeout=FAREWELL)
+        except queue.Full:
+            return  # nobody reads
+        self._thread.join(FAREWELL)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue a line, or count it as lost."""
+        try:
+            self._lines.put_nowait(self.format(record))
+        except queue.Full:
+            self._lost += 1
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            lost, self._lost = self._lost, 0
+            if lost:
+                line += f"\n{lost} lines were lost here, for nobody read them"
+            try:
+                sys.stderr.write(line + "\n")
+                sys.stderr.flush()
+            except (OSError, ValueError):
+                continue  # the reader has gone

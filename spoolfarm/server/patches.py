@@ -1,0 +1,236 @@
+"""Patches: all that the front changes inside other people's libraries, for which they have no setting.
+
+`upstream.py` has the versions that this was written for, and the names that have to be there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import json
+import logging
+import select
+import socket
+import struct
+import time
+from collections import deque
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http import parser, unreader, wsgi
+from gunicorn.workers.gthread import ThreadWorker
+
+from spoolfarm.server import unread_body
+from spoolfarm.server.current import LIVE
+from spoolfarm.server.pings import Pings
+from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
+
+#: Seconds a client may pause while it sends a request or reads the answer.
+READ_DEADLINE = 30.0
+#: Seconds for which a thread waits for the next request of the client it has just answered.
+NEXT_REQUEST = 0.02
+#: Seconds between two looks whether a WebSocket's connection is still there.
+LOOK = 2
+
+
+def patch_gunicorn() -> None:
+    """Replace what is replaced in Gunicorn, in this process; `FrontWorker` is named by a setting."""
+    util.write_error = _write_error
+    wsgi.Response = Response
+    parser.SocketUnreader = Unreader
+    logging.getLogger("gunicorn.error").addFilter(_worth_a_line)
+
+
+def patch_engineio(protocol: Any, largest: int, dead: int) -> Pings:
+    """Replace what is replaced in *protocol*, an `engineio.Server`, and return who sends its pings.
+
+    *largest* is in bytes, *dead* in seconds: see `bounded`.
+    """
+    drivers = protocol._async
+    protocol._async = {**drivers, "websocket": bounded(drivers["websocket"], largest, dead)}
+    pings = Pings(protocol)
+    protocol.start_background_task = pings.start
+    protocol.disconnect = functools.partial(_drop, protocol)
+    return pings
+
+
+class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
+    """For `gunicorn.http.parser.SocketUnreader`, because the kernel's deadline is for a pause, and this for a request.
+
+    A client that sends a byte now and then would hold a thread for as long as it likes.
+    """
+
+    def __init__(self, *of_gunicorn: Any) -> None:
+        super().__init__(*of_gunicorn)
+        self.begin()
+
+    def begin(self) -> None:
+        """The next request comes."""
+        self._end = time.monotonic() + REQUEST_DEADLINE
+
+    def end_by(self, end: float) -> None:
+        """What still comes of it has to come by *end*, a time of time.monotonic()."""
+        self._end = min(self._end, end)
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Read some bytes; raises what the kernel's deadline raises."""
+        if time.monotonic() > self._end:
+            raise BlockingIOError(errno.EAGAIN, "the request takes too long")
+        data: bytes = super().chunk(size_hint)
+        self._end += len(data) / SLOWEST
+        return data
+
+
+class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
+    """For `gunicorn.http.wsgi.Response`, because its head should leave with the body's first part, in one packet.
+
+    It also says that the connection ends, when nobody knows whether the request's body still comes.
+    """
+
+    def default_headers(self) -> list[str]:
+        """The head's first lines; they say whether the connection goes on."""
+        if unread_body.withheld(self.req):
+            self.force_close()
+        made: list[str] = super().default_headers()
+        return made
+
+    def write(self, part: bytes) -> None:
+        """Send *part*, and before the first one the head."""
+        if self.headers_sent:
+            super().write(part)
+            return
+        held = Held()
+        sock, self.sock = self.sock, held  # type: ignore[has-type]
+        try:
+            super().write(part)
+        finally:
+            self.sock = sock
+        sock.sendall(b"".join(held.parts))
+
+
+class Held:
+    """In place of a socket, for what shall leave at once."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.sendall = self.parts.append
+
+
+class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """For `gunicorn.workers.gthread.ThreadWorker`, because one client that lingers should not hold up the others."""
+
+    def __init__(self, *of_gunicorn: Any) -> None:
+        super().__init__(*of_gunicorn)
+        #: Connections that wait for a thread.
+        self._waiting: deque[Any] = deque()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take new connections, or not; a front that stops gives up listening.
+
+        Gunicorn keeps the listening sockets open until the last request is answered: until then the kernel would go on
+        accepting clients whom nobody will serve.
+        """
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
+            self.wsgi.extensions[LIVE].close()
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Have a thread of the pool serve the next request of *conn*."""
+        self._waiting.append(conn)
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """Serve one request in a thread of the pool.
+
+        A connection that ends is closed here: Gunicorn would do it in its only accepting thread, and wait there up to
+        2 s for the client to hang up. The second close, which Gunicorn does all the same, must then do nothing.
+        """
+        self._waiting.popleft()
+        if not conn.initialized:
+            # The kernel's timeout: Python's own would cost a poll() before each read and write.
+            timeval = struct.pack("ll", int(READ_DEADLINE), int(READ_DEADLINE % 1 * 1e6))
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                conn.sock.setsockopt(socket.SOL_SOCKET, option, timeval)
+        keep = self._serve(conn)
+        while keep is True and self.alive and self._asks_again(conn):
+            keep = self._serve(conn)
+        if keep is False:
+            unread_body.close(conn.sock)
+            conn.close = lambda graceful=False: None
+        return keep
+
+    def handle_request(self, request: Any, conn: Any) -> Any:
+        """Have the application answer one request; a client that waits until it is told to send the body waits on."""
+        unread_body.await_body(request, conn.sock)
+        return super().handle_request(request, conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        """Whether the connection is good for another request; Gunicorn's own patience with a body ends at 64 KiB."""
+        return bool(keepalive) and unread_body.finish(conn)
+
+    def _serve(self, conn: Any) -> Any:
+        if conn.parser is not None:
+            conn.parser.unreader.begin()
+        return super().handle(conn)
+
+    def _asks_again(self, conn: Any) -> bool:
+        """Whether the next request comes at once: then this thread serves it, without a detour by the accepting one."""
+        if self._waiting:
+            return False  # others wait for a thread
+        ready = select.poll()
+        ready.register(conn.sock, select.POLLIN)
+        return bool(ready.poll(NEXT_REQUEST * 1000))
+
+
+def _write_error(sock: Any, status: int, reason: str, message: str) -> None:
+    """For `gunicorn.util.write_error`, because even a request that cannot be read is answered in JSON."""
+    code = "invalid_request" if status < 500 else "internal_error"
+    body = json.dumps({"error": message or reason, "code": code}).encode()
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether Gunicorn says something of a fault of ours, and not that a client paused longer than the deadline."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
+
+
+def bounded(kind: Any, largest: int, dead: int) -> Any:
+    """For *kind*, `engineio.async_drivers.threading._async["websocket"]`, because it waits for its client for ever.
+
+    At most *largest* bytes are taken at once, and *dead* seconds of silence end the connection.
+    """
+
+    class WebSocket(kind):  # type: ignore[misc]
+        def __init__(self, answer: Any, server: Any) -> None:
+            super().__init__(answer, server, max_message_size=largest)
+
+        def wait(self) -> str | bytes | None:
+            """What the client says next; None when it is gone.
+
+            It looks by itself, too: one who is closed at the moment in which the client speaks is never woken.
+            """
+            for _ in range(dead // LOOK):
+                try:
+                    said: str | bytes | None = self.ws.receive(LOOK)
+                except Exception:  # noqa: BLE001  # the connection is closed, however it came to be
+                    return None
+                if said is not None or not self.ws.connected:
+                    return said
+            return None
+
+        def close(self) -> None:
+            """Say goodbye, to one who may leave at this very moment."""
+            with contextlib.suppress(Exception):  # the connection is closed, however it came to be
+                super().close()
+
+    return WebSocket
+
+
+def _drop(protocol: Any, transport: str) -> None:
+    """For `engineio.Server.disconnect`, because that waits until its client has taken all that is left."""
+    if connection := protocol.sockets.pop(transport, None):
+        connection.close(wait=False, abort=True)

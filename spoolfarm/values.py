@@ -1,0 +1,155 @@
+"""Values: what a setting may hold, made from its text; each parser raises ValueError with what is allowed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import TypeAlias
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @property
+    def near(self) -> str:
+        """The host by which this machine itself reaches it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    @property
+    def url(self) -> str:
+        """What to open in a browser on this machine."""
+        return f"http://{replace(self, host=self.near)}"
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1
+        if not low <= value <= high:
+            raise ValueError(f"seconds from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def key(text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("letters, digits and signs of ASCII: a header has to carry it")
+    return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def addresses(text: str) -> tuple[Address, ...]:
+    found = []
+    for part in words(text):
+        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})", part)
+        if not match or not 0 < int(match[3]) < 65536:
+            raise ValueError("HOST:PORT, or several with commas between")
+        found.append(Address(match[1] or match[2], int(match[3])))
+    if not found:
+        raise ValueError("HOST:PORT, or several with commas between")
+    return tuple(found)
+
+
+def tasks(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in words(text)]
+    for name, _, path in pairs:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or not re.fullmatch(r"[\w.]+:\w+", path):
+            raise ValueError("name=package.module:Class, or several with commas between")
+    return {name: path for name, _, path in pairs}
+
+
+def precision(text: str) -> str:
+    if text not in ("fp32", "bf16"):
+        raise ValueError("fp32 or bf16")
+    return text
+
+
+def origins(text: str) -> tuple[str, ...]:
+    found = words(text)
+    if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
+        raise ValueError("origins such as https://example.org with commas between, or *")
+    return found
+
+
+def base_path(text: str) -> str:
+    path = text.strip("/")
+    if path and not re.fullmatch(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", path):
+        raise ValueError("a path such as /ocr, of letters, digits and . _ ~ -")
+    return f"/{path}" if path else ""
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(word, strict=False) for word in words(text))
+    except ValueError as error:
+        raise ValueError("addresses or networks such as 10.0.0.0/8 with commas between") from error
+
+
+def subdirectory(text: str) -> str:
+    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts:
+        raise ValueError("a directory inside the project")
+    return text
+
+
+def command(text: str) -> tuple[str, ...]:
+    try:
+        found = tuple(shlex.split(text))
+    except ValueError:
+        found = ()
+    if not found or "\0" in text:
+        raise ValueError("a script, or a command as a shell would read it")
+    return found
+
+
+def module(text: str) -> str:
+    dotted = text.removesuffix(".py").removeprefix("./").replace("/", ".")
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", dotted):
+        raise ValueError("a module such as model or nets.model")
+    return dotted
+
+
+def channels(least: float) -> Callable[[str], tuple[float, ...]]:
+    def parse(text: str) -> tuple[float, ...]:
+        try:
+            found = tuple(map(float, words(text)))
+        except ValueError:
+            found = ()
+        if len(found) not in (1, 3) or not all(least <= value <= 1e6 for value in found):
+            raise ValueError("one number, or three with commas between")
+        return found
+
+    return parse

@@ -1,0 +1,53 @@
+"""Processes: what a forked one shows of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+#: Shows itself as the words that it reads, says so, and waits until its input ends.
+SHOWN = """
+import json, sys
+from spoolfarm.system import process
+process.show_as(json.loads(sys.stdin.readline()))
+print("shown", flush=True)
+sys.stdin.read()
+"""
+
+
+def shown_as(*command: str) -> tuple[list[bytes], list[bytes], str]:
+    """The command line and the environment of a process that shows itself as *command*, and what `ps` prints of it."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", SHOWN],
+        env={**os.environ, "MARK": "still here"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        run.stdin.write(json.dumps(command).encode() + b"\n")
+        run.stdin.flush()
+        assert run.stdout.readline() == b"shown\n"
+        words, environment = (Path(f"/proc/{run.pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
+        seen = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(run.pid)], capture_output=True, text=True).stdout
+        run.communicate(b"")
+    assert run.returncode == 0
+    return words.rstrip(b"\0").split(b"\0"), environment.split(b"\0"), seen.strip()
+
+
+def test_a_process_shows_another_command_line_and_its_environment_as_before() -> None:
+    words, environment, seen = shown_as("python", "worker.py", "--id", "7")
+    assert words == [b"python", b"worker.py", b"--id", b"7"]
+    assert seen == "python worker.py --id 7"
+    assert b"MARK=still here" in environment
+
+
+def test_a_command_line_that_is_too_long_loses_its_end_and_nothing_else() -> None:
+    words, environment, _ = shown_as("worker", *["much to say"] * 1000)
+    assert words[:3] == [b"worker", b"much to say", b"much to say"]
+    assert len(words) < 1000
+    assert b"MARK=still here" in environment
