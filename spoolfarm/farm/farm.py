@@ -189,12 +189,14 @@ class Farm:
                         yield item, error
 
     def _put_when_room(self, job: Job) -> None:
+        look = time.monotonic() + FIRST_LOOK
         while True:
             try:
                 self.put(job)
                 return
             except SpoolFull:
-                self._staff.check({job.task})
+                if time.monotonic() > look:
+                    self._staff.check({job.task})
                 time.sleep(FULL_RETRY)
 
     # The same in steps.
