@@ -24,5 +24,5 @@ EXPOSE 8090
 USER 10001
 # The grace time must fit into what Docker waits: docker stop --time 45
 STOPSIGNAL SIGTERM
-HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8090/ready')"]
+HEALTHCHECK --start-period=60s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8090); c.request('GET', '/ready'); exit(c.getresponse().status != 200)"]
 CMD ["python", "launcher.py"]

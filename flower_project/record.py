@@ -54,6 +54,9 @@ class Record:
         self._lock = threading.Lock()  # engine ray: the rounds run in a thread of Flower's
         self._open = True
         self.result |= {"status": "running", "pid": os.getpid(), "settings": settings.record()}
+        self.result.pop("job", None)  # of the run that this one continues
+        if job := os.environ.get("SPOOLFARM_JOB"):
+            self.result["job"] = job
         self.result["started"] = datetime.now().astimezone().isoformat(timespec="seconds")
 
     def __enter__(self) -> Record:

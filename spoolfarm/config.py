@@ -10,22 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dotenv import dotenv_values
-
+from spoolfarm import envfile
 from spoolfarm.errors import SettingError
+from spoolfarm.values import Address as Address  # for those who have settings
+from spoolfarm.values import Network as Network
 from spoolfarm.values import (
-    Address,
-    Network,
     addresses,
     base_path,
     channels,
     command,
+    directory,
     key,
+    log_file,
     module,
     networks,
     origins,
     precision,
     seconds,
+    segment_model,
     subdirectory,
     tasks,
     whole,
@@ -41,39 +43,28 @@ if not CHECKOUT:
 #: The setting that says where all else lies, `.env` among it.
 HOME = "FARM_HOME"
 
+#: Stands in an environment that has every setting that holds: `.env` says nothing beside it.
+COMPLETE = "SPOOLFARM_SETTINGS_COMPLETE"
+#: What cannot change while the farm runs.
+FIXED = ("FARM_BIND", "FARM_SPOOL_DIR", "FARM_RESULTS_DIR", "FARM_RUN_DIR")
+
 T = TypeVar("T")
-
-
-# Parsers like those of `values.py`, for what lies *below* the farm's home.
-
-
-def home(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a directory")
-    return str(Path(text).absolute() if text else ROOT)
-
-
-def directory(text: str, below: str | None = None) -> str:
-    if not text or "\0" in text:
-        raise ValueError("a directory")
-    return str(Path(below or ROOT, text))
-
-
-def segment_model(text: str, below: str | None = None) -> str:
-    if text in ("default", "coco", "classical"):
-        return text
-    path = Path(below or ROOT, text)
-    if not path.is_file():
-        raise ValueError("default, coco, classical, or the path of a weights file")
-    return str(path)
 
 
 #: The settings that only the front may know: whom they do not concern shall not find them in its environment.
 SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
+def home(text: str) -> str:
+    """Where the farm's home is, by what its setting says. Raises ValueError."""
+    meant = os.path.expanduser(text)
+    if "\0" in meant or meant.startswith("~"):
+        raise ValueError("a directory")
+    return str(Path(meant).absolute() if meant else ROOT)
+
+
 def setting(
-    name: str, default: str, parse: Callable[[str], T], text: str, *, may_be_empty: bool = False, is_path: bool = False
+    name: str, default: str, parse: Callable[..., T], text: str, *, may_be_empty: bool = False, is_path: bool = False
 ) -> T:
     """A row of the table: the default is written as a user would write it.
 
@@ -82,7 +73,7 @@ def setting(
     """
     row = {"name": name, "default": default, "parse": parse, "help": text, "may_be_empty": may_be_empty}
     row["is_path"] = is_path
-    made: T = field(default_factory=lambda: parse(default), metadata=row)
+    made: T = field(default_factory=lambda: parse(default, *([str(ROOT)] if is_path else [])), metadata=row)
     return made
 
 
@@ -190,6 +181,13 @@ class Settings:
         networks,
         "proxies beside those on this machine whose X-Forwarded-Prefix counts: addresses or networks",
     )
+    access_log: str = setting(
+        "FARM_ACCESS_LOG",
+        "",
+        log_file,
+        "file for one line a request, or - for the farm's log; empty: none",
+        is_path=True,
+    )
     front_threads: int = setting(
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"
     )
@@ -227,6 +225,18 @@ class Settings:
     def environment(self) -> dict[str, str]:
         """The settings that differ from their defaults, as environment variables for a child process."""
         return {row["name"]: self._text[row["name"]] for row in rows() if row["name"] in self._text}
+
+    def after(self, before: Settings) -> tuple[Settings, list[str]]:
+        """These settings for a farm that runs with those of *before*: what is fixed stays, and its names are told."""
+        found, text, kept = {}, dict(self._text), []
+        for row in (row for row in rows() if row["name"] in FIXED):
+            name, value = row["name"], getattr(before, row["field"])
+            if getattr(self, row["field"]) != value:
+                kept.append(name)
+            found[row["field"]] = value
+            text.pop(name, None)
+            text |= {name: before._text[name]} if name in before._text else {}
+        return dataclasses.replace(self, **found, _text=text), kept
 
     @property
     def in_checkout(self) -> bool:
@@ -273,10 +283,10 @@ def use_home(path: str | None) -> str:
     return home(os.environ.get(HOME, ""))
 
 
-def env_file(overrides: Mapping[str, str] | None = None) -> dict[str, str | None]:
+def env_file(overrides: Mapping[str, str] | None = None) -> dict[str, str]:
     """What stands in the `.env` of the farm's home. Raises SettingError when that wants to lie elsewhere."""
     where = _parsed(HOME, home, {**os.environ, **(overrides or {})}.get(HOME, ""))
-    found = dotenv_values(Path(where, ".env"))
+    found = envfile.read(Path(where, ".env"), os.environ)
     if found.get(HOME):
         raise SettingError(f"{HOME} says where .env is looked for, so it cannot stand in {where}/.env")
     return found
@@ -284,7 +294,9 @@ def env_file(overrides: Mapping[str, str] | None = None) -> dict[str, str | None
 
 def load(overrides: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: *overrides* win over the environment, and that over `.env`. Raises SettingError."""
-    written: dict[str, str | None] = {**env_file(overrides), **os.environ, **(overrides or {})}
+    written = {**os.environ, **(overrides or {})}
+    if COMPLETE not in written:
+        written = env_file(overrides) | written
     text: dict[str, str] = {}
     values: dict[str, Any] = {}
     for row in rows():

@@ -30,6 +30,13 @@ class SettingError(FarmError):
     code = "bad_setting"
 
 
+class TaskUnavailable(SettingError):
+    """The task is there, but cannot run: its class cannot be had, or its setup fails."""
+
+    code = "task_unavailable"
+    hint = "the farm's log and `spoolfarm doctor` say more"
+
+
 class FarmRunning(FarmError):
     """Another launcher already runs on this spool."""
 
@@ -105,6 +112,12 @@ class NoFarm(FarmError):
 
     code = "no_farm"
     hint = "`spoolfarm run` starts one; --home DIR or FARM_SPOOL_DIR names another"
+
+
+class NotOwner(FarmError):
+    """The farm belongs to another user."""
+
+    code = "not_owner"
 
 
 class UnknownJob(FarmError):

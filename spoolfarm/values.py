@@ -1,4 +1,4 @@
-"""Values: what a setting may hold, made from its text; each parser raises ValueError with what is allowed."""
+"""Values: what the text of each kind of setting means, or a ValueError that says what is allowed."""
 
 from __future__ import annotations
 
@@ -62,6 +62,28 @@ def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], floa
     return parse
 
 
+def path(text: str, below: str, kind: str) -> str:
+    """The path that *text* means, `~` and `$HOME` as in a shell, *below* the farm's home when it is relative."""
+    meant = os.path.expanduser(os.path.expandvars(text))
+    if not meant or "\0" in meant or meant.startswith("~") or "$" in meant:
+        raise ValueError(f"{kind}; ~, $NAME and ${{NAME}} mean what they mean in a shell, where they mean anything")
+    return str(Path(below, meant))
+
+
+def directory(text: str, below: str) -> str:
+    return path(text, below, "a directory")
+
+
+def log_file(text: str, below: str) -> str:
+    if text in ("", "-"):
+        return text
+    kind = "-, or the path of a file in a directory that exists"
+    found = path(text, below, kind)
+    if not os.path.isdir(os.path.dirname(found)) or os.path.isdir(found):
+        raise ValueError(kind)
+    return found
+
+
 def key(text: str) -> str:
     if not text.isascii() or not text.isprintable():
         raise ValueError("letters, digits and signs of ASCII: a header has to carry it")
@@ -92,6 +114,15 @@ def tasks(text: str) -> dict[str, str]:
     return {name: path for name, _, path in pairs}
 
 
+def segment_model(text: str, below: str) -> str:
+    if text in ("default", "coco", "classical"):
+        return text
+    kind = "default, coco, classical, or the path of a weights file"
+    if not os.path.isfile(found := path(text, below, kind)):
+        raise ValueError(kind)
+    return found
+
+
 def precision(text: str) -> str:
     if text not in ("fp32", "bf16"):
         raise ValueError("fp32 or bf16")
@@ -120,7 +151,7 @@ def networks(text: str) -> tuple[Network, ...]:
 
 
 def subdirectory(text: str) -> str:
-    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts:
+    if "\0" in text or os.path.isabs(text) or ".." in Path(text).parts or text.startswith("~") or "$" in text:
         raise ValueError("a directory inside the project")
     return text
 
@@ -132,7 +163,7 @@ def command(text: str) -> tuple[str, ...]:
         found = ()
     if not found or "\0" in text:
         raise ValueError("a script, or a command as a shell would read it")
-    return found
+    return tuple(map(os.path.expanduser, found))
 
 
 def module(text: str) -> str:

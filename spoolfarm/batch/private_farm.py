@@ -85,7 +85,7 @@ class PrivateFarm:
         if len(tasks) == 1:
             self._pool.scale(known.lane, wanted)
         else:
-            self._pool.renew(self._settings, {known.lane: wanted})
+            self._pool.renew(self._settings, {known.lane: wanted}, self.farm.spool, self._tasks.__getitem__)
         for part in known.parts:
             self.staff(part)
 

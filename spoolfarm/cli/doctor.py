@@ -20,6 +20,7 @@ from spoolfarm.errors import BadProject, SettingError
 from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.spool import files, lease
+from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.spool import ABANDONED
 from spoolfarm.tasks import extras
 from spoolfarm.tasks.flower.project import Project
@@ -89,15 +90,15 @@ def exposure(settings: Settings) -> Iterator[Finding]:
 
 
 def tasks(settings: Settings) -> Iterator[Finding]:
-    """Whether every task's class can be imported."""
+    """Whether every task's class can be had, and was set up by the workers."""
     registry = Registry(settings.tasks, settings.enable, settings.by_name())
-    good = []
-    for name in registry.names():
-        try:
-            registry.get(name)
-            good.append(name)
-        except SettingError as error:
-            yield Finding(Level.FAIL, "tasks", str(error), "correct FARM_TASKS, or install the task's package")
+    for reason in registry.broken().values():
+        yield Finding(Level.FAIL, "tasks", reason, "correct it or FARM_TASKS, or install its package, and reload")
+    disabled = DisabledTasks(settings.spool_dir).all()
+    for task, reason in disabled.items():
+        what = f"task {task!r} is disabled, for its setup failed: {reason}"
+        yield Finding(Level.FAIL, "tasks", what, "see the farm's log; when it is mended, reload")
+    good = [name for name in registry.usable() if name not in disabled]
     if good:
         yield Finding(Level.OK, "tasks", ", ".join(good))
 
@@ -246,6 +247,7 @@ CHECKS: Sequence[Callable[[Settings], Iterator[Finding]]] = (
     exposure,
     machine.directories,
     machine.one_file_system,
+    machine.publishing,
     machine.disk,
     machine.inotify,
     machine.descriptors,

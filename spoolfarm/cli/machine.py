@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from spoolfarm.cli.finding import Finding, Level
 from spoolfarm.config import CHECKOUT, Settings
 from spoolfarm.farm.admission import MIN_INODES
+from spoolfarm.spool import files
 from spoolfarm.spool.watch import Watch
 from spoolfarm.tasks.lanes import LANES
 
@@ -122,6 +123,14 @@ def one_file_system(settings: Settings) -> Iterator[Finding]:
     if elsewhere:
         what = f"{', '.join(sorted(elsewhere))} in {root} lies on another file system, so jobs cannot be moved there"
         yield Finding(Level.FAIL, "spool", what, "keep the whole spool on one; results may be elsewhere")
+
+
+def publishing(settings: Settings) -> Iterator[Finding]:
+    """Whether a result can appear once and be replaced never."""
+    for name, path in data(settings)[:2]:
+        if os.path.isdir(path) and os.access(path, os.W_OK) and not files.can_publish(path):
+            advice = f"set FARM_{name.upper()}_DIR to a directory on another file system"
+            yield Finding(Level.FAIL, name, f"{path}: {files.CANNOT_PUBLISH}", advice)
 
 
 def disk(settings: Settings) -> Iterator[Finding]:
@@ -238,7 +247,7 @@ def _applies(requirement: Requirement, *extras: str) -> bool:
 def _told(path: str | Path) -> str:
     """The text of a file, or nothing where there is no such file. Files of /proc have no size to read by."""
     try:
-        return Path(path).read_text()
+        return Path(path).read_text("utf-8", "replace")
     except FileNotFoundError:
         return ""
 

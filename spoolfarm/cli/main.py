@@ -25,6 +25,7 @@ from spoolfarm.cli.commands import (
     train,
 )
 from spoolfarm.errors import FarmError
+from spoolfarm.system import streams
 
 #: The verbs, in the order in which the help shows them.
 VERBS = {
@@ -46,24 +47,25 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0 when all went well, 1 when not, 130 after Ctrl-C. Bad usage exits with 2."""
+    streams.prepare()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks; nobody else shall pay for the answer
         from spoolfarm.cli import completion
 
         completion.answer(_parser(argparse.ArgumentParser))
     options = _parser().parse_args(arguments)
     try:
-        home = config.use_home(vars(options).get(config.HOME))
-        sys.path += {home}.difference(sys.path)  # tasks of one's own may lie there
+        config.use_home(vars(options).get(config.HOME))
         status: int = options.run(options)
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit shall not fail again
+        streams.flush()
         return 1
     except (FarmError, OSError, ImportError) as error:
         complain(error)
+        streams.flush()
         return 1
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images
 from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
-from spoolfarm.farm import subjobs
+from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
+from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.in_flight import InFlight
 from spoolfarm.farm.records import Records
@@ -42,37 +43,6 @@ FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
 SUBMITTED_LOOK = 3.0
 
 
-class FarmJob:
-    """A submitted job: ask how it is, wait for it, cancel it."""
-
-    def __init__(self, farm: Farm, job_id: str) -> None:
-        self._farm = farm
-        self.id = job_id
-
-    def __repr__(self) -> str:
-        return f"<FarmJob {self.id}>"
-
-    def status(self) -> str:
-        """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
-        return str(self.record()["status"])
-
-    def record(self) -> dict[str, Any]:
-        """All that is known of the job, as `GET /v1/jobs/<id>` shows it. Raises UnknownJob once it has expired."""
-        return self._farm.record(self.id)
-
-    def wait(self, timeout: float | None = None) -> Any:
-        """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
-        return self._farm.wait(self.id, timeout)
-
-    def file(self, name: str) -> bytes:
-        """One of the files that the record names in `files`. Raises UnknownJob or UnknownFile."""
-        return self._farm.file(self.id, name).read_bytes()
-
-    def cancel(self) -> bool:
-        """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
-        return self._farm.cancel(self.id)
-
-
 class Farm:
     """The farm on this machine. Without arguments it is the one that the settings name.
 
@@ -96,8 +66,9 @@ class Farm:
         self.settings = settings or config.load()
         if make is None:
             make = self.settings.in_checkout or settings is not None or spool_dir is not None
-        self.results = Results(os.fspath(results_dir or self.settings.results_dir), make=make)
         root = os.fspath(spool_dir or self.settings.spool_dir)
+        owner.check(root)
+        self.results = Results(os.fspath(results_dir or self.settings.results_dir), make=make)
         self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts, make=make)
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
         self.admission = Admission(
@@ -211,9 +182,13 @@ class Farm:
         durable: bool = False,
         field: str = "image",
     ) -> Job:
-        """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors."""
+        """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors.
+
+        Raises TaskUnavailable, too, for a task that no worker can run.
+        """
         task = self.tasks.meant(task, pictures, params, field)
         known = self.tasks.get(task)
+        self.spool.disabled.check(task)
         if not isinstance(priority, int) or not FIRST <= priority <= LAST:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)

@@ -51,6 +51,7 @@ class Subjobs:
 
     def map(self, task: str, items: Iterable[tuple[Key, Part | FarmError]]) -> Iterator[tuple[Key, Answer | FarmError]]:
         """See `Context.map`."""
+        self._spool.disabled.check(task)
         source = iter(items)
         under_way: deque[tuple[Key, str | FarmError]] = deque()
         while True:

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import IO, Protocol
 
+from spoolfarm.system.output import MARK
+
 log = logging.getLogger("launcher")
 
 #: Lines of a child's output, beside those of mere information, among which its last words are looked for.
@@ -51,7 +53,8 @@ class Child:
         #: How often it failed to start since it last did.
         self.failures = 0
         self._rest = b""
-        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        #: When each line came, as a time.time(), and the line.
+        self.last_lines: deque[tuple[float, str]] = deque(maxlen=LAST_LINES)
         #: When to start it, by time.monotonic().
         self.due = 0.0
 
@@ -133,10 +136,14 @@ class Child:
             return f"exit status {status}"
         return f"killed by signal {-status} ({signal.Signals(-status).name})"
 
-    def last_words(self) -> str:
-        """What the child printed about its end: the line in which Python names a fatal error, else the last one."""
-        fatal = [line for line in self.last_lines if line.startswith("Fatal Python error")]
-        return [*fatal, *list(self.last_lines)[-1:], ""][0]
+    def last_words(self, since: float = 0.0) -> str:
+        """What the child printed about its end: the line in which Python names a fatal error, else the last one.
+
+        What came before *since*, a time.time(), was not about that.
+        """
+        lines = [line for came, line in self.last_lines if came >= since]
+        fatal = [line for line in lines if line.startswith("Fatal Python error")]
+        return [*fatal, *lines[-1:], ""][0]
 
     def try_start(self, *extra: str) -> None:
         """Start it with *extra* arguments; when the system refuses, plan another try."""
@@ -156,8 +163,12 @@ class Child:
         return wait
 
     def _print(self, line: bytes) -> None:
-        text = line.decode(errors="replace").rstrip()
-        if not text.startswith("INFO "):
-            self.last_lines.append(text)
-        level = logging.getLevelNamesMapping().get(text.partition(" ")[0], logging.INFO)
-        logging.getLogger(self.name).log(level, "%s", text)
+        said, mark, _ = line.partition(MARK)
+        if said or not mark:
+            text = said.decode(errors="replace").rstrip()
+            if not text.startswith("INFO "):
+                self.last_lines.append((time.time(), text))
+            level = logging.getLevelNamesMapping().get(text.partition(" ")[0], logging.INFO)
+            logging.getLogger(self.name).log(level, "%s", text)
+        if mark:
+            self.last_lines.clear()  # they were another job's

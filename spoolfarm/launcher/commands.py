@@ -31,9 +31,20 @@ def become_launcher(given: Mapping[str, str]) -> NoReturn:
     os.execve(sys.executable, command("launcher"), {**os.environ, **given})
 
 
+def with_settings(settings: config.Settings) -> dict[str, str]:
+    """The environment of a child that shall know *settings*, whatever this process was started with."""
+    names = {row["name"] for row in config.rows()}
+    return {name: value for name, value in os.environ.items() if name not in names} | complete(settings)
+
+
+def complete(settings: config.Settings) -> dict[str, str]:
+    """*settings* as environment variables beside which `.env` says nothing."""
+    return settings.environment() | {config.COMPLETE: "1"}
+
+
 def without_secrets(settings: config.Settings) -> dict[str, str]:
     """The environment of a child that serves no requests."""
-    environment = {**os.environ, **settings.environment(), "PYTHONUNBUFFERED": "1"}
+    environment = with_settings(settings) | {"PYTHONUNBUFFERED": "1"}
     return {name: value for name, value in environment.items() if name not in config.SECRETS}
 
 

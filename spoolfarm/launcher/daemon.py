@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
@@ -26,36 +26,40 @@ PATIENCE = 2.0
 STOP_SLACK = 10.0
 
 
-def start(settings: config.Settings) -> int:
-    """Start the launcher, detached, with its output in the run directory's `farm.log`."""
+def start(settings: config.Settings, given: Mapping[str, str]) -> int:
+    """Start the launcher, detached, with its output in the run directory's `farm.log`; *given* are the flags."""
     pid = running(settings)
     if pid:
         raise FarmError(f"the farm runs already, as process {pid}", hint="./stop.sh stops it")
     os.makedirs(settings.run_dir, exist_ok=True)
     log = os.path.join(settings.run_dir, "farm.log")
-    environment = {**os.environ, **settings.environment()}
     with open(log, "ab") as output:
         begin = output.tell()
         launcher = subprocess.Popen(
             command("launcher"),
-            env=environment,
+            env={**os.environ, **given},  # what .env says is for the launcher to read, and to read again
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     files.write_atomic(pid_file(settings), f"{launcher.pid}\n".encode())
-    _wait(lambda: launcher.poll() is not None or answers(settings.bind[0], PATIENCE), START_DEADLINE)
+    address = settings.bind[0]
+    answered = _wait(lambda: launcher.poll() is not None or answers(address, PATIENCE), START_DEADLINE)
     if launcher.poll() is not None:
         files.remove(pid_file(settings))
         with open(log, "rb") as output:
             output.seek(begin)
             raise FarmError(f"the farm did not start:\n{output.read().decode(errors='replace').strip()}")
-    _say(f"spoolfarm runs as process {launcher.pid} on {settings.bind[0].url}; its log is {log}")
+    if not answered:
+        raise FarmError(
+            f"process {launcher.pid} has not answered on {address.url} for {START_DEADLINE:g} s; its log is {log}"
+        )
+    _say(f"spoolfarm runs as process {launcher.pid} on {address.url}; its log is {log}")
     return 0
 
 
-def stop(settings: config.Settings) -> int:
+def stop(settings: config.Settings, _: Mapping[str, str]) -> int:
     """Stop the farm that `start` started, gracefully; kill what is left after the grace time."""
     pid = running(settings)
     if not pid:
@@ -110,8 +114,8 @@ def _say(line: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     """`start [flags]` or `stop [flags]`, flags being those of launcher.py."""
     try:
-        settings = config.load(config.given(arguments[1:]))
-        return {"start": start, "stop": stop}[arguments[0]](settings)
+        given = config.given(arguments[1:])
+        return {"start": start, "stop": stop}[arguments[0]](config.load(given), given)
     except (FarmError, OSError) as error:
         print(f"spoolfarm: {error}", file=sys.stderr)  # noqa: T201
         return 1

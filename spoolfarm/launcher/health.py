@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 
-from spoolfarm.values import Address
+from spoolfarm.config import Address
 
 
 def answers(address: Address, patience: float) -> bool:

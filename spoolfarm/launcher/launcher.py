@@ -20,13 +20,14 @@ from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import MARK, become_launcher, command, without_secrets
+from spoolfarm.launcher.front_child import FrontChild
 from spoolfarm.launcher.health import answers
 from spoolfarm.launcher.log import Log
+from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
-from spoolfarm.system import process
+from spoolfarm.system import process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
-from spoolfarm.values import Address
 
 log = logging.getLogger("launcher")
 
@@ -50,16 +51,13 @@ class Launcher:
         self._spool = self._farm.spool
         self._lock = FileLock(f"{self._spool.root}/launcher.lock", fallback_to_soft=False, thread_local=False)
         self._signals: list[int] = []
+        self._log_file = LogFile()
         self._selector = selectors.DefaultSelector()
-        environment = {**os.environ, **settings.environment()}
-        self._front = Child("front", command("server"), environment, self._selector)
+        self._front = FrontChild(settings, self._selector)
         self._hot_folder = Child("hot folder", command("hotfolder"), without_secrets(settings), self._selector)
         #: The children of which there is one each.
         self._services = (self._front, self._hot_folder)
-        shared = self._farm.tasks.shared(GENERAL)
-        if shared and not process.adopt_orphans():
-            shared = []
-        self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared)
+        self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared(self._farm))
         self._look_due = self._sweep_due = 0.0
         self._began = time.monotonic()
         self._greeted = False
@@ -74,6 +72,9 @@ class Launcher:
         """Keep the farm alive until a signal ends it; return the exit status."""
         self._be_alone()
         check_addresses(self._settings.bind)
+        check_file_systems(self._settings)
+        self._spool.disabled.clear_all()
+        tell_broken(self._farm)
         self._listen()
         for service in self._services:
             service.try_start("--launcher", str(os.getpid()))
@@ -145,7 +146,7 @@ class Launcher:
         read, write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selector.register(read, selectors.EVENT_READ)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for name in ("TERM", "INT", "QUIT", "HUP", "TTIN", "TTOU", "CHLD"):
+        for name in ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "TTIN", "TTOU", "CHLD"):
             signal.signal(getattr(signal, f"SIG{name}"), self._note)
 
     def _note(self, number: int, _: FrameType | None) -> None:
@@ -167,6 +168,8 @@ class Launcher:
                     self._drain()  # somebody has closed it
                 case signal.SIGHUP if not self._ending:
                     self._reload()
+                case signal.SIGUSR1:
+                    self._reopen_logs()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
                     self._pool.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
 
@@ -215,16 +218,35 @@ class Launcher:
 
     def _reload(self) -> None:
         """Read the settings again, replace the workers one by one, and have front and hot folder start anew."""
+        self._reopen_logs()
         try:
-            self._settings = config.load()
-        except SettingError as error:
+            settings, kept = config.load().after(self._settings)
+            farm = Farm(settings=settings)
+        except (FarmError, OSError) as error:
             log.error("not reloaded: %s", error)
             return
         log.info("reloading")
-        self._pool.renew(self._settings, wanted(self._settings))
-        self._front.signal(signal.SIGHUP)
+        if kept:
+            log.warning("%s changed, which only a restart makes hold", ", ".join(kept))
+        tell_broken(farm)
+        self._farm.close()
+        self._settings, self._farm, self._spool = settings, farm, farm.spool
+        self._pool.renew(settings, wanted(settings), farm.spool, farm.tasks.lane, shared(farm))
+        self._front.reload(settings)
         self._hot_folder.environment = without_secrets(self._settings)
         self._hot_folder.signal(signal.SIGTERM)
+
+    def _reopen_logs(self) -> None:
+        """Go on in new files where somebody has moved the log, or that of the requests."""
+        try:
+            names = self._log_file.reopen()
+        except OSError as error:
+            log.error("the log cannot be opened again: %s", error)
+            return
+        if self._settings.access_log:
+            self._front.signal(signal.SIGUSR1)
+        if names:
+            log.info("the log goes on in %s", ", ".join(names))
 
     # End.
 
@@ -268,7 +290,19 @@ def wanted(settings: config.Settings) -> dict[str, int]:
     return {name: lane.count(settings) if settings.workers else 0 for name, lane in LANES.items()}
 
 
-def check_addresses(addresses: Sequence[Address]) -> None:
+def shared(farm: Farm) -> list[str]:
+    """The tasks of the general workers that have something to share, where workers can be forked."""
+    found = farm.tasks.shared(GENERAL)
+    return found if found and process.adopt_orphans() else []
+
+
+def tell_broken(farm: Farm) -> None:
+    """Log which tasks cannot be had: they are disabled, and the others are not."""
+    for reason in farm.tasks.broken().values():
+        log.error("%s; it is disabled", reason)
+
+
+def check_addresses(addresses: Sequence[config.Address]) -> None:
     """Raise SettingError when the front could not listen on one of *addresses*."""
     for address in addresses:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
@@ -280,8 +314,16 @@ def check_addresses(addresses: Sequence[Address]) -> None:
                 raise SettingError(f"FARM_BIND={address}: cannot listen there: {error.strerror}") from error
 
 
+def check_file_systems(settings: config.Settings) -> None:
+    """Raise SettingError when nothing could appear in the spool or the results once and be replaced never."""
+    for name, root in (("FARM_SPOOL_DIR", settings.spool_dir), ("FARM_RESULTS_DIR", settings.results_dir)):
+        if not files.can_publish(f"{root}/tmp"):
+            raise SettingError(f"{name}={root}: {files.CANNOT_PUBLISH}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the farm; see `python launcher.py --help`."""
+    streams.prepare()
     given = config.given(sys.argv[1:] if arguments is None else arguments)
     if given:
         become_launcher(given)

@@ -52,9 +52,7 @@ class WorkerPool:
         #: How many workers each lane is to have.
         self._wanted: dict[str, int] = {}
         self._zygote: ZygoteChild | None = None
-        if shared:
-            words = [*command("launcher.zygote"), "--tasks", ",".join(shared)]
-            self._zygote = ZygoteChild(words, with_threads(settings, 1), selector, wanted=bool(settings.fork))
+        self._share(shared)
         #: Workers that are still to be replaced by new ones.
         self._old: list[WorkerChild] = []
         #: The new worker that has to be ready before the next old one ends.
@@ -64,6 +62,15 @@ class WorkerPool:
         self._running_since: dict[tuple[str, str], float] = {}
         self._enforced = time.monotonic()
         self._marked_since: dict[tuple[str, str], float] = {}
+
+    def _share(self, shared: Sequence[str]) -> None:
+        """Have the zygote load the *shared* tasks, if there are any."""
+        words = [*command("launcher.zygote"), "--tasks", ",".join(shared)]
+        environment, wanted = with_threads(self._settings, 1), bool(shared and self._settings.fork)
+        if self._zygote is not None:
+            self._zygote.renew(words, environment, wanted=wanted)
+        elif shared:
+            self._zygote = ZygoteChild(words, environment, self._selector, wanted=wanted)
 
     # Keep.
 
@@ -125,7 +132,8 @@ class WorkerPool:
             if ended is None:
                 self._judge(worker)
                 continue
-            cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, worker.last_words()]))
+            words = worker.last_words(self._claimed(worker.wid))
+            cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, words]))
             if worker.retired or ending:
                 self.workers.remove(worker)
             elif ended == "exit status 0":
@@ -134,6 +142,13 @@ class WorkerPool:
                 wait = worker.plan_restart(failed=not was_ready)
                 log.error("%s ended: %s; starting it again in %.1f s", worker.name, cause, wait)
         return causes
+
+    def _claimed(self, wid: str) -> float:
+        """When a worker claimed the jobs that it has, as a time.time(); 0 when it has none."""
+        try:
+            return min((file.glance()[1] for file in self._spool.running().get(wid, [])), default=0.0)
+        except OSError:
+            return 0.0  # somebody else has given them back already
 
     def _judge(self, worker: WorkerChild) -> None:
         """Kill a worker that lives on without its lease: somebody took that away, or the worker does not end."""
@@ -202,13 +217,20 @@ class WorkerPool:
         else:
             worker.retire()
 
-    def renew(self, settings: config.Settings, wanted: Mapping[str, int]) -> None:
-        """Replace all workers one by one by such as know the new *settings*; have *wanted* of each lane at the end."""
-        self._settings = settings
+    def renew(
+        self,
+        settings: config.Settings,
+        wanted: Mapping[str, int],
+        spool: Spool,
+        lane: Callable[[str], Sequence[str]],
+        shared: Sequence[str] = (),
+    ) -> None:
+        """Replace all workers one by one by such as know what has changed; have *wanted* of each lane at the end."""
+        self._spool, self._settings, self._lane = spool, settings, lane
         self._wanted |= wanted
-        if self._zygote is not None:
-            self._zygote.renew(with_threads(settings, 1), wanted=bool(settings.fork))
+        self._share(shared)
         self._old = [worker for worker in self.workers if not worker.retired]
+        self._successor = None  # of a renewal that this one overtakes: it is old, too
 
     def _replace(self) -> None:
         """One step of a renewal: when the new workers are ready, retire an old one and start the next new one."""
@@ -220,6 +242,10 @@ class WorkerPool:
         if self._successor is not None:
             old = self._old.pop()
             self._successor = None
+            if old in self.workers and not old.retired:
+                self._retire(old)
+        while self._old and not self._lane(self._old[-1].lane):
+            old = self._old.pop()  # its lane has no task any more
             if old in self.workers and not old.retired:
                 self._retire(old)
         if self._old:

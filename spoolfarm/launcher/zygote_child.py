@@ -115,8 +115,9 @@ class ZygoteChild(Child):
             os.close(printed)
         return Fork(pid, output)
 
-    def renew(self, environment: Mapping[str, str], *, wanted: bool) -> None:
-        """Load everything again, with other settings."""
+    def renew(self, command: Sequence[str], environment: Mapping[str, str], *, wanted: bool) -> None:
+        """Load everything again, with another command and other settings."""
+        self._command = list(command)
         self.environment = dict(environment)
         self.wanted = wanted
         self.asked = True

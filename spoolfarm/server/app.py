@@ -68,6 +68,7 @@ STATUS = {
     "invalid_params": 422,
     "no_object": 422,
     "not_configured": 501,
+    "task_unavailable": 501,
     "not_installed": 501,
     "spool_full": 503,
     "spool_unavailable": 503,

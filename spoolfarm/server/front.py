@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -21,21 +23,45 @@ from spoolfarm.system import process
 
 #: Seconds an idle connection is kept for the client's next request.
 KEEP_ALIVE = 30
+#: Seconds in which the launcher has to have written the settings.
+ADOPTION = 5.0
 #: Connections beyond those that are being served.
 SPARE_CONNECTIONS = 1500
 
 
 class Front(BaseApplication):  # type: ignore[misc]
-    """Gunicorn, set up from the farm's settings."""
+    """Gunicorn, set up from the farm's settings; one that is *launched* finds them on its standard input."""
+
+    def __init__(self, *, launched: bool) -> None:
+        self._launched = launched
+        super().__init__()
 
     def load_config(self) -> None:
         """Called at the start and at every reload."""
+        if self._launched:
+            adopt()
         for name, value in options(config.load()).items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
         """Called in the worker process."""
         return create_app()
+
+
+def adopt(descriptor: int = 0) -> None:
+    """Make the settings in the file behind *descriptor*, which the launcher writes anew at a reload, this process's."""
+    end = time.monotonic() + ADOPTION
+    while True:
+        try:
+            found: dict[str, str] = json.loads(os.pread(descriptor, 2**20, 0))
+            break
+        except ValueError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)  # it is being written
+    for row in config.rows():
+        os.environ.pop(row["name"], None)
+    os.environ.update(found)
 
 
 def options(settings: config.Settings) -> dict[str, Any]:
@@ -50,6 +76,7 @@ def options(settings: config.Settings) -> dict[str, Any]:
         "graceful_timeout": max(1, int(settings.grace)),
         "timeout": 60,
         "loglevel": "warning",
+        "accesslog": settings.access_log or None,
         "control_socket_disable": True,
         "forwarder_headers": "",  # else a client on this machine may name any path in a header
         "post_fork": _post_fork,
@@ -85,5 +112,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"server.py: {error}", file=sys.stderr)  # noqa: T201
         return 1
     os.environ.pop("GUNICORN_CMD_ARGS", None)
-    Front().run()
+    Front(launched=bool(options.launcher)).run()
     return 0

@@ -93,7 +93,7 @@ def document(app: Flask, tasks: Registry) -> dict[str, Any]:
 def _models(endpoints: Mapping[str, Endpoint], tasks: Registry) -> Iterator[type[BaseModel]]:
     """Every model that the document tells of."""
     yield Error
-    for task in map(tasks.get, tasks.names()):
+    for task in map(tasks.get, tasks.usable()):
         yield task.Params
         yield from task.results
     for endpoint in endpoints.values():
@@ -108,7 +108,7 @@ def _operations(
     """The operations of one rule by their path; a rule with a `<task>` in it has a path for every task."""
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
     methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
-    for task in tasks.names() if "{task}" in path else [""]:
+    for task in tasks.usable() if "{task}" in path else [""]:
         operations = {}
         for method in methods:
             made = _operation(endpoint, words, schemas, task or endpoint.task, tasks)
@@ -123,7 +123,7 @@ def _operations(
 
 def _operation(endpoint: Endpoint, words: str, schemas: Schemas, name: str, tasks: Registry) -> dict[str, Any]:
     """What *endpoint* does; *name* is that of the task that it is for, if it is for one."""
-    task = tasks.get(name) if name in tasks.names() else None
+    task = tasks.get(name) if name in tasks.usable() else None
     summary, _, rest = words.partition("\n")
     made: dict[str, Any] = {"summary": summary.replace("`", ""), "description": rest.strip() or summary}
     if parameters := [*(each.described() for each in endpoint.parameters), *_query(endpoint.query)]:

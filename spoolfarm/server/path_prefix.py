@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from spoolfarm.values import Network
+from spoolfarm.config import Network
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

@@ -12,6 +12,8 @@ from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.jobfile import JobFile
 from spoolfarm.spool.results import Results
 
+#: What a mark says when nobody wants the result.
+FORGET = b"forget"
 #: Seconds to wait for another process that ends a cancelled job, which takes it about a millisecond.
 PATIENCE = 10.0
 #: The codes of jobs that no worker could end: they become dead letters whether they were promised or not.
@@ -52,3 +54,12 @@ class Endings:
                 return  # another caller was first
             self._results.publish(Result.without_run(job, State.CANCELLED, "cancelled", "cancelled"), sync=job.durable)
             files.remove(file.path)
+
+    def drop_mark(self, mark: JobFile) -> None:
+        """Remove a mark whose job has ended, and with it a result that nobody wants."""
+        try:
+            if files.read(mark.path) == FORGET:
+                self._results.remove(mark.id)
+        except FileNotFoundError:
+            return  # another caller was first
+        files.remove(mark.path)

@@ -12,9 +12,11 @@ import stat
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+
+from spoolfarm.spool.rename import rename_new
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +27,13 @@ DIRECTORY_MODE = 0o700
 UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EBADMSG, errno.EUCLEAN})
 #: Bytes read at first, more than most results have, and at each further time.
 FIRST_READ, NEXT_READ = 32768, 2**20
+#: How a hard link fails on a file system that has none.
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+#: What is wrong where `can_publish` is False.
+CANNOT_PUBLISH = "its file system has neither hard links nor renames that never replace, so no answer could be kept"
 
 
-def write_new(path: str, buffers: Sequence[bytes], *, sync: bool = False, mode: int = FILE_MODE) -> None:
+def write_new(path: str, buffers: Iterable[bytes], *, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Create the file *path* from *buffers*, and with *sync* force it to the disk; on any error it is gone again.
 
     A failed sync is never tried again on the same file: the kernel may have dropped the pages it could not write, and
@@ -66,12 +72,11 @@ def read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def read_line(path: str) -> bytes:
-    """Return the first line of the file, or what there is of it in NEXT_READ bytes."""
+def read_beginning(path: str) -> bytes:
+    """Return the file's first FIRST_READ bytes, or all of a shorter one."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        line, end, _ = os.read(descriptor, NEXT_READ).partition(b"\n")
-        return line + end
+        return os.read(descriptor, FIRST_READ)
     finally:
         os.close(descriptor)
 
@@ -99,12 +104,31 @@ def append(path: str, line: bytes) -> None:
 def publish(temporary: str, path: str) -> bool:
     """Make the finished file *temporary* appear at *path*, unless something is there already. Says whether it did."""
     try:
-        os.link(temporary, path)
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            rename_new(temporary, path)
     except FileExistsError:
         return False
     finally:
-        os.unlink(temporary)
+        remove(temporary)
     return True
+
+
+def can_publish(directory: str) -> bool:
+    """False when `publish` cannot work in *directory*: no hard links there, and no renames that never replace."""
+    first, second, place = (os.path.join(directory, f"{os.urandom(8).hex()}.{name}") for name in ("a", "b", "c"))
+    try:
+        write_new(first, [b""])
+        write_new(second, [b""])
+        return publish(first, place) and not publish(second, place)
+    except OSError as error:
+        return error.errno not in (*NO_LINKS, errno.EINVAL)  # a full disk, for one, says nothing of it
+    finally:
+        for path in (first, second, place):
+            remove(path)
 
 
 def relocate(path: str, target: str, folder: int | None = None) -> None:

@@ -76,14 +76,16 @@ class Job:
     tries: int = 0
 
     def to_buffers(self) -> list[bytes]:
-        """The job file: one line of JSON, then the pictures' raw bytes. `head -1 FILE` shows the line."""
+        """The job file: one line of JSON, then the pictures' raw bytes. `head -1 FILE` shows the line.
+
+        Raises ValueError or TypeError when the parameters are nothing JSON can say.
+        """
         crc = 0
         for image in self.images:
             crc = zlib.crc32(image, crc)
         header = {
             "id": self.id,
             "task": self.task,
-            "params": self.params,
             "priority": self.priority,
             "durable": self.durable,
             "created": self.created,
@@ -92,7 +94,9 @@ class Job:
         }
         if self.tries:
             header["tries"] = self.tries
-        line = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+        header["params"] = self.params  # last, for they may be large: see `task_of`
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        line = text.encode(errors="surrogatepass")
         return [line + b"\n", *self.images]
 
     @classmethod
@@ -111,10 +115,24 @@ class Job:
             raise DamagedJob("length or checksum of the job file does not fit its header")
         return cls(**_fields(header), images=images, attempts=attempts)
 
-    @classmethod
-    def header(cls, line: bytes) -> Job:
-        """What the first line of a job file says: the job without its pictures. Raises DamagedJob."""
-        return cls(**_fields(_parse(line)))
+
+def task_of(beginning: bytes) -> str:
+    """The task that a job file is for, by its first bytes, which may be less than its header. Raises DamagedJob.
+
+    What comes before the parameters says it. As a text in JSON has no plain quote, only the header itself can hold
+    their name in the way it is looked for.
+    """
+    line, newline, _ = beginning.partition(b"\n")
+    if newline:
+        return str(_parse(line)["task"])
+    before, found, _ = line.partition(b',"params":')
+    try:
+        task = json.loads(before + b"}")["task"] if found else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedJob(f"not a job file: {error}") from error
+    if not isinstance(task, str):
+        raise DamagedJob("the job file's header lacks something")
+    return task
 
 
 def _parse(line: bytes) -> dict[str, Any]:

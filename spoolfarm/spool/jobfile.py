@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spoolfarm.spool import files
-from spoolfarm.spool.job import DamagedJob, Job, State, UnreadableJob
+from spoolfarm.spool.job import DamagedJob, Job, State, UnreadableJob, task_of
 
 #: A job file's name: the id, and how often the job was claimed.
 NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
@@ -37,7 +37,7 @@ class JobFile:
         """The job's task, "?" when its file is damaged, and when the file came to its place, as a time.time()."""
         came = os.lstat(self.path).st_ctime
         try:
-            return Job.header(files.read_line(self.path)).task, came
+            return task_of(files.read_beginning(self.path)), came
         except DamagedJob:
             return "?", came  # who claims it will see, and say so
         except OSError as error:

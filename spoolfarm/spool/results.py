@@ -20,7 +20,7 @@ import re
 import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from spoolfarm.errors import UnknownFile, UnknownJob
 from spoolfarm.spool import files
@@ -184,7 +184,8 @@ class Results:
 
     def write_log(self, job_id: str, **said: Any) -> None:
         """Add one line to the job's log, if the disk takes it: no line is worth a job."""
-        line = json.dumps({"at": time.time(), **said}, ensure_ascii=False).encode(errors="replace") + b"\n"
+        text = json.dumps({"at": time.time(), **said}, ensure_ascii=False, allow_nan=False)
+        line = text.encode(errors="replace") + b"\n"
         try:
             files.append(self._log_path(job_id), line)
         except OSError as error:
@@ -205,7 +206,7 @@ class Results:
         for line in data.split(b"\n")[:-1]:
             start += len(line) + 1
             try:
-                lines.append({**json.loads(line), "next": start})
+                lines.append({**json.loads(line, parse_constant=_no_constant), "next": start})
             except (ValueError, TypeError):
                 continue
         return lines
@@ -279,3 +280,7 @@ class Results:
 
     def _log_path(self, job_id: str) -> str:
         return f"{self.root}/{job_id}.log"
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

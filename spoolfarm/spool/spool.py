@@ -8,6 +8,7 @@
     dead/<id>/<name>, reason.json     ended for good without a result
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
+    disabled/<task>                   why no worker can run it; see `disabled.py`
     workers/<wid>.lock, <wid>.json    a worker's life; and what it says of itself, locked while it waits for room
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
     workers/cancel.lock, retry.lock   held while a job in cancel/ is ended, or a dead letter is queued again
@@ -64,8 +65,9 @@ from spoolfarm.errors import NoFarm, SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
 from spoolfarm.spool.deadletters import DeadLetters
+from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.doorbell import Ringer
-from spoolfarm.spool.endings import PATIENCE, Endings
+from spoolfarm.spool.endings import FORGET, PATIENCE, Endings
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
 from spoolfarm.spool.lease import Lease, LeaseLost
@@ -75,8 +77,6 @@ from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
 
-#: What a mark says when nobody wants the result.
-FORGET = b"forget"
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
 #: The locks in workers/ that are no worker's life.
@@ -106,6 +106,7 @@ class Spool:
         self._locator = Locator(self.queue, self.active, self.marks, self.dead, results, attempts=max_attempts)
         self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
         self.ringer = Ringer(self.root)
+        self.disabled = DisabledTasks(self.root)
         if make:
             self.make()
         elif not os.path.isdir(self.queue):
@@ -242,7 +243,7 @@ class Spool:
             if self.results.exists(name):
                 found = self.find(name)  # after the result: its worker lets go of the job a little later
                 if not found or found.state is not State.RUNNING:
-                    self._try(self._drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
+                    self._try(self._endings.drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
         return seen
 
     def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
@@ -325,15 +326,6 @@ class Spool:
     def marked(self, job_id: str) -> bool:
         """Whether somebody asked to cancel the job while it ran."""
         return os.path.exists(f"{self.marks}/{job_id}")
-
-    def _drop_mark(self, mark: JobFile) -> None:
-        """Remove a mark whose job has ended, and with it a result that nobody wants."""
-        try:
-            if files.read(mark.path) == FORGET:
-                self.results.remove(mark.id)
-        except FileNotFoundError:
-            return  # another caller was first
-        files.remove(mark.path)
 
     def retry(self, job_id: str) -> None:
         """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter.

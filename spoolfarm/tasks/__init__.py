@@ -16,7 +16,10 @@ from spoolfarm.validation import findings
 
 @dataclass(frozen=True)
 class Answer:
-    """A result that comes with files: what JSON can say, and by name the bytes, or a path in `Context.scratch`."""
+    """A result that comes with files: what JSON can say, and by name the bytes, or the Path of a file.
+
+    A name is one part of a path. A file in `Context.scratch` is linked, one elsewhere is copied.
+    """
 
     value: Any
     files: Mapping[str, bytes | Path]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
-from spoolfarm.errors import SettingError, UnknownTask, UnsupportedMedia
+from spoolfarm import config
+from spoolfarm.errors import SettingError, TaskUnavailable, UnknownTask, UnsupportedMedia
 from spoolfarm.tasks import Task, extras
 from spoolfarm.tasks.lanes import LANES
 
@@ -35,6 +38,8 @@ EXTRAS: Mapping[str, str] = {
 #: The engine of `segment` and `orient` that learned nothing, and the extra whose libraries are enough for it.
 CLASSICAL, ITS_EXTRA = "classical", "edit"
 
+#: What a task says of itself in numbers, and the least of each.
+NUMBERS = {"max_batch": 1, "min_images": 0, "max_images": 0, "tries": 0}
 #: The entry-point group by which an installed package adds tasks.
 GROUP = "spoolfarm.tasks"
 
@@ -63,6 +68,8 @@ class Registry:
         if only:
             self._restrict(only)
         self._tasks: dict[str, Task] = {}
+        #: What is wrong with those that cannot be had.
+        self._broken: dict[str, str] = {}
 
     def _extras(self) -> dict[str, str]:
         """The extra that each task needs which is the farm's own."""
@@ -82,21 +89,37 @@ class Registry:
         self._absent = {}
 
     def names(self) -> list[str]:
-        """Every task's name, sorted."""
+        """Every task's name, sorted, also of those that cannot be had."""
         return sorted(self._paths)
+
+    def usable(self) -> list[str]:
+        """The names of those that can be had."""
+        return [name for name in self.names() if self._has(name)]
+
+    def broken(self) -> dict[str, str]:
+        """Why the others cannot be had, by name."""
+        return {name: self._broken[name] for name in self.names() if not self._has(name)}
 
     def get(self, name: str) -> Task:
         """Return the task called *name*, not set up.
 
-        Raises UnknownTask, NotInstalled when its libraries are missing, or SettingError without such a class.
+        Raises UnknownTask, NotInstalled when its libraries are missing, or TaskUnavailable that says what is wrong.
         """
-        if name not in self._tasks:
-            self.require(name)
-            path = self._paths.get(name)
-            if path is None:
-                raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")
-            self._tasks[name] = _load(name, path, self._settings)
+        self.require(name)
+        if name not in self._paths:
+            raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")
+        if not self._has(name):
+            raise TaskUnavailable(self._broken[name])
         return self._tasks[name]
+
+    def _has(self, name: str) -> bool:
+        """Whether the task can be had; what fails is tried once, for trying runs somebody's code."""
+        if name not in self._tasks and name not in self._broken:
+            try:
+                self._tasks[name] = _load(name, self._paths[name], self._settings)
+            except TaskUnavailable as error:
+                self._broken[name] = str(error)
+        return name in self._tasks
 
     def require(self, name: str) -> None:
         """Raise NotInstalled when *name* is a built-in task whose libraries are missing."""
@@ -116,11 +139,11 @@ class Registry:
 
     def for_one(self) -> list[str]:
         """The names of the tasks that can work on one file alone."""
-        return [name for name in self.names() if self.get(name).min_images <= 1 <= self.get(name).max_images]
+        return [name for name in self.usable() if self.get(name).min_images <= 1 <= self.get(name).max_images]
 
     def lane(self, lane: str) -> list[str]:
         """The names of the tasks that the workers of *lane* run."""
-        return [name for name in self.names() if self.get(name).lane == lane]
+        return [name for name in self.usable() if self.get(name).lane == lane]
 
     def shared(self, lane: str) -> list[str]:
         """Those of them that have something to share between workers."""
@@ -128,17 +151,56 @@ class Registry:
 
 
 def _load(name: str, path: str, settings: Mapping[str, Any]) -> Task:
-    module, _, attribute = path.partition(":")
+    """The task in the class at *path*. Raises TaskUnavailable, whatever the code there does."""
+    where = f"task {name!r} is set to {path!r}"
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise SettingError(f"task {name!r} is set to {path!r}, which cannot be imported: {error}") from error
+        found = _found(path, settings.get(config.HOME) or str(config.ROOT))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise TaskUnavailable(f"{where}, which cannot be imported: {_in_a_line(error)}") from error
     if not (isinstance(found, type) and issubclass(found, Task)):
-        raise SettingError(f"task {name!r} is set to {path!r}, which is no subclass of spoolfarm.tasks.Task")
-    if found.lane not in LANES:
-        raise SettingError(f"task {name!r} wants the lane {found.lane!r}; there are {', '.join(LANES)}")
-    task = found()
-    if unknown := sorted(set(task.needs) - set(settings)):
-        raise SettingError(f"task {name!r} needs the setting {unknown[0]}, which there is not")
+        raise TaskUnavailable(f"{where}, which is no subclass of spoolfarm.tasks.Task")
+    if problem := _problem(found, settings):
+        raise TaskUnavailable(f"task {name!r} {problem}")
+    try:
+        task = found()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise TaskUnavailable(f"{where}, which cannot be made without arguments: {_in_a_line(error)}") from error
     task.settings = {each: settings[each] for each in task.needs}
     return task
+
+
+def _found(path: str, home: str) -> Any:
+    """What lies at *path*, where a worker would look for it: what lies at *home* or beside launcher.py comes first."""
+    module, _, attribute = path.partition(":")
+    before = [here for here in dict.fromkeys([home, str(config.ROOT)]) if here not in sys.path]
+    sys.path[:0] = before
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    finally:
+        for here in before:
+            sys.path.remove(here)
+        sys.path += before  # it may import more later, and nobody else's modules shall be hidden by it
+
+
+def _problem(found: type[Task], settings: Mapping[str, Any]) -> str | None:
+    """What is wrong with a class of a task, or None."""
+    if found.run is Task.run:
+        return "has no method run"
+    if inspect.iscoroutinefunction(found.run):
+        return "has a method run that is a coroutine; the farm calls it and waits for nothing"
+    if found.lane not in list(LANES):  # it may be anything, and no key
+        return f"wants the lane {found.lane!r}; there are {', '.join(LANES)}"
+    for name, least in NUMBERS.items():
+        value = getattr(found, name)
+        if not isinstance(value, int) or value < least:
+            return f"has {value!r} as {name}, which is a whole number from {least}"
+    unknown = sorted(set(found.needs) - set(settings))
+    return f"needs the setting {unknown[0]}, which there is not" if unknown else None
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -36,13 +37,14 @@ class RunContext:
 
     def log(self, line: str) -> None:
         """Add *line* to the log of each job."""
-        self._write(log=line)
+        self._write(log=str(line))
 
     def progress(self, fraction: float) -> None:
-        """Note how much is done, 0 to 1; too many notes are thinned out."""
-        if time.monotonic() >= self._next_progress:
+        """Note how much is done, 0 to 1; too many notes are thinned out, and what is no number says nothing."""
+        done = float(fraction)
+        if math.isfinite(done) and time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + PROGRESS_STEP
-            self._write(progress=round(min(max(fraction, 0.0), 1.0), 4))
+            self._write(progress=round(min(max(done, 0.0), 1.0), 4))
 
     def cancelled(self) -> bool:
         """Whether every job of the batch was cancelled."""

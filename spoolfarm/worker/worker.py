@@ -15,19 +15,21 @@ from dataclasses import replace
 from typing import Any
 
 from spoolfarm import config
-from spoolfarm.errors import FarmError, JobCancelled
+from spoolfarm.errors import FarmError, JobCancelled, TaskUnavailable
 from spoolfarm.farm.farm import Farm
+from spoolfarm.spool.attachments import BadAttachment
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Result, State
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.lease import Lease, LeaseLost, new_worker_id
 from spoolfarm.spool.watch import RESCAN
 from spoolfarm.system import memory, process
-from spoolfarm.tasks import Answer, Stopping
+from spoolfarm.system.output import Output
+from spoolfarm.tasks import Answer, Stopping, Task
 from spoolfarm.tasks.lanes import GENERAL
 from spoolfarm.tasks.registry import Registry
 from spoolfarm.worker.context import RunContext
-from spoolfarm.worker.executors.local import LocalExecutor
+from spoolfarm.worker.executors.local import LocalExecutor, text_of
 from spoolfarm.worker.stats import WorkerStats
 
 log = logging.getLogger("spoolfarm.worker")
@@ -45,13 +47,22 @@ MEMORY_LOOK = 1.0
 class Worker:
     """One life: from taking the lease to giving it back."""
 
-    def __init__(self, farm: Farm, executor: LocalExecutor, tasks: Sequence[str], full: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        farm: Farm,
+        executor: LocalExecutor,
+        tasks: Sequence[str],
+        full: Callable[[int], bool],
+        begin_job: Callable[[], None] = lambda: None,
+    ) -> None:
         self._farm = farm
         self._spool = farm.spool
         self._executor = executor
         self._tasks = tasks
         #: Whether it is time to make way for a new worker, by the number of jobs done.
         self._full = full
+        #: Tells whoever reads what this worker prints that another job's words begin.
+        self._begin_job = begin_job
         self._stopping = False
         self._done = 0
         self._stats = WorkerStats()
@@ -70,8 +81,15 @@ class Worker:
         """Work as *wid* until stopped, full, or left by the parent."""
         lease = self._lease = Lease.take(self._spool.workers, self._spool.active, wid)
         bell = self._bell = Bell(self._spool.root, wid)
-        self._executor.setup()
+        try:
+            self._set_up()
+        except TaskUnavailable:
+            self._spool.retire(lease)
+            bell.close()
+            raise
         lease.announce(self._about)
+        for task in self._tasks:
+            self._spool.disabled.clear(task)
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         hint = None
@@ -104,11 +122,22 @@ class Worker:
         self._spool.retire(lease)
         bell.close()
 
+    def _set_up(self) -> None:
+        """Set up the tasks, and go on without those that fail. Raises TaskUnavailable when none is left."""
+        failed = self._executor.setup()
+        for task, reason in failed.items():
+            self._spool.disabled.note(task, reason)
+        self._tasks = [task for task in self._tasks if task not in failed]
+        if not self._tasks:
+            raise TaskUnavailable("; ".join(f"task {task!r}: {reason}" for task, reason in failed.items()))
+        self._about["tasks"] = list(self._tasks)
+
     def _run(self, batch: Sequence[Claim]) -> None:
+        self._begin_job()
         context = RunContext(self._farm, batch, lambda: self._stopping)
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         if os.getpid() != self._about["pid"]:
-            os._exit(0)  # a child that the task forked and that came back: the lease and the jobs are its parent's
+            os._exit(_status(outcomes[0]))  # the task's own child: the lease and the jobs are its parent's
         for claim, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Stopping):
                 self._spool.give_back(claim)
@@ -153,9 +182,12 @@ class Worker:
     def _publish(self, claim: Claim, result: Result) -> None:
         try:
             self._spool.finish(claim, result)
+            return
+        except BadAttachment as error:
+            said: Exception = ValueError(f"the files of the task's answer cannot be published: {error}")
         except (TypeError, ValueError, RecursionError) as error:
             said = TypeError(f"the task's result is nothing JSON can say: {error}")
-            self._spool.finish(claim, _result(claim, said))
+        self._spool.finish(claim, _result(claim, said))
 
 
 def _result(claim: Claim, outcome: Any) -> Result:
@@ -166,11 +198,19 @@ def _result(claim: Claim, outcome: Any) -> Result:
         return replace(done, result=outcome.value, files=outcome.files)
     if isinstance(outcome, FarmError):
         status = State.CANCELLED if isinstance(outcome, JobCancelled) else State.FAILED
-        return replace(done, status=status, error=str(outcome), code=outcome.code, details=outcome.details)
-    if isinstance(outcome, Exception):
+        return replace(done, status=status, error=text_of(outcome), code=outcome.code, details=outcome.details)
+    if isinstance(outcome, BaseException):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
-        return replace(done, status=State.FAILED, error=f"{type(outcome).__name__}: {outcome}", code="task_error")
+        said = f"{type(outcome).__name__}: {text_of(outcome)}"
+        return replace(done, status=State.FAILED, error=said, code="task_error")
     return replace(done, result=outcome)
+
+
+def _status(outcome: Any) -> int:
+    """The exit status of a child that a task has forked and that came back with *outcome*."""
+    if isinstance(outcome, SystemExit) and (outcome.code is None or isinstance(outcome.code, int)):
+        return (outcome.code or 0) & 0xFF
+    return int(isinstance(outcome, BaseException))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
+    output = Output()
     memory.keep()
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -189,20 +230,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = config.load()
         farm = Farm(settings=settings)
         names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
-        executor = LocalExecutor({name: farm.tasks.get(name) for name in names})
-        worker = Worker(farm, executor, names, Recycling(settings.recycle_jobs, settings.recycle_mb))
+        tasks = usable(farm.tasks, names)
+        full = Recycling(settings.recycle_jobs, settings.recycle_mb)
+        worker = Worker(farm, LocalExecutor(tasks), list(tasks), full, output.begin_job)
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
         return BOOT_FAILED
     signal.signal(signal.SIGTERM, worker.stop)
     signal.signal(signal.SIGINT, worker.stop)
-    worker.run(options.id)
-    leave()
-    return 0
+    status = 0
+    try:
+        worker.run(options.id)
+    except TaskUnavailable:
+        status = BOOT_FAILED  # the log says why
+    leave(status)
+    return status
 
 
-def leave() -> None:
-    """Wait a moment for the threads that tasks have left, and end without those that do not end."""
+def usable(registry: Registry, names: Sequence[str]) -> dict[str, Task]:
+    """Those of the tasks *names* that can be had; the log tells of the others. Raises FarmError when none can."""
+    found, problems = {}, []
+    for name in names:
+        try:
+            found[name] = registry.get(name)
+        except TaskUnavailable as error:
+            problems.append(error)
+    if problems and not found:
+        raise problems[0]
+    for problem in problems:
+        log.error("%s; it is disabled", problem)
+    return found
+
+
+def leave(status: int) -> None:
+    """Wait a moment for the threads that tasks have left, and end with *status* without those that do not end."""
     deadline = time.monotonic() + FAREWELL
     left = [each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]
     for thread in left:
@@ -211,7 +272,7 @@ def leave() -> None:
         log.warning("a task has left threads that do not end (%s): the worker ends without them", ", ".join(staying))
         logging.shutdown()
         sys.stdout.flush()
-        os._exit(0)
+        os._exit(status)
 
 
 def prepare(tasks: Sequence[str]) -> None:
@@ -221,7 +282,7 @@ def prepare(tasks: Sequence[str]) -> None:
     for name in tasks:
         try:
             registry.get(name).prepare()
-        except Exception as error:  # noqa: BLE001  # whatever a task raises is no reason to share nothing
+        except BaseException as error:  # noqa: BLE001  # whatever a task raises is no reason to share nothing
             log.warning("nothing of the task %s is shared: %s", name, error)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from spoolfarm.values import Address
+from spoolfarm.config import Address
 from tests.support.running_farm import RunningFarm, free_port, until
 
 Run = Callable[..., RunningFarm]

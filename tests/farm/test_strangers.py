@@ -191,6 +191,7 @@ def test_a_farm_ends_with_the_terminal_that_it_was_started_at(farm: Farm, tmp_pa
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **running.given}
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
         os.execve(sys.executable, [sys.executable, str(ROOT / "launcher.py")], environment)
     ended: list[int] = []
     try:

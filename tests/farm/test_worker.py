@@ -18,7 +18,8 @@ import pytest
 
 from spoolfarm.config import load
 from spoolfarm.errors import InvalidParams, JobCancelled, JobFailed
-from spoolfarm.farm.farm import Farm, FarmJob
+from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import alive
 from spoolfarm.spool.watch import RESCAN
@@ -108,6 +109,9 @@ class Broken(Task):
 
     def setup(self) -> None:
         raise FileNotFoundError("no such model")
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [None for _ in batch]
 
 
 TASKS = ",".join(f"{name.lower()}=tests.farm.test_worker:{name}" for name in ("Rude", "Patient", "Crowd", "Broken"))
@@ -311,13 +315,21 @@ def test_a_worker_that_cannot_start_says_why_and_takes_nothing(
 
 
 def test_a_worker_whose_model_is_missing_burns_no_attempt(farm: Farm, start: Start) -> None:
-    job = farm.submit("echo")
-    process = start("echo,broken")
-    assert process.wait() != 0
-    assert "no such model" in process.log()
+    job = farm.put(Job("broken", durable=True))
+    process = start("broken")
+    assert process.wait() == BOOT_FAILED
+    assert "task broken is disabled: its setup failed: FileNotFoundError: no such model" in process.log()
     farm.spool.reclaim()
     assert (job.status(), job.record()["attempts"]) == ("queued", 0)
     assert nobody_left(farm)
+
+
+def test_a_worker_works_without_the_task_whose_model_is_missing(farm: Farm, start: Start) -> None:
+    process = start("echo,broken,gone", FARM_TASKS=f"{TASKS},gone=no_such_module:Task").ready()
+    assert farm.call("echo", timeout=20)
+    assert [worker["tasks"] for worker in farm.workers()] == [["echo"]]
+    assert "task broken is disabled: its setup failed" in process.log()
+    assert "task 'gone' is set to 'no_such_module:Task', which cannot be imported" in process.log()
 
 
 # Tasks that misbehave.
@@ -329,9 +341,12 @@ def test_whatever_a_task_does_its_job_gets_an_answer_and_the_worker_lives(farm: 
         "raise what has no text": ("task_error", "LookupError: "),
         "raise half a letter": ("task_error", "half"),
         "raise a farm error": ("invalid_params", "cannot be"),
-        "give too few": ("task_error", "task rude returned 0 results for 1 jobs"),
-        "give too many": ("task_error", "task rude returned 2 results for 1 jobs"),
-        "give nothing iterable": ("task_error", "TypeError"),
+        "give too few": (
+            "task_error",
+            "returned 0 results for 1 jobs; run must return a list with one result for each job",
+        ),
+        "give too many": ("task_error", "returned 2 results for 1 jobs"),
+        "give nothing iterable": ("task_error", "TypeError: task rude returned None; run must return a list"),
         "give a farm error": ("invalid_params", "this one cannot be"),
         "give bytes": ("task_error", "nothing JSON can say"),
         "give a set": ("task_error", "nothing JSON can say"),

@@ -268,6 +268,12 @@ def test_a_full_farm_is_asked_again_until_there_is_room(small: RunningFarm) -> N
     assert waiting.status() == "succeeded"
 
 
+def test_a_body_over_the_limit_is_too_large_and_not_unreachable(client: Client) -> None:
+    for ask in (client.submit, client.call):
+        with pytest.raises(errors.TooLarge, match="FARM_MAX_BODY_MB"):
+            ask("echo", b"x" * 40_000_000)
+
+
 # The page about it.
 
 

@@ -101,6 +101,9 @@ class NoPicture(Task):
 
     min_images = max_images = 0
 
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [None for _ in batch]
+
 
 class Unloadable(Task):
     """Has a model that is not there."""
@@ -109,6 +112,9 @@ class Unloadable(Task):
 
     def setup(self) -> None:
         raise FileNotFoundError("no such model")
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [None for _ in batch]
 
 
 class Fragile(Ocr):

@@ -38,9 +38,10 @@ def free_port() -> int:
 
 
 class RunningFarm:
-    """`python launcher.py` on directories below *path*, with *settings* in its environment."""
+    """`python launcher.py` of the checkout *root*, on directories below *path*, with *settings* in its environment."""
 
-    def __init__(self, path: Path, **settings: Any) -> None:
+    def __init__(self, path: Path, root: Path = ROOT, **settings: Any) -> None:
+        self.root = root
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.given = {
@@ -62,8 +63,8 @@ class RunningFarm:
         """Start the launcher, and wait until all its workers are ready."""
         with open(self.log_path, "ab") as log:
             self._launcher = subprocess.Popen(
-                [sys.executable, str(ROOT / "launcher.py")],
-                env={**os.environ, "PYTHONPATH": str(ROOT), **self.given},
+                [sys.executable, str(self.root / "launcher.py")],
+                env={**os.environ, "PYTHONPATH": str(self.root), **self.given},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

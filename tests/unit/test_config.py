@@ -49,6 +49,7 @@ BAD = [
     ("FARM_TASKS", "mine=module:Class,other", "name=package.module:Class"),
     ("FARM_SEGMENT_MODEL", "none.pth", "default, coco, classical, or the path of a weights file"),
     ("FARM_SEGMENT_PRECISION", "int8", "fp32 or bf16"),
+    ("FARM_ACCESS_LOG", "/no/such/directory/access.log", "-, or the path of a file in a directory that exists"),
     ("FARM_TIMEOUT", "0", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "-1", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "nan", "seconds from 0.01 to"),
@@ -242,4 +243,19 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
 def test_every_row_says_what_it_is_for() -> None:
     for row in rows():
         assert len(row["help"]) > 10
-        row["parse"](row["default"])
+        row["parse"](row["default"], *(["/"] if row["is_path"] else []))
+
+
+def test_beside_complete_settings_the_file_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("FARM_TIMEOUT=7\n")
+    assert load().timeout == 7
+    monkeypatch.setenv(config.COMPLETE, "1")
+    assert load().timeout == 20
+
+
+def test_settings_after_a_reload_keep_what_only_a_restart_can_change(tmp_path: Path) -> None:
+    before = load({"FARM_BIND": "127.0.0.1:1234", "FARM_TIMEOUT": "7"})
+    after, kept = load({"FARM_SPOOL_DIR": "elsewhere", "FARM_TIMEOUT": "8"}).after(before)
+    assert kept == ["FARM_BIND", "FARM_SPOOL_DIR"]
+    assert (after.bind, after.spool_dir, after.timeout) == (before.bind, before.spool_dir, 8)
+    assert after.environment() == {"FARM_BIND": "127.0.0.1:1234", "FARM_TIMEOUT": "8"}

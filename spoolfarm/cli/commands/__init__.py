@@ -7,6 +7,7 @@ returns the exit status.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_farm(*, make: bool | None = False) -> Iterator[Farm]:
-    """The farm that the settings name; *make* is that of Farm. Raises NoFarm."""
+    """The farm that the settings name; *make* is that of Farm. Raises NoFarm. Root goes on as the farm's owner."""
+    from spoolfarm import config
+    from spoolfarm.farm import owner
     from spoolfarm.farm.farm import Farm
 
+    settings = config.load()
+    owner.become(settings.spool_dir)
     farm = Farm(make=make)
     try:
         yield farm
@@ -37,6 +42,16 @@ def complain(error: BaseException, about: str = "") -> None:
     hint = f" ({error.hint})" if isinstance(error, FarmError) and error.hint else ""
     about = f"{about}: " if about and about not in sentence else ""
     print(f"spoolfarm: {about}{sentence}{hint}", file=sys.stderr)
+
+
+def say_json(value: Any) -> None:
+    """Print *value* as one line of JSON, with what the output's encoding cannot say written as JSON's escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value)
+    print(text)
 
 
 def each(ids: Iterable[str], act: Callable[[str], None]) -> int:

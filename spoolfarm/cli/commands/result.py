@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from spoolfarm.cli.arguments import seconds
-from spoolfarm.cli.commands import ended_record, open_farm, outcome, text_of
+from spoolfarm.cli.commands import ended_record, open_farm, outcome, say_json, text_of
 from spoolfarm.errors import FarmError
 
 TEXT = "print the result of a job"
@@ -25,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
         record = ended_record(farm, options.id, options.wait)
     value = outcome(record)
     if not options.text:
-        print(json.dumps(value, ensure_ascii=False))
+        say_json(value)
     elif (text := text_of(value)) is not None:
         print(text)
     else:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
-from spoolfarm.cli.commands import each, open_farm, takes_json
+from spoolfarm.cli.commands import each, open_farm, say_json, takes_json
 from spoolfarm.cli.overview import line, lines, overview
 
 TEXT = "show what the farm does, or what is known of some jobs"
@@ -22,11 +21,11 @@ def run(options: argparse.Namespace) -> int:
     with open_farm() as farm:
         if not options.ids:
             seen = overview(farm)
-            print(json.dumps(seen, ensure_ascii=False) if options.json else "\n".join(lines(seen)))
+            say_json(seen) if options.json else print("\n".join(lines(seen)))
             return 0
 
         def one(job_id: str) -> None:
             record = farm.record(job_id)
-            print(json.dumps(record, ensure_ascii=False) if options.json else line(record))
+            say_json(record) if options.json else print(line(record))
 
         return each(options.ids, one)

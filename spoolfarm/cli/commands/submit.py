@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spoolfarm.cli.arguments import seconds
-from spoolfarm.cli.commands import complain, ended_record, open_farm, outcome, takes_json, takes_params, text_of
+from spoolfarm.cli.commands import (
+    complain,
+    ended_record,
+    open_farm,
+    outcome,
+    say_json,
+    takes_json,
+    takes_params,
+    text_of,
+)
 from spoolfarm.errors import FarmError, SpoolFull, SpoolUnavailable
 from spoolfarm.spool.job import FIRST, LAST, NORMAL
 from spoolfarm.spool.record import FOREVER
@@ -57,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
                 continue
             if options.wait is None:
                 queued = {"id": job.id, "task": job.task, "status": "queued", **_file(name)}
-                print(json.dumps(queued, ensure_ascii=False) if options.json else job.id)
+                say_json(queued) if options.json else print(job.id)
         if options.wait is not None:
             failed |= not _show_all(farm, jobs, options)
     return int(failed)
@@ -82,7 +90,7 @@ def _show_all(farm: Farm, jobs: Sequence[tuple[str, str]], options: argparse.Nam
         try:
             record = ended_record(farm, job_id, end - time.monotonic())
             if options.json:
-                print(json.dumps({**record, **_file(name)}, ensure_ascii=False))
+                say_json({**record, **_file(name)})
                 good &= record["status"] == "succeeded"
                 continue
             value = outcome(record)
@@ -93,5 +101,5 @@ def _show_all(farm: Farm, jobs: Sequence[tuple[str, str]], options: argparse.Nam
         if len(jobs) > 1:
             print(f"==> {name} <==")
         text = text_of(value)
-        print(json.dumps(value, ensure_ascii=False) if text is None else text)
+        say_json(value) if text is None else print(text)
     return good

@@ -82,7 +82,7 @@ ENDPOINTS = {
         body={MULTIPART: Body(EditForm, {"operations": ["resize=2", "blur=3"], "format": "png"})},
         raw=True,
         responses={200: ("image/*", "application/zip", OCTETS)},
-        errors=(413, 415, 422, 503, 504),
+        errors=(413, 415, 422, 501, 503, 504),
         parameters=(PREFER, RAW_PRIORITY),
         task="edit",
     )

@@ -97,7 +97,7 @@ ENDPOINTS = {
     "items.create_request": Endpoint(
         body={JSON: Body(ItemsBody, {"images": [], "operations": ["string"]})},
         responses={200: ItemsBody},
-        errors=(403, 413, 415, 422, 503, 504),
+        errors=(403, 413, 415, 422, 501, 503, 504),
         parameters=(PREFER,),
         tag="default",
         operation="create_request_items__post",

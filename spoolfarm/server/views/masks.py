@@ -40,7 +40,7 @@ ENDPOINTS = {
         raw=True,
         task="segment",
         responses={200: PredictResult},
-        errors=(409, 413, 415, 422, 503, 504),
+        errors=(409, 413, 415, 422, 501, 503, 504),
         parameters=(RAW_PRIORITY,),
     )
 }

@@ -92,7 +92,7 @@ ENDPOINTS = {
     "platform.predict": Endpoint(
         body={JSON: Body(PredictBody, {"model_id": "Net", "image_data": PICTURE})},
         responses={200: Predictions},
-        errors=(404, 413, 503, 504),
+        errors=(404, 413, 501, 503, 504),
         task="classify",
     ),
     "platform.training_history": Endpoint(responses={200: History}, errors=(404, 501), parameters=(_MODEL_ID,)),

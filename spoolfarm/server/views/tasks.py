@@ -17,7 +17,7 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")
 def tasks() -> Response:
     """Every task with the JSON schema of its parameters."""
     registry = farm().tasks
-    return json_response({"tasks": [{"name": name, **registry.get(name).describe()} for name in registry.names()]})
+    return json_response({"tasks": [{"name": name, **registry.get(name).describe()} for name in registry.usable()]})
 
 
 class TaskDescription(BaseModel):

@@ -68,6 +68,9 @@ class Text(BaseModel):
 ENDPOINTS = {
     "tyocr.hint": Endpoint(responses={200: "text/html"}, task="ocr"),
     "tyocr.tyocr": Endpoint(
-        body={FORM: Body(Page, {"imgbase64": PICTURE})}, responses={200: Text}, errors=(400, 413, 415, 503), task="ocr"
+        body={FORM: Body(Page, {"imgbase64": PICTURE})},
+        responses={200: Text},
+        errors=(400, 413, 415, 501, 503),
+        task="ocr",
     ),
 }

@@ -70,7 +70,7 @@ ENDPOINTS = {
         raw=True,
         task="orient",
         responses={200: Uploaded},
-        errors=(413, 415, 422, 503),
+        errors=(413, 415, 422, 501, 503),
         parameters=(RAW_PRIORITY,),
     ),
     "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,), task="orient"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,56 @@ from spoolfarm.tasks.flower.project import BEST, RECORD, Project, read_json
 SLACK = 2.0
 
 
-def newest(project: Project, since: float) -> str | None:
-    """The name of the folder in which a run has written most recently, if it did so after *since*, a time.time()."""
-    found = [(written, name) for name in files.names(project.runs) if (written := _written(project, name)) >= since]
-    return max(found, default=(0.0, None))[1]
+def own(project: Project, job_id: str, since: float, told: Collection[str] = ()) -> str | None:
+    """The name of the folder that the run of *job_id*, which is over, has written since *since*, a time.time().
+
+    Its record names the job. Of records that name none, those of living processes are other runs'; of the rest one that
+    was *told*, which are names in the run's output, is better than the most recent.
+    """
+    written = {name: _written(project, name) for name in files.names(project.runs)}
+    recent = {name: _record(project, name) for name, when in written.items() if when >= since}
+    mine = [name for name, found in recent.items() if found.get("job") == job_id]
+    if not mine:
+        mine = [name for name, found in recent.items() if not found.get("job") and not _lives(project, name, found)]
+        mine = [name for name in mine if name in told] or mine
+    return max(mine, key=written.__getitem__, default=None)
 
 
-def settle(project: Project, status: str, since: float = float("inf")) -> list[str]:
+def settle(project: Project, status: str, since: float = float("inf"), only: str | None = None) -> list[str]:
     """Write *status* into every record that says "running" of a process that is dead; return the folders' names.
 
-    A record without a process counts as dead when it was written after *since*.
+    A record without a process counts as dead when it was written after *since*, in the folder *only* if that is given.
     """
     settled = []
     for name in sorted(files.names(project.runs)):
         path = os.path.join(project.runs, name, RECORD)
         try:
             found = read_json(path)
-            if isinstance(found, dict) and found.get("status") == "running" and _dead(found.get("pid"), path, since):
+            if not isinstance(found, dict) or found.get("status") != "running":
+                continue
+            if _dead(found.get("pid"), path, since if only in (None, name) else float("inf")):
                 _write(path, {**{key: value for key, value in found.items() if key != "pid"}, "status": status})
                 settled.append(name)
         except (OSError, ValueError):
             continue  # there is none, or none of ours
     return settled
+
+
+def _record(project: Project, name: str) -> dict[str, Any]:
+    """What the record in the folder *name* says; nothing when there is none."""
+    try:
+        found = read_json(os.path.join(project.runs, name, RECORD))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _lives(project: Project, name: str, found: dict[str, Any]) -> bool:
+    """Whether the process that the record names is at it still."""
+    try:
+        return isinstance(found.get("pid"), int) and not _dead(found["pid"], f"{project.runs}/{name}/{RECORD}", 0.0)
+    except OSError:
+        return False
 
 
 def _written(project: Project, name: str) -> float:

@@ -15,6 +15,8 @@ from spoolfarm.tasks.flower import reaper
 
 #: Bytes taken from the pipe at once.
 READ = 65536
+#: What tells a simulation which job it is, for its record.
+JOB = "SPOOLFARM_JOB"
 #: Seconds that a keeper gets to end what it keeps; it gives up a little earlier.
 END = reaper.LAST + 5.0
 
@@ -22,9 +24,10 @@ END = reaper.LAST + 5.0
 class Session:
     """One running command. Leaving the context ends whatever of it still runs."""
 
-    def __init__(self, command: Sequence[str], directory: str) -> None:
+    def __init__(self, command: Sequence[str], directory: str, job_id: str = "") -> None:
         environment = {name: value for name, value in os.environ.items() if name not in config.SECRETS}
         environment["PYTHONUNBUFFERED"] = "1"  # what it prints is there when it is printed
+        environment[JOB] = job_id
         python = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid())]
         try:
             self._keeper = subprocess.Popen(

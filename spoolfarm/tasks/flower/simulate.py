@@ -17,7 +17,7 @@ from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
 from spoolfarm.tasks.flower import reaper, run_records
 from spoolfarm.tasks.flower.output import Lines, Log
-from spoolfarm.tasks.flower.project import NEEDS, Project, argument
+from spoolfarm.tasks.flower.project import NEEDS, STAMP, Project, argument
 from spoolfarm.tasks.flower.result import SimulateResult
 from spoolfarm.tasks.flower.session import Session
 
@@ -29,6 +29,8 @@ MOST, LONGEST = 100, 4096
 LOOK = 0.2
 #: Seconds that a cancelled script gets to end by itself. The launcher waits CANCEL_GRACE for the worker.
 GRACE = 3.0
+#: What stands around the name of a folder.
+NO_NAME = re.compile(r"[^\w.-]+")
 #: How a line tells that a round is over, or has begun.
 ROUND = re.compile(r"\bround\s+(\d{1,9})\s*(?:/|of)\s*(\d{1,9})\b", re.IGNORECASE)
 
@@ -83,11 +85,12 @@ class Simulate(Task):
 
     def _simulate(self, job: Job, context: Context) -> dict[str, Any]:
         start, clock = time.time() - run_records.SLACK, time.monotonic()
-        with Session(self._project.command(job.params), self._project.root) as session:
-            cancelled = _follow(session, context)
+        folders: set[str] = set()
+        with Session(self._project.command(job.params), self._project.root, job.id) as session:
+            cancelled = _follow(session, context, folders)
             status = session.wait()
-        folder = run_records.newest(self._project, start)
-        run_records.settle(self._project, "stopped" if cancelled else "failed", start)
+        folder = run_records.own(self._project, job.id, start, folders)
+        run_records.settle(self._project, "stopped" if cancelled else "failed", start, folder or "")
         told = {"exit_code": -1 if status is None else status, "folder": folder}
         if cancelled:
             raise JobCancelled("the simulation was cancelled", details=told)
@@ -98,14 +101,14 @@ class Simulate(Task):
         return {**told, "seconds": round(time.monotonic() - clock, 3)}
 
 
-def _follow(session: Session, context: Context) -> bool:
-    """Pass the output on until there is no more of it; say whether the job was cancelled."""
+def _follow(session: Session, context: Context, folders: set[str]) -> bool:
+    """Pass the output on until there is no more of it, and note *folders* named there; say whether it was cancelled."""
     lines, log = Lines(), Log(context.log)
     killed_at = 0.0
     while (data := session.read(LOOK)) is not None:
         now = time.monotonic()
         for line in lines.feed(data, now):
-            _tell(line, log, context)
+            _tell(line, log, context, folders)
         if killed_at and now >= killed_at:
             session.kill()
             killed_at = math.inf
@@ -113,13 +116,15 @@ def _follow(session: Session, context: Context) -> bool:
             session.stop()
             killed_at = now + GRACE
     for line in lines.end():
-        _tell(line, log, context)
+        _tell(line, log, context, folders)
     log.close()
     return bool(killed_at)
 
 
-def _tell(line: str, log: Log, context: Context) -> None:
+def _tell(line: str, log: Log, context: Context, folders: set[str]) -> None:
     log.add(line)
+    if len(folders) < MOST and STAMP.search(line):
+        folders |= set(filter(STAMP.search, NO_NAME.split(line)))
     if (found := ROUND.search(line)) and 0 < int(found[1]) <= int(found[2]):
         context.progress(int(found[1]) / int(found[2]))
 

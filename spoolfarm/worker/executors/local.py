@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
 
+log = logging.getLogger("spoolfarm.worker")
+
 
 class LocalExecutor:
     """Holds the tasks of one worker, set up once."""
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
-        self._tasks = tasks
+        self._tasks = dict(tasks)
 
-    def setup(self) -> None:
-        """Load every task's models."""
-        for task in self._tasks.values():
-            task.setup()
+    def setup(self) -> dict[str, str]:
+        """Load every task's models. Those that fail are left out from now on, and returned with the reason."""
+        failed = {}
+        for name, task in list(self._tasks.items()):
+            try:
+                task.setup()
+            except BaseException as error:  # one bad task shall cost no other
+                failed[name] = f"{type(error).__name__}: {text_of(error)}"
+                log.error("task %s is disabled: its setup failed: %s", name, failed[name], exc_info=error)
+                del self._tasks[name]
+        return failed
 
     def most(self, task: str) -> int:
         """How many jobs of *task* make a batch at most."""
@@ -27,14 +38,33 @@ class LocalExecutor:
     def run(self, task: str, batch: Sequence[Job], context: Context) -> list[Any]:
         """Run *batch*; for each job, in order, its result or the exception that ended it.
 
-        When a batch of several fails as a whole, each job is run alone, so that only the bad one fails.
+        When a batch of several fails as a whole, each job is run alone, so that only the bad one fails. A signal that
+        ends the worker raises nothing here, so whatever is raised is the task's own, be it a SystemExit. A child that
+        the task has forked comes back here, too, and runs nothing more.
         """
+        process = os.getpid()
         try:
-            outcomes = list(self._tasks[task].run(batch, context))
-            if len(outcomes) != len(batch):
-                raise RuntimeError(f"task {task} returned {len(outcomes)} results for {len(batch)} jobs")
-        except Exception as error:  # noqa: BLE001  # whatever a task raises is the answer to its job
-            if len(batch) == 1:
+            return _one_each(self._tasks[task].run(batch, context), task, len(batch))
+        except BaseException as error:  # noqa: BLE001  # whatever a task raises is the answer to its job
+            if len(batch) == 1 or os.getpid() != process:
                 return [error]
-            return [outcome for job in batch for outcome in self.run(task, [job], context)]
-        return outcomes
+        return [outcome for job in batch for outcome in self.run(task, [job], context)]
+
+
+def _one_each(outcomes: Any, task: str, jobs: int) -> list[Any]:
+    """The *outcomes* when there is one for each of the *jobs*. Raises TypeError that says what `run` must return."""
+    if not isinstance(outcomes, (list, tuple)):
+        kind = "None" if outcomes is None else f"an object of type {type(outcomes).__name__}"
+    elif len(outcomes) != jobs:
+        kind = f"{len(outcomes)} results for {jobs} jobs"
+    else:
+        return list(outcomes)
+    raise TypeError(f"task {task} returned {kind}; run must return a list with one result for each job, in order")
+
+
+def text_of(error: BaseException) -> str:
+    """What *error* says, also when saying so fails."""
+    try:
+        return str(error)
+    except BaseException as another:  # noqa: BLE001  # it is a task's, as the first one
+        return f"(no text, for asking for it raised {type(another).__name__})"

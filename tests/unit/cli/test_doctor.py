@@ -273,11 +273,16 @@ def test_a_task_that_cannot_be_imported_fails_and_the_others_are_named(settings:
     assert good == Finding(Level.OK, "tasks", "echo")
 
 
-def test_missing_models_fail(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_models_fail_where_pages_are_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {finding.level for finding in doctor.models(settings)} == {Level.OK}
-    for name in ("DETECTOR", "RECOGNISER"):
-        monkeypatch.setattr(f"spoolfarm.tasks.ocr.models.{name}", "missing.onnx")
+
+    def missing(name: str) -> Path:
+        raise FileNotFoundError(f"no model {name}")
+
+    monkeypatch.setattr("spoolfarm.tasks.ocr.models.path", missing)
     assert {finding.level for finding in doctor.models(settings)} == {Level.FAIL}
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    assert list(doctor.models(settings)) == []
 
 
 # The farm.

@@ -330,3 +330,9 @@ def test_a_farm_is_where_its_settings_say_or_where_one_says(settings: Settings, 
     assert here.spool.root == str(tmp_path / "spool")
     there = Farm(tmp_path / "other", str(tmp_path / "answers"), settings=settings)
     assert (there.spool.root, there.results.root) == (str(tmp_path / "other"), str(tmp_path / "answers"))
+
+
+def test_a_job_with_large_parameters_is_shown_with_its_task(farm: Farm) -> None:
+    job = farm.submit("echo", note="x" * 3 * 2**20)
+    assert job.record()["task"] == "echo"
+    assert [record["id"] for record in farm.jobs(task="echo")] == [job.id]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spoolfarm.errors import UnknownFile, UnknownJob
 from spoolfarm.spool import files
+from spoolfarm.spool.attachments import BadAttachment
 from spoolfarm.spool.job import Result, State, new_id
 from spoolfarm.spool.results import Results
 
@@ -115,3 +118,76 @@ def test_a_scratch_directory_that_is_written_to_is_not_swept(results: Results, t
         os.utime(path, (time.time() - 9000,) * 2)
     results.expire(8000)
     assert os.listdir(f"{results.root}/tmp") == [used.name]
+
+
+# What comes from elsewhere, and what can never be published.
+
+
+def publish(results: Results, attached: object) -> str:
+    """The id of a job that ended with *attached* as its files."""
+    job_id = new_id()
+    results.publish(Result(job_id, "echo", State.SUCCEEDED, 1, 1.0, 2.0, 3.0, {}, files=attached), sync=True)  # type: ignore[arg-type]
+    return job_id
+
+
+def test_a_file_from_another_place_is_copied_for_its_owner_may_write_to_it(results: Results, tmp_path: Path) -> None:
+    elsewhere = tmp_path.parent / f"{tmp_path.name}.page.png"
+    elsewhere.write_bytes(b"first page")
+    job_id = publish(results, {"page.png": elsewhere})
+    elsewhere.write_bytes(b"second page")
+    assert results.file(job_id, "page.png").read_bytes() == b"first page"
+
+
+def test_a_file_on_another_file_system_is_copied(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = results.attachments.scratch(new_id()) / "page"
+    made.write_bytes(b"page")
+
+    def foreign(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", foreign)
+        results.attachments.place("a" * 24, {"page.png": made}, sync=True)
+    assert results.attachments.path("a" * 24, "page.png").read_bytes() == b"page"
+
+
+def test_a_link_gives_the_file_that_it_leads_to(results: Results) -> None:
+    scratch = results.attachments.scratch(new_id())
+    (scratch / "real").write_bytes(b"page")
+    (scratch / "link").symlink_to("real")
+    found = results.file(publish(results, {"page.png": scratch / "link"}), "page.png")
+    assert (found.is_symlink(), found.read_bytes()) == (False, b"page")
+
+
+@pytest.mark.parametrize("name", ["a/b.txt", "", ".", "..", "../x.txt", "./A", "/x", "nul\0", "纸" * 100, "\udcff", 7])
+def test_what_is_no_name_of_a_file_is_refused_and_nothing_is_written(
+    results: Results, name: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(BadAttachment, match="no name for a file"):
+        publish(results, {name: b"x"})
+    assert [path.name for path in tmp_path.rglob("*")] == ["tmp"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "directory", "pipe"])
+def test_what_is_no_file_is_refused(results: Results, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "tmp" / kind
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(BadAttachment, match=f"'page.png' is to be {path}"):
+        publish(results, {"page.png": path})
+    assert os.listdir(results.root) == ["tmp"]
+
+
+@pytest.mark.parametrize("attached", [{"page.png": "/tmp/page.png"}, {"page.png": 7}, ["page.png"]])
+def test_what_is_neither_bytes_nor_a_path_is_refused(results: Results, attached: object) -> None:
+    with pytest.raises(BadAttachment, match="of type"):
+        publish(results, attached)
+
+
+def test_a_results_tmp_that_somebody_removed_is_made_again(results: Results) -> None:
+    os.rmdir(f"{results.root}/tmp")
+    publish(results, {})
+    os.rmdir(f"{results.root}/tmp")
+    assert results.file(publish(results, {"note.txt": b"x"}), "note.txt").read_bytes() == b"x"

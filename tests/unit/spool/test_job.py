@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spoolfarm.spool.job import DamagedJob, Job, Result, State, new_id, slot_of
+from spoolfarm.spool.job import DamagedJob, Job, Result, State, new_id, slot_of, task_of
 
 JOBS = [
     Job("echo"),
@@ -36,8 +36,27 @@ def test_the_first_line_of_a_job_file_is_its_header_in_json(job: Job, tmp_path: 
     with open(tmp_path / "job", "rb") as file:
         line = file.readline()
     assert json.loads(line)["params"] == job.params
-    header = Job.header(line)
-    assert (header.id, header.task, list(header.images)) == (job.id, job.task, [])
+    assert task_of(line) == task_of(data_of(job)) == job.task
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, '","params":{"task":"no"},"task":"no', '\\","params":', "纸" * 10_000])
+def test_the_beginning_of_a_long_header_tells_the_task(text: str) -> None:
+    data = data_of(Job("echo", {"text": text, "params": text}, tries=1))
+    for end in (300, 1000, 5000):
+        assert task_of(data[:end]) == "echo"
+    header = json.loads(data.partition(b"\n")[0])
+    first = {name: header.pop(name) for name in ("id", "task", "params")}
+    earlier = json.dumps(first | header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    assert Job.from_bytes(earlier).params["text"] == text
+    assert task_of(earlier[:300]) == "echo"
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"x" * 1000, b'{"task":"echo"', b'{"id":"1","params":{', b'{"task":1,"params":{', b"{}\n"]
+)
+def test_a_beginning_of_no_header_is_damaged(junk: bytes) -> None:
+    with pytest.raises(DamagedJob):
+        task_of(junk)
 
 
 @pytest.mark.parametrize("job", JOBS, ids=["bare", "pictures", "lines"])

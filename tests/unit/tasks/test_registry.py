@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 
 from spoolfarm.config import load
 from spoolfarm.errors import SettingError, UnknownTask
-from spoolfarm.tasks import Task, registry
+from spoolfarm.spool.job import Job
+from spoolfarm.tasks import Context, Task, registry
 from spoolfarm.tasks.echo import Echo
 from spoolfarm.tasks.registry import BUILT_IN, Registry
 
@@ -19,14 +22,17 @@ class Mine(Task):
 
     lane = "simulate"
 
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        return [None for _ in batch]
 
-class Needy(Task):
+
+class Needy(Mine):
     """A task that wants to know a setting."""
 
     needs = ("FARM_TIMEOUT",)
 
 
-class Astray(Task):
+class Astray(Mine):
     """A task that nobody would run."""
 
     lane = "no such lane"

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -284,6 +286,44 @@ def test_the_folder_of_the_run_is_told_and_its_record_closed(task: Simulate, roo
     assert caught.value.details["folder"] == "Net_20260101-000000"
     record = json.loads((root / "global_models/Net_20260101-000000/result.json").read_text())
     assert record == {"status": "failed", "rounds": [1], "accuracies": [0.5], "losses": [1.5]}
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_of_two_runs_at_once_each_tells_its_own_folder(marked: bool, task: Simulate, root: Path) -> None:
+    """The first begins first and ends last; meanwhile the second one begins and ends."""
+    body = """
+        import json, os, sys, time
+        name, go = sys.argv[2], sys.argv[4]
+        os.makedirs(f"global_models/{name}")
+        record = {"status": "running", "pid": os.getpid()} | ({"job": os.environ["SPOOLFARM_JOB"]} if MARKED else {})
+        def write(**more):
+            with open(f"global_models/{name}/result.json", "w") as file:
+                json.dump(record | more, file)
+        write()
+        print("begun", flush=True)
+        while not os.path.exists(go):
+            time.sleep(0.01)
+            write()
+        del record["pid"]
+        write(status="completed")
+    """
+    foreign.write(root / "start.py", textwrap.dedent(body).replace("MARKED", str(marked)))
+    told: dict[str, Any] = {}
+
+    def simulate(name: str) -> None:
+        params = task.validate({"name": name, "go": f"go_{name}"})
+        told[name] = task.run([Job("simulate", params)], listeners[name])[0]["folder"]
+
+    names = ("A_20260101-000000", "A_20260101-000000-2")
+    listeners = {name: Listener() for name in names}
+    threads = {name: threading.Thread(target=simulate, args=(name,)) for name in names}
+    for name in names:
+        threads[name].start()
+        until(lambda name=name: listeners[name].lines == ["begun"])
+    for name in names:  # while the first one ends, the second goes on writing
+        (root / f"go_{name}").touch()
+        threads[name].join()
+    assert told == {name: name for name in names}
 
 
 def dead_pid() -> int:

@@ -1,0 +1,96 @@
+"""The last words in a job's record are those of its own worker since its own claim."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from spoolfarm.errors import JobFailed
+from spoolfarm.spool.job import Job
+from spoolfarm.system.output import MARK
+from spoolfarm.tasks import Context, Params, Task
+from tests.support.running_farm import RunningFarm, until
+
+Run = Callable[..., RunningFarm]
+
+
+class Talking(Task):
+    """Says something, in one of the ways there are, and may die."""
+
+    class How(Params):
+        """What it says and how, and whether it dies."""
+
+        say: str = ""
+        how: str = "print"
+        die: bool = False
+
+    Params = How
+    min_images = max_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        asked = batch[0].params
+        if asked["say"]:
+            match asked["how"]:
+                case "print":
+                    print(asked["say"])  # noqa: T201
+                case "half a line":
+                    print(asked["say"], end="")  # noqa: T201
+                case "bytes":
+                    sys.stderr.buffer.write(asked["say"].encode() + b"\n")
+                case "library":
+                    os.write(2, asked["say"].encode() + b"\n")
+                case "raise":
+                    raise ValueError(asked["say"])
+        if asked["die"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ["fine"]
+
+
+def farm_of(run: Run, **settings: object) -> RunningFarm:
+    tasks = {"FARM_TASKS": "talking=tests.farm.test_last_words:Talking", "FARM_ENABLE": "talking,echo"}
+    return run(FARM_WORKERS=1, FARM_MAX_ATTEMPTS=1, **tasks, **settings).start()
+
+
+def end_of(farm: RunningFarm, **params: object) -> str:
+    with pytest.raises(JobFailed) as caught:
+        farm.farm.call("talking", timeout=20, **params)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("fork", [0, 1])
+@pytest.mark.parametrize("how", ["print", "half a line", "bytes", "raise"])
+def test_a_crashed_job_is_not_told_the_words_of_the_job_before(how: str, fork: int, run: Run) -> None:
+    farm = farm_of(run, FARM_FORK=fork)
+    jobs = [
+        farm.farm.submit("talking", say="words of another", how=how),
+        farm.farm.submit("talking"),
+        farm.farm.submit("talking", say="words of another", how=how),
+        farm.farm.submit("talking", die=True),
+    ]
+    until(lambda: farm.farm.results.exists(jobs[-1].id))
+    error = jobs[-1].record()["error"]
+    assert error == "the worker died: killed by signal 9 (SIGKILL)"
+    assert "words of another" in farm.log()
+    assert MARK.decode() not in farm.log()
+
+
+@pytest.mark.parametrize("how", ["print", "bytes", "library"])
+def test_a_crashed_job_is_told_its_own_words(how: str, run: Run) -> None:
+    farm = farm_of(run)
+    farm.farm.call("talking", say="words of another", how=how, timeout=20)
+    error = end_of(farm, say="no memory left", how=how, die=True)
+    assert error.endswith("killed by signal 9 (SIGKILL): no memory left")
+
+
+def test_jobs_that_say_nothing_cost_no_mark(run: Run) -> None:
+    farm = farm_of(run)
+    farm.farm.call("echo", timeout=20)
+    seen = os.stat(f"/proc/{farm.workers()[0]}/fd/2").st_mtime_ns
+    for _ in range(20):
+        farm.farm.call("echo", timeout=20)
+    assert os.stat(f"/proc/{farm.workers()[0]}/fd/2").st_mtime_ns == seen
