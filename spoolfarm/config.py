@@ -13,14 +13,17 @@ from typing import Any, TypeVar
 from spoolfarm import envfile
 from spoolfarm.errors import SettingError
 from spoolfarm.values import Address as Address  # for those who have settings
+from spoolfarm.values import Network as Network
 from spoolfarm.values import (
     addresses,
+    base_path,
     channels,
     command,
     directory,
     key,
     log_file,
     module,
+    networks,
     origins,
     precision,
     seconds,
@@ -168,6 +171,15 @@ class Settings:
     )
     cors_origins: tuple[str, ...] = setting(
         "FARM_CORS_ORIGINS", "", origins, "origins whose pages may call the HTTP API, with commas between"
+    )
+    base_path: str = setting(
+        "FARM_BASE_PATH", "", base_path, "the path below which a proxy has the farm, such as /ocr; empty: none"
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "FARM_TRUSTED_PROXIES",
+        "",
+        networks,
+        "proxies beside those on this machine whose X-Forwarded-Prefix counts: addresses or networks",
     )
     access_log: str = setting(
         "FARM_ACCESS_LOG",

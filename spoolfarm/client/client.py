@@ -233,7 +233,15 @@ class Client:
             return outcome(record)
         if stop is not None and stop.is_set():
             self.cancel(job_id)
-        raise WaitTimeout(f"job {job_id} is still {record['status']}", job_id=job_id)
+        raise WaitTimeout(f"job {job_id} is still {record['status']}{self._lack()}", job_id=job_id)
+
+    def _lack(self) -> str:
+        """What the farm says that it lacks, for a wait that is over; nothing when it lacks nothing, or is gone."""
+        try:
+            lack = self.ready().get("error")
+        except FarmError:
+            return ""
+        return f"; the farm is not ready: {lack}" if lack else ""
 
     def _wait_record(self, job_id: str, seconds: float, stop: threading.Event) -> dict[str, Any]:
         """The record of a job, as soon as it has ended, or as it is when *seconds* are over or *stop* is set."""

@@ -145,12 +145,16 @@ class Transport:
         try:
             try:
                 connection.request(method, self._base + path, data, sent)
+            except (BrokenPipeError, ConnectionResetError):
+                if connection.sock is None:
+                    raise
+                # The farm has refused before it had read all, and hung up: what it said may have come.
             except ValueError as error:
                 raise InvalidRequest(f"that cannot be sent as a header: {error}") from error
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it takes no more, as one that refuses a large body: what it has answered comes next
             with connection.getresponse() as response:
                 yield response
+        except ConnectionRefusedError as error:
+            raise Unreachable(f"no farm answers at {self.url}: start ./start.sh") from error
         except (OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(f"{self.url} does not answer: {reason}", hint="is the farm running?") from error

@@ -13,9 +13,11 @@ from spoolfarm import config, images
 from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
 from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
+from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.in_flight import InFlight
 from spoolfarm.farm.records import Records
+from spoolfarm.farm.staff import Staff
 from spoolfarm.farm.subjobs import Subjobs
 from spoolfarm.spool import lease
 from spoolfarm.spool.idempotency import IdempotencyKeys
@@ -23,7 +25,7 @@ from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
 from spoolfarm.spool.record import FOREVER, ended, outcome
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
-from spoolfarm.tasks import Answer
+from spoolfarm.tasks import Answer, wrong_number
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -35,37 +37,10 @@ Item = TypeVar("Item")
 IN_FLIGHT = 256
 #: Seconds until a spool that is full is tried again.
 FULL_RETRY = 0.2
-
-
-class FarmJob:
-    """A submitted job: ask how it is, wait for it, cancel it."""
-
-    def __init__(self, farm: Farm, job_id: str) -> None:
-        self._farm = farm
-        self.id = job_id
-
-    def __repr__(self) -> str:
-        return f"<FarmJob {self.id}>"
-
-    def status(self) -> str:
-        """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
-        return str(self.record()["status"])
-
-    def record(self) -> dict[str, Any]:
-        """All that is known of the job, as `GET /v1/jobs/<id>` shows it. Raises UnknownJob once it has expired."""
-        return self._farm.record(self.id)
-
-    def wait(self, timeout: float | None = None) -> Any:
-        """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
-        return self._farm.wait(self.id, timeout)
-
-    def file(self, name: str) -> bytes:
-        """One of the files that the record names in `files`. Raises UnknownJob or UnknownFile."""
-        return self._farm.file(self.id, name).read_bytes()
-
-    def cancel(self) -> bool:
-        """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
-        return self._farm.cancel(self.id)
+#: Seconds without a result after which a caller looks whether there is anybody to do the job, and between later looks.
+FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
+#: The first of the two for a job that was submitted: who starts a worker after it may wait for it at once.
+SUBMITTED_LOOK = 3.0
 
 
 class Farm:
@@ -107,6 +82,7 @@ class Farm:
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
         self._keys = IdempotencyKeys(self.spool.keys)
+        self._staff = Staff(self.spool)
 
     # Submit, call, map.
 
@@ -121,8 +97,22 @@ class Farm:
         return self.put(self.prepare(task, _bytes_of(image), params, priority=priority, durable=durable))
 
     def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
-        """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise."""
-        return self.answer(self.prepare(task, _bytes_of(image), params), timeout).value
+        """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise.
+
+        Where no farm runs it raises NoWorker after a moment, and the job is withdrawn.
+        """
+        job = self.prepare(task, _bytes_of(image), params)
+        seconds = self.settings.timeout if timeout is None else timeout
+        self.put(job)
+        record = self.results.wait(job.id, min(seconds, FIRST_LOOK))
+        if record is None and seconds > FIRST_LOOK:
+            try:
+                self._staff.check([job.task])
+            except WaitTimeout:
+                self.forget(job.id)  # nobody will collect it
+                raise
+            record = self.results.wait(job.id, seconds - FIRST_LOOK)
+        return self.collect(self._in_time(record, job, seconds)).value
 
     def map(
         self,
@@ -137,7 +127,7 @@ class Farm:
         """Yield (item, result) in order of completion, with at most *in_flight* jobs under way; leaves nothing behind.
 
         An item that fails raises, or with *return_exceptions* yields its exception in the place of the result. Raises
-        ValueError at once when *in_flight* is below 1.
+        ValueError at once when *in_flight* is below 1, and NoWorker, after a moment, where no farm runs.
         """
         if in_flight < 1:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
@@ -148,9 +138,20 @@ class Farm:
         return self._map(jobs, in_flight, return_exceptions)
 
     def _map(self, jobs: Iterator[tuple[Job, Item]], most: int, return_exceptions: bool) -> Iterator[tuple[Item, Any]]:
-        with InFlight[Item](self.spool, self._put_when_room) as under_way:
+        tasks: set[str] = set()
+
+        def put(job: Job) -> None:
+            tasks.add(job.task)
+            self._put_when_room(job)
+
+        look = time.monotonic() + FIRST_LOOK
+        with InFlight[Item](self.spool, put) as under_way:
             while under_way.fill(jobs, most):
+                if time.monotonic() > look:
+                    self._staff.check(tasks)
+                    look = time.monotonic() + NEXT_LOOK
                 for item, record in under_way.finished():
+                    look = time.monotonic() + NEXT_LOOK
                     try:
                         yield item, outcome(record)
                     except JobFailed as error:
@@ -159,11 +160,14 @@ class Farm:
                         yield item, error
 
     def _put_when_room(self, job: Job) -> None:
+        look = time.monotonic() + FIRST_LOOK
         while True:
             try:
                 self.put(job)
                 return
             except SpoolFull:
+                if time.monotonic() > look:
+                    self._staff.check({job.task})
                 time.sleep(FULL_RETRY)
 
     # The same in steps.
@@ -189,9 +193,7 @@ class Farm:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)
         if not known.min_images <= len(pictures) <= known.max_images:
-            raise InvalidRequest(
-                f"{field}: task {task} takes {known.min_images} to {known.max_images} of them, not {len(pictures)}"
-            )
+            raise InvalidRequest(wrong_number(known, task, field, len(pictures)))
         if known.pictures:
             for index, picture in enumerate(pictures):
                 if known.pdf and images.is_pdf(picture):
@@ -231,10 +233,14 @@ class Farm:
         """
         self.put(job)
         seconds = self.settings.timeout if timeout is None else timeout
-        record = self.results.wait(job.id, seconds)
+        return self.collect(self._in_time(self.results.wait(job.id, seconds), job, seconds))
+
+    def _in_time(self, record: dict[str, Any] | None, job: Job, seconds: float) -> dict[str, Any]:
+        """The *record* of *job* when it came within *seconds*, else a WaitTimeout."""
         if record is None:
-            raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
-        return self.collect(record)
+            reason = "" if self._staff.ready(job.task) else f"; no worker is ready for {job.task}"
+            raise WaitTimeout(f"no result within {seconds:g} s{reason}", job_id=job.id)
+        return record
 
     def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed."""
@@ -253,10 +259,17 @@ class Farm:
         return self._records.get(job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Any:
-        """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
-        record = self.wait_record(job_id, FOREVER if timeout is None else timeout)
-        if not ended(record):
-            raise WaitTimeout(f"no result within {timeout:g} s", job_id=job_id)
+        """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout.
+
+        NoWorker, which is a WaitTimeout too, says that no farm runs; the job waits on for one.
+        """
+        seconds = FOREVER if timeout is None else timeout
+        end, pause = time.monotonic() + seconds, SUBMITTED_LOOK
+        while not ended(record := self.wait_record(job_id, max(0.0, min(pause, end - time.monotonic())))):
+            if time.monotonic() >= end:
+                raise WaitTimeout(f"no result within {seconds:g} s", job_id=job_id)
+            self._staff.check([record["task"]], job_id)
+            pause = NEXT_LOOK
         return outcome(record)
 
     def wait_record(self, job_id: str, timeout: float) -> dict[str, Any]:

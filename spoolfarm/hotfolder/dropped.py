@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import signal
 import stat
@@ -168,7 +167,7 @@ def digest(data: bytes) -> str:
 def params(data: bytes, name: str) -> dict[str, Any]:
     """The parameters that the file *name* holds as *data*. Raises InvalidParams."""
     try:
-        found = json_object(data.decode(json.detect_encoding(data)))  # some editors write a mark before it, or UTF-16
+        found = json_object(data)
     except ValueError as error:
         raise InvalidParams(f"{printable(name)}: {error}") from error
     try:

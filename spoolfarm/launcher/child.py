@@ -168,6 +168,7 @@ class Child:
             text = said.decode(errors="replace").rstrip()
             if not text.startswith("INFO "):
                 self.last_lines.append((time.time(), text))
-            logging.getLogger(self.name).info("%s", text)
+            level = logging.getLevelNamesMapping().get(text.partition(" ")[0], logging.INFO)
+            logging.getLogger(self.name).log(level, "%s", text)
         if mark:
             self.last_lines.clear()  # they were another job's

@@ -21,6 +21,7 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import MARK, become_launcher, command, without_secrets
 from spoolfarm.launcher.front_child import FrontChild
+from spoolfarm.launcher.health import answers
 from spoolfarm.launcher.log import Log
 from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
@@ -36,6 +37,9 @@ TICK = 1.0
 SWEEP = 60.0
 #: Seconds that the front and the hot folder live at least; what ends sooner could not start.
 BOOT = 3.0
+#: Seconds for which the log's last line at the start is held back for workers that are not ready, and those that a try
+#: may take whether the front answers.
+SETTLE, PATIENCE = 30.0, 0.5
 
 
 class Launcher:
@@ -55,6 +59,8 @@ class Launcher:
         self._services = (self._front, self._hot_folder)
         self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared(self._farm))
         self._look_due = self._sweep_due = 0.0
+        self._began = time.monotonic()
+        self._greeted = False
         #: Whether it was started at a terminal, and is to end with it.
         self._terminal = process.has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
         #: The number of the locked file.
@@ -189,6 +195,16 @@ class Launcher:
         for service in self._services:
             if service.pid is None and now >= service.due:
                 service.try_start("--launcher", str(os.getpid()))
+        if not self._greeted:
+            self._greet(now)
+
+    def _greet(self, now: float) -> None:
+        """Say where to go, once the front answers and the workers are ready, so that it is the last line of all."""
+        ready = len(self._farm.workers()) >= len(self._pool.workers) or now > self._began + SETTLE
+        if ready and answers(self._settings.bind[0], PATIENCE):
+            self._greeted = True
+            path = f"{self._settings.base_path}/" if self._settings.base_path else ""
+            log.info("Open %s%s", self._settings.bind[0].url, path)
 
     def _reap_services(self) -> None:
         for service in self._services:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 
 from spoolfarm.farm.farm import Farm
 from spoolfarm.tasks.flower.project import Project
@@ -28,6 +28,11 @@ def farm() -> Farm:
 def project() -> Project:
     """The Flower project of the application that serves this request."""
     return cast(Project, current_app.extensions[PROJECT])
+
+
+def address(path: str) -> str:
+    """Where the client finds *path*: behind a proxy that has the farm below a prefix, there."""
+    return request.script_root + path
 
 
 def json_response(body: Any, status: int = 200) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -102,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = argparse.ArgumentParser(prog="server.py", description="The farm's HTTP front alone, on FARM_BIND.")
     command.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
     options = command.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if options.launcher:
         process.die_with_parent(options.launcher)
     try:

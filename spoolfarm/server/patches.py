@@ -21,6 +21,7 @@ from gunicorn import util
 from gunicorn.http import parser, unreader, wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
+from spoolfarm.server import unread_body
 from spoolfarm.server.current import LIVE
 from spoolfarm.server.pings import Pings
 from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
@@ -68,6 +69,10 @@ class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has n
         """The next request comes."""
         self._end = time.monotonic() + REQUEST_DEADLINE
 
+    def end_by(self, end: float) -> None:
+        """What still comes of it has to come by *end*, a time of time.monotonic()."""
+        self._end = min(self._end, end)
+
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Read some bytes; raises what the kernel's deadline raises."""
         if time.monotonic() > self._end:
@@ -78,7 +83,17 @@ class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has n
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
-    """For `gunicorn.http.wsgi.Response`, because its head should leave with the body's first part, in one packet."""
+    """For `gunicorn.http.wsgi.Response`, because its head should leave with the body's first part, in one packet.
+
+    It also says that the connection ends, when nobody knows whether the request's body still comes.
+    """
+
+    def default_headers(self) -> list[str]:
+        """The head's first lines; they say whether the connection goes on."""
+        if unread_body.withheld(self.req):
+            self.force_close()
+        made: list[str] = super().default_headers()
+        return made
 
     def write(self, part: bytes) -> None:
         """Send *part*, and before the first one the head."""
@@ -143,9 +158,18 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         while keep is True and self.alive and self._asks_again(conn):
             keep = self._serve(conn)
         if keep is False:
-            conn.close(graceful=True)
+            unread_body.close(conn.sock)
             conn.close = lambda graceful=False: None
         return keep
+
+    def handle_request(self, request: Any, conn: Any) -> Any:
+        """Have the application answer one request; a client that waits until it is told to send the body waits on."""
+        unread_body.await_body(request, conn.sock)
+        return super().handle_request(request, conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        """Whether the connection is good for another request; Gunicorn's own patience with a body ends at 64 KiB."""
+        return bool(keepalive) and unread_body.finish(conn)
 
     def _serve(self, conn: Any) -> Any:
         if conn.parser is not None:

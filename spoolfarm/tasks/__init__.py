@@ -86,6 +86,8 @@ class Task:
 
     #: The model that checks the parameters; the default takes none.
     Params: ClassVar[type[Params]] = Params
+    #: The models of what it may answer, which the documentation tells; none: anything.
+    results: ClassVar[tuple[type[BaseModel], ...]] = ()
     #: How many jobs `run` takes at once; `setup` may say it better.
     max_batch: int = 1
     #: How few and how many pictures a job carries.
@@ -140,3 +142,14 @@ class Task:
         """Return one result for each job of *batch*, in order: a JSON value, an Answer, or a FarmError for a
         job that failed."""
         raise NotImplementedError
+
+
+def wrong_number(task: Task, name: str, field: str, number: int) -> str:
+    """Why so many pictures in *field* are too few or too many for *task*, which is called *name*."""
+    least, most = task.min_images, task.max_images
+    if not most:
+        return f"{field}: {name} takes no image"
+    wanted = "one image" if most == 1 else f"{least} images" if least == most else f"{least} to {most} images"
+    verb = "needs" if number < least else "takes"
+    sent = "none was sent" if not number else "1 was sent" if number == 1 else f"{number} were sent"
+    return f"{name} {verb} {wanted} in the field {field}; {sent}"

@@ -18,6 +18,7 @@ from spoolfarm.tasks import Context, Params, Task
 from spoolfarm.tasks.flower import reaper, run_records
 from spoolfarm.tasks.flower.output import Lines, Log
 from spoolfarm.tasks.flower.project import NEEDS, STAMP, Project, argument
+from spoolfarm.tasks.flower.result import SimulateResult
 from spoolfarm.tasks.flower.session import Session
 
 #: What a parameter may be called.
@@ -50,6 +51,7 @@ class Simulate(Task):
     """Runs the Flower project's start script; answers its exit code and the folder of the run; see docs/platform.md."""
 
     Params = SimulateParams
+    results = (SimulateResult,)
     min_images = max_images = 0
     lane = "simulate"
     needs = (*NEEDS, "FARM_DATA_DIR")
