@@ -4,7 +4,7 @@ Each worker has a token, an empty file. It lies
 
     workers/<wid>.token         while the worker is busy
     idle/<wid>                  while it is idle
-        workers/<wid>.bell/<hint>   when it has been rung for: the worker watches this directory
+    workers/<wid>.bell/<hint>   when it has been rung for: the worker watches this directory
 
 A worker that has nothing more to do first puts its token into idle/, and then checks the queue once more before it
 sleeps. A submitter first enqueues its job, and then moves a token out of idle/. So one of the two always sees the

@@ -2,7 +2,7 @@
 
     results/<id>.json    how job <id> ended: its record
     results/<id>/        the files of its result, if it has any; see `attachments.py`
-    results/<id>.log what it logged while it ran: one JSON object a line, {"at": ..., "log" or "progress": ...}
+    results/<id>.log     what it logged while it ran: one JSON object a line, {"at": ..., "log" or "progress": ...}
     results/inbox/       what the hot folder has answered: not ours any more, and never touched again
     results/tmp/         being written
 

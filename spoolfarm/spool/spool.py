@@ -4,7 +4,7 @@
     queue/<task>/<p><slot>/<name>     queued: p is the priority, 0 first to 9 last; the slot is 4.3 s of clock
     active/<wid>/<name>               claimed by the worker <wid>
     cancel/<name>                     taken out of the queue, about to be cancelled
-    cancel/<id> a mark: the worker that runs <id> must stop
+    cancel/<id>                       a mark: the worker that runs <id> must stop
     dead/<id>/<name>, reason.json     ended for good without a result
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
