@@ -19,9 +19,9 @@ from spoolfarm.errors import FarmError
 from spoolfarm.launcher.commands import command
 from spoolfarm.spool import files
 
-#: Seconds in which a started farm has to answer.
+#: Seconds within which a started farm must answer.
 START_DEADLINE = 60.0
-#: Seconds beyond the grace time in which a stopped farm has to be gone before it is killed.
+#: Seconds beyond the grace time after which a stopped farm that is still running is killed.
 STOP_SLACK = 10.0
 
 
@@ -73,7 +73,7 @@ def stop(settings: config.Settings) -> int:
 def running(settings: config.Settings) -> int:
     """The process id of the launcher that the pid file names, while it holds the spool's lock; else 0.
 
-    The number alone may be a stranger's by now, and so may a command line that looks the same.
+    The number alone may belong to another process by now, even one whose command line looks the same.
     """
     try:
         pid = int(files.read(pid_file(settings)))
@@ -90,7 +90,7 @@ def running(settings: config.Settings) -> int:
 
 
 def pid_file(settings: config.Settings) -> str:
-    """Where the launcher's process id is noted."""
+    """The file that holds the launcher's process id."""
     return os.path.join(settings.run_dir, "farm.pid")
 
 

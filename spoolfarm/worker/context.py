@@ -1,4 +1,4 @@
-"""The context: what a running task may tell and ask, for all jobs that it runs together."""
+"""The context: what a running task may report and query, for all jobs that it runs together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRESS_STEP = 0.1
 
 
 class RunContext:
-    """What the task that runs a batch may tell and ask: it speaks for all jobs of the batch."""
+    """What the task that runs a batch may report and query: it speaks for all jobs of the batch."""
 
     def __init__(self, farm: Farm, batch: Sequence[Claim], stopping: Callable[[], bool]) -> None:
         self.limits = Limits(farm.settings.max_pixels, farm.settings.max_pages)
@@ -39,7 +39,7 @@ class RunContext:
         self._write(log=line)
 
     def progress(self, fraction: float) -> None:
-        """Note how much is done, 0 to 1; too many notes are thinned out."""
+        """Record how much is done, 0 to 1; reports that follow too closely are dropped."""
         if time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + PROGRESS_STEP
             self._write(progress=round(min(max(fraction, 0.0), 1.0), 4))
@@ -49,7 +49,7 @@ class RunContext:
         return all(map(self._spool.marked, self._ids))
 
     def scratch(self) -> Path:
-        """A directory on the results' file system, made when first asked for."""
+        """A directory on the results' file system, made on first use."""
         if self._scratch is None:
             self._scratch = self._spool.results.attachments.scratch(self._ids[0])
         return self._scratch
@@ -62,7 +62,7 @@ class RunContext:
         return self._parts.map(task, items)
 
     def close(self, *, ended: bool = True) -> None:
-        """Remove what the batch left; its parts stay while it has not *ended*."""
+        """Remove what the batch left; its parts stay unless it has *ended*."""
         if self._parts is not None and ended:
             self._parts.forget()
         if self._scratch is not None:

@@ -21,11 +21,11 @@ class LocalExecutor:
             task.setup()
 
     def most(self, task: str) -> int:
-        """How many jobs of *task* make a batch at most."""
+        """The most jobs of *task* in one batch."""
         return self._tasks[task].max_batch
 
     def run(self, task: str, batch: Sequence[Job], context: Context) -> list[Any]:
-        """Run *batch*; for each job, in order, its result or the exception that ended it.
+        """Run *batch*; return for each job, in order, its result or the exception that ended it.
 
         When a batch of several fails as a whole, each job is run alone, so that only the bad one fails.
         """
