@@ -45,7 +45,7 @@ log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
 VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
-#: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
+#: The HTTP status of every error, by its code. A code that is not listed is a fault of the farm: 500.
 STATUS = {
     "invalid_request": 400,
     "broken_image": 400,
@@ -74,7 +74,7 @@ STATUS = {
 RETRY_AFTER = 2
 #: How many parts a multipart body may have.
 MAX_PARTS = 100
-#: What the errors that Werkzeug raises are called and say here, by their status.
+#: The code and the sentence that Werkzeug's errors get here, by their status.
 HTTP_ERRORS = {
     400: ("invalid_request", "the request is malformed, or broke off"),
     404: ("not_found", "there is nothing at this address"),
@@ -86,7 +86,7 @@ HTTP_ERRORS = {
     ),
     413: ("too_large", f"the body is over the limit (FARM_MAX_BODY_MB), or has more than {MAX_PARTS} parts"),
 }
-#: The longest error sentence, in letters: some quote what the client sent.
+#: The longest error sentence, in characters: some quote what the client sent.
 MAX_SENTENCE = 1000
 
 
@@ -100,7 +100,7 @@ class Sessionless(SessionInterface):
 
 
 class Application(Flask):
-    """Flask, without what every request would pay for and none here uses: sessions, and views that are coroutines."""
+    """Flask without what would cost every request and is not used here: sessions, and views that are coroutines."""
 
     session_interface = Sessionless()
 
@@ -146,7 +146,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_views(app: Flask, meter: metrics.Meter) -> None:
-    """The endpoints, what they say of themselves, and what an error becomes in each of them."""
+    """Add the endpoints, their descriptions, and what an error becomes in each of them."""
     for view in VIEWS:
         app.register_blueprint(view.blueprint)
     app.register_blueprint(meter.blueprint())
@@ -157,9 +157,9 @@ def _add_views(app: Flask, meter: metrics.Meter) -> None:
 
 
 def _end_body(environ: dict[str, Any]) -> None:
-    """Have the body end where its sender ends it: what has come so far shall never pass for the whole.
+    """Make the body end where its sender ends it, so that a truncated body never passes for the whole.
 
-    Werkzeug takes Gunicorn's word that a body ends by itself. Then it neither notices that one of a stated length broke
+    Werkzeug trusts Gunicorn that a body ends by itself. Then it notices neither that a body of a stated length was cut
     off, nor that one sent in chunks goes on after the limit.
     """
     if environ.pop("HTTP_TRANSFER_ENCODING", None):

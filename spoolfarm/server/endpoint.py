@@ -1,4 +1,4 @@
-"""An endpoint as `/openapi.json` tells it: what it takes, what it returns, and examples that run."""
+"""An endpoint as `/openapi.json` describes it: what it takes, what it returns, and examples that run."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ JOB_ID = Parameter("job_id", "the id of a job", "18ea0844a7f039d2f821d687", "pat
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What `/openapi.json` says of one view; its words are the view's docstring."""
+    """What `/openapi.json` says about one view; its description is the view's docstring."""
 
     #: The body by content type.
     body: Mapping[str, Body] = field(default_factory=dict)
     #: The good responses by status: a model, or a content type other than JSON.
     responses: Mapping[int, Any] = field(default_factory=dict)
-    #: The refusals that are its own, beside those that every endpoint may give.
+    #: Its own error responses, in addition to those that every endpoint may give.
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     #: The model that checks the query.
     query: type[BaseModel] | None = None
-    #: The heading it stands under, and its name there, where its users know it by another than the view's.
+    #: The heading it is listed under, and its name there, where its users know it by another name than the view's.
     tag: str = ""
     operation: str = ""
-    #: The task that it stands for: nothing is said of it where that is not installed.
+    #: The task that it stands for: the endpoint is left out where that is not installed.
     task: str = ""
 
 

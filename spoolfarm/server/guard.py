@@ -1,4 +1,4 @@
-"""The guard: who may ask, by the host named, the page's origin, and the key."""
+"""The guard: which requests are allowed, by the host named, the page's origin, and the key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask import request
 from spoolfarm import config
 from spoolfarm.errors import Forbidden, Unauthorized
 
-#: Endpoints that never want the key.
+#: Endpoints that never need the key.
 OPEN = {
     "health.health",
     "health.ready",
@@ -27,7 +27,7 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class Guard:
-    """Who may ask: the host named, the page's origin, and the key."""
+    """Decides which requests are allowed, by the host named, the page's origin, and the key."""
 
     def __init__(self, settings: config.Settings) -> None:
         self._key = hashlib.sha256(settings.api_key.encode()).digest() if settings.api_key else None

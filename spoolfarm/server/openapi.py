@@ -1,4 +1,4 @@
-"""`/docs` and `/openapi.json`: every endpoint of the farm, told by the models that check the requests."""
+"""`/docs` and `/openapi.json`: every endpoint of the farm, described by the models that check the requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from spoolfarm.tasks.registry import Registry
 
 blueprint = Blueprint("openapi", __name__, static_folder="web/docs", static_url_path="/docs")
 
-#: Where the application keeps what its views say of themselves: an Endpoint by the name of its view.
+#: Where the application keeps the descriptions of its views: an Endpoint by the name of its view.
 ENDPOINTS_OF = "spoolfarm.endpoints"
 #: How a key is sent.
 KEYS = {
@@ -54,12 +54,12 @@ ENDPOINTS = {
 
 
 def collect(views: Iterable[ModuleType]) -> dict[str, Endpoint]:
-    """What *views* say of themselves in their tables ENDPOINTS."""
+    """The descriptions of *views* from their tables ENDPOINTS."""
     return {name: endpoint for view in views for name, endpoint in vars(view).get("ENDPOINTS", {}).items()}
 
 
 def document(app: Flask, tasks: Registry) -> dict[str, Any]:
-    """The whole of it."""
+    """The whole OpenAPI document."""
     told: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
     endpoints = {name: endpoint for name, endpoint in told.items() if endpoint.task not in tasks.absent()}
     schemas = Schemas(endpoints, tasks)
@@ -82,7 +82,7 @@ def document(app: Flask, tasks: Registry) -> dict[str, Any]:
 
 
 class Schemas:
-    """The JSON schemas of all models, under names of their own."""
+    """The JSON schemas of all models, under unique names."""
 
     def __init__(self, endpoints: Mapping[str, Endpoint], tasks: Registry) -> None:
         models: set[type[BaseModel]] = {Error, *(tasks.get(name).Params for name in tasks.names())}
@@ -141,7 +141,7 @@ def _operation(endpoint: Endpoint, words: str, schemas: Schemas) -> dict[str, An
 
 
 def _specialise(operation: dict[str, Any], task: Task, schemas: Schemas) -> None:
-    """Say what *task* takes, in the place of what any task may."""
+    """Say what *task* takes, in place of what any task may take."""
     operation["summary"] = operation["description"] = task.describe()["description"]
     content = operation["requestBody"]["content"][JSON]
     whole = schemas.definitions[schemas.name(JobBody)]
@@ -163,7 +163,7 @@ def _content(kind: str, body: Body, schemas: Schemas) -> dict[str, Any]:
 
 
 def _form_field(schema: Mapping[str, Any], example: Any) -> dict[str, Any]:
-    """A field of a form: it may be left out, but it has no null, and what it is by default is not sent."""
+    """A field of a form: it may be left out, but it cannot be null, and its default is not sent."""
     kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
     field = {name: value for name, value in {**schema, **kinds[0]}.items() if name not in ("anyOf", "default")}
     return field if example is None else {**field, "example": example}
@@ -196,7 +196,7 @@ def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
 
 
 def _tag(name: str, endpoint: Endpoint) -> str:
-    """The heading that an endpoint stands under."""
+    """The heading that an endpoint is listed under."""
     return endpoint.tag or name.partition(".")[0]
 
 

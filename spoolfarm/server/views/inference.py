@@ -23,7 +23,7 @@ BAD_PICTURE = (BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia)
 
 @blueprint.route("/inference", methods=["POST", "PUT"])
 def inference() -> Response:
-    """One result for each file, in their order; a bad one among several is an `error` at its place."""
+    """One result for each file, in order; a bad file among several is an `error` in its place."""
     if "img_file" in request.form:
         raise InvalidRequest("img_file: send the file itself (curl -F img_file=@page.jpg); no path is read")
     take_parts(("model_type", "img_file"), ("img_file",))
@@ -49,7 +49,7 @@ def inference() -> Response:
 
 
 def _meant(kind: str) -> tuple[str, dict[str, Any]]:
-    """The task and the parameters that *kind* stands for: a task wins over a model of its name. Raises UnknownTask."""
+    """The task and the parameters that *kind* stands for; a task takes precedence over a model. Raises UnknownTask."""
     if kind not in farm().tasks.names() and project().has_model(kind):
         return "classify", {"model": kind}
     farm().tasks.get(kind)

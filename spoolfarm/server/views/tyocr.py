@@ -41,7 +41,7 @@ def tyocr() -> Response:
 
 
 def refusal(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The *body* of any error at this address, also of those that no view sees, as the endpoint's users know it."""
+    """The *body* of any error at this address, as the endpoint's users know it, even if no view sees the error."""
     return {"sign": -1, "text": body["error"], **body}
 
 

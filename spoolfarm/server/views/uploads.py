@@ -14,7 +14,7 @@ from spoolfarm.server.uploads import Uploads
 
 #: Where the application keeps its Uploads.
 UPLOADS = "spoolfarm.server.uploads"
-#: What a client is told of a name that nobody uploaded.
+#: The error for a name that nobody uploaded.
 UNKNOWN = "找不到该文件的处理记录"
 
 blueprint = Blueprint("uploads", __name__)
@@ -22,7 +22,7 @@ blueprint = Blueprint("uploads", __name__)
 
 @blueprint.post("/upload")
 def upload() -> Response:
-    """The name under which the picture is processed, once its record and its job are on the disk."""
+    """The name under which the picture is processed, once its record and its job are on disk."""
     asked = read_job("orient")
     params = {**asked.params, "outputs": True}
     job = farm().prepare("orient", asked.pictures, params, priority=asked.priority, durable=True, field=asked.field)
