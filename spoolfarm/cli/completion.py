@@ -15,7 +15,7 @@ from spoolfarm.tasks.registry import Registry
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
-    """Tell the shell what may stand at the cursor, and end this process. What the shell asks is in the environment."""
+    """Tell the shell what may stand at the cursor, and exit. The shell's question is in the environment."""
     argcomplete.autocomplete(parser, always_complete_options=False, default_completer=Values())
 
 
@@ -42,7 +42,7 @@ def _tasks() -> list[str]:
         settings = config.load()
         return Registry(settings.tasks, settings.enable, settings.by_name()).names()
     except FarmError:
-        return []  # the command itself will say what is wrong with a setting
+        return []  # the command itself will report what is wrong with a setting
 
 
 def _jobs(verb: str) -> set[str]:

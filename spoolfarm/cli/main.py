@@ -1,5 +1,5 @@
 """The command line `spoolfarm`: the operator's verbs, found in `commands/`."""
-# PYTHON_ARGCOMPLETE_OK: by this word a shell that completes all programs knows that it may ask this one.
+# PYTHON_ARGCOMPLETE_OK: this word tells a shell with global completion that it may ask this program.
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0 when all went well, 1 when not, 130 after Ctrl-C. Bad usage exits with 2."""
-    if "_ARGCOMPLETE" in os.environ:  # a shell asks; nobody else shall pay for the answer
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks; only then is this imported
         from spoolfarm.cli import completion
 
         completion.answer(_parser(argparse.ArgumentParser))
     options = _parser().parse_args(arguments)
     try:
         home = config.use_home(vars(options).get(config.HOME))
-        sys.path += {home}.difference(sys.path)  # tasks of one's own may lie there
+        sys.path += {home}.difference(sys.path)  # custom tasks may be there
         status: int = options.run(options)
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit shall not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit must not fail again
         return 1
     except (FarmError, OSError, ImportError) as error:
         complain(error)

@@ -1,4 +1,4 @@
-"""Memory: what a process keeps of it between jobs, and how much it holds."""
+"""Memory: how much a process keeps between jobs, and how much it holds."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MANY = 65536
 
 
 def keep() -> None:
-    """Keep what a job has freed for the next one, which most likely wants as much.
+    """Keep what a job has freed for the next one, which most likely needs as much.
 
-    Else the kernel takes a picture's pages back and clears new ones for the next picture, which costs a quarter of the
-    time of an easy edit. Only glibc can be told.
+    Otherwise the kernel takes a picture's pages back and clears new ones for the next picture, which costs a quarter of
+    the time of an easy edit. Only glibc can be configured so.
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(M_TRIM_THRESHOLD, KEPT)
@@ -31,8 +31,8 @@ def keep() -> None:
 def largest_kept() -> Iterator[None]:
     """Within it even blocks above LARGEST_KEPT come from what is kept: pictures of 12 megapixels and more.
 
-    It is for work whose few large blocks all go at its end. Those that come and go in any order, as a net's do, would
-    leave holes that nothing else fits into.
+    It is for work whose few large blocks are all freed at its end. Blocks that are allocated and freed in any order, as
+    a net's are, would leave holes that nothing else fits into.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
