@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKOUT = all((ROOT / name).is_file() for name in ("launcher.py", "setup.cfg"))
 if not CHECKOUT:
     ROOT = Path.cwd()
-#: The setting that says where all else lies, `.env` among it.
+#: The setting that says where everything else lies, including `.env`.
 HOME = "FARM_HOME"
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Address:
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
 
-# Each parser returns the value, or raises ValueError with what is allowed. Paths are those *below* the farm's home.
+# Each parser returns the value, or raises ValueError with what is allowed. Paths are relative to the farm's home.
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -169,7 +169,7 @@ def channels(least: float) -> Callable[[str], tuple[float, ...]]:
     return parse
 
 
-#: The settings that only the front may know: whom they do not concern shall not find them in its environment.
+#: The settings that only the front may know: other processes must not find them in their environment.
 SECRETS = ("FARM_API_KEY", "FLASK_SECRET_KEY")
 
 
@@ -359,7 +359,7 @@ def takes_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def use_home(path: str | None) -> str:
-    """Make *path* the home of the farm for this process and all that it starts; returns where it is in any case."""
+    """Make *path*, if given, the home of the farm for this process and all that it starts; return the home."""
     if path is not None:
         os.environ[HOME] = home(path)
     return home(os.environ.get(HOME, ""))

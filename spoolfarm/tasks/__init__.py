@@ -40,7 +40,7 @@ Part: TypeAlias = tuple[bytes, Mapping[str, Any]]
 
 
 class Context(Protocol):
-    """What a running task may tell and ask."""
+    """What a running task may report and query."""
 
     limits: Limits
 
@@ -51,17 +51,17 @@ class Context(Protocol):
         """Say how much is done, 0 to 1."""
 
     def cancelled(self) -> bool:
-        """Whether somebody asked to cancel; a task that waits on something asks this on a timer."""
+        """Whether a cancellation was requested; a task that waits for something polls this."""
 
     def scratch(self) -> Path:
         """A directory for files too large to hold in memory; it goes when the batch has ended."""
 
     def map(self, task: str, items: Iterable[Part]) -> Iterator[Answer | JobFailed]:
-        """Have each item done by the workers of *task*, as a job of its own; how each ended, in the items' order.
+        """Let the workers of *task* do each item as a separate job; yield how each ended, in the items' order.
 
-        So many are under way at once as keep those workers busy, and *items* is taken no further. When this job runs
-        again because its worker died, what is done is not done again: the items must then be the same. Raises
-        JobCancelled when this job was cancelled. The files of an Answer are paths that are good until the batch ends.
+        Only as many are under way at once as keep those workers busy, and *items* is consumed no faster. When this job
+        runs again because its worker died, finished items are not repeated, so the items must be the same. Raises
+        JobCancelled when this job was cancelled. The files of an Answer are paths that are valid until the batch ends.
         """
 
 
@@ -87,7 +87,7 @@ class Task:
     max_images: ClassVar[int] = 1
     #: Whether the bytes must be pictures the farm can decode; False takes any bytes.
     pictures: ClassVar[bool] = True
-    #: Whether a PDF is as good as a picture.
+    #: Whether a PDF is accepted in place of a picture.
     pdf: ClassVar[bool] = False
     #: The tasks of the jobs into which it is divided by `Context.map`.
     parts: ClassVar[tuple[str, ...]] = ()
