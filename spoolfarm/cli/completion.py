@@ -46,7 +46,7 @@ def _tasks() -> list[str]:
 
 
 def _jobs(verb: str) -> set[str]:
-    """The ids for which *verb* makes sense, read from the directories: a look at them shall make none."""
+    """The ids for which *verb* makes sense, read from the directories, of which completion must create none."""
     try:
         settings = config.load()
     except FarmError:

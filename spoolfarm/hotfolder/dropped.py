@@ -184,7 +184,7 @@ def printable(name: str) -> str:
 
 
 def _read_all(descriptor: int, size: int) -> bytes:
-    """The file's bytes, and of a growing file no more than one piece too many."""
+    """The file's bytes; of a growing file, at most one piece too many."""
     parts = []
     length = 0
     while length <= size and (part := os.read(descriptor, CHUNK)):

@@ -80,9 +80,9 @@ class Task:
 
     #: The model that checks the parameters; the default takes none.
     Params: ClassVar[type[Params]] = Params
-    #: How many jobs `run` takes at once.
+    #: The most jobs that `run` takes at once.
     max_batch: ClassVar[int] = 1
-    #: How few and how many pictures a job carries.
+    #: The fewest and the most pictures a job carries.
     min_images: ClassVar[int] = 1
     max_images: ClassVar[int] = 1
     #: Whether the bytes must be pictures the farm can decode; False takes any bytes.
@@ -91,12 +91,12 @@ class Task:
     pdf: ClassVar[bool] = False
     #: The tasks of the jobs into which it is divided by `Context.map`.
     parts: ClassVar[tuple[str, ...]] = ()
-    #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
+    #: Which workers run it: "general", or those of another lane, reserved so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
-    #: How often a job may be started whose worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not be
-    #: done twice.
+    #: How often a job is attempted when its worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not
+    #: be #: done twice.
     tries: ClassVar[int] = 0
-    #: The names of the farm's settings that it wants to know.
+    #: The names of the farm's settings that it needs.
     needs: ClassVar[tuple[str, ...]] = ()
     #: Their values by name, there before `validate` and `setup` are called.
     settings: Mapping[str, Any] = {}
