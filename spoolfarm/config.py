@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKOUT = all((ROOT / name).is_file() for name in ("launcher.py", "setup.cfg"))
 if not CHECKOUT:
     ROOT = Path.cwd()
-#: The setting that says where all else lies, `.env` among it.
+#: The setting that says where everything else lies, including `.env`.
 HOME = "FARM_HOME"
 
 #: Stands in an environment that has every setting that holds: `.env` says nothing beside it.
@@ -277,7 +277,7 @@ def takes_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def use_home(path: str | None) -> str:
-    """Make *path* the home of the farm for this process and all that it starts; returns where it is in any case."""
+    """Make *path*, if given, the home of the farm for this process and all that it starts; return the home."""
     if path is not None:
         os.environ[HOME] = home(path)
     return home(os.environ.get(HOME, ""))

@@ -1,4 +1,4 @@
-"""The farm: the one bridge to the spool, on which the HTTP front, the command line and library users stand."""
+"""The farm: the bridge to the spool, used by the HTTP front, the command line and library users."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Item = TypeVar("Item")
 
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
-#: Seconds until a spool that is full is tried again.
+#: Seconds until a full spool is tried again.
 FULL_RETRY = 0.2
 #: Seconds without a result after which a caller looks whether there is anybody to do the job, and between later looks.
 FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
@@ -46,9 +46,9 @@ SUBMITTED_LOOK = 3.0
 class Farm:
     """The farm on this machine. Without arguments it is the one that the settings name.
 
-    There is one way for each act: `submit` a job and be told later, `call` a task and wait, `map` it over many
-    pictures, or ask about a job by its id (`record`, `wait`, `follow`, `file`). Who has a request instead of a picture
-    takes the same acts in steps: `prepare` checks it and makes a job, `put` queues that, `answer` queues it and waits.
+    There is one way to do each thing: `submit` a job and collect it later, `call` a task and wait, `map` it over many
+    pictures, or query a job by its id (`record`, `wait`, `follow`, `file`). A caller that has a request instead of a
+    picture does the same in steps: `prepare` checks it and makes a job, `put` queues it, `answer` queues it and waits.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Farm:
         settings: config.Settings | None = None,
         make: bool | None = None,
     ) -> None:
-        """With *make* its directories are made where there are none, else that raises NoFarm.
+        """With *make* its directories are made if they do not exist; otherwise that raises NoFarm.
 
-        When nobody says, a farm is made in a checkout and where the caller names it, but not in any working directory.
+        By default a farm is made in a checkout and where the caller names it, but not in an arbitrary directory.
         """
         self.settings = settings or config.load()
         if make is None:
@@ -78,7 +78,7 @@ class Farm:
             others=[self.settings.data_dir],
         )
         self.root = self.spool.root
-        #: The hot folder's directory, with one folder a task.
+        #: The hot folder's directory, with one folder for each task.
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
         self._keys = IdempotencyKeys(self.spool.keys)
@@ -89,9 +89,9 @@ class Farm:
     def submit(
         self, task: str, image: Picture | None = None, *, priority: int = NORMAL, durable: bool = True, **params: Any
     ) -> FarmJob:
-        """Accept a job: when this returns it is on the disk, and will be done even after a power cut.
+        """Accept a job: when this returns it is on disk, and will be done even after a power cut.
 
-        *durable* False skips the syncs, for those who wait for the result themselves. Raises UnknownTask,
+        *durable* False skips the syncs, for callers that wait for the result themselves. Raises UnknownTask,
         InvalidRequest, InvalidParams, SpoolFull, SpoolUnavailable, or what `images.check` raises.
         """
         return self.put(self.prepare(task, _bytes_of(image), params, priority=priority, durable=durable))
@@ -249,7 +249,7 @@ class Farm:
         return Answer(outcome(record), attached)
 
     def subjobs(self, whole: Job, check: Callable[[], None]) -> Subjobs:
-        """The jobs that the running job *whole* has other workers do; *check* raises when it is not to go on."""
+        """The jobs that the running job *whole* has other workers do; *check* raises when it is to stop."""
         return Subjobs(self.spool, self.tasks, self.settings.workers, whole, check)
 
     # Ask.
@@ -277,7 +277,7 @@ class Farm:
         return self._records.wait(job_id, timeout)
 
     def ended(self, job_id: str) -> dict[str, Any] | None:
-        """The record of a job that has ended with a result, else None: a look at one file."""
+        """The record of a job that has ended with a result, else None; this reads one file."""
         return self.results.get(job_id)
 
     def file(self, job_id: str, name: str) -> Path:
@@ -291,9 +291,9 @@ class Farm:
         return self._records.newest(status=status, task=task, before=before, limit=limit)
 
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
-        """Yield what happens to a job: its state when it changes, its log from byte *start* on, at last its record.
+        """Yield what happens to a job: its state when it changes, its log from byte *start* on, finally its record.
 
-        None when nothing happened for a while, so that the caller can look whether anybody still listens. Raises
+        None when nothing has happened for a while, so that the caller can check whether anyone still listens. Raises
         UnknownJob.
         """
         return self._records.follow(job_id, start)
@@ -315,11 +315,11 @@ class Farm:
         return self._records.dead()
 
     def workers(self) -> list[dict[str, Any]]:
-        """What each living worker says of itself, once it is ready."""
+        """What each living worker says about itself, once it is ready."""
         return lease.ready(self.spool.workers)
 
     def figures(self) -> Figures:
-        """How many jobs and workers there are, and what room the disk has."""
+        """How many jobs and workers there are, and how much room the disk has."""
         return count(self.spool)
 
     def missing(self) -> list[str]:
@@ -344,7 +344,7 @@ class Farm:
         return FarmJob(self, job_id)
 
     def forget(self, job_id: str) -> None:
-        """Cancel a job nobody waits for any more, and remove what is left of it when it has ended."""
+        """Cancel a job that nobody waits for any more, and remove what is left of it when it has ended."""
         self.spool.forget(job_id)
 
     def remove_result(self, job_id: str) -> bool:
@@ -356,7 +356,7 @@ class Farm:
         self.spool.dead.remove(job_id)
 
     def sweep(self) -> None:
-        """Remove what is past its time: results, dead letters, keys, and what crashed writers left."""
+        """Remove what has expired: results, dead letters, keys, and what crashed writers left."""
         self.results.expire(self.settings.result_ttl)
         self.spool.dead.expire(self.settings.dead_ttl)
         self._keys.expire(2 * self.settings.result_ttl)

@@ -18,7 +18,7 @@ from spoolfarm.launcher.commands import command
 from spoolfarm.launcher.health import answers
 from spoolfarm.spool import files
 
-#: Seconds in which a started farm has to answer.
+#: Seconds within which a started farm must answer.
 START_DEADLINE = 60.0
 #: Seconds that each try may take.
 PATIENCE = 2.0
@@ -77,7 +77,7 @@ def stop(settings: config.Settings, _: Mapping[str, str]) -> int:
 def running(settings: config.Settings) -> int:
     """The process id of the launcher that the pid file names, while it holds the spool's lock; else 0.
 
-    The number alone may be a stranger's by now, and so may a command line that looks the same.
+    The number alone may belong to another process by now, even one whose command line looks the same.
     """
     try:
         pid = int(files.read(pid_file(settings)))
@@ -94,7 +94,7 @@ def running(settings: config.Settings) -> int:
 
 
 def pid_file(settings: config.Settings) -> str:
-    """Where the launcher's process id is noted."""
+    """The file that holds the launcher's process id."""
     return os.path.join(settings.run_dir, "farm.pid")
 
 

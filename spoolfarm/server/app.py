@@ -79,7 +79,7 @@ STATUS = {
 RETRY_AFTER = 2
 #: How many parts a multipart body may have.
 MAX_PARTS = 100
-#: What the errors that Werkzeug raises are called and say here, by their status.
+#: The code and the sentence that Werkzeug's errors get here, by their status.
 HTTP_ERRORS = {
     400: ("invalid_request", "the request is malformed, or broke off"),
     404: ("not_found", "there is nothing at this address"),
@@ -91,7 +91,7 @@ HTTP_ERRORS = {
     ),
     413: ("too_large", f"the body is over the limit (FARM_MAX_BODY_MB), or has more than {MAX_PARTS} parts"),
 }
-#: The longest error sentence, in letters: some quote what the client sent.
+#: The longest error sentence, in characters: some quote what the client sent.
 MAX_SENTENCE = 1000
 
 
@@ -105,7 +105,7 @@ class Sessionless(SessionInterface):
 
 
 class Application(Flask):
-    """Flask, without what every request would pay for and none here uses: sessions, and views that are coroutines."""
+    """Flask without what would cost every request and is not used here: sessions, and views that are coroutines."""
 
     session_interface = Sessionless()
 
@@ -157,7 +157,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_views(app: Flask, meter: metrics.Meter) -> None:
-    """The endpoints, what they say of themselves, and what an error becomes in each of them."""
+    """Add the endpoints, their descriptions, and what an error becomes in each of them."""
     for view in VIEWS:
         app.register_blueprint(view.blueprint)
     app.register_blueprint(meter.blueprint())
@@ -173,7 +173,7 @@ def _is_preflight(environ: dict[str, Any]) -> bool:
 
 
 def _end_body(environ: dict[str, Any]) -> None:
-    """Have the body end where its sender ends it: what has come so far shall never pass for the whole.
+    """Make the body end where its sender ends it, so that a truncated body never passes for the whole.
 
     Werkzeug takes Gunicorn's word that a body ends by itself. Then it neither notices that one of a stated length broke
     off, nor that one sent in chunks goes on after the limit. One that is compressed is inflated here, for all views.

@@ -36,5 +36,5 @@ def address(path: str) -> str:
 
 
 def json_response(body: Any, status: int = 200) -> Response:
-    """*body* as JSON, with all letters readable."""
+    """*body* as JSON, with non-ASCII characters unescaped."""
     return Response(_JSON.encode(body).encode("utf-8", "replace"), status, mimetype="application/json")

@@ -1,4 +1,4 @@
-"""An endpoint as `/openapi.json` tells it: what it takes, what it returns, and examples that run."""
+"""An endpoint as `/openapi.json` describes it: what it takes, what it returns, and examples that run."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ RAW_TASK = Parameter("task", "when the body is the picture itself: what to do wi
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What `/openapi.json` says of one view; its words are the view's docstring."""
+    """What `/openapi.json` says about one view; its description is the view's docstring."""
 
     #: The body by content type.
     body: Mapping[str, Body] = field(default_factory=dict)
@@ -88,12 +88,12 @@ class Endpoint:
     raw: bool = False
     #: The good responses by status: a model, or a content type other than JSON, or several of them.
     responses: Mapping[int, Any] = field(default_factory=dict)
-    #: The refusals that are its own, beside those that every endpoint may give.
+    #: Its own error responses, in addition to those that every endpoint may give.
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     #: The model that checks the query.
     query: type[BaseModel] | None = None
-    #: The heading it stands under, and its name there, where its users know it by another than the view's.
+    #: The heading it is listed under, and its name there, where its users know it by another name than the view's.
     tag: str = ""
     operation: str = ""
     #: The task that it stands for, where the address does not say which: what it takes is told as that task takes it,

@@ -65,11 +65,11 @@ def adopt(descriptor: int = 0) -> None:
 
 
 def options(settings: config.Settings) -> dict[str, Any]:
-    """What the front wants of Gunicorn, by the names of Gunicorn's settings."""
+    """What the front needs from Gunicorn, by the names of Gunicorn's settings."""
     return {
         "bind": [str(address) for address in settings.bind],
         "workers": 1,
-        "worker_class": "spoolfarm.server.patches.FrontWorker",  # loaded when it is known that it can be
+        "worker_class": "spoolfarm.server.patches.FrontWorker",  # loaded once it is known that it can be
         "threads": settings.front_threads,
         "worker_connections": settings.front_threads + SPARE_CONNECTIONS,
         "keepalive": KEEP_ALIVE,

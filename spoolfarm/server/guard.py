@@ -1,4 +1,4 @@
-"""The guard: who may ask, by the host named, the page's origin, and the key."""
+"""The guard: which requests are allowed, by the host named, the page's origin, and the key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOLD, TOLD_LETTERS = 100, 200
 
 
 class Guard:
-    """Who may ask: the host named, the page's origin, and the key."""
+    """Decides which requests are allowed, by the host named, the page's origin, and the key."""
 
     def __init__(self, settings: config.Settings) -> None:
         self._key = hashlib.sha256(settings.api_key.encode()).digest() if settings.api_key else None

@@ -1,4 +1,4 @@
-"""`/docs` and `/openapi.json`: every endpoint of the farm, told by the models that check the requests."""
+"""`/docs` and `/openapi.json`: every endpoint of the farm, described by the models that check the requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from spoolfarm.tasks.registry import Registry
 
 blueprint = Blueprint("openapi", __name__, static_folder="web/docs", static_url_path="/docs")
 
-#: Where the application keeps what its views say of themselves: an Endpoint by the name of its view.
+#: Where the application keeps the descriptions of its views: an Endpoint by the name of its view.
 ENDPOINTS_OF = "spoolfarm.endpoints"
 #: How a key is sent.
 KEYS = {
@@ -62,12 +62,12 @@ ENDPOINTS = {
 
 
 def collect(views: Iterable[ModuleType]) -> dict[str, Endpoint]:
-    """What *views* say of themselves in their tables ENDPOINTS."""
+    """The descriptions of *views* from their tables ENDPOINTS."""
     return {name: endpoint for view in views for name, endpoint in vars(view).get("ENDPOINTS", {}).items()}
 
 
 def document(app: Flask, tasks: Registry) -> dict[str, Any]:
-    """The whole of it."""
+    """The whole OpenAPI document."""
     told: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
     endpoints = {name: endpoint for name, endpoint in told.items() if endpoint.task not in tasks.absent()}
     schemas = Schemas(_models(endpoints, tasks))
@@ -198,7 +198,7 @@ def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
 
 
 def _tag(name: str, endpoint: Endpoint) -> str:
-    """The heading that an endpoint stands under."""
+    """The heading that an endpoint is listed under."""
     return endpoint.tag or name.partition(".")[0]
 
 

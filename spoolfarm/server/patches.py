@@ -1,6 +1,6 @@
-"""Patches: all that the front changes inside other people's libraries, for which they have no setting.
+"""Patches: everything that the front changes inside third-party libraries where they have no setting.
 
-`upstream.py` has the versions that this was written for, and the names that have to be there.
+`upstream.py` has the versions that this was written for, and the names that must exist.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
 READ_DEADLINE = 30.0
 #: Seconds for which a thread waits for the next request of the client it has just answered.
 NEXT_REQUEST = 0.02
-#: Seconds between two looks whether a WebSocket's connection is still there.
+#: Seconds between checks whether a WebSocket's connection is still there.
 LOOK = 2
 
 
 def patch_gunicorn() -> None:
-    """Replace what is replaced in Gunicorn, in this process; `FrontWorker` is named by a setting."""
+    """Apply the patches of Gunicorn in this process; `FrontWorker` is named by a setting."""
     util.write_error = _write_error
     wsgi.Response = Response
     parser.SocketUnreader = Unreader
@@ -43,7 +43,7 @@ def patch_gunicorn() -> None:
 
 
 def patch_engineio(protocol: Any, largest: int, dead: int) -> Pings:
-    """Replace what is replaced in *protocol*, an `engineio.Server`, and return who sends its pings.
+    """Apply the patches of *protocol*, an `engineio.Server`, and return the object that sends its pings.
 
     *largest* is in bytes, *dead* in seconds: see `bounded`.
     """
@@ -58,7 +58,7 @@ def patch_engineio(protocol: Any, largest: int, dead: int) -> Pings:
 class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
     """For `gunicorn.http.parser.SocketUnreader`, because the kernel's deadline is for a pause, and this for a request.
 
-    A client that sends a byte now and then would hold a thread for as long as it likes.
+    A client that sends a byte now and then could hold a thread for as long as it likes.
     """
 
     def __init__(self, *of_gunicorn: Any) -> None:
@@ -110,7 +110,7 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Held:
-    """In place of a socket, for what shall leave at once."""
+    """Takes the place of a socket, to send collected parts at once."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -126,10 +126,10 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._waiting: deque[Any] = deque()
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Take new connections, or not; a front that stops gives up listening.
+        """Start or stop accepting connections; a front that stops closes its listening sockets.
 
         Gunicorn keeps the listening sockets open until the last request is answered: until then the kernel would go on
-        accepting clients whom nobody will serve.
+        accepting clients that will never be served.
         """
         super().set_accept_enabled(enabled)
         if not self.alive:
@@ -138,7 +138,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self.wsgi.extensions[LIVE].close()
 
     def enqueue_req(self, conn: Any) -> None:
-        """Have a thread of the pool serve the next request of *conn*."""
+        """Let a thread of the pool serve the next request of *conn*."""
         self._waiting.append(conn)
         super().enqueue_req(conn)
 
@@ -194,12 +194,12 @@ def _write_error(sock: Any, status: int, reason: str, message: str) -> None:
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Whether Gunicorn says something of a fault of ours, and not that a client paused longer than the deadline."""
+    """Whether Gunicorn reports a fault of ours, and not that a client paused longer than the deadline."""
     return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
 
 
 def bounded(kind: Any, largest: int, dead: int) -> Any:
-    """For *kind*, `engineio.async_drivers.threading._async["websocket"]`, because it waits for its client for ever.
+    """For *kind*, `engineio.async_drivers.threading._async["websocket"]`, because it waits for its client forever.
 
     At most *largest* bytes are taken at once, and *dead* seconds of silence end the connection.
     """
@@ -211,7 +211,7 @@ def bounded(kind: Any, largest: int, dead: int) -> Any:
         def wait(self) -> str | bytes | None:
             """What the client says next; None when it is gone.
 
-            It looks by itself, too: one who is closed at the moment in which the client speaks is never woken.
+            It also polls: a waiter whose connection is closed just as the client speaks is never woken.
             """
             for _ in range(dead // LOOK):
                 try:
@@ -223,7 +223,7 @@ def bounded(kind: Any, largest: int, dead: int) -> Any:
             return None
 
         def close(self) -> None:
-            """Say goodbye, to one who may leave at this very moment."""
+            """Say goodbye to a client that may be leaving at this very moment."""
             with contextlib.suppress(Exception):  # the connection is closed, however it came to be
                 super().close()
 

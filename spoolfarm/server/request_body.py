@@ -21,7 +21,7 @@ from spoolfarm.validation import check_sayable, findings, json_object
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: Seconds in which a request has to come whole, and bytes for each of which it has one more.
+#: Seconds within which a whole request must arrive, and the number of bytes that earns it one more second.
 REQUEST_DEADLINE, SLOWEST = 60.0, 2**14
 #: How deep JSON may nest.
 MAX_DEPTH = 32
@@ -32,7 +32,7 @@ _WAIT = re.compile(r"wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?", re.IGNORECASE)
 
 
 class JobBody(BaseModel):
-    """What a client says of a job: its task, its pictures in base64, its parameters and its priority."""
+    """What a client says about a job: its task, its pictures in base64, its parameters and its priority."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -98,7 +98,7 @@ def read_json() -> dict[str, Any]:
 
 
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
-    """The JSON object that *text* says. Raises InvalidRequest that calls it *name*."""
+    """The JSON object in *text*. Raises InvalidRequest that calls it *name*."""
     try:
         found = json_object(text)
     except ValueError as error:

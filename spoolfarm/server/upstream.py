@@ -15,7 +15,7 @@ log = logging.getLogger("spoolfarm.server.upstream")
 
 @dataclass(frozen=True)
 class Known:
-    """A library as it is known: its version, and by module or class the attributes that are replaced or looked at."""
+    """A library as it is known: its version, and by module or class the attributes that are replaced or read."""
 
     version: str
     names: Mapping[str, str]
@@ -64,7 +64,7 @@ KNOWN = {
 def check(known: Mapping[str, Known] = KNOWN) -> None:
     """Warn of each library that is installed in another version than the known one.
 
-    Raises ImportError when one of those lacks a name: then what `patches.py` does to it would fail, or do nothing.
+    Raises ImportError when one of them lacks a name: then its patch would fail, or do nothing.
     """
     for library, each in known.items():
         installed = metadata.version(library)

@@ -45,7 +45,7 @@ Key = TypeVar("Key")
 
 
 class Context(Protocol):
-    """What a running task may tell and ask."""
+    """What a running task may report and query."""
 
     limits: Limits
 
@@ -56,7 +56,7 @@ class Context(Protocol):
         """Say how much is done, 0 to 1."""
 
     def cancelled(self) -> bool:
-        """Whether somebody asked to cancel; a task that waits on something asks this on a timer."""
+        """Whether a cancellation was requested; a task that waits for something polls this."""
 
     def scratch(self) -> Path:
         """A directory for files too large to hold in memory; it goes when the batch has ended."""
@@ -95,16 +95,16 @@ class Task:
     max_images: ClassVar[int] = 1
     #: Whether the bytes must be pictures the farm can decode; False takes any bytes.
     pictures: ClassVar[bool] = True
-    #: Whether a PDF is as good as a picture.
+    #: Whether a PDF is accepted in place of a picture.
     pdf: ClassVar[bool] = False
     #: The tasks of the jobs into which it is divided by `Context.map`.
     parts: ClassVar[tuple[str, ...]] = ()
-    #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
+    #: Which workers run it: "general", or those of another lane, reserved so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
-    #: How often a job may be started whose worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not be
-    #: done twice.
+    #: How often a job is attempted when its worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not
+    #: be #: done twice.
     tries: ClassVar[int] = 0
-    #: The names of the farm's settings that it wants to know.
+    #: The names of the farm's settings that it needs.
     needs: ClassVar[tuple[str, ...]] = ()
     #: Their values by name, there before `validate` and `setup` are called.
     settings: Mapping[str, Any] = {}

@@ -12,7 +12,7 @@ from spoolfarm.errors import InvalidParams, JobCancelled
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
 
-#: Seconds between two looks at whether the job was cancelled.
+#: Seconds between checks whether the job was cancelled.
 LOOK = 0.1
 
 

@@ -31,7 +31,7 @@ BAD_PICTURE = (BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia)
 
 @blueprint.route("/inference", methods=["POST", "PUT"])
 def inference() -> Response:
-    """One result for each file, in their order; a bad one among several is an `error` at its place."""
+    """One result for each file, in order; a bad file among several is an `error` in its place."""
     if "img_file" in request.form:
         raise InvalidRequest("img_file: send the file itself (curl -F img_file=@page.jpg); no path is read")
     take_parts(("model_type", "img_file"), ("img_file",))

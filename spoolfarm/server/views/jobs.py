@@ -49,7 +49,7 @@ class JobsQuery(BaseModel):
 
 @blueprint.post("")
 def create() -> Response:
-    """202 once the job is on the disk; with `Prefer: wait=SECONDS` 200 with the finished job if it ends in time."""
+    """202 once the job is on disk; with `Prefer: wait=SECONDS` 200 with the finished job if it ends in time."""
     asked = read_job()
     if not asked.task:
         raise InvalidRequest("task: is missing")
@@ -96,20 +96,20 @@ def file(job_id: str, name: str) -> Response:
         response = send_file(farm().file(job_id, name), mimetype=kind)
     except FileNotFoundError as error:
         raise UnknownJob(f"job {job_id!r} has expired") from error
-    response.headers["Content-Security-Policy"] = "sandbox"  # it may say what a picture's author wanted it to say
+    response.headers["Content-Security-Policy"] = "sandbox"  # its content may be chosen by a picture's author
     return response
 
 
 @blueprint.delete("/<job_id>")
 def cancel(job_id: str) -> Response:
-    """Cancel a job; `cancelled` is false when it had ended already."""
+    """Cancel a job; `cancelled` is false when it had already ended."""
     cancelled = farm().cancel(job_id)
     return json_response({"id": job_id, "cancelled": cancelled, "status": farm().record(job_id)["status"]})
 
 
 @blueprint.post("/<job_id>/retry")
 def retry(job_id: str) -> Response:
-    """Queue a job that failed for good again."""
+    """Queue a permanently failed job again."""
     farm().retry(job_id)
     response = json_response({"id": job_id, "status": State.QUEUED}, 202)
     response.headers["Location"] = address(f"/v1/jobs/{job_id}")
@@ -118,7 +118,7 @@ def retry(job_id: str) -> Response:
 
 @blueprint.get("/<job_id>/events")
 def events(job_id: str) -> Response:
-    """Server-Sent Events: `status`, `progress`, `log` and at last `end`. `Last-Event-ID` goes on where it broke off."""
+    """Server-Sent Events: `status`, `progress`, `log` and finally `end`. `Last-Event-ID` resumes a broken stream."""
     farm().record(job_id)
     start = _whole("Last-Event-ID", request.headers.get("Last-Event-ID", "0"), 0, MAX_EVENT)
     stream = Response(_stream(farm().follow(job_id, start)), mimetype="text/event-stream")
@@ -159,9 +159,9 @@ ENDPOINTS = {
 def _stream(happened: Iterator[dict[str, Any] | None]) -> Iterator[str]:
     try:
         for event in happened:
-            yield _said(event) if event else ":\n\n"  # which tells us whether anybody still listens
+            yield _said(event) if event else ":\n\n"  # which tells us whether anyone still listens
     except UnknownJob:
-        return  # somebody who waited for it took the result, and left nothing to tell of
+        return  # a waiting caller took the result and left nothing to report
 
 
 def _said(event: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ blueprint = Blueprint("run", __name__, url_prefix="/v1/run")
 
 @blueprint.route("/<task>", methods=["POST", "PUT"])
 def run(task: str) -> Response:
-    """The task's result itself, within FARM_TIMEOUT or `Prefer: wait=SECONDS`; later it is a 504 that says where."""
+    """The task's result itself, within FARM_TIMEOUT or `Prefer: wait=SECONDS`; then a 504 says where to find it."""
     farm().tasks.get(task)
     asked = read_job(task)
     job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority, field=asked.field)

@@ -48,7 +48,7 @@ def ended(text: str) -> str:
 
 
 def refusal(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The *body* of any error at this address, also of those that no view sees, as the endpoint's users know it."""
+    """The *body* of any error at this address, as the endpoint's users know it, even if no view sees the error."""
     return {"sign": -1, "text": body["error"], **body}
 
 

@@ -14,7 +14,7 @@ from spoolfarm.server.uploads import Uploads
 
 #: Where the application keeps its Uploads.
 UPLOADS = "spoolfarm.server.uploads"
-#: What a client is told of a name that nobody uploaded.
+#: The error for a name that nobody uploaded.
 UNKNOWN = "找不到该文件的处理记录"
 
 blueprint = Blueprint("uploads", __name__)

@@ -25,7 +25,7 @@ from spoolfarm.tasks.flower.session import Session
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 #: How many parameters there may be, and how many letters a name or a value may have.
 MOST, LONGEST = 100, 4096
-#: Seconds between two looks at whether the job was cancelled.
+#: Seconds between checks whether the job was cancelled.
 LOOK = 0.2
 #: Seconds that a cancelled script gets to end by itself. The launcher waits CANCEL_GRACE for the worker.
 GRACE = 3.0
