@@ -165,7 +165,7 @@ class Settings:
     recycle_mb: int = setting(
         "FARM_RECYCLE_MB", "4096", whole(0, 1_000_000), "the same when it holds more memory, in MiB; 0: never"
     )
-    api_key: str = setting("FARM_API_KEY", "", key, "when set, every endpoint but /health and /ready wants it")
+    api_key: str = setting("FARM_API_KEY", "", key, "when set, every endpoint but /, /health and /ready wants it")
     hosts: tuple[str, ...] = setting(
         "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"
     )
