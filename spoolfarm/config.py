@@ -13,14 +13,17 @@ from typing import Any, TypeVar
 from spoolfarm import envfile
 from spoolfarm.errors import SettingError
 from spoolfarm.values import Address as Address  # for those who have settings
+from spoolfarm.values import Network as Network
 from spoolfarm.values import (
     addresses,
+    base_path,
     channels,
     command,
     directory,
     key,
     log_file,
     module,
+    networks,
     origins,
     precision,
     seconds,
@@ -37,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKOUT = all((ROOT / name).is_file() for name in ("launcher.py", "setup.cfg"))
 if not CHECKOUT:
     ROOT = Path.cwd()
-#: The setting that says where all else lies, `.env` among it.
+#: The setting that says where everything else lies, including `.env`.
 HOME = "FARM_HOME"
 
 #: Stands in an environment that has every setting that holds: `.env` says nothing beside it.
@@ -169,6 +172,15 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(
         "FARM_CORS_ORIGINS", "", origins, "origins whose pages may call the HTTP API, with commas between"
     )
+    base_path: str = setting(
+        "FARM_BASE_PATH", "", base_path, "the path below which a proxy has the farm, such as /ocr; empty: none"
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "FARM_TRUSTED_PROXIES",
+        "",
+        networks,
+        "proxies beside those on this machine whose X-Forwarded-Prefix counts: addresses or networks",
+    )
     access_log: str = setting(
         "FARM_ACCESS_LOG",
         "",
@@ -265,7 +277,7 @@ def takes_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def use_home(path: str | None) -> str:
-    """Make *path* the home of the farm for this process and all that it starts; returns where it is in any case."""
+    """Make *path*, if given, the home of the farm for this process and all that it starts; return the home."""
     if path is not None:
         os.environ[HOME] = home(path)
     return home(os.environ.get(HOME, ""))

@@ -171,6 +171,12 @@ class WaitTimeout(FarmError):
         self.job_ids = job_ids
 
 
+class NoWorker(WaitTimeout):
+    """There is nobody who would do the job, so nobody need wait for it."""
+
+    code = "no_worker"
+
+
 # How a job ended.
 
 

@@ -6,8 +6,12 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import TypeAlias
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,16 @@ class Address:
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @property
+    def near(self) -> str:
+        """The host by which this machine itself reaches it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+
+    @property
+    def url(self) -> str:
+        """What to open in a browser on this machine."""
+        return f"http://{replace(self, host=self.near)}"
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -120,6 +134,20 @@ def origins(text: str) -> tuple[str, ...]:
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):
         raise ValueError("origins such as https://example.org with commas between, or *")
     return found
+
+
+def base_path(text: str) -> str:
+    path = text.strip("/")
+    if path and not re.fullmatch(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", path):
+        raise ValueError("a path such as /ocr, of letters, digits and . _ ~ -")
+    return f"/{path}" if path else ""
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(word, strict=False) for word in words(text))
+    except ValueError as error:
+        raise ValueError("addresses or networks such as 10.0.0.0/8 with commas between") from error
 
 
 def subdirectory(text: str) -> str:

@@ -23,23 +23,23 @@ class Inputs:
     paths: Sequence[str]
 
     def name(self, path: str) -> str:
-        """What *path* is called in the results: its way from the base."""
+        """The name of *path* in the results: its path relative to the base."""
         return path[len(self.base.rstrip("/")) + 1 :]
 
 
 def find(words: Sequence[str], suffixes: Collection[str]) -> Inputs:
     """The inputs that *words* name: files, folders, globs.
 
-    A folder stands for all files in it and below it that end in one of *suffixes*, sorted by name. What begins with a
-    dot is passed over there, as are links to folders, what is no file, and folders that hold the results of a batch.
-    A word that leads nowhere is an input all the same, which cannot be read: so it is not overlooked.
+    A folder stands for all files in it and below it that end in one of *suffixes*, sorted by name. Names that begin
+    with a dot are skipped there, as are links to folders, anything that is not a file, and folders that hold the
+    results of a batch. A word that leads nowhere is still an input, one that cannot be read: so it is not overlooked.
     """
     found = dict.fromkeys(os.path.abspath(path) for word in words for path in _meant(word, suffixes))
     return Inputs(_base(words, found), list(found))
 
 
 def listed(data: bytes) -> list[str]:
-    """The names in a list: with a NUL after each one when there is any, else one a line."""
+    """The names in a list: each ended by a NUL if there is any, otherwise one per line."""
     separator = b"\0" if b"\0" in data else b"\n"
     lines = data.split(separator)
     return [os.fsdecode(line) for line in (lines if separator == b"\0" else map(_no_return, lines)) if line]
@@ -77,8 +77,8 @@ def _below(folder: str, suffixes: Collection[str]) -> Iterator[str]:
 
 
 def _base(words: Sequence[str], paths: Collection[str]) -> str:
-    """The folder from which the names of the results go: the one that was given alone; else the current one, or when
-    something lies elsewhere the deepest that holds everything."""
+    """The folder to which the names of the results are relative: the given one if it is the only one; otherwise the
+    current one, or if an input is outside it, the deepest folder that holds all inputs."""
     here = os.getcwd()
     if len(words) == 1 and os.path.isdir(words[0]):
         return os.path.abspath(words[0])

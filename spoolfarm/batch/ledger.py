@@ -1,15 +1,16 @@
-"""The ledger: the folder of a batch's results, from which an interrupted batch goes on.
+"""The ledger: the folder of a batch's results, from which an interrupted batch resumes.
 
-    NAME.json         the record of the job that did the input NAME, whose folders are found again here
+    NAME.json         the record of the job that did the input NAME, in the same sub-folders
     NAME.txt          the text in its result, if there is one
     NAME.png, ...     the files of its result, by their suffixes
-    results.jsonl     all records, one a line, as they came, each with the input's name, size and time
-    results.csv       the same as a table, when asked for
-    .spoolfarm-batch  what the batch was begun with; it also says that this folder is one of results
+    results.jsonl     all records, one per line, as they came, each with the input's name, size and time
+    results.csv       the same as a table, on request
+    .spoolfarm-batch  the arguments the batch began with; it also marks this folder as one of results
 
 A line in results.jsonl is written after the files beside it. So an input is done when it has a line that says
-"succeeded", its NAME.json is there, and it has not changed since. A crash leaves at worst half a line, which goes when
-the batch goes on, and so do the lines of all inputs that are to be done again. The table is then made anew from them.
+"succeeded", its NAME.json is there, and it has not changed since. A crash leaves at worst a partial line. When the
+batch resumes, that line is removed, as are the lines of all inputs to be done again; the table is then rebuilt from
+the rest.
 """
 
 from __future__ import annotations
@@ -39,17 +40,17 @@ LINES, TABLE = "results.jsonl", "results.csv"
 COLUMNS = ("file", "status", "seconds", "error", "text", "result")
 #: People open the results with programs of all kinds, as other users too.
 FILE_MODE = 0o666
-#: How the disk refuses one name, and would take others.
+#: The errors with which the disk refuses one name but would take others.
 BAD_NAME = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a batch was begun with, and goes on with."""
+    """The arguments with which a batch began, and with which it resumes."""
 
     task: str
     params: Mapping[str, Any]
-    #: The folder from which the names of the inputs go.
+    #: The folder to which the names of the inputs are relative.
     base: str
 
 
@@ -67,12 +68,12 @@ class Version:
 
 
 class Ledger:
-    """Open from the beginning to the end of a run; one run at a time has it."""
+    """Open for the whole of a run; only one run at a time has it."""
 
     def __init__(self, root: str, beginning: Beginning, *, resume: bool, table: bool) -> None:
         """Take the folder *root*. Raises InvalidRequest when it is not this batch's, FarmError when another run has it.
 
-        With *resume* a batch that began there goes on; if none did, it begins.
+        With *resume* a batch that began there is resumed; if none did, it begins.
         """
         self.root = os.path.abspath(root)
         self.beginning = beginning
@@ -93,7 +94,7 @@ class Ledger:
             raise
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         for descriptor in (self._lines, self._table):
             if descriptor is not None:
                 os.close(descriptor)
@@ -106,8 +107,8 @@ class Ledger:
     def add(self, name: str, version: Version, record: dict[str, Any], file: Callable[[str], Path]) -> dict[str, Any]:
         """Write how the input *name* ended; *file* tells where each of the record's files lies.
 
-        Returns the record as it was written: one that says so when the disk does not take the input's name. Raises
-        OSError when it takes nothing.
+        Returns the record as it was written; if the disk does not take the input's name, the record says so. Raises
+        OSError when the disk takes nothing.
         """
         try:
             self._write(name, record, file)
@@ -127,7 +128,7 @@ class Ledger:
         place = f"{self.root}/{name}"
         os.makedirs(os.path.dirname(place), exist_ok=True)
         endings = Sidecars.of(record)
-        files.remove(f"{place}.txt")  # of an earlier try
+        files.remove(f"{place}.txt")  # of an earlier attempt
         for ending, attached in endings.attached.items():
             shutil.copyfile(file(attached), f"{self.root}/{PART}")
             os.replace(f"{self.root}/{PART}", place + ending)
@@ -191,7 +192,7 @@ class Ledger:
             if not os.stat(f"{self.root}/{name}.json").st_size:
                 return None  # a power cut left it empty
         except OSError:
-            return None  # somebody wants it anew
+            return None  # the user wants it done again
         try:
             now = Version.of(os.stat(f"{self.beginning.base}/{name}"))
         except OSError:
@@ -206,7 +207,7 @@ class Ledger:
             return
 
     def _open_table(self) -> int:
-        """Make the table of what there is. It begins with the mark by which spreadsheets know UTF-8."""
+        """Make the table from the existing lines. Its byte order mark tells spreadsheets that it is UTF-8."""
         path = f"{self.root}/{TABLE}"
         rows = (_row(json.loads(line)) for line in self._read())
         _replace(path, _before(b"\xef\xbb\xbf" + _csv(COLUMNS), rows))

@@ -1,4 +1,4 @@
-"""A farm of a batch's own: workers in a spool nobody else sees, which live as long as the batch and no longer."""
+"""A private farm: a batch's own workers in a separate spool, which live exactly as long as the batch."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
 from spoolfarm.tasks.lanes import LANES
 
-#: What the directories of such farms are called, among all the others for temporary files.
+#: The prefix of the directories of such farms, among all the other temporary files.
 PREFIX = "spoolfarm-batch-"
 LOCK = "lock"
-#: Seconds that the directory of a batch that begins may have no lock yet.
+#: Seconds for which the directory of a starting batch may have no lock yet.
 BIRTH = 60.0
-#: Seconds between two looks at the workers.
+#: Seconds between checks of the workers.
 TICK = 1.0
-#: Seconds that killed workers have to be gone.
+#: Seconds within which killed workers must be gone.
 DEATH = 10.0
 #: How often a worker may fail to start before the batch gives up.
 TRIES = 3
@@ -36,7 +36,7 @@ class PrivateFarm:
     """Workers for the tasks that turn out to be needed, and the Farm through which they get jobs."""
 
     def __init__(self, settings: config.Settings, workers: int) -> None:
-        """With so many *workers* in the general lane, and as many as the settings say in others."""
+        """With this many *workers* in the general lane, and as many as the settings say in others."""
         _sweep()
         self._root = tempfile.mkdtemp(prefix=PREFIX)
         self._lock = FileLock(f"{self._root}/{LOCK}", fallback_to_soft=False, thread_local=False)
@@ -46,7 +46,7 @@ class PrivateFarm:
             "FARM_SPOOL_DIR": f"{self._root}/spool",
             "FARM_RESULTS_DIR": f"{self._root}/results",
             "FARM_WORKERS": str(workers),
-            "FARM_MAX_QUEUED": "",  # how many requests may wait in the other farm says nothing about this one
+            "FARM_MAX_QUEUED": "",  # the other farm's limit on waiting requests does not apply to this one
         }
         self._selector = selectors.DefaultSelector()
         own_settings = config.load(own)
@@ -75,7 +75,7 @@ class PrivateFarm:
         self._lock.release()
 
     def staff(self, task: str) -> None:
-        """Start workers for *task*, and for those that do its parts, unless there are some."""
+        """Start workers for *task*, and for the tasks of its parts, unless there are some."""
         known = self.farm.tasks.get(task)
         tasks = self._tasks.setdefault(known.lane, [])
         if task in tasks:
@@ -90,7 +90,7 @@ class PrivateFarm:
             self.staff(part)
 
     def tend(self) -> str:
-        """Keep the workers alive; say what there is to wait for. Raises FarmError when they cannot even start."""
+        """Keep the workers alive; return what there is to wait for. Raises FarmError when they cannot even start."""
         for key, _ in self._selector.select(0):
             key.data.pass_on()
         if time.monotonic() < self._look_due:
@@ -104,7 +104,7 @@ class PrivateFarm:
 
 
 def _sweep() -> None:
-    """Remove what batches left that were killed: a directory of ours whose lock nobody holds."""
+    """Remove what killed batches left: directories of ours whose lock is free."""
     for name in files.names(tempfile.gettempdir()):
         root = f"{tempfile.gettempdir()}/{name}"
         if not name.startswith(PREFIX) or not _may_be_left(root):
@@ -113,7 +113,7 @@ def _sweep() -> None:
         try:
             lock.acquire(timeout=0)
         except (Timeout, OSError):
-            continue  # it is in use, or it has just gone
+            continue  # it is in use, or has just been removed
         shutil.rmtree(root, ignore_errors=True)
         lock.release()
 

@@ -1,4 +1,4 @@
-"""The progress: how far a batch is, as a bar on a terminal and as a line now and then elsewhere."""
+"""The progress: how far a batch has come, as a bar on a terminal and as occasional lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from spoolfarm.units import duration
 
-#: Seconds by which the rate is told.
+#: Seconds over which the rate is measured.
 WINDOW = 60.0
 #: Seconds between two samples for the rate.
 SAMPLE = 0.5
-#: Seconds between two pictures of the bar, and between two lines where there is no terminal.
+#: Seconds between updates of the bar, and between lines where there is no terminal.
 REDRAW = 0.1
 LINE = 10.0
 
 
 class Pace:
-    """How many a second: since the first one ended, over the last minute."""
+    """How many jobs per second: since the first one ended, over the last minute."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
 
     def note(self, now: float, ended: int) -> None:
-        """At *now*, so many have ended."""
+        """Record how many have ended at *now*."""
         if ended and (not self._samples or now - self._samples[-1][0] >= SAMPLE):
             self._samples.append((now, ended))
         while len(self._samples) > 2 and now - self._samples[1][0] > WINDOW:
             self._samples.popleft()
 
     def rate(self, now: float, ended: int) -> float:
-        """Jobs a second; 0 while that cannot be told."""
+        """Jobs per second; 0 while that is not known."""
         if not self._samples or now <= (first := self._samples[0])[0]:
             return 0.0
         return (ended - first[1]) / (now - first[0])
@@ -49,7 +49,7 @@ class BatchProgress:
         self.total = total
         self.earlier = earlier
         self.ended = self.failed = 0
-        #: What is the matter, as long as something is.
+        #: What is wrong, as long as something is.
         self.note = ""
         self._quiet = quiet
         self._console = console or Console(stderr=True, highlight=False)
@@ -79,7 +79,7 @@ class BatchProgress:
         self.failed += failed
 
     def show(self) -> None:
-        """Bring what is seen up to date, unless that was done just now."""
+        """Update the display, unless that was just done."""
         now = time.monotonic()
         self._pace.note(now, self.ended)
         if self._quiet or now < self._due:
@@ -96,7 +96,7 @@ class BatchProgress:
         self._bar.console.print(message, markup=False, soft_wrap=True)
 
     def figures(self, now: float) -> str:
-        """`120/300, 2 failed, 1.93/s, 2 min left`, and what is the matter."""
+        """`120/300, 2 failed, 1.93/s, 2 min left`, and what is wrong."""
         parts = [f"{self.earlier + self.ended}/{self.total}"]
         if self.failed:
             parts.append(f"{self.failed} failed")
@@ -110,7 +110,7 @@ class BatchProgress:
 
 
 class _Lines(logging.Handler):
-    """Has what the farm logs as a warning appear above the bar."""
+    """Makes the farm's logged warnings appear above the bar."""
 
     def __init__(self, progress: BatchProgress) -> None:
         super().__init__(logging.WARNING)

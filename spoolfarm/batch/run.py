@@ -1,4 +1,4 @@
-"""The run of a batch: inputs in, jobs under way, records out, until all are done or somebody stops it."""
+"""The run of a batch: inputs in, jobs under way, records out, until all are done or it is stopped."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from spoolfarm.spool.job import Job, State
 
 #: What is shown after the first Ctrl-C.
 STOPPING = "stopping (Ctrl-C: at once)"
-#: Bytes of inputs that are under way at once; a larger one goes alone.
+#: The most bytes of inputs under way at once; a larger input goes alone.
 MOST_BYTES = 512 * 2**20
-#: Failures that the summary names; all stand in the results.
+#: The most failures that the summary names; the results have them all.
 NAMED = 20
 
 
@@ -44,7 +44,7 @@ class Summary:
 
     succeeded: int = 0
     failed: int = 0
-    #: How many had been done before.
+    #: How many were already done.
     earlier: int = 0
     #: The first failures: name and reason.
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -77,13 +77,13 @@ class Batch:
         self.summary = Summary()
 
     def stop(self) -> None:
-        """Submit nothing more; what runs is finished, what is queued is cancelled and left for another time."""
+        """Submit nothing more; running jobs are finished, queued ones are cancelled and left for another run."""
         self._stopping = True
         if self._flight is not None:
             self._flight.wake()
 
     def run(self, inputs: Inputs) -> Summary:
-        """Do what is not done yet. Raises OSError and SpoolUnavailable when nothing can be written any more."""
+        """Do what is not done yet. Raises OSError or SpoolUnavailable when nothing can be written any more."""
         todo = self._todo(inputs)
         with InFlight[Source](self._farm.spool, self._farm.put) as self._flight:
             while self._fill(self._flight, todo) or len(self._flight):
@@ -96,7 +96,7 @@ class Batch:
         return self.summary
 
     def _fill(self, flight: InFlight[Source], todo: Iterator[tuple[Job, Source]]) -> bool:
-        """Put as many jobs as there is room for, or take them back when stopped. Says whether more are to come."""
+        """Queue as many jobs as there is room for, or withdraw them when stopped; return whether more are to come."""
         if self._stopping:
             if not self._withdrawn:
                 flight.withdraw()
@@ -120,7 +120,7 @@ class Batch:
         return True
 
     def _todo(self, inputs: Inputs) -> Iterator[tuple[Job, Source]]:
-        """A job for each input that is not done; those that cannot be one have failed."""
+        """A job for each input that is not done; inputs that cannot become a job are recorded as failed."""
         for path in inputs.paths:
             name = inputs.name(path)
             if name in self._ledger.done:
@@ -145,7 +145,7 @@ class Batch:
         self._end(source, {"status": State.FAILED, "error": error, "code": code})
 
     def _end(self, source: Source, record: dict[str, Any]) -> None:
-        """Write how one input ended; but one that was cancelled because we stop has not."""
+        """Write how one input ended, unless it was cancelled because we are stopping."""
         if record["status"] == State.CANCELLED and self._withdrawn:
             return
 
@@ -164,8 +164,8 @@ class Batch:
 
 
 def _read(path: str) -> tuple[bytes, Version]:
-    """The bytes of a file, and the version that they are. Raises OSError, or InvalidRequest for what is no file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO shall not block
+    """The bytes of a file, and the version that they are. Raises OSError, or InvalidRequest if it is not a file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not block
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

@@ -1,4 +1,4 @@
-"""Whose workers do a batch: those of the running farm, or some of its own."""
+"""Whose workers do a batch: those of the running farm, or the batch's own."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from spoolfarm import config
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool import lease
 
-#: Seconds between two looks at who works in the running farm.
+#: Seconds between checks of the running farm's workers.
 LOOK = 2.0
 
 
 class Workers(Protocol):
-    """What a batch wants of them."""
+    """What a batch needs from them."""
 
     farm: Farm
 
     def staff(self, task: str) -> None:
-        """See to it that somebody does jobs of *task*."""
+        """Make sure that there are workers for *task*."""
 
     def tend(self) -> str:
-        """Called about once a second; says what there is to wait for. Raises FarmError when nobody will ever work."""
+        """Called about once a second; returns what to wait for. Raises FarmError if no worker can ever start."""
 
 
 class RunningFarm:
@@ -45,11 +45,11 @@ class RunningFarm:
         self.farm.close()
 
     def staff(self, task: str) -> None:
-        """Nothing can be done but to tell when nobody takes *task*."""
+        """Only report it when no worker takes *task*; nothing else can be done."""
         self._tasks.add(task)
 
     def tend(self) -> str:
-        """Look now and then."""
+        """Check now and then."""
         if time.monotonic() >= self._look_due:
             self._look_due = time.monotonic() + LOOK
             alone = self._tasks.difference(*(worker["tasks"] for worker in self.farm.workers()))

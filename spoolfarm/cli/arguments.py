@@ -16,12 +16,12 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class VerbParser(argparse.ArgumentParser):
-    """Takes options between the files as well as before and behind them."""
+    """Takes options between the files as well as before and after them."""
 
     _inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """The way a parser of verbs asks the parser of one verb."""
+        """The method through which the main parser calls a verb's parser."""
         if self._inside:
             return super().parse_known_args(args, namespace)
         self._inside = True
@@ -38,7 +38,7 @@ class Version(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version  # now: the verbs need not wait for it
+        from importlib.metadata import version  # here: the verbs need not wait for it
 
         sys.stdout.write(f"spoolfarm {version('spoolfarm')}\n")
         parser.exit()

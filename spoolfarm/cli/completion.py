@@ -15,7 +15,7 @@ from spoolfarm.tasks.registry import Registry
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
-    """Tell the shell what may stand at the cursor, and end this process. What the shell asks is in the environment."""
+    """Tell the shell what may stand at the cursor, and exit. The shell's question is in the environment."""
     argcomplete.autocomplete(parser, always_complete_options=False, default_completer=Values())
 
 
@@ -42,11 +42,11 @@ def _tasks() -> list[str]:
         settings = config.load()
         return Registry(settings.tasks, settings.enable, settings.by_name()).names()
     except FarmError:
-        return []  # the command itself will say what is wrong with a setting
+        return []  # the command itself will report what is wrong with a setting
 
 
 def _jobs(verb: str) -> set[str]:
-    """The ids for which *verb* makes sense, read from the directories: a look at them shall make none."""
+    """The ids for which *verb* makes sense, read from the directories, of which completion must create none."""
     try:
         settings = config.load()
     except FarmError:

@@ -13,7 +13,7 @@ class Level(StrEnum):
     OK = "ok"
     #: The farm works, but not as well or as safely as it could.
     WARN = "warn"
-    #: The farm does not work so.
+    #: The farm cannot work like this.
     FAIL = "FAIL"
 
 

@@ -21,7 +21,7 @@ from spoolfarm.tasks.lanes import LANES
 
 #: The oldest Python the farm runs on.
 PYTHON = (3, 11)
-#: File systems of other machines, on which locks, renames and inotify are not to be relied on.
+#: Network file systems, on which locks, renames and inotify are unreliable.
 NETWORK = {
     "nfs",
     "nfs4",
@@ -46,7 +46,7 @@ NETWORK = {
 }
 #: File systems that a power cut empties.
 MEMORY = {"tmpfs", "ramfs"}
-#: Below so many times the floor at which jobs are refused, a disk is worth a warning.
+#: A disk with less than this many times the room below which jobs are refused gets a warning.
 SPARE = 4
 #: Descriptors that one request of the front may hold, and what the front holds beside them.
 DESCRIPTORS_EACH, DESCRIPTORS_BASE = 2, 64
@@ -94,7 +94,7 @@ def packages(
 
 
 def directories(settings: Settings, mounts: str = "/proc/self/mountinfo") -> Iterator[Finding]:
-    """Whether the data can be written, and whether it is on a disk that keeps its promises."""
+    """Whether the data can be written, and whether it is on a disk that can be relied on."""
     for name, path in data(settings):
         if not os.path.lexists(path):
             home = _existing(path)

@@ -1,5 +1,5 @@
 """The command line `spoolfarm`: the operator's verbs, found in `commands/`."""
-# PYTHON_ARGCOMPLETE_OK: by this word a shell that completes all programs knows that it may ask this one.
+# PYTHON_ARGCOMPLETE_OK: this word tells a shell with global completion that it may ask this program.
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The farm at work, live on a terminal: what waits, who does what, how fast it goes, and what went wrong."""
+"""The farm at work, live on a terminal: what waits, what each worker does, how fast, and what went wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from spoolfarm.cli.overview import overview
 from spoolfarm.farm.farm import Farm
 from spoolfarm.units import count, duration
 
-#: Seconds between two looks at the farm; a look into a deep queue takes time, so also so many times as long as it took.
+#: Seconds between refreshes, and the least pause as a multiple of a refresh's duration: counting a deep queue takes
+#: time.
 REFRESH, SHARE = 1.0, 20
 #: Lines beside those of tasks and workers: first and last, the titles of the tables, three blanks, the cursor's.
 REST = 8
@@ -54,7 +55,7 @@ def watch(farm: Farm, *, once: bool = False) -> None:
 
 def _is_live(console: Console) -> bool:
     """Whether keys come from a terminal, and what is shown goes to one that can clear its screen."""
-    both = sys.stdin.isatty() and sys.stdout.isatty()  # not as rich sees it, whom FORCE_COLOR persuades
+    both = sys.stdin.isatty() and sys.stdout.isatty()  # not as rich sees it, which FORCE_COLOR misleads
     return both and not console.is_dumb_terminal
 
 
@@ -77,7 +78,7 @@ def picture(seen: Mapping[str, Any], height: int) -> RenderableType:
 
 
 def _tasks(seen: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row for each task that waits, runs, or did so in the last minute."""
+    """A row for each task with jobs that wait, run, or ended in the last minute."""
     running: dict[str, int] = {}
     for job in seen["running"]:
         running[job["task"]] = running.get(job["task"], 0) + 1
@@ -97,7 +98,7 @@ def _workers(seen: Mapping[str, Any], room: int) -> list[tuple[str, ...]]:
     """
     jobs: dict[str, dict[str, Any]] = {}
     for job in seen["running"]:
-        jobs.setdefault(job["worker"], job)  # of a batch, the first
+        jobs.setdefault(job["worker"], job)  # the first of several
     workers = sorted(seen["workers"], key=lambda each: int(each["pid"]))
     if len(workers) > room:
         workers.sort(key=lambda each: -jobs.get(each["worker"], {"seconds": -1})["seconds"])
@@ -141,7 +142,7 @@ def _short(rate: float) -> str:
 
 @contextmanager
 def _keys() -> Iterator[Callable[[str, float], bool]]:
-    """Take single keys; yields what waits some seconds for one of some keys, or the end, and says whether it came."""
+    """Read single keys; yields a function that waits for one of some keys, or the end, and says if it came."""
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
 
@@ -149,7 +150,7 @@ def _keys() -> Iterator[Callable[[str, float], bool]]:
         deadline = time.monotonic() + seconds
         while (rest := deadline - time.monotonic()) > 0:
             if select.select([sys.stdin], [], [], rest)[0]:
-                typed = os.read(sys.stdin.fileno(), 1024)  # not by sys.stdin: what that buffers, select does not see
+                typed = os.read(sys.stdin.fileno(), 1024)  # not by sys.stdin: select does not see what it buffers
                 if not typed or any(key.encode() in typed for key in keys):
                     return True
         return False

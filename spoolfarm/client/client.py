@@ -30,14 +30,14 @@ Item = TypeVar("Item")
 TIMEOUT = 30.0
 #: Seconds that one request waits for a job at most; a longer wait is several requests.
 SLICE = 30.0
-#: Seconds until a stream of events that broke off is asked for again.
+#: Seconds until a broken stream of events is requested again.
 PAUSE = 0.05
 #: Requests that `map` has under way at once.
 IN_FLIGHT = 16
 
 
 class ClientJob:
-    """A submitted job: ask how it is, wait for it, cancel it."""
+    """A submitted job: query it, wait for it, cancel it."""
 
     def __init__(self, client: Client, job_id: str) -> None:
         self._client = client
@@ -68,12 +68,12 @@ class ClientJob:
 
 
 class Client:
-    """A farm on the network. Every method raises Unreachable without a reply, and else the error the farm names."""
+    """A farm on the network. Methods raise Unreachable without a reply, otherwise the error that the farm names."""
 
     def __init__(
         self, url: str = "http://127.0.0.1:8090", api_key: str | None = None, timeout: float = TIMEOUT
     ) -> None:
-        """*timeout* is how long a reply may take, beyond the wait that was asked for, and `call`'s own wait."""
+        """*timeout* is how long a reply may take, beyond the requested wait, and `call`'s own wait."""
         self.timeout = timeout
         self._transport = Transport(url, api_key, timeout)
 
@@ -85,7 +85,7 @@ class Client:
     def submit(
         self, task: str, image: Picture | None = None, *, priority: int = NORMAL, key: str | None = None, **params: Any
     ) -> ClientJob:
-        """Have the farm accept a job: it will be done even after a power cut. A full farm is asked again for a while.
+        """Submit a job: once accepted, it will be done even after a power cut. A full farm is retried for a while.
 
         With an idempotency *key*, a repeat returns the job that the key started first.
         """
@@ -110,9 +110,9 @@ class Client:
     ) -> Iterator[tuple[Item, Any]]:
         """Yield (item, result) in order of completion, with at most *in_flight* jobs under way.
 
-        An item that fails raises, or with *return_exceptions* yields its exception in the place of the result. Who
-        leaves early waits for the jobs under way, SLICE seconds at most. Raises ValueError at once when *in_flight* is
-        below 1.
+        An item that fails raises, or with *return_exceptions* yields its exception in place of the result. A caller
+        that leaves early waits for the jobs under way, SLICE seconds at most. Raises ValueError at once when
+        *in_flight* is below 1.
         """
         if in_flight < 1:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
@@ -177,7 +177,7 @@ class Client:
         return found
 
     def ready(self) -> dict[str, Any]:
-        """The farm's figures; `status` is "ready" when it can take work, and else `error` says what is missing."""
+        """The farm's figures; `status` is "ready" when it can take work, otherwise `error` says what is missing."""
         reply = self._transport.send("GET", "/ready")
         if not isinstance(reply.body, dict) or "status" not in reply.body:
             raise reply.error()
@@ -203,7 +203,7 @@ class Client:
             except Unreachable:
                 if time.monotonic() > end:
                     raise
-                time.sleep(PAUSE)  # and go on where the stream broke off
+                time.sleep(PAUSE)  # and resume where the stream broke off
 
     # Change one's mind.
 
@@ -233,7 +233,15 @@ class Client:
             return outcome(record)
         if stop is not None and stop.is_set():
             self.cancel(job_id)
-        raise WaitTimeout(f"job {job_id} is still {record['status']}", job_id=job_id)
+        raise WaitTimeout(f"job {job_id} is still {record['status']}{self._lack()}", job_id=job_id)
+
+    def _lack(self) -> str:
+        """What the farm says that it lacks, for a wait that is over; nothing when it lacks nothing, or is gone."""
+        try:
+            lack = self.ready().get("error")
+        except FarmError:
+            return ""
+        return f"; the farm is not ready: {lack}" if lack else ""
 
     def _wait_record(self, job_id: str, seconds: float, stop: threading.Event) -> dict[str, Any]:
         """The record of a job, as soon as it has ended, or as it is when *seconds* are over or *stop* is set."""
@@ -254,7 +262,7 @@ class Client:
         waits: bool = False,
         stop: threading.Event | None = None,
     ) -> Any:
-        """POST, again and again until *end* while the farm says that it is full; with *waits* it may take until *end*.
+        """POST, and retry until *end* while the farm says that it is full; with *waits* it may take until *end*.
 
         Raises SpoolFull, SpoolUnavailable and what `_ask` raises.
         """

@@ -34,7 +34,7 @@ class Reply:
     body: Any
 
     def checked(self) -> Any:
-        """The body. Raises the error that the farm names when it is one."""
+        """The body. Raises the error that the farm names, if it is one."""
         if self.status >= 400:
             raise self.error()
         return self.body
@@ -47,7 +47,7 @@ class Reply:
         kind = BY_CODE.get(code, FarmError)
         if kind is WaitTimeout:
             return WaitTimeout(sentence, job_id=str(body.get("id") or ""))
-        if "id" in body:  # it is the job that failed, not the request
+        if "id" in body:  # the job failed, not the request
             return failure({"status": State.CANCELLED if kind is JobCancelled else State.FAILED, **body})
         error = kind(sentence, hint=str(body.get("hint") or ""))
         if kind is FarmError and code:
@@ -56,7 +56,7 @@ class Reply:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds until the server wants to be asked again; None when it does not say so."""
+        """Seconds after which to retry, as the server says; None when it does not say."""
         text = self.headers.get("Retry-After")
         if text is None:
             return None
@@ -64,18 +64,18 @@ class Reply:
 
 
 class Transport:
-    """The way to one farm. There is a connection for each exchange, so threads may share a Transport."""
+    """The connection settings of one farm. Each exchange opens a new connection, so threads may share a Transport."""
 
     def __init__(self, url: str, api_key: str | None, timeout: float) -> None:
         parts = urlsplit(url)
         try:
             self._address = (parts.hostname or "", parts.port)
         except ValueError:
-            self._address = ("", None)  # the port is no number
+            self._address = ("", None)  # the port is not a number
         if parts.scheme not in ("http", "https") or not self._address[0]:
             raise InvalidRequest(f"{url!r} is no address of a farm; write one such as http://127.0.0.1:8090")
         self.url = url.rstrip("/")
-        #: Seconds that a reply may take, beyond the wait that is asked for.
+        #: Seconds that a reply may take, beyond the requested wait.
         self.timeout = timeout
         self._connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._base = parts.path.rstrip("/")
@@ -89,7 +89,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         wait: float | None = None,
     ) -> Reply:
-        """One request and its reply, whatever it is. *wait* asks the server to wait so many seconds for the job."""
+        """One request and its reply, whatever it is. *wait* asks the server to wait that many seconds for the job."""
         sent = {**(headers or {})}
         if wait is not None:
             sent["Prefer"] = f"wait={wait:.3f}"
@@ -104,10 +104,10 @@ class Transport:
             return response.read()
 
     def events(self, path: str, last_id: str) -> Iterator[tuple[str, Any, str]]:
-        """The Server-Sent Events of *path* after *last_id* as (name, data, id); the name of a sign of life is empty.
+        """The Server-Sent Events of *path* after *last_id* as (name, data, id); a keep-alive has an empty name.
 
         https://html.spec.whatwg.org/multipage/server-sent-events.html says how to read them. Raises Unreachable when
-        the server says no more.
+        the server stops sending.
         """
         headers = {"Accept": "text/event-stream", "Last-Event-ID": last_id}
         with self._open("GET", path, None, headers, self.timeout) as response:
@@ -135,7 +135,7 @@ class Transport:
     def _open(
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], timeout: float
     ) -> Iterator[http.client.HTTPResponse]:
-        """One request on a connection of its own, which lasts as long as the response is read."""
+        """One request on a new connection, which lasts as long as the response is read."""
         sent = {**self._headers, **headers}
         data = None
         if body is not None:
@@ -145,12 +145,16 @@ class Transport:
         try:
             try:
                 connection.request(method, self._base + path, data, sent)
+            except (BrokenPipeError, ConnectionResetError):
+                if connection.sock is None:
+                    raise
+                # The farm has refused before it had read all, and hung up: what it said may have come.
             except ValueError as error:
                 raise InvalidRequest(f"that cannot be sent as a header: {error}") from error
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it takes no more, as one that refuses a large body: what it has answered comes next
             with connection.getresponse() as response:
                 yield response
+        except ConnectionRefusedError as error:
+            raise Unreachable(f"no farm answers at {self.url}: start ./start.sh") from error
         except (OSError, http.client.HTTPException) as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(f"{self.url} does not answer: {reason}", hint="is the farm running?") from error

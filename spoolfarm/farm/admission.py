@@ -12,19 +12,20 @@ from spoolfarm.spool.spool import Spool
 
 #: Free inodes below which nothing new is accepted.
 MIN_INODES = 1000
-#: Seconds for which a look at the disk and at the queue is good.
+#: Seconds for which a check of the disk and the queue stays valid.
 FRESH = 1.0
-#: A count of the queue is good for so many times as long as it took, so that a deep queue is not counted all the time.
+#: A count of the queue stays valid for this many times as long as it took, so that a deep queue is not counted
+#: constantly.
 COUNT_SHARE = 20
 
 
 class Admission:
-    """Counts what this process submits since the last look at the queue, and looks again before it refuses."""
+    """Counts what this process has submitted since it last counted the queue, and counts again before it refuses."""
 
     def __init__(self, spool: Spool, *, limit: int, min_free_mb: int, others: Sequence[str] = ()) -> None:
         """*others*: directories beside spool and results that jobs write to."""
         self._spool = spool
-        #: What lies on the disks that have to have room, by directory.
+        #: What is kept on the disks that must have room, by directory.
         self._places = {spool.root: "the spool", spool.results.root: "the results", **dict.fromkeys(others, "the data")}
         self._limit = limit
         self._min_free = min_free_mb * 2**20
@@ -33,7 +34,7 @@ class Admission:
         self._counted = self._stale = self._disk_stale = 0.0
 
     def take(self, count: int = 1) -> None:
-        """Raise SpoolFull or SpoolUnavailable when there is no room, else count so many more jobs."""
+        """Raise SpoolFull or SpoolUnavailable when there is no room, otherwise count that many more jobs."""
         now = time.monotonic()
         with self._lock:
             if now >= self._disk_stale:

@@ -1,4 +1,4 @@
-"""The farm: the one bridge to the spool, on which the HTTP front, the command line and library users stand."""
+"""The farm: the bridge to the spool, used by the HTTP front, the command line and library users."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from spoolfarm import config, images
 from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
 from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
+from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.in_flight import InFlight
 from spoolfarm.farm.records import Records
+from spoolfarm.farm.staff import Staff
 from spoolfarm.farm.subjobs import Subjobs
 from spoolfarm.spool import lease
 from spoolfarm.spool.idempotency import IdempotencyKeys
@@ -23,7 +25,7 @@ from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
 from spoolfarm.spool.record import FOREVER, ended, outcome
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
-from spoolfarm.tasks import Answer
+from spoolfarm.tasks import Answer, wrong_number
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -33,47 +35,20 @@ Item = TypeVar("Item")
 
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
-#: Seconds until a spool that is full is tried again.
+#: Seconds until a full spool is tried again.
 FULL_RETRY = 0.2
-
-
-class FarmJob:
-    """A submitted job: ask how it is, wait for it, cancel it."""
-
-    def __init__(self, farm: Farm, job_id: str) -> None:
-        self._farm = farm
-        self.id = job_id
-
-    def __repr__(self) -> str:
-        return f"<FarmJob {self.id}>"
-
-    def status(self) -> str:
-        """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
-        return str(self.record()["status"])
-
-    def record(self) -> dict[str, Any]:
-        """All that is known of the job, as `GET /v1/jobs/<id>` shows it. Raises UnknownJob once it has expired."""
-        return self._farm.record(self.id)
-
-    def wait(self, timeout: float | None = None) -> Any:
-        """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
-        return self._farm.wait(self.id, timeout)
-
-    def file(self, name: str) -> bytes:
-        """One of the files that the record names in `files`. Raises UnknownJob or UnknownFile."""
-        return self._farm.file(self.id, name).read_bytes()
-
-    def cancel(self) -> bool:
-        """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
-        return self._farm.cancel(self.id)
+#: Seconds without a result after which a caller looks whether there is anybody to do the job, and between later looks.
+FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
+#: The first of the two for a job that was submitted: who starts a worker after it may wait for it at once.
+SUBMITTED_LOOK = 3.0
 
 
 class Farm:
     """The farm on this machine. Without arguments it is the one that the settings name.
 
-    There is one way for each act: `submit` a job and be told later, `call` a task and wait, `map` it over many
-    pictures, or ask about a job by its id (`record`, `wait`, `follow`, `file`). Who has a request instead of a picture
-    takes the same acts in steps: `prepare` checks it and makes a job, `put` queues that, `answer` queues it and waits.
+    There is one way to do each thing: `submit` a job and collect it later, `call` a task and wait, `map` it over many
+    pictures, or query a job by its id (`record`, `wait`, `follow`, `file`). A caller that has a request instead of a
+    picture does the same in steps: `prepare` checks it and makes a job, `put` queues it, `answer` queues it and waits.
     """
 
     def __init__(
@@ -84,9 +59,9 @@ class Farm:
         settings: config.Settings | None = None,
         make: bool | None = None,
     ) -> None:
-        """With *make* its directories are made where there are none, else that raises NoFarm.
+        """With *make* its directories are made if they do not exist; otherwise that raises NoFarm.
 
-        When nobody says, a farm is made in a checkout and where the caller names it, but not in any working directory.
+        By default a farm is made in a checkout and where the caller names it, but not in an arbitrary directory.
         """
         self.settings = settings or config.load()
         if make is None:
@@ -103,26 +78,41 @@ class Farm:
             others=[self.settings.data_dir],
         )
         self.root = self.spool.root
-        #: The hot folder's directory, with one folder a task.
+        #: The hot folder's directory, with one folder for each task.
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
         self._keys = IdempotencyKeys(self.spool.keys)
+        self._staff = Staff(self.spool)
 
     # Submit, call, map.
 
     def submit(
         self, task: str, image: Picture | None = None, *, priority: int = NORMAL, durable: bool = True, **params: Any
     ) -> FarmJob:
-        """Accept a job: when this returns it is on the disk, and will be done even after a power cut.
+        """Accept a job: when this returns it is on disk, and will be done even after a power cut.
 
-        *durable* False skips the syncs, for those who wait for the result themselves. Raises UnknownTask,
+        *durable* False skips the syncs, for callers that wait for the result themselves. Raises UnknownTask,
         InvalidRequest, InvalidParams, SpoolFull, SpoolUnavailable, or what `images.check` raises.
         """
         return self.put(self.prepare(task, _bytes_of(image), params, priority=priority, durable=durable))
 
     def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
-        """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise."""
-        return self.answer(self.prepare(task, _bytes_of(image), params), timeout).value
+        """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise.
+
+        Where no farm runs it raises NoWorker after a moment, and the job is withdrawn.
+        """
+        job = self.prepare(task, _bytes_of(image), params)
+        seconds = self.settings.timeout if timeout is None else timeout
+        self.put(job)
+        record = self.results.wait(job.id, min(seconds, FIRST_LOOK))
+        if record is None and seconds > FIRST_LOOK:
+            try:
+                self._staff.check([job.task])
+            except WaitTimeout:
+                self.forget(job.id)  # nobody will collect it
+                raise
+            record = self.results.wait(job.id, seconds - FIRST_LOOK)
+        return self.collect(self._in_time(record, job, seconds)).value
 
     def map(
         self,
@@ -137,7 +127,7 @@ class Farm:
         """Yield (item, result) in order of completion, with at most *in_flight* jobs under way; leaves nothing behind.
 
         An item that fails raises, or with *return_exceptions* yields its exception in the place of the result. Raises
-        ValueError at once when *in_flight* is below 1.
+        ValueError at once when *in_flight* is below 1, and NoWorker, after a moment, where no farm runs.
         """
         if in_flight < 1:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
@@ -148,9 +138,20 @@ class Farm:
         return self._map(jobs, in_flight, return_exceptions)
 
     def _map(self, jobs: Iterator[tuple[Job, Item]], most: int, return_exceptions: bool) -> Iterator[tuple[Item, Any]]:
-        with InFlight[Item](self.spool, self._put_when_room) as under_way:
+        tasks: set[str] = set()
+
+        def put(job: Job) -> None:
+            tasks.add(job.task)
+            self._put_when_room(job)
+
+        look = time.monotonic() + FIRST_LOOK
+        with InFlight[Item](self.spool, put) as under_way:
             while under_way.fill(jobs, most):
+                if time.monotonic() > look:
+                    self._staff.check(tasks)
+                    look = time.monotonic() + NEXT_LOOK
                 for item, record in under_way.finished():
+                    look = time.monotonic() + NEXT_LOOK
                     try:
                         yield item, outcome(record)
                     except JobFailed as error:
@@ -159,11 +160,14 @@ class Farm:
                         yield item, error
 
     def _put_when_room(self, job: Job) -> None:
+        look = time.monotonic() + FIRST_LOOK
         while True:
             try:
                 self.put(job)
                 return
             except SpoolFull:
+                if time.monotonic() > look:
+                    self._staff.check({job.task})
                 time.sleep(FULL_RETRY)
 
     # The same in steps.
@@ -189,9 +193,7 @@ class Farm:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
         validated = known.validate(params)
         if not known.min_images <= len(pictures) <= known.max_images:
-            raise InvalidRequest(
-                f"{field}: task {task} takes {known.min_images} to {known.max_images} of them, not {len(pictures)}"
-            )
+            raise InvalidRequest(wrong_number(known, task, field, len(pictures)))
         if known.pictures:
             for index, picture in enumerate(pictures):
                 if known.pdf and images.is_pdf(picture):
@@ -231,10 +233,14 @@ class Farm:
         """
         self.put(job)
         seconds = self.settings.timeout if timeout is None else timeout
-        record = self.results.wait(job.id, seconds)
+        return self.collect(self._in_time(self.results.wait(job.id, seconds), job, seconds))
+
+    def _in_time(self, record: dict[str, Any] | None, job: Job, seconds: float) -> dict[str, Any]:
+        """The *record* of *job* when it came within *seconds*, else a WaitTimeout."""
         if record is None:
-            raise WaitTimeout(f"no result within {seconds:g} s", job_id=job.id)
-        return self.collect(record)
+            reason = "" if self._staff.ready(job.task) else f"; no worker is ready for {job.task}"
+            raise WaitTimeout(f"no result within {seconds:g} s{reason}", job_id=job.id)
+        return record
 
     def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed."""
@@ -243,7 +249,7 @@ class Farm:
         return Answer(outcome(record), attached)
 
     def subjobs(self, whole: Job, check: Callable[[], None]) -> Subjobs:
-        """The jobs that the running job *whole* has other workers do; *check* raises when it is not to go on."""
+        """The jobs that the running job *whole* has other workers do; *check* raises when it is to stop."""
         return Subjobs(self.spool, self.tasks, self.settings.workers, whole, check)
 
     # Ask.
@@ -253,10 +259,17 @@ class Farm:
         return self._records.get(job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Any:
-        """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout."""
-        record = self.wait_record(job_id, FOREVER if timeout is None else timeout)
-        if not ended(record):
-            raise WaitTimeout(f"no result within {timeout:g} s", job_id=job_id)
+        """The result of a job. Raises UnknownJob, JobFailed, JobCancelled or WaitTimeout.
+
+        NoWorker, which is a WaitTimeout too, says that no farm runs; the job waits on for one.
+        """
+        seconds = FOREVER if timeout is None else timeout
+        end, pause = time.monotonic() + seconds, SUBMITTED_LOOK
+        while not ended(record := self.wait_record(job_id, max(0.0, min(pause, end - time.monotonic())))):
+            if time.monotonic() >= end:
+                raise WaitTimeout(f"no result within {seconds:g} s", job_id=job_id)
+            self._staff.check([record["task"]], job_id)
+            pause = NEXT_LOOK
         return outcome(record)
 
     def wait_record(self, job_id: str, timeout: float) -> dict[str, Any]:
@@ -264,7 +277,7 @@ class Farm:
         return self._records.wait(job_id, timeout)
 
     def ended(self, job_id: str) -> dict[str, Any] | None:
-        """The record of a job that has ended with a result, else None: a look at one file."""
+        """The record of a job that has ended with a result, else None; this reads one file."""
         return self.results.get(job_id)
 
     def file(self, job_id: str, name: str) -> Path:
@@ -278,9 +291,9 @@ class Farm:
         return self._records.newest(status=status, task=task, before=before, limit=limit)
 
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
-        """Yield what happens to a job: its state when it changes, its log from byte *start* on, at last its record.
+        """Yield what happens to a job: its state when it changes, its log from byte *start* on, finally its record.
 
-        None when nothing happened for a while, so that the caller can look whether anybody still listens. Raises
+        None when nothing has happened for a while, so that the caller can check whether anyone still listens. Raises
         UnknownJob.
         """
         return self._records.follow(job_id, start)
@@ -302,11 +315,11 @@ class Farm:
         return self._records.dead()
 
     def workers(self) -> list[dict[str, Any]]:
-        """What each living worker says of itself, once it is ready."""
+        """What each living worker says about itself, once it is ready."""
         return lease.ready(self.spool.workers)
 
     def figures(self) -> Figures:
-        """How many jobs and workers there are, and what room the disk has."""
+        """How many jobs and workers there are, and how much room the disk has."""
         return count(self.spool)
 
     def missing(self) -> list[str]:
@@ -331,7 +344,7 @@ class Farm:
         return FarmJob(self, job_id)
 
     def forget(self, job_id: str) -> None:
-        """Cancel a job nobody waits for any more, and remove what is left of it when it has ended."""
+        """Cancel a job that nobody waits for any more, and remove what is left of it when it has ended."""
         self.spool.forget(job_id)
 
     def remove_result(self, job_id: str) -> bool:
@@ -343,7 +356,7 @@ class Farm:
         self.spool.dead.remove(job_id)
 
     def sweep(self) -> None:
-        """Remove what is past its time: results, dead letters, keys, and what crashed writers left."""
+        """Remove what has expired: results, dead letters, keys, and what crashed writers left."""
         self.results.expire(self.settings.result_ttl)
         self.spool.dead.expire(self.settings.dead_ttl)
         self._keys.expire(2 * self.settings.result_ttl)

@@ -1,4 +1,4 @@
-"""Figures: how many jobs and workers a farm has, and what room its disk has."""
+"""Figures: how many jobs and workers a farm has, and how much room its disk has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Figures:
     running: int
     #: Jobs that failed for good.
     dead: int
-    #: What each living worker says of itself.
+    #: What each living worker says about itself.
     workers: Sequence[Mapping[str, Any]]
     #: Bytes on the spool's disk.
     free_bytes: int

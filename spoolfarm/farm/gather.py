@@ -13,7 +13,7 @@ from spoolfarm.tasks import Answer
 
 Item = TypeVar("Item")
 
-#: Jobs of one request that are under way at once: more than workers need, and not all that wait to be read.
+#: Jobs of one request that are under way at once: more than workers need, but not all that wait to be read.
 AHEAD = 64
 
 

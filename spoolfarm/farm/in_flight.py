@@ -13,12 +13,12 @@ from spoolfarm.spool.spool import Spool
 
 Item = TypeVar("Item")
 
-#: Seconds without any news after which somebody may have removed a result that nobody had read.
+#: Seconds without news after which a result may have been removed before it was read.
 LOST = 5.0
 
 
 class InFlight(Generic[Item]):
-    """Puts jobs and takes their records, leaving nothing behind. Who leaves it early cancels what is under way."""
+    """Enqueues jobs and takes their records, leaving nothing behind. Leaving it early cancels what is under way."""
 
     def __init__(self, spool: Spool, put: Callable[[Job], object]) -> None:
         """*put* queues a job in *spool*, or raises."""
@@ -43,12 +43,12 @@ class InFlight(Generic[Item]):
         return len(self._waiting)
 
     def put(self, job: Job, item: Item) -> None:
-        """Queue *job*, which is for *item*. Raises what the flight's *put* raises."""
+        """Queue *job*, which is for *item*. Raises what *put* raises."""
         self._put(job)
         self._waiting[job.id] = item
 
     def fill(self, jobs: Iterator[tuple[Job, Item]], most: int) -> bool:
-        """Put from *jobs*, each with what it is for, until *most* are under way; False when all have ended."""
+        """Queue *jobs*, each with what it is for, until *most* are under way; False when all have ended."""
         while len(self) < most and (found := next(jobs, None)) is not None:
             self.put(*found)
         return bool(self._waiting)
@@ -56,7 +56,7 @@ class InFlight(Generic[Item]):
     def finished(self) -> Iterator[tuple[Item, dict[str, Any]]]:
         """Wait a moment for jobs that end; yield the item and the record of each.
 
-        The files of a result are there until the next one is asked for.
+        The files of a result exist until the next one is requested.
         """
         for record in self._spool.results.arrived(self._watch, self._waiting) or self._lost():
             self._search_due = time.monotonic() + LOST
@@ -71,17 +71,17 @@ class InFlight(Generic[Item]):
         self._watch.wake()
 
     def withdraw(self) -> None:
-        """Cancel the jobs that no worker has yet; their records come as those of the others do."""
+        """Cancel the jobs that no worker has yet; their records arrive like those of the others."""
         for job_id in list(self._waiting):
             file = self._spool.find(job_id)
             if file is not None and file.state is State.QUEUED:
                 try:
                     self._spool.cancel(job_id)
                 except UnknownJob:
-                    continue  # its result was there, and somebody has just removed it
+                    continue  # its result was there, but has just been removed
 
     def _lost(self) -> list[dict[str, Any]]:
-        """Records of those jobs that are nowhere any more, as if they had failed."""
+        """Records of the jobs that no longer exist anywhere, as if they had failed."""
         if time.monotonic() < self._search_due:
             return []
         self._search_due = time.monotonic() + LOST

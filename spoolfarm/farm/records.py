@@ -13,12 +13,12 @@ from spoolfarm.spool.jobfile import JobFile, born
 from spoolfarm.spool.record import ENDED, damaged, ended
 from spoolfarm.spool.spool import Spool
 
-#: Seconds for which a job that is waited for is taken to exist: most results are there by then.
+#: Seconds for which a job that is waited for is assumed to exist: most results are there by then.
 SOON = 0.05
 
 
 class Records:
-    """The records of the jobs in *spool*, which are kept for so many seconds (*kept*) after their end."""
+    """The records of the jobs in *spool*, which are kept for *kept* seconds after their end."""
 
     def __init__(self, spool: Spool, *, kept: float) -> None:
         self._spool = spool
@@ -64,7 +64,7 @@ class Records:
     def ended(self) -> dict[str, float]:
         """The ids of all results, each with when its job ended.
 
-        No earlier than its id says it began, whatever a clock or a copy did to the file's time.
+        Never earlier than the start that its id gives, whatever a clock or a copy did to the file's time.
         """
         root = self._results.root
         return {each: max(modified(f"{root}/{each}.json"), born(each)) for each in self._results.ids()}
@@ -81,7 +81,7 @@ class Records:
                 try:
                     record = self._describe(file)
                 except UnknownJob:
-                    continue  # it ended meanwhile, and left nothing
+                    continue  # it ended meanwhile and left nothing
                 if record["status"] == State.RUNNING:
                     seconds = round(time.time() - record["started"], 1)
                     found.append({"id": file.id, "task": record["task"], "worker": wid, "seconds": seconds})

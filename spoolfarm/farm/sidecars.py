@@ -1,4 +1,4 @@
-"""Sidecars: the files that an answer becomes beside its record, told apart by how their names end."""
+"""Sidecars: the files that an answer becomes beside its record, distinguished by how their names end."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: What the name of a picture's parameters has after the picture's.
+#: What the name of a parameters file has after the picture's name.
 PARAMS = ".params.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecars:
-    """What an answer consists of beside its record: texts, and the names of the result's files, by their endings."""
+    """What an answer consists of besides its record: texts, and the names of the result's files, by their endings."""
 
     texts: Mapping[str, bytes]
     attached: Mapping[str, str]
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Sidecars:
-        """The endings of the answer that *record* is."""
+        """The endings of the answer in *record*."""
         result = record.get("result")
         text = result.get("text") if isinstance(result, dict) else None
         attached = _attached(record.get("files", ()), {".json", PARAMS})
@@ -38,7 +38,7 @@ def _lines(text: str) -> bytes:
 
 
 def _attached(names: Iterable[str], used: set[str]) -> dict[str, str]:
-    """The ending of each of a result's files: its suffix, or all its name when the suffix alone would not do."""
+    """The ending of each of a result's files: its suffix, or its whole name where the suffix is ambiguous."""
     suffixes = {name: os.path.splitext(name)[1] for name in names}
     common = Counter(suffixes.values())
     found: dict[str, str] = {}

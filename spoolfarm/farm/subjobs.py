@@ -1,10 +1,10 @@
-"""Subjobs: the jobs that a running job has other workers do, and that go when it goes.
+"""Subjobs: the jobs that a running job has other workers do, and that are removed with it.
 
     spool/parts/<id>    the ids of the parts of job <id>, one a line, each there before its part is queued
 
-A part's id follows from the job's and from the part's number. So a worker that takes the job over from a dead one
-finds the parts that are done or under way. They stay until the job's own result is there, and only then go: a worker
-that dies at the very end repeats no part either. Of a job that nobody will take over, `sweep` removes them.
+A part's id is derived from the job's id and the part's number. So a worker that takes the job over from a dead one
+finds the parts that are done or under way. They stay until the job's own result is there, so even a worker that dies at
+the very end causes no part to be repeated. If no worker will take the job over, `sweep` removes its parts.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from spoolfarm.tasks.registry import Registry
 AHEAD = 2
 #: Subjobs under way at least.
 LEAST = 4
-#: Seconds between two looks at whether the job shall go on.
+#: Seconds between checks whether the job is to go on.
 LOOK = 0.25
-#: Seconds between two looks at whether a part is still anywhere.
+#: Seconds between checks whether a part still exists.
 MISSED = 5.0
 
 
@@ -42,7 +42,7 @@ class Subjobs:
         #: Subjobs under way at once.
         self._most = max(LEAST, AHEAD * workers)
         self._whole = whole
-        #: Raises when the job shall not go on.
+        #: Raises when the job must not go on.
         self._check = check
         self._path = f"{spool.parts}/{whole.id}"
         #: What an earlier attempt queued.
@@ -78,10 +78,10 @@ class Subjobs:
         return job_id
 
     def _put(self, job: Job) -> None:
-        """Queue a part, unless an earlier attempt did so. Not as durable as the whole: what is lost is done again."""
+        """Queue a part, unless an earlier attempt did. Less durable than the whole job: a lost part is done again."""
         if job.id in self._known:
             if (self._spool.results.get(job.id) or {}).get("code") == "damaged":
-                self._spool.forget(job.id)  # a power cut tore it
+                self._spool.forget(job.id)  # a power cut corrupted it
             elif self._spool.find(job.id) is not None:
                 return
         else:
@@ -111,12 +111,12 @@ class Subjobs:
 
 
 def part_id(whole: str, number: int) -> str:
-    """The id of part *number* of the job *whole*: as old as it, so that the parts keep its place in the queue."""
+    """The id of part *number* of the job *whole*: as old as the job, so that the parts keep its place in the queue."""
     return f"{whole[:16]}{(int(whole[16:], 16) + 1 + number) % 2**32:08x}"
 
 
 def sweep(spool: Spool) -> None:
-    """Remove the parts of jobs that have ended without doing so themselves, because their worker died."""
+    """Remove the parts of jobs that ended without removing them, because their worker died."""
     for name in files.names(spool.parts):
         if ID.fullmatch(name):
             entry = spool.find(name)
@@ -125,7 +125,7 @@ def sweep(spool: Spool) -> None:
 
 
 def forget(spool: Spool, whole: str) -> None:
-    """Cancel and remove the parts of the job *whole*, and then the note of them."""
+    """Cancel and remove the parts of the job *whole*, and then its note of them."""
     path = f"{spool.parts}/{whole}"
     for job_id in noted(path):
         spool.forget(job_id)

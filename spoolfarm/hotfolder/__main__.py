@@ -1,4 +1,4 @@
-"""The process of the hot folder: one to a farm, `python -m spoolfarm.hotfolder`."""
+"""The process of the hot folder: one per farm, `python -m spoolfarm.hotfolder`."""
 
 from __future__ import annotations
 

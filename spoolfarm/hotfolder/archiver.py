@@ -1,4 +1,4 @@
-"""Archiver: answered files on their way out of the inbox, moved by a thread once the disk has their answers."""
+"""Archiver: answered files on their way out of the inbox, moved by a thread once their answers are synced."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds that a file stays where it is after its answer: its writer may still set its times, owner and mode.
 LINGER = 2.0
-#: Seconds until a file that has changed, or has gone, is looked for again: by then a new name of it was seen.
+#: Seconds until a file that has changed or disappeared is looked for again: by then any new name has been seen.
 AGAIN = 1.5
-#: Seconds until a file that the disk does not let go is tried again.
+#: Seconds until a file that the disk refuses to move is tried again.
 STUCK = 60.0
 
 
@@ -31,12 +31,12 @@ class Leaving:
     endings: Sidecars
     #: When to move it, by time.monotonic().
     due: float
-    #: Whether it was not there when it was to be moved.
+    #: Whether it was missing when it was to be moved.
     missed: bool = False
 
 
 class Archiver:
-    """Moves files out, and lets go of their notes."""
+    """Moves files out, and removes their notes."""
 
     def __init__(self, outbox: Outbox, journal: Journal, wake: Callable[[], None]) -> None:
         self._outbox = outbox
@@ -52,11 +52,11 @@ class Archiver:
 
     @property
     def due(self) -> float:
-        """When there is something to do even if nobody wakes us, by time.monotonic()."""
+        """When there is something to do even without a wake-up, by time.monotonic()."""
         return self._waiting[0].due if self._waiting and self._moving is None else float("inf")
 
     def step(self) -> list[Note]:
-        """Take note of what has left, and send off what is due; return the notes of files that have changed."""
+        """Record which files have left, and move those that are due; return the notes of files that have changed."""
         changed: list[Note] = []
         if self._moving is not None and self._moving.done():
             for leaving, note, fate in self._moving.result():
@@ -83,7 +83,7 @@ class Archiver:
         self._thread.shutdown()
 
     def _note(self, leaving: Leaving, note: Note, fate: Fate | OSError, changed: list[Note]) -> None:
-        """Act on what became of one file. *note* is what was known when it set off."""
+        """Act on what became of one file. *note* is what was known when its move began."""
         if self._journal.get(note.id) == note and (fate is Fate.SETTLED or (fate is Fate.GONE and leaving.missed)):
             self.end(note)
             return

@@ -1,11 +1,10 @@
-"""Dropped: one file that somebody puts into the hot folder: whether its writer is done with it, and what it holds."""
+"""Dropped: one file that was put into the hot folder: whether its writer is done with it, and what it holds."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import signal
 import stat
@@ -19,16 +18,16 @@ from spoolfarm.validation import check_sayable, json_object
 
 #: Seconds for which a file stays untouched before it is taken, where the kernel does not say who writes to it.
 QUIET = 2.0
-#: The same for one that looks cut short, or is empty: whoever closed it may open it again and go on.
+#: The same for one that looks truncated, or is empty: the program that closed it may open it again and continue.
 CUT_SHORT = 5.0
-#: Bytes that a file of parameters may have.
+#: The most bytes of a parameters file.
 PARAMS_LIMIT = 2**20
-#: Bytes at the end of a file among which its format's last word is looked for.
+#: Bytes at the end of a file in which its format's end mark is searched.
 TAIL = 1024
 #: Bytes read at a time.
 CHUNK = 2**20
 
-#: A link is not followed, a FIFO without a writer does not block, and a terminal does not become ours.
+#: A link is not followed, a FIFO without a writer does not block, and a terminal does not become our controlling one.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 #: What is refused without being opened, by the type in its mode.
 _NO_FILES = {
@@ -42,12 +41,12 @@ _NO_FILES = {
 
 
 class Unfinished(Exception):
-    """Somebody writes to the file, or may do so again."""
+    """A program writes to the file, or may do so again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells one version of a file from another without reading it."""
+    """What distinguishes one version of a file from another without reading it."""
 
     device: int
     inode: int
@@ -67,8 +66,8 @@ class Identity:
 def read(folder: int, name: str, limit: int, quiet: Callable[[Identity], float]) -> tuple[Identity, bytes]:
     """The file *name* in the open directory *folder*, whole: no writer had it open before or after it was read.
 
-    *quiet* says for how many seconds a version of the file is known to have stayed as it is. Raises Unfinished,
-    TooLarge over *limit* bytes, InvalidRequest for what is no file, and OSError.
+    *quiet* says for how many seconds a version of the file is known to be unchanged. Raises Unfinished, TooLarge over
+    *limit* bytes, InvalidRequest for anything that is not a file, and OSError.
     """
     try:
         kind = stat.S_IFMT(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
@@ -76,7 +75,7 @@ def read(folder: int, name: str, limit: int, quiet: Callable[[Identity], float])
         if error.errno == errno.ENAMETOOLONG:  # parameters of a file whose name leaves no room for their ending
             raise FileNotFoundError(name) from error
         raise
-    if kind != stat.S_IFREG:  # opening a FIFO would disturb who writes to it, and a device might do anything
+    if kind != stat.S_IFREG:  # opening a FIFO would disturb its writer, and a device might do anything
         raise InvalidRequest(f"{printable(name)}: is {_NO_FILES.get(kind, 'not a file')}")
     descriptor = os.open(name, _FLAGS, dir_fd=folder)
     try:
@@ -102,7 +101,7 @@ def read(folder: int, name: str, limit: int, quiet: Callable[[Identity], float])
 
 
 def untouched(folder: int, name: str, identity: Identity) -> bool:
-    """Whether the file is still the version *identity*, and nobody has it open for writing."""
+    """Whether the file is still the version *identity*, and no process has it open for writing."""
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if Identity.of(found) != identity or not stat.S_ISREG(found.st_mode):
         return Identity.of(found) == identity
@@ -119,13 +118,13 @@ def untouched(folder: int, name: str, identity: Identity) -> bool:
 def closed(descriptor: int) -> bool | None:
     """Whether no process of this machine has the file open for writing; None where the kernel does not say.
 
-    A read lease is only granted on a file that nobody writes to (F_SETLEASE in fcntl(2)). It is given back at once: a
-    writer that comes meanwhile waits for microseconds, and sees no error.
+    A read lease is only granted on a file that no process has open for writing (F_SETLEASE in fcntl(2)). It is released
+    at once: a writer that comes meanwhile waits for microseconds, and sees no error.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
         return None
     try:
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # a lease that is broken is told by a signal we ignore
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # a broken lease is reported by a signal that we ignore
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:
         return False
@@ -140,7 +139,7 @@ def closed(descriptor: int) -> bool | None:
 
 
 def looks_whole(descriptor: int, size: int) -> bool:
-    """Whether a file ends as one of its format does. False is no verdict: some programs add bytes after the end."""
+    """Whether a file ends as its format should. False is not conclusive: some programs add bytes after the end."""
     head = os.pread(descriptor, 16, 0)
     tail = os.pread(descriptor, TAIL, max(0, size - TAIL))
     match images.sniff(head):
@@ -161,14 +160,14 @@ def looks_whole(descriptor: int, size: int) -> bool:
 
 
 def digest(data: bytes) -> str:
-    """What tells two contents apart."""
+    """What distinguishes two contents."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def params(data: bytes, name: str) -> dict[str, Any]:
     """The parameters that the file *name* holds as *data*. Raises InvalidParams."""
     try:
-        found = json_object(data.decode(json.detect_encoding(data)))  # some editors write a mark before it, or UTF-16
+        found = json_object(data)
     except ValueError as error:
         raise InvalidParams(f"{printable(name)}: {error}") from error
     try:
@@ -179,12 +178,12 @@ def params(data: bytes, name: str) -> dict[str, Any]:
 
 
 def printable(name: str) -> str:
-    """*name* as text that anybody can read, whatever bytes it is made of."""
+    """*name* as printable text, whatever bytes it is made of."""
     return os.fsencode(name).decode(errors="replace")
 
 
 def _read_all(descriptor: int, size: int) -> bytes:
-    """The file's bytes, and of a growing file no more than one piece too many."""
+    """The file's bytes; of a growing file, at most one piece too many."""
     parts = []
     length = 0
     while length <= size and (part := os.read(descriptor, CHUNK)):

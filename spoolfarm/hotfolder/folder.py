@@ -5,9 +5,9 @@
     results/inbox/<task>/NAME.json     the answer: the job's record, after NAME.txt and the result's files
     results/inbox/<task>/NAME          the file, moved here at last
 
-A file stays where its writer put it until it is answered, for `install` still sets the owner of what it has closed. So
-nothing in its place says that it is under way. The notes do, by its inode, size and time, and where those have changed
-by a digest: what has the same bytes was only given other times.
+A file stays where its writer put it until it is answered, because `install` still sets the owner of a file it has
+closed. So nothing in its place says that it is under way. The notes do, by its inode, size and time, and where those
+have changed by a digest: a file with the same bytes was only given other times.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from spoolfarm.spool.job import Job, Result, State, new_id
 
 log = logging.getLogger("spoolfarm.hotfolder")
 
-#: The priority of what is dropped: after everything that somebody waits for.
+#: The priority of dropped files: after all requests that a client waits for.
 PRIORITY = 7
-#: Files that are jobs at once, and files that are taken and not yet moved away.
+#: The most files that are jobs at once, and that are taken and not yet moved away.
 IN_FLIGHT, UNDER_WAY = 256, 4096
 #: Seconds of looking at files after which it is time to look for answers.
 SLICE = 0.02
-#: Seconds to wait after events that concerned nobody, so that a busy farm does not keep this process busy too.
+#: Seconds to wait after events that concerned no file of ours, so that a busy farm does not keep this process busy too.
 CALM = 0.005
-#: Seconds between two looks whether results came without an event, and whether every job under way still exists.
+#: Seconds between checks for results that came without an event, and for jobs under way that no longer exist.
 RECHECK, AUDIT = 1.0, 30.0
 #: Errors that the next file would meet as well.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
-#: What stands for parameters that cannot be read.
+#: Stands for parameters that cannot be read.
 UNREADABLE = "?"
 
 
@@ -59,7 +59,7 @@ class HotFolder:
         self._farm = farm
         self._results = farm.results
         self._limit = farm.settings.max_body_mb * 2**20
-        #: Half of the queue's room is left to those who wait for an answer.
+        #: Half of the queue's room is left to requests.
         self._most = max(1, min(IN_FLIGHT, farm.settings.max_queued // 2))
         self._inbox = Inbox(f"{farm.spool.root}/inbox")
         self._journal = Journal(f"{farm.spool.root}/taken")
@@ -129,7 +129,7 @@ class HotFolder:
     # Begin.
 
     def _resume(self, note: Note) -> None:
-        """Go on where the process before this one stopped."""
+        """Continue where the process before this one stopped."""
         if note.target:
             self._outbox.promise(note)
         ended = self._results.exists(note.id)
@@ -137,13 +137,13 @@ class HotFolder:
             self._flying.add(note.id)
             self._arrived.append(note.id)
         elif (ended and self._results.remove(note.id)) or (note.target and self._outbox.torn(note)):
-            self._archiver.end(note)  # a power cut tore the result: the file is taken again
+            self._archiver.end(note)  # a power cut corrupted the result: the file is taken again
         elif note.target:
             self._archiver.add(note.id, Sidecars.of({}))
         elif self._is_job(note.id):
             self._flying.add(note.id)
         else:
-            self._journal.remove(note)  # it was never put
+            self._journal.remove(note)  # it was never enqueued
 
     def _is_job(self, job_id: str) -> bool:
         try:
@@ -155,7 +155,7 @@ class HotFolder:
     # Take.
 
     def _look_around(self) -> int:
-        """Look at files, for a moment; return how many were taken."""
+        """Look at files for a moment; return how many were taken."""
         taken = 0
         end = time.monotonic() + SLICE
         while self._has_room() and time.monotonic() < end and (path := self._scanner.next()) is not None:
@@ -168,7 +168,7 @@ class HotFolder:
         return taken
 
     def _look(self, path: str) -> bool:
-        """Look at what lies at *path*; say whether it was taken. Raises SpoolFull or SpoolUnavailable."""
+        """Look at what lies at *path*; return whether it was taken. Raises SpoolFull or SpoolUnavailable."""
         if path.endswith(PARAMS):
             path = path.removesuffix(PARAMS)
             self._take_back(path)
@@ -219,11 +219,11 @@ class HotFolder:
             raise
         except OSError as error:
             if quiet(Identity.of(os.stat(name, dir_fd=folder, follow_symlinks=False))) < CUT_SHORT:
-                raise Unfinished from error  # its writer may be about to give us access
+                raise Unfinished from error  # its writer may be about to grant us access
             raise InvalidRequest(f"{printable(name)}: cannot be read: {error.strerror}") from error
 
     def _renamed(self, path: str, identity: Identity) -> bool:
-        """Whether this is a file that was taken under another name, which it has no more."""
+        """Whether this is a file that was taken under another name, which it no longer has."""
         for note in self._journal.twins(identity):
             if note.task != path.partition("/")[0]:
                 continue
@@ -271,7 +271,7 @@ class HotFolder:
             return self._farm.prepare(note.task, [data], params, priority=PRIORITY, field=field)
         except FarmError:
             raise
-        except Exception as error:  # a task of somebody's own: one bad file must not stop the others
+        except Exception as error:  # a custom task may raise anything: one bad file must not stop the others
             log.exception("task %s cannot check %r", note.task, note.path)
             raise FarmError(f"{field}: the task failed to check it: {type(error).__name__}: {error}") from error
 
@@ -316,7 +316,7 @@ class HotFolder:
                 try:
                     self._write(note, record)
                     answered += 1
-                except OSError as error:  # it is tried again every second, and others need not wait for it
+                except OSError as error:  # it is retried every second, and others need not wait for it
                     if note.id not in self._unwritten:
                         self._unwritten.add(note.id)
                         log.error("%r: the answer cannot be written: %s", note.path, error)
@@ -334,7 +334,7 @@ class HotFolder:
         self._archiver.add(note.id, endings)
 
     def _look_for_lost(self) -> None:
-        """Find what came without an event, and take files again whose job somebody has removed."""
+        """Find results that came without an event, and take files again whose job has been removed."""
         now = time.monotonic()
         if now >= self._recheck_due:
             self._recheck_due = now + RECHECK
@@ -344,15 +344,15 @@ class HotFolder:
             for lost in [each for each in self._flying if not self._is_job(each)]:
                 self._flying.discard(lost)
                 if (note := self._journal.get(lost)) is not None:
-                    self._resume(note)  # it is not what we thought, after an error perhaps
+                    self._resume(note)  # it is not what we thought, perhaps after an error
 
     def _depart(self) -> int:
-        """Move answered files away; return how many have to be looked at anew."""
+        """Move answered files away; return how many must be looked at again."""
         changed = self._archiver.step()
         for note in changed:
             latest = self._journal.latest(note.path)
             if latest is not None and latest.id != note.id:
                 self._archiver.end(note)  # a later file of its name was taken
             else:
-                self._scanner.hint(note.path)  # the same bytes will be known by their new times, others be taken
+                self._scanner.hint(note.path)  # the same bytes get their new times noted, others are taken
         return len(changed)

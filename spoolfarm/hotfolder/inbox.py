@@ -11,7 +11,7 @@ from spoolfarm.spool import files
 
 log = logging.getLogger(__name__)
 
-#: Names under which programs write what they will rename when it is whole; those that begin with a dot are others.
+#: Suffixes of names under which programs write files that they rename when complete, besides names with a leading dot.
 BEING_WRITTEN = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".temp")
 
 
@@ -20,7 +20,7 @@ class Inbox:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        #: Folders that were complained about.
+        #: Folders that have already been reported.
         self._unreadable: set[str] = set()
 
     def make(self, tasks: Collection[str]) -> None:
@@ -33,7 +33,7 @@ class Inbox:
         return files.open_directory(self.root, filter(None, path.split("/")))
 
     def walk(self, top: str, enter: Callable[[str], None] = lambda folder: None) -> Iterator[str]:
-        """The paths from *top* on that may be files for us, by name; *enter* is told each folder before it is read."""
+        """The paths from *top* on that may be files for us, by name; *enter* gets each folder before it is read."""
         folders = [top]
         while folders:
             folder = folders.pop()
@@ -71,5 +71,5 @@ class Inbox:
 
 
 def is_ours(name: str) -> bool:
-    """Whether something called *name* is looked at: nothing hidden, nothing that says it is still being written."""
+    """Whether something called *name* is looked at: not if it is hidden or its name says it is still being written."""
     return not name.startswith(".") and not name.lower().endswith(BEING_WRITTEN)

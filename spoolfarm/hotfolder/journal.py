@@ -1,11 +1,11 @@
-"""Journal: what the hot folder has taken and not yet put away: one note a file, which outlives the process.
+"""Journal: what the hot folder has taken and not yet put away: one note per file, which outlives the process.
 
     spool/taken/<id>.<n>.json    a file of the inbox became job <id>; the n-th version of what is known of it
 
-A note is written before its job is put, gets its target before the answer appears there, and is removed when the file
-has left the inbox. So after a crash it says how far things had come:
+A note is written before its job is queued, gets its target before the answer appears there, and is removed when the
+file has left the inbox. So after a crash it says how far things had come:
 
-    no job, no result, no target      the job was never put: the note goes, and the file is found again
+    no job, no result, no target      the job was never queued: the note goes, and the file is found again
     a job, no result                  the answer will come
     a result                          the answer is written, to the target when there is one
     a target, no result               the answer is written: the file is to be moved beside it
@@ -52,12 +52,13 @@ class Journal:
     def __init__(self, root: str) -> None:
         self._root = root
         self._notes: dict[str, Note] = {}
-        #: The ids by path and by inode, the latest last: a file may replace one of its name that is still under way.
+        #: The ids by path and by inode, the latest last: a file may replace one of the same name that is still under
+        #: way.
         self._of_path: dict[str, list[str]] = {}
         self._of_inode: dict[tuple[int, int], list[str]] = {}
         #: The number of each note's last version.
         self._versions: dict[str, int] = {}
-        #: The versions before it that are still on the disk.
+        #: The earlier versions that are still on disk.
         self._old: dict[str, list[int]] = {}
         files.make_directory(root)
         for name in sorted(files.names(root), key=lambda name: (len(name), name)):
@@ -74,7 +75,7 @@ class Journal:
         return self._notes.get(job_id)
 
     def latest(self, path: str) -> Note | None:
-        """The note of what lay at *path* last."""
+        """The latest note of a file at *path*."""
         ids = self._of_path.get(path)
         return self._notes[ids[-1]] if ids else None
 
@@ -86,8 +87,8 @@ class Journal:
     def save(self, note: Note) -> None:
         """Write *note*, in place of the one of its id.
 
-        It gets a name of its own: ext4 writes a file that replaces another to the disk at once, and takes
-        milliseconds to remove what is on the disk, but only microseconds for what never came so far.
+        Each version gets a new name: ext4 writes a file that replaces another to disk at once, and takes milliseconds
+        to remove what is on disk, but only microseconds to remove what has not been written yet.
         """
         last = self._versions.get(note.id, 0)
         files.write_atomic(self._file(note.id, last + 1), json.dumps(asdict(note)).encode())
@@ -106,7 +107,7 @@ class Journal:
         self._versions.pop(note.id, None)
 
     def _remove_old(self, job_id: str) -> None:
-        """Remove the versions before the latest; one that the disk keeps is tried again the next time."""
+        """Remove the versions before the latest; one that the disk refuses to remove is tried again the next time."""
         while old := self._old.get(job_id):
             files.remove(self._file(job_id, old[0]))
             old.pop(0)

@@ -1,4 +1,4 @@
-"""Outbox: where the hot folder puts what it has to say, and the picture beside it; from then on it is the user's."""
+"""Outbox: where the hot folder puts answers, and the pictures beside them; from then on they are the user's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from spoolfarm.spool.results import Results
 
 #: Bytes that a name may have with all its endings; some file systems take no more than 255, and a number may follow.
 LONGEST = 240
-#: How many names it is remembered for which numbers are in use.
+#: The number of names for which the numbers in use are remembered.
 REMEMBERED = 10_000
 
 
@@ -31,14 +31,14 @@ class Fate(Enum):
 
     #: It lies there now.
     SETTLED = "settled"
-    #: It is not where it was: somebody has taken it away, or given it another name.
+    #: It is not where it was: it has been removed or renamed.
     GONE = "gone"
     #: It is another version than the one that was answered.
     CHANGED = "changed"
 
 
 class Outbox:
-    """The tree below *root*, in which the inbox's folders are found again."""
+    """The tree below *root*, which mirrors the inbox's folders."""
 
     def __init__(self, root: str, results: Results, inbox: Inbox) -> None:
         self._root = root
@@ -50,7 +50,7 @@ class Outbox:
         files.make_directory(root)
 
     def address(self, note: Note, endings: Sidecars) -> Note:
-        """*note* with the first target at which nothing is in the way."""
+        """*note* with the first target that is free."""
         *folders, name = note.path.split("/")
         place = ""
         for folder in folders:
@@ -63,28 +63,28 @@ class Outbox:
         raise AssertionError("numbers do not end")
 
     def promise(self, note: Note) -> None:
-        """Keep the place of the picture free, until it is settled."""
+        """Reserve the picture's place until it is settled."""
         self._promised |= {note.target, note.target + PARAMS}
 
     def write(self, note: Note, endings: Sidecars) -> None:
-        """Write the answer at its target, the record last. Calling it again after a crash goes on from there."""
+        """Write the answer at its target, the record last. Calling it again after a crash continues from there."""
         place = f"{self._root}/{note.target}"
         files.make_directory(os.path.dirname(place))
         self._results.hand_over(note.id, place, endings.texts, endings.attached)
 
     def torn(self, note: Note) -> bool:
-        """Whether a power cut has left no more than the name of its answer; that goes, too."""
+        """Whether a power cut has left only an empty file of its answer; that is then removed."""
         place = f"{self._root}/{note.target}.json"
         try:
             json.loads(files.read(place))
         except FileNotFoundError:
-            return False  # somebody has collected it
+            return False  # the user has collected it
         except ValueError:
             return files.remove(place)
         return False
 
     def sync(self, notes: Iterable[tuple[Note, Sidecars]]) -> None:
-        """Force answers to the disk, as far as their readers have left them there.
+        """Sync answers to disk, unless their readers have moved them away.
 
         One by one: syncfs(2) would be faster for many, but would also write the notes, which then take milliseconds
         each to remove.
@@ -104,8 +104,8 @@ class Outbox:
     def settle(self, note: Note) -> Fate:
         """Move what was answered beside its answer, with its parameters. Raises OSError.
 
-        First it gets a hidden name in its own folder. Only then is it certain that no writer, who knows its old name,
-        has come since it was read; else it gets its name back.
+        First the file gets a hidden name in its own folder. Only then can we be sure that no writer, which knows its
+        old name, has changed it since it was read; if one has, it gets its name back.
         """
         folder, name = os.path.split(note.path)
         hidden = f".{note.id}"
@@ -131,12 +131,12 @@ class Outbox:
 
     def _bring(self, folder: int, name: str, target: str) -> None:
         candidates = (f"{self._root}/{each}" for each in self._candidates(target))
-        place = next(each for each in candidates if not os.path.lexists(each))  # somebody may have been faster
+        place = next(each for each in candidates if not os.path.lexists(each))  # another process may have been faster
         files.make_directory(os.path.dirname(place))
         files.relocate(name, place, folder)
 
     def _bring_params(self, folder: int, name: str, note: Note) -> None:
-        """Move the parameters too; those that came too late are told so."""
+        """Move the parameters too; for those that came too late, an answer says so."""
         late = False
         try:
             _, data = dropped.read(folder, name, dropped.PARAMS_LIMIT, lambda identity: dropped.CUT_SHORT)
@@ -169,7 +169,7 @@ class Outbox:
 
 
 def _cut(name: str, length: int) -> str:
-    """*name* in at most *length* bytes, without half a letter at the end."""
+    """*name* in at most *length* bytes, without a partial character at the end."""
     whole = os.fsencode(name)
     cut = whole[:length]
     while cut and len(cut) < len(whole) and whole[len(cut)] & 0xC0 == 0x80:

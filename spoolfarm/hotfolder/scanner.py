@@ -1,4 +1,4 @@
-"""The scanner: which paths of the inbox to look at next: those that an event names, and all of them once in a while."""
+"""The scanner: which paths of the inbox to look at next: those that an event names, and regularly all of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from spoolfarm.spool.watch import APPEARED, NO_LINK, WRITTEN, Watch
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the whole inbox: an event is only a hint.
+#: Seconds between scans of the whole inbox: an event is only a hint.
 RESCAN = 1.0
-#: The same, in times of what a look costs: an inbox of a hundred thousand files is not looked at all the time.
+#: The same, as a multiple of a scan's duration, so that an inbox of a hundred thousand files is not scanned constantly.
 RESCAN_SHARE = 20
-#: Seconds between two looks where no events come.
+#: Seconds between scans where no events come.
 POLL = 0.1
-#: Paths that events have named; of more, the next look at the whole inbox takes care.
+#: The most paths kept from events; any further ones are found by the next scan of the whole inbox.
 MOST_HINTS = 10_000
 #: What happens to a file in the inbox that is worth a look.
 EVENTS = WRITTEN | APPEARED | NO_LINK
@@ -36,11 +36,11 @@ class Scanner:
         self._watch = Watch(poll=POLL)
         self._listening = False
         self._hints: deque[str] = deque()
-        #: The look at the whole inbox that is under way, when the next one begins, and what this one has cost.
+        #: The scan of the whole inbox that is under way, when the next one begins, and what this one has cost.
         self._walk: Iterator[str] | None = None
         self._due = 0.0
         self._cost = 0.0
-        #: Since when a file has looked as it does, by path.
+        #: Since when a file has been unchanged, by path.
         self._since: dict[str, tuple[Identity, float]] = {}
         self._strangers: list[tuple[str, int]] = []
 
@@ -76,7 +76,7 @@ class Scanner:
         self._hints.extend(self._inbox.walk(folder, self._see))
 
     def quiet(self, path: str, identity: Identity) -> float:
-        """For how many seconds what lies at *path* has been this version, as far as we have seen."""
+        """For how many seconds the file at *path* is known to have been this version."""
         now = time.monotonic()
         seen, since = self._since.get(path, (None, now))
         if seen != identity:
@@ -85,10 +85,10 @@ class Scanner:
         return now - since
 
     def listen(self, seconds: float, *, elsewhere: bool) -> list[str] | None:
-        """Wait for events, for *seconds* at most; return the names that they named elsewhere.
+        """Wait for events, for *seconds* at most; return the names from events in *elsewhere*.
 
-        An event that came while nobody listened ends the wait at once. None when something may have happened elsewhere
-        that no event told of.
+        An event that came while nobody listened ends the wait at once. None when something may have happened there
+        without an event.
         """
         if elsewhere != self._listening:
             self._listening = elsewhere
@@ -116,7 +116,7 @@ class Scanner:
         self._watch.wake()
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop watching."""
         self._watch.close()
 
     def _everything(self) -> Iterator[str]:
@@ -127,7 +127,7 @@ class Scanner:
         self._watch.add(f"{self._inbox.root}/{folder}", EVENTS)
 
     def _tidy(self) -> None:
-        """Forget what is gone, and name what nobody will take."""
+        """Forget what is gone, and report files that no task will take."""
         for directory in self._watch.directories():
             if not os.path.isdir(directory):
                 self._watch.remove(directory)

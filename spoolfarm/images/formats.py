@@ -1,4 +1,4 @@
-"""Formats: what a picture file is, told by its first bytes."""
+"""Formats: what a picture file is, recognised by its first bytes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def is_pdf(data: bytes) -> bool:
 
 
 def stranger(data: bytes) -> str:
-    """What *data* is when it is no picture of a format in the table: "SVG", or "" when that is not known."""
+    """What *data* is when it is not a picture of a format in the table: "SVG", or "" when that is not known."""
     if data[4:8] == b"ftyp":
         return "a video, or a picture of a kind too new"
     return next((name for magic, name in OTHERS.items() if data.startswith(magic)), "")

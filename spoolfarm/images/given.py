@@ -95,7 +95,7 @@ def _of_array(picture: Any) -> bytes:
     kind = array.dtype.kind
     if kind == "f":
         low, high = float(array.min()), float(array.max())
-        if not 0 <= low <= high <= 1:  # also when one of them is no number
+        if not 0 <= low <= high <= 1:  # also when one of them is not a number
             raise InvalidRequest(f"image: floating-point samples go from 0 to 1, not from {low:g} to {high:g}")
         array = np.rint(array * 255).astype(np.uint8)
     elif kind == "b":

@@ -74,7 +74,7 @@ def eight_bits(raster: Raster, *, stretch: bool) -> tuple[Bytes, Scaled | None]:
 
 
 def _finite(samples: Array) -> tuple[Array, float]:
-    """Floating-point samples without what is no number, and 1 when all lie in 0 to 1, else 0."""
+    """Floating-point samples without NaN and infinity, and 1 when all lie in 0 to 1, else 0."""
     good = np.isfinite(samples)
     if not good.all():
         if not good.any():

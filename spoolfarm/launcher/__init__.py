@@ -5,6 +5,6 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the farm; see `python launcher.py --help`."""
-    from spoolfarm.launcher import launcher  # now: a batch has a pool of workers without one
+    from spoolfarm.launcher import launcher  # here: a batch uses a pool of workers without a launcher
 
     return launcher.main(arguments)

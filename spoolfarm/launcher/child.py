@@ -1,4 +1,4 @@
-"""A child: one process that the launcher keeps alive, in a session of its own, with its output passed on."""
+"""A child: one process that the launcher keeps alive, in its own session, with its output passed on."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from spoolfarm.system.output import MARK
 
 log = logging.getLogger("launcher")
 
-#: Lines of a child's output, beside those of mere information, among which its last words are looked for.
+#: Lines of a child's output, not counting mere information, in which its last words are searched.
 LAST_LINES = 100
-#: Seconds before the second try of a child that could not start; each further wait is twice as long, up to the last.
+#: Backoff: seconds before a child that could not start is tried again; each wait is twice the one before, up to the
+#: last.
 FIRST_BACKOFF, LAST_BACKOFF = 0.5, 30.0
 
 
 class Process(Protocol):
-    """What a Child needs of a Popen."""
+    """What a Child needs from a Popen."""
 
     pid: int
     stdout: IO[bytes] | None
@@ -36,7 +37,7 @@ class Process(Protocol):
 
 
 class Child:
-    """Starts a command, tells how it ended, and when it may be started again.
+    """Starts a command, reports how it ended, and when it may be started again.
 
     While it can print, *selector* watches its output, with the Child itself as the data.
     """
@@ -46,11 +47,11 @@ class Child:
     ) -> None:
         self.name = name
         self._command = list(command)
-        #: What it is started with next time.
+        #: What it will be started with next time.
         self.environment = dict(environment)
         self._selector = selector
         self._process: Process | None = None
-        #: How often it failed to start since it last did.
+        #: How often it has failed to start since it last succeeded.
         self.failures = 0
         self._rest = b""
         #: When each line came, as a time.time(), and the line.
@@ -74,12 +75,12 @@ class Child:
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C reaches the launcher alone, and the whole group can be killed
+            start_new_session=True,  # Ctrl-C then reaches only the launcher, and the whole group can be killed
         )
         self._watch(process)
 
     def _watch(self, process: Process) -> None:
-        """Take *process*, which has just begun in a session of its own, for this child's."""
+        """Make *process*, which has just begun in its own session, this child's."""
         assert process.stdout is not None
         self._process = process
         os.set_blocking(process.stdout.fileno(), False)
@@ -92,7 +93,7 @@ class Child:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End the process and all that it started, at once."""
+        """Kill the process and everything it started, at once."""
         if self._process:
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -116,7 +117,7 @@ class Child:
             self._selector.unregister(output)  # it will never print again
 
     def reap(self) -> str | None:
-        """How the process ended, when it has; what it started ends with it."""
+        """How the process ended, if it has; what it started ends with it."""
         if self._process is None:
             return None
         if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
@@ -129,7 +130,7 @@ class Child:
         status = self._process.wait()
         if self._process.stdout:
             if self._process.stdout.fileno() in self._selector.get_map():
-                self._selector.unregister(self._process.stdout.fileno())  # what it started in its turn holds it open
+                self._selector.unregister(self._process.stdout.fileno())  # a process that it started holds it open
             self._process.stdout.close()
         self._process = None
         if status >= 0:
@@ -146,7 +147,7 @@ class Child:
         return [*fatal, *lines[-1:], ""][0]
 
     def try_start(self, *extra: str) -> None:
-        """Start it with *extra* arguments; when the system refuses, plan another try."""
+        """Start it with *extra* arguments; if the system refuses, plan a retry."""
         try:
             self.start(*extra)
         except OSError as error:
@@ -156,7 +157,7 @@ class Child:
         self.due = time.monotonic()
 
     def plan_restart(self, *, failed: bool) -> float:
-        """Set when to start again: at once, or later and later when it *failed* to start. Returns the seconds."""
+        """Set when to start again: at once, or with growing backoff when it *failed* to start. Returns the seconds."""
         self.failures = self.failures + 1 if failed else 0
         wait = min(FIRST_BACKOFF * 2 ** (self.failures - 1), LAST_BACKOFF) if self.failures else 0.0
         self.due = time.monotonic() + wait
@@ -168,6 +169,7 @@ class Child:
             text = said.decode(errors="replace").rstrip()
             if not text.startswith("INFO "):
                 self.last_lines.append((time.time(), text))
-            logging.getLogger(self.name).info("%s", text)
+            level = logging.getLevelNamesMapping().get(text.partition(" ")[0], logging.INFO)
+            logging.getLogger(self.name).log(level, "%s", text)
         if mark:
             self.last_lines.clear()  # they were another job's

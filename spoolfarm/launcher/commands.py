@@ -1,4 +1,4 @@
-"""Commands: what each process of the farm is started with, words and environment."""
+"""Commands: what each process of the farm is started with, arguments and environment."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import NoReturn
 
 from spoolfarm import config
 
-#: What the libraries that a task may use read their number of threads from.
+#: Variables from which libraries that a task may use read their number of threads.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-#: The variable that holds the id of a worker, for it and for all that its tasks start.
+#: The variable that holds the id of a worker, for the worker and everything that its tasks start.
 MARK = "SPOOLFARM_WORKER"
 
 
 def command(name: str) -> list[str]:
-    """What runs `server`, `worker`, `launcher` and the like: the door in the checkout, or else the module."""
+    """The command that runs `server`, `worker`, `launcher` and the like: the checkout's script, or the module."""
     door = config.ROOT / f"{name}.py"
     there = config.CHECKOUT and door.is_file()
     return [sys.executable, str(door)] if there else [sys.executable, "-m", f"spoolfarm.{name}"]
 
 
 def become_launcher(given: Mapping[str, str]) -> NoReturn:
-    """Have a launcher without flags take the place of this process, with the settings *given* in its environment.
+    """Replace this process by a launcher without flags, with the settings *given* in its environment.
 
-    So every child sees the same settings, a reload reads them again, and what kills processes by the word "worker" does
-    not hit this one for `--workers`.
+    So every child sees the same settings, a reload reads them again, and tools that kill processes by the word "worker"
+    do not hit this one because of `--workers`.
     """
     os.execve(sys.executable, command("launcher"), {**os.environ, **given})
 
@@ -49,5 +49,5 @@ def without_secrets(settings: config.Settings) -> dict[str, str]:
 
 
 def with_threads(settings: config.Settings, number: int) -> dict[str, str]:
-    """The same, with so many threads for each library that computes."""
+    """The same, with that many threads for each numerical library."""
     return without_secrets(settings) | dict.fromkeys(THREAD_VARIABLES, str(number))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
@@ -16,10 +15,13 @@ from filelock import FileLock, Timeout
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.launcher.commands import command
+from spoolfarm.launcher.health import answers
 from spoolfarm.spool import files
 
-#: Seconds in which a started farm has to answer.
+#: Seconds within which a started farm must answer.
 START_DEADLINE = 60.0
+#: Seconds that each try may take.
+PATIENCE = 2.0
 #: Seconds beyond the grace time in which a stopped farm has to be gone before it is killed.
 STOP_SLACK = 10.0
 
@@ -42,16 +44,18 @@ def start(settings: config.Settings, given: Mapping[str, str]) -> int:
             start_new_session=True,
         )
     files.write_atomic(pid_file(settings), f"{launcher.pid}\n".encode())
-    url = f"http://{settings.bind[0]}"
-    answered = _wait(lambda: launcher.poll() is not None or _answers(settings.bind[0]), START_DEADLINE)
+    address = settings.bind[0]
+    answered = _wait(lambda: launcher.poll() is not None or answers(address, PATIENCE), START_DEADLINE)
     if launcher.poll() is not None:
         files.remove(pid_file(settings))
         with open(log, "rb") as output:
             output.seek(begin)
             raise FarmError(f"the farm did not start:\n{output.read().decode(errors='replace').strip()}")
     if not answered:
-        raise FarmError(f"process {launcher.pid} has not answered on {url} for {START_DEADLINE:g} s; its log is {log}")
-    _say(f"spoolfarm runs as process {launcher.pid} on {url}; its log is {log}")
+        raise FarmError(
+            f"process {launcher.pid} has not answered on {address.url} for {START_DEADLINE:g} s; its log is {log}"
+        )
+    _say(f"spoolfarm runs as process {launcher.pid} on {address.url}; its log is {log}")
     return 0
 
 
@@ -73,7 +77,7 @@ def stop(settings: config.Settings, _: Mapping[str, str]) -> int:
 def running(settings: config.Settings) -> int:
     """The process id of the launcher that the pid file names, while it holds the spool's lock; else 0.
 
-    The number alone may be a stranger's by now, and so may a command line that looks the same.
+    The number alone may belong to another process by now, even one whose command line looks the same.
     """
     try:
         pid = int(files.read(pid_file(settings)))
@@ -90,21 +94,8 @@ def running(settings: config.Settings) -> int:
 
 
 def pid_file(settings: config.Settings) -> str:
-    """Where the launcher's process id is noted."""
+    """The file that holds the launcher's process id."""
     return os.path.join(settings.run_dir, "farm.pid")
-
-
-def _answers(address: config.Address) -> bool:
-    """Whether the front at *address* answers: asked directly, for no proxy knows this machine better than we do."""
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=2)
-    try:
-        connection.request("GET", "/health")
-        connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

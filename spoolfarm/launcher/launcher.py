@@ -21,6 +21,7 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import MARK, become_launcher, command, without_secrets
 from spoolfarm.launcher.front_child import FrontChild
+from spoolfarm.launcher.health import answers
 from spoolfarm.launcher.log import Log
 from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
@@ -30,16 +31,19 @@ from spoolfarm.tasks.lanes import GENERAL, LANES
 
 log = logging.getLogger("launcher")
 
-#: Seconds between two looks at the farm when nothing happens.
+#: Seconds between checks of the farm when nothing happens.
 TICK = 1.0
-#: Seconds between two sweeps of what is past its time.
+#: Seconds between sweeps of what has expired.
 SWEEP = 60.0
-#: Seconds that the front and the hot folder live at least; what ends sooner could not start.
+#: Seconds that the front and the hot folder live at least; if one ends sooner, it could not start.
 BOOT = 3.0
+#: Seconds for which the log's last line at the start is held back for workers that are not ready, and those that a try
+#: may take whether the front answers.
+SETTLE, PATIENCE = 30.0, 0.5
 
 
 class Launcher:
-    """One farm's processes. Signal handlers only note what came; one loop acts."""
+    """One farm's processes. Signal handlers only record which signal came; one loop acts."""
 
     def __init__(self, settings: config.Settings) -> None:
         self._settings = settings
@@ -55,11 +59,13 @@ class Launcher:
         self._services = (self._front, self._hot_folder)
         self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared(self._farm))
         self._look_due = self._sweep_due = 0.0
+        self._began = time.monotonic()
+        self._greeted = False
         #: Whether it was started at a terminal, and is to end with it.
         self._terminal = process.has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-        #: The number of the locked file.
+        #: The inode of the locked file.
         self._inode = 0
-        #: When those who still run are killed, by time.monotonic(); 0 while the farm is to live.
+        #: When children that still run are killed, by time.monotonic(); 0 while the farm is not stopping.
         self._ending = 0.0
 
     def run(self) -> int:
@@ -81,7 +87,7 @@ class Launcher:
             self._look()
             for key, _ in self._selector.select(self._pause()):
                 if key.data is None:
-                    os.read(key.fd, 4096)  # a signal came, and is noted
+                    os.read(key.fd, 4096)  # a signal came, and is recorded
                 else:
                     self._pass_on(key.data)
         process.kill_adopted()
@@ -96,7 +102,7 @@ class Launcher:
         """Be the only launcher on this spool. Raises FarmRunning that names the other."""
         info = f"{self._spool.root}/launcher.json"
         try:
-            self._lock.acquire(timeout=1)  # somebody may be trying whether it is free
+            self._lock.acquire(timeout=1)  # another process may be testing whether it is free
         except Timeout:
             try:
                 other = json.loads(files.read(info))
@@ -113,7 +119,7 @@ class Launcher:
         files.write_atomic(info, json.dumps(about).encode())
 
     def _be_still_alone(self) -> None:
-        """When somebody has emptied the spool, make it anew and take the lock again; end when another took it first."""
+        """If the spool was emptied, make it again and take the lock again; end if another launcher took it first."""
         try:
             if os.stat(self._lock.lock_file).st_ino == self._inode:
                 return
@@ -149,7 +155,7 @@ class Launcher:
     # Keep.
 
     def _obey(self) -> None:
-        """Do what the signals that came ask for."""
+        """Do what the signals that came request."""
         while self._signals:
             match self._signals.pop(0):
                 case signal.SIGCHLD:
@@ -157,9 +163,9 @@ class Launcher:
                 case signal.SIGTERM | signal.SIGINT if not self._ending:
                     self._drain()
                 case signal.SIGTERM | signal.SIGINT | signal.SIGQUIT:
-                    self._ending = time.monotonic()  # asked twice: now
+                    self._ending = time.monotonic()  # requested twice: now
                 case signal.SIGHUP if not self._ending and self._terminal and not process.has_terminal():
-                    self._drain()  # somebody has closed it
+                    self._drain()  # the terminal has been closed
                 case signal.SIGHUP if not self._ending:
                     self._reload()
                 case signal.SIGUSR1:
@@ -176,7 +182,7 @@ class Launcher:
             log.error("%s cannot be heard: %s", child.name, error)
 
     def _look(self) -> None:
-        """See who died, what runs too long, and who is to be started."""
+        """Find which children died, what runs too long, and what is to be started."""
         now = time.monotonic()
         if now < self._look_due and not self._ending:
             return
@@ -197,6 +203,16 @@ class Launcher:
         for service in self._services:
             if service.pid is None and now >= service.due:
                 service.try_start("--launcher", str(os.getpid()))
+        if not self._greeted:
+            self._greet(now)
+
+    def _greet(self, now: float) -> None:
+        """Say where to go, once the front answers and the workers are ready, so that it is the last line of all."""
+        ready = len(self._farm.workers()) >= len(self._pool.workers) or now > self._began + SETTLE
+        if ready and answers(self._settings.bind[0], PATIENCE):
+            self._greeted = True
+            path = f"{self._settings.base_path}/" if self._settings.base_path else ""
+            log.info("Open %s%s", self._settings.bind[0].url, path)
 
     def _reap_services(self) -> None:
         for service in self._services:
@@ -271,7 +287,7 @@ class Launcher:
 
 
 def wanted(settings: config.Settings) -> dict[str, int]:
-    """How many workers each lane shall have. A farm without general workers only queues, and has none at all."""
+    """How many workers each lane is to have. A farm without general workers only queues, and has no workers at all."""
     return {name: lane.count(settings) if settings.workers else 0 for name, lane in LANES.items()}
 
 

@@ -1,4 +1,4 @@
-"""The log: lines leave by a thread of its own, so that a reader who stalls holds up nobody."""
+"""The log: a separate thread writes the lines, so that a stalled reader blocks nothing else."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 import threading
 from types import TracebackType
 
-#: Lines that wait for a reader; of those that come beyond it only the number is told.
+#: Lines that wait for a reader; lines beyond that are only counted.
 MOST = 10_000
-#: Seconds that the last lines get at the end.
+#: Seconds allowed for writing the last lines at the end.
 FAREWELL = 1.0
 
 
 class Log(logging.Handler):
-    """Within it all that is logged goes to the standard error, in *form*."""
+    """Within it everything that is logged goes to standard error, in the format *form*."""
 
     def __init__(self, form: str) -> None:
         super().__init__(logging.INFO)

@@ -1,4 +1,4 @@
-"""The pool: the workers of one farm, each started again when it dies, and killed when its job runs too long."""
+"""The pool: the workers of one farm, each restarted when it dies, and killed when its job runs too long."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ log = logging.getLogger("pool")
 CANCEL_GRACE = 5.0
 #: Seconds that a worker may live on after it has lost its lease or given it back.
 LAST_WILL = 5.0
-#: Seconds between two looks, which come every second, that nobody but a stopped machine accounts for.
+#: Seconds between checks, which come every second, that only a suspended machine can explain.
 PAUSE = 5.0
 
 
 class WorkerPool:
-    """Acts when asked to `look`, which its process does every second or so, and when a child dies."""
+    """Acts when `look` is called, which its process does every second or so, and when a child dies."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class WorkerPool:
         selector: selectors.BaseSelector,
         shared: Sequence[str] = (),
     ) -> None:
-        """*lane* tells the tasks of a lane; *selector* sees what the workers print, for its owner to pass on.
+        """*lane* returns the tasks of a lane; *selector* watches what the workers print, for its owner to pass on.
 
-        With *shared* tasks, which have something to share, the general workers are forked. Their parent is this process
+        With *shared* tasks, which have something to share, the general workers are forked. This process is their parent
         only if it adopts orphans.
         """
         self._spool = spool
@@ -55,7 +55,7 @@ class WorkerPool:
         self._share(shared)
         #: Workers that are still to be replaced by new ones.
         self._old: list[WorkerChild] = []
-        #: The new worker that has to be ready before the next old one ends.
+        #: The new worker that must be ready before the next old one ends.
         self._successor: WorkerChild | None = None
         self._numbered = 0
         #: When each running job, and each mark on one, was first seen, by worker id and path, by time.monotonic().
@@ -75,7 +75,7 @@ class WorkerPool:
     # Keep.
 
     def look(self, *, ending: bool = False) -> None:
-        """See who died and what runs too long, and unless *ending* start who is to be started."""
+        """Find which workers died and what runs too long, and unless *ending* start the workers that are due."""
         causes = self._reap(ending)
         self._keep_zygote(ending)
         now = time.monotonic()
@@ -83,7 +83,7 @@ class WorkerPool:
             self._spool.reclaim(causes)
             self._enforce(now)
         except OSError as error:
-            log.error("the spool does not obey: %s", error)  # a full disk, perhaps; the next look tries again
+            log.error("the spool does not obey: %s", error)  # a full disk, perhaps; the next call tries again
         if ending:
             return
         for worker in self.workers:
@@ -92,7 +92,7 @@ class WorkerPool:
         self._replace()
 
     def due(self) -> float:
-        """When there is somebody to start, by time.monotonic()."""
+        """When a worker is to be started, by time.monotonic()."""
         sleeping = [worker.due for worker in self.workers if worker.pid is None and not worker.waits]
         if self._zygote is not None and self._zygote.pid is None and self._forks:
             sleeping.append(self._zygote.due)
@@ -124,7 +124,7 @@ class WorkerPool:
         return self._zygote is not None and self._zygote.wanted and self._wanted.get(GENERAL, 0) > 0
 
     def _reap(self, ending: bool) -> dict[str, str]:
-        """Note who died, and return why by worker id."""
+        """Record which workers died, and return why by worker id."""
         causes = {}
         for worker in list(self.workers):
             was_ready = self._ready(worker)
@@ -137,7 +137,7 @@ class WorkerPool:
             if worker.retired or ending:
                 self.workers.remove(worker)
             elif ended == "exit status 0":
-                worker.plan_restart(failed=False)  # it made way for a new one
+                worker.plan_restart(failed=False)  # it ended to be replaced by a new one
             else:
                 wait = worker.plan_restart(failed=not was_ready)
                 log.error("%s ended: %s; starting it again in %.1f s", worker.name, cause, wait)
@@ -156,19 +156,20 @@ class WorkerPool:
             child.had_lease = lease.alive(self._spool.workers, child.wid)
 
     def _judge(self, worker: WorkerChild) -> None:
-        """Kill a worker that lives on without its lease: somebody took that away, or the worker does not end."""
+        """Kill a worker that lives on without its lease: the lease was removed, or the worker does not end."""
         if worker.pid is None:
             return
         now, held = time.monotonic(), lease.alive(self._spool.workers, worker.wid)
+        worker.had_lease = worker.had_lease or held or os.path.isdir(f"{self._spool.active}/{worker.wid}")
         if held or not worker.had_lease:
-            worker.had_lease, worker.leaseless_since = held or worker.had_lease, None
+            worker.leaseless_since = None
             return
         worker.leaseless_since = worker.leaseless_since or now
         if now - worker.leaseless_since > LAST_WILL:
             worker.kill_for("killed because it has no lease any more")
 
     def _enforce(self, now: float) -> None:
-        """Kill the worker of a job that is past its time, or that was cancelled and does not notice."""
+        """Kill the worker of a job that is past its time limit, or that was cancelled and does not notice."""
         running_since = self._running_since
         marked_since = self._marked_since
         self._running_since = {}
@@ -265,18 +266,18 @@ class WorkerPool:
     # End.
 
     def retire(self) -> None:
-        """Let everybody's running job be the last."""
+        """Let each worker's running job be its last."""
         for worker in list(self.workers):
             if not worker.retired:
                 self._retire(worker)
 
     def kill(self) -> None:
-        """End everybody at once; those who run are gone when `look` has seen them die."""
+        """Kill all workers at once; those that run are gone when `look` has seen them die."""
         for worker in self.workers:
             worker.kill()
         self.workers = [worker for worker in self.workers if worker.pid is not None]
 
     def children(self) -> list[Child]:
-        """All there are: the workers, and the zygote while it lives."""
+        """All children: the workers, and the zygote while it lives."""
         zygote = [] if self._zygote is None or self._zygote.pid is None else [self._zygote]
         return [*self.workers, *zygote]

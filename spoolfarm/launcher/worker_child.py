@@ -19,7 +19,7 @@ log = logging.getLogger("pool")
 
 
 class WorkerChild(Child):
-    """A worker of one lane, forked from the *zygote* if there is one, and else started by exec."""
+    """A worker of one lane, forked from the *zygote* if there is one, otherwise started by exec."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class WorkerChild(Child):
         self._tasks = ",".join(tasks)
         self._zygote = zygote
         self.wid = ""
-        #: What it was killed for.
+        #: Why it was killed.
         self.reason = ""
-        #: Whether it was asked to end, and is not to be started again.
+        #: Whether it was asked to end, and is not to be restarted.
         self.retired = False
-        #: Whether it has had a lease in this life, and since when it has none any more, by time.monotonic().
+        #: Whether it has had a lease in this life, and since when it has had none, by time.monotonic().
         self.had_lease = False
         self.leaseless_since: float | None = None
 
@@ -67,14 +67,14 @@ class WorkerChild(Child):
             super().start(*arguments)
 
     def reap(self) -> str | None:
-        """How it ended, when it has; what its tasks started in sessions of their own ends with it."""
+        """How it ended, if it has; what its tasks started in other sessions ends with it."""
         ended = super().reap()
         if ended is not None:
             process.kill_marked({MARK: self.wid})
         return ended
 
     def kill_for(self, reason: str) -> None:
-        """End it at once, and remember why."""
+        """Kill it at once, and remember why."""
         log.warning("%s: %s", self.name, reason)
         self.reason = reason
         self.kill()

@@ -1,6 +1,6 @@
 """The zygote: a process that has loaded what workers share, and from which they are forked.
 
-It has one thread and has run nothing, for only such a process can be forked safely. The launcher's end is
+It has one thread and has run nothing, because only such a process can be forked safely. The launcher's end is
 `zygote_child.py`.
 """
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     process.die_with_parent(options.launcher)
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    sys.path[0] = str(config.ROOT)  # where a worker looks for tasks of one's own
+    sys.path[0] = str(config.ROOT)  # where a worker looks for custom tasks
     with socket.socket(fileno=os.dup(0)) as launcher:
         try:
             worker.prepare(options.tasks.split(","))
@@ -52,20 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def settle() -> None:
-    """Have no collection of garbage write to the pages that workers share."""
+    """Keep the garbage collector from writing to the pages that workers share."""
     gc.collect()
     gc.freeze()
 
 
 def alone() -> bool:
-    """Whether this process has no second thread, which a fork would leave behind with all that it holds."""
+    """Whether this process has no second thread, which a fork would lose together with the locks that it holds."""
     if (count := len(os.listdir("/proc/self/task"))) > 1:
         log.warning("%d threads run once the tasks are prepared: workers are started by exec", count)
     return count == 1
 
 
 def serve(launcher: socket.socket) -> list[str] | None:
-    """Fork for the launcher. Returns a worker's arguments in that worker, and None in a zygote that must not go on."""
+    """Fork for the launcher. Returns a worker's arguments in that worker, and None in a zygote that must stop."""
     while alone():
         asked, received, _, _ = socket.recv_fds(launcher, 1, 2)
         if not asked:
@@ -78,7 +78,7 @@ def serve(launcher: socket.socket) -> list[str] | None:
 
 
 def fork() -> bool:
-    """Fork a process that is no child of this one but its parent's, which adopts orphans. True in the new process."""
+    """Fork a child not of this process but of its parent, which adopts orphans. True in the new process."""
     between = os.fork()
     if between:
         os.waitpid(between, 0)
@@ -92,7 +92,7 @@ def fork() -> bool:
     if child:
         os._exit(0)
     while os.getppid() == between:
-        time.sleep(0.001)  # until it has gone, which is the next thing it does
+        time.sleep(0.001)  # until it has exited, which is the next thing it does
     return True
 
 
@@ -118,7 +118,7 @@ def become(line: socket.socket, output: int) -> list[str]:
 
 
 def reseed() -> None:
-    """Give this process random numbers of its own; Python's module sees to itself."""
+    """Give this process its own random seeds; Python's `random` reseeds itself."""
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     if "torch" in sys.modules:

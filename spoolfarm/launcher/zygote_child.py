@@ -13,23 +13,23 @@ from typing import IO
 
 from spoolfarm.launcher.child import Child
 
-#: Seconds in which the zygote has to fork, which takes it some milliseconds.
+#: Seconds within which the zygote must fork, which takes it a few milliseconds.
 PATIENCE = 10.0
-#: Seconds in which it has to be ready: it may have to fetch weights.
+#: Seconds within which it must be ready: it may have to fetch weights.
 LOADING = 600.0
-#: Its exit status when it must not fork, for it has a second thread.
+#: Its exit status when it must not fork because it has a second thread.
 UNFIT = 4
 
 
 class Fork:
-    """A process that was forked for this one, with as much of a Popen as a Child needs."""
+    """A process that was forked for this one, with as much of Popen's interface as a Child needs."""
 
     def __init__(self, pid: int, output: int) -> None:
         self.pid = pid
         self.stdout: IO[bytes] | None = io.FileIO(output)
 
     def send_signal(self, sig: int) -> None:
-        """Send a signal to it; until `wait` its number cannot be another's."""
+        """Send it a signal; until `wait` its process id cannot be reused."""
         os.kill(self.pid, sig)
 
     def wait(self) -> int:
@@ -61,7 +61,7 @@ class ZygoteChild(Child):
         return self.wanted and self.pid is not None and not self.ready
 
     def start(self, *extra: str) -> None:
-        """Start to load; it is `ready` when it says so."""
+        """Start loading; it is `ready` when it says so."""
         line, its = socket.socketpair()
         with its:
             try:
@@ -75,7 +75,7 @@ class ZygoteChild(Child):
         self._selector.register(line, selectors.EVENT_READ, self)
 
     def pass_on(self) -> None:
-        """Also hear whether it is ready."""
+        """Also learn whether it is ready."""
         super().pass_on()
         if self._line is None:
             return
@@ -84,14 +84,14 @@ class ZygoteChild(Child):
         except BlockingIOError:
             return
         except OSError:
-            said = b""  # it was killed with something of ours unread
+            said = b""  # it was killed before it read all that we sent
         if said:
             self.proven = True
         else:
             self._hang_up()
 
     def fork(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Fork:
-        """A new worker. Raises OSError when none came, and none will come late."""
+        """Fork a new worker. Raises OSError when none came; then none will come late."""
         if self._line is None:
             raise ConnectionResetError("the zygote has gone")
         output, printed = os.pipe()
@@ -131,7 +131,7 @@ class ZygoteChild(Child):
         return self.loading and time.monotonic() > self.due + LOADING
 
     def reap(self) -> str | None:
-        """How it ended, when it has."""
+        """How it ended, if it has."""
         ended = super().reap()
         if ended is not None:
             self._hang_up()

@@ -13,21 +13,25 @@ from typing import Any
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask_cors import CORS
-from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug.wsgi import get_input_stream
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError, JobFailed, WaitTimeout
 from spoolfarm.farm.farm import Farm
 from spoolfarm.server import openapi
-from spoolfarm.server.current import FARM, LIVE, PROJECT, json_response
+from spoolfarm.server.content_coding import inflated
+from spoolfarm.server.current import FARM, LIVE, PROJECT, address, json_response
 from spoolfarm.server.guard import Guard
-from spoolfarm.server.live import Live
+from spoolfarm.server.live import PATH, Live
+from spoolfarm.server.path_prefix import PathPrefix
 from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
 from spoolfarm.server.uploads import Uploads
 from spoolfarm.server.views import (
     edit,
     federated,
     health,
+    home,
     inference,
     items,
     jobs,
@@ -44,7 +48,7 @@ from spoolfarm.tasks.flower.project import Project
 log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
-VIEWS = (masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
+VIEWS = (home, masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,
@@ -75,7 +79,7 @@ STATUS = {
 RETRY_AFTER = 2
 #: How many parts a multipart body may have.
 MAX_PARTS = 100
-#: What the errors that Werkzeug raises are called and say here, by their status.
+#: The code and the sentence that Werkzeug's errors get here, by their status.
 HTTP_ERRORS = {
     400: ("invalid_request", "the request is malformed, or broke off"),
     404: ("not_found", "there is nothing at this address"),
@@ -87,7 +91,7 @@ HTTP_ERRORS = {
     ),
     413: ("too_large", f"the body is over the limit (FARM_MAX_BODY_MB), or has more than {MAX_PARTS} parts"),
 }
-#: The longest error sentence, in letters: some quote what the client sent.
+#: The longest error sentence, in characters: some quote what the client sent.
 MAX_SENTENCE = 1000
 
 
@@ -101,7 +105,7 @@ class Sessionless(SessionInterface):
 
 
 class Application(Flask):
-    """Flask, without what every request would pay for and none here uses: sessions, and views that are coroutines."""
+    """Flask without what would cost every request and is not used here: sessions, and views that are coroutines."""
 
     session_interface = Sessionless()
 
@@ -114,6 +118,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     settings = settings or config.load()
     app = Application("spoolfarm", static_folder=None)
     app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False  # an address is the same with a slash at its end
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
     app.secret_key = settings.flask_secret_key or secrets.token_bytes(32)
@@ -125,11 +130,14 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     guard = Guard(settings)
 
     @app.before_request
-    def begin() -> None:
+    def begin() -> Response | None:
         environ = request.environ
         environ[metrics.STARTED] = time.perf_counter()
         guard.check(environ)
+        if _is_preflight(environ) and isinstance(request.routing_exception, NotFound):
+            return Response()  # the page is to see that there is nothing, and not that it may not ask
         _end_body(environ)
+        return None
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -137,7 +145,9 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         return _headers(response)
 
     app.extensions[LIVE] = live = Live(app, app.extensions[FARM], guard, settings.front_threads)
-    app.wsgi_app = live  # type: ignore[method-assign, assignment]
+    own = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()} | {PATH.strip("/")}
+    below = PathPrefix(live, settings.base_path, settings.trusted_proxies, own)
+    app.wsgi_app = below  # type: ignore[method-assign, assignment]
     exposed = ["Location", "Retry-After", "X-Request-Id", "X-Skipped"]
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=exposed, always_send=False)
@@ -147,7 +157,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
 
 def _add_views(app: Flask, meter: metrics.Meter) -> None:
-    """The endpoints, what they say of themselves, and what an error becomes in each of them."""
+    """Add the endpoints, their descriptions, and what an error becomes in each of them."""
     for view in VIEWS:
         app.register_blueprint(view.blueprint)
     app.register_blueprint(meter.blueprint())
@@ -157,22 +167,34 @@ def _add_views(app: Flask, meter: metrics.Meter) -> None:
     app.register_error_handler(Exception, _fault)
 
 
+def _is_preflight(environ: dict[str, Any]) -> bool:
+    """Whether a browser asks for a page if that may send a request of its own."""
+    return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+
+
 def _end_body(environ: dict[str, Any]) -> None:
-    """Have the body end where its sender ends it: what has come so far shall never pass for the whole.
+    """Make the body end where its sender ends it, so that a truncated body never passes for the whole.
 
     Werkzeug takes Gunicorn's word that a body ends by itself. Then it neither notices that one of a stated length broke
-    off, nor that one sent in chunks goes on after the limit.
+    off, nor that one sent in chunks goes on after the limit. One that is compressed is inflated here, for all views.
     """
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
     if environ.pop("HTTP_TRANSFER_ENCODING", None):
-        limit = current_app.config["MAX_CONTENT_LENGTH"]
         try:
             body = environ["wsgi.input"].read(limit + 1)
         except OSError as error:
             raise ClientDisconnected() from error
         if len(body) > limit:
             raise RequestEntityTooLarge()
-        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        _put_body(environ, body)
     environ.pop("wsgi.input_terminated", None)
+    if coding := environ.pop("HTTP_CONTENT_ENCODING", None):
+        body = get_input_stream(environ, max_content_length=limit).read()
+        _put_body(environ, inflated(body, coding, limit))
+
+
+def _put_body(environ: dict[str, Any], body: bytes) -> None:
+    environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
 
 
 def _farm_error(error: FarmError) -> Response:
@@ -212,11 +234,11 @@ def _fault(error: Exception) -> Response:
 def _error(status: int, body: dict[str, Any], location: str | None = None) -> Response:
     if len(body["error"]) > MAX_SENTENCE:
         body["error"] = f"{body['error'][:MAX_SENTENCE]}..."
-    if request.path == tyocr.PATH:
+    if request.path.rstrip("/") == tyocr.PATH:
         body = tyocr.refusal(body)
     response = json_response(body, status)
     if location is not None:
-        response.headers["Location"] = location
+        response.headers["Location"] = address(location)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if status == 503:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 
 from spoolfarm.farm.farm import Farm
 from spoolfarm.tasks.flower.project import Project
@@ -30,6 +30,11 @@ def project() -> Project:
     return cast(Project, current_app.extensions[PROJECT])
 
 
+def address(path: str) -> str:
+    """Where the client finds *path*: behind a proxy that has the farm below a prefix, there."""
+    return request.script_root + path
+
+
 def json_response(body: Any, status: int = 200) -> Response:
-    """*body* as JSON, with all letters readable."""
+    """*body* as JSON, with non-ASCII characters unescaped."""
     return Response(_JSON.encode(body).encode("utf-8", "replace"), status, mimetype="application/json")

@@ -1,4 +1,4 @@
-"""An endpoint as `/openapi.json` tells it: what it takes, what it returns, and examples that run."""
+"""An endpoint as `/openapi.json` describes it: what it takes, what it returns, and examples that run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from pydantic import BaseModel, Field, WithJsonSchema
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+#: A body that is a file, or a picture under whatever type.
+OCTETS = "application/octet-stream"
 
+#: The schema of a file.
+BINARY = {"type": "string", "format": "binary"}
 #: A part of a multipart body that is a file.
-File: TypeAlias = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
+File: TypeAlias = Annotated[bytes, WithJsonSchema(BINARY)]
 
 #: A picture of the word "farm", for the examples.
 PICTURE = (
@@ -37,20 +41,21 @@ class Parameter:
 
     name: str
     description: str
-    example: str
+    #: Forms are filled with it, so what a request had better leave out has none.
+    example: str | int | None = None
     place: str = "header"
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
 
     def described(self) -> dict[str, Any]:
         """As OpenAPI has it."""
-        return {
+        said: dict[str, Any] = {
             "name": self.name,
             "in": self.place,
             "required": self.place == "path",
             "description": self.description,
             "schema": dict(self.schema),
-            "example": self.example,
         }
+        return said if self.example is None else {**said, "example": self.example}
 
 
 PREFER = Parameter(
@@ -62,23 +67,37 @@ PREFER = Parameter(
 JOB_ID = Parameter("job_id", "the id of a job", "18ea0844a7f039d2f821d687", "path", {"type": "string", "minLength": 1})
 
 
+#: What may stand in the query when the body is the picture itself, beside the parameters of the task: `params`
+#: may, too, but some programs that make clients have that name for the whole query.
+RAW_PRIORITY = Parameter(
+    "priority",
+    "when the body is the picture itself: 0 is done first, 9 last",
+    place="query",
+    schema={"type": "integer", "minimum": 0, "maximum": 9},
+)
+RAW_TASK = Parameter("task", "when the body is the picture itself: what to do with it", place="query")
+
+
 @dataclass(frozen=True)
 class Endpoint:
-    """What `/openapi.json` says of one view; its words are the view's docstring."""
+    """What `/openapi.json` says about one view; its description is the view's docstring."""
 
     #: The body by content type.
     body: Mapping[str, Body] = field(default_factory=dict)
-    #: The good responses by status: a model, or a content type other than JSON.
+    #: Whether the body may be the picture itself.
+    raw: bool = False
+    #: The good responses by status: a model, or a content type other than JSON, or several of them.
     responses: Mapping[int, Any] = field(default_factory=dict)
-    #: The refusals that are its own, beside those that every endpoint may give.
+    #: Its own error responses, in addition to those that every endpoint may give.
     errors: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     #: The model that checks the query.
     query: type[BaseModel] | None = None
-    #: The heading it stands under, and its name there, where its users know it by another than the view's.
+    #: The heading it is listed under, and its name there, where its users know it by another name than the view's.
     tag: str = ""
     operation: str = ""
-    #: The task that it stands for: nothing is said of it where that is not installed.
+    #: The task that it stands for, where the address does not say which: what it takes is told as that task takes it,
+    #: and nothing is said of it where that is not installed.
     task: str = ""
 
 

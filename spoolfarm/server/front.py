@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -64,11 +65,11 @@ def adopt(descriptor: int = 0) -> None:
 
 
 def options(settings: config.Settings) -> dict[str, Any]:
-    """What the front wants of Gunicorn, by the names of Gunicorn's settings."""
+    """What the front needs from Gunicorn, by the names of Gunicorn's settings."""
     return {
         "bind": [str(address) for address in settings.bind],
         "workers": 1,
-        "worker_class": "spoolfarm.server.patches.FrontWorker",  # loaded when it is known that it can be
+        "worker_class": "spoolfarm.server.patches.FrontWorker",  # loaded once it is known that it can be
         "threads": settings.front_threads,
         "worker_connections": settings.front_threads + SPARE_CONNECTIONS,
         "keepalive": KEEP_ALIVE,
@@ -102,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = argparse.ArgumentParser(prog="server.py", description="The farm's HTTP front alone, on FARM_BIND.")
     command.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
     options = command.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if options.launcher:
         process.die_with_parent(options.launcher)
     try:

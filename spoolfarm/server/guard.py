@@ -1,9 +1,10 @@
-"""The guard: who may ask, by the host named, the page's origin, and the key."""
+"""The guard: which requests are allowed, by the host named, the page's origin, and the key."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +13,15 @@ from flask import request
 from spoolfarm import config
 from spoolfarm.errors import Forbidden, Unauthorized
 
+log = logging.getLogger("spoolfarm.server.guard")
+
 #: Endpoints that never want the key.
 OPEN = {
     "health.health",
     "health.ready",
     "static",
+    "home.home",
+    "home.static",
     "openapi.page",
     "openapi.static",
     "federated.page",
@@ -24,10 +29,12 @@ OPEN = {
 }
 #: Hosts that always mean this machine.
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+#: So many refused origins are told to the log, each once, with so many letters.
+TOLD, TOLD_LETTERS = 100, 200
 
 
 class Guard:
-    """Who may ask: the host named, the page's origin, and the key."""
+    """Decides which requests are allowed, by the host named, the page's origin, and the key."""
 
     def __init__(self, settings: config.Settings) -> None:
         self._key = hashlib.sha256(settings.api_key.encode()).digest() if settings.api_key else None
@@ -35,6 +42,7 @@ class Guard:
         is_open = not settings.hosts and not all(address.loopback for address in settings.bind)
         self._hosts = None if is_open else LOOPBACK | named
         self._origins = settings.cors_origins
+        self._told: set[str] = set()
 
     def check(self, environ: Mapping[str, Any]) -> None:
         """Raise Forbidden or Unauthorized, or let the request pass."""
@@ -49,7 +57,14 @@ class Guard:
             raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
         origin = environ.get("HTTP_ORIGIN")
         if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
+            self._tell(origin)
             raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
+
+    def _tell(self, origin: str) -> None:
+        """Log, for whoever runs the farm, that pages of *origin* are refused."""
+        if len(self._told) < TOLD and origin not in self._told:
+            self._told.add(origin)
+            log.warning("pages of %.*r may not use this farm; name it in FARM_CORS_ORIGINS", TOLD_LETTERS, origin)
 
     def check_key(self, given: str) -> None:
         """Raise Unauthorized unless *given* is the key, or there is none."""

@@ -1,4 +1,4 @@
-"""Socket.IO: a client starts a simulation and hears what becomes of it, line by line, and no other client does."""
+"""Socket.IO: a client starts a simulation and receives its output, line by line, and no other client does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIMULATE = "simulate"
 LARGEST = 65536
 #: Packets that may wait for a client: one that polls drops a response of more than 16, pings included.
 POLLING_ROOM, WEBSOCKET_ROOM = 10, 256
-#: Seconds between two looks whether a client has taken what waits for it.
+#: Seconds between checks whether a client has taken what waits for it.
 PACE = 0.01
 #: How many simulations one client may follow at once.
 FOLLOWED = 16
@@ -35,7 +35,7 @@ FOLLOWED = 16
 DEAD = 60
 #: Seconds between the goodbye of a front that stops and the end of the connection.
 GOODBYE = 1.0
-#: Seconds in which a client has to say who it is.
+#: Seconds within which a client must identify itself.
 SILENCE = 10.0
 
 Start = Callable[..., Any]
@@ -63,13 +63,13 @@ class Client:
         #: The id of its connection in the protocol below.
         self.transport = transport
         self.gone = threading.Event()
-        #: Held while a packet is added for it, so that those who follow several jobs for it agree on the room left.
+        #: Held while a packet is added for it, so that threads that follow several jobs for it agree on the room left.
         self.turn = threading.Lock()
         self.follows = 0
 
 
 class Live:
-    """The WSGI application beside Flask's. Nothing of the protocol is loaded before somebody speaks it."""
+    """The WSGI application beside Flask's. Nothing of the protocol is loaded before a client speaks it."""
 
     def __init__(self, app: Flask, farm: Farm, guard: Guard, threads: int) -> None:
         self._app = app
@@ -77,15 +77,15 @@ class Live:
         self._farm = farm
         self._guard = guard
         self._clients: dict[str, Client] = {}
-        #: When each connection below was first seen, for those that never say who they are.
+        #: When each connection below was first seen, to find those that never identify themselves.
         self._seen: dict[str, float] = {}
-        #: A client holds a thread of the front all the time; the rest are for everybody else.
+        #: A client holds a thread of the front all the time; the rest are for all other requests.
         self._most = max(1, threads // 4)
         self._websockets: set[Any] = set()
         self._places = threading.BoundedSemaphore(max(2, threads // 2))
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        """Serve one request, of whichever kind."""
+        """Serve one request of either kind."""
         if not environ["PATH_INFO"].startswith(PATH):
             return self._http(environ, start)
         if not self._places.acquire(blocking=False):
@@ -133,11 +133,11 @@ class Live:
         from spoolfarm.server.patches import patch_engineio
 
         quiet = logging.getLogger("spoolfarm.live.protocol")
-        quiet.setLevel(logging.CRITICAL)  # what a client does wrong is told to the client
+        quiet.setLevel(logging.CRITICAL)  # a client's mistakes are reported to the client
         made = socketio.Server(
             async_mode="threading",
             async_handlers=False,  # a client's events come one after the other, in its own thread
-            cors_allowed_origins="*",  # the guard has looked at the origin
+            cors_allowed_origins="*",  # the guard has checked the origin
             cors_credentials=False,
             max_http_buffer_size=LARGEST,
             logger=quiet,
@@ -153,7 +153,7 @@ class Live:
     # Who may come in.
 
     def _make_room(self) -> None:
-        """Drop who has connected and never said who it is. Raises TooManyClients when there is no room all the same."""
+        """Drop clients that never identified themselves. Raises TooManyClients when there is still no room."""
         connections = self._server.eio.sockets
         now = time.monotonic()
         for each in [name for name, connection in list(connections.items()) if connection.closed]:
@@ -183,7 +183,7 @@ class Live:
     # What it may ask.
 
     def _obey(self, act: Callable[[Client, Mapping[str, Any]], str], sid: str, *sent: Any) -> dict[str, Any]:
-        """Do what an event asks for; whatever is wrong with it is a `simulation_error`."""
+        """Do what an event requests; anything wrong with it is a `simulation_error`."""
         client = self._clients[sid]
         try:
             if len(sent) != 1 or not isinstance(sent[0], dict):
@@ -205,7 +205,7 @@ class Live:
         return job.id
 
     def _resume(self, client: Client, asked: Mapping[str, Any]) -> str:
-        """Follow a job from the line on that the client has not seen: `start` says how many it has."""
+        """Follow a job from the first line the client has not seen: `start` says how many it has."""
         job_id = asked.get("job")
         start = asked.get("start", 0)
         if not isinstance(job_id, str) or set(asked) - {"job", "start"}:
@@ -262,7 +262,7 @@ class Live:
 
 
 def _said(job_id: str, event: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """What the client hears of an event: names and bodies."""
+    """What the client is sent for an event: names and bodies."""
     if "log" in event:
         return [("simulation_log", {"message": event["log"]})]
     if "progress" in event:

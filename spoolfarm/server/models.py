@@ -45,7 +45,7 @@ class Listing(BaseModel):
 
 
 class Cancelled(BaseModel):
-    """What a cancel did."""
+    """What a cancellation did."""
 
     id: JobId
     cancelled: bool = Field(description="false when the job had ended before")

@@ -1,8 +1,9 @@
-"""`/docs` and `/openapi.json`: every endpoint of the farm, told by the models that check the requests."""
+"""`/docs` and `/openapi.json`: every endpoint of the farm, described by the models that check the requests."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
@@ -12,33 +13,40 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from spoolfarm.server.current import farm, json_response
-from spoolfarm.server.endpoint import JSON, Body, Endpoint, Error
+from spoolfarm.server.current import address, farm, json_response
+from spoolfarm.server.endpoint import BINARY, JSON, OCTETS, Body, Endpoint, Error
 from spoolfarm.server.page import page_of
-from spoolfarm.server.request_body import JobBody
+from spoolfarm.server.request_body import JobBody, JobForm
+from spoolfarm.server.schemas import REFERENCE, Schemas, example_params, form_field, untitled
 from spoolfarm.tasks import Task
 from spoolfarm.tasks.registry import Registry
 
 blueprint = Blueprint("openapi", __name__, static_folder="web/docs", static_url_path="/docs")
 
-#: Where the application keeps what its views say of themselves: an Endpoint by the name of its view.
+#: Where the application keeps the descriptions of its views: an Endpoint by the name of its view.
 ENDPOINTS_OF = "spoolfarm.endpoints"
 #: How a key is sent.
 KEYS = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "bearer": {"type": "http", "scheme": "bearer"},
 }
-#: How the models refer to each other.
-_REFERENCE = "#/components/schemas/{model}"
+#: The schemas of responses that are no model.
+OTHERS: Mapping[type, Mapping[str, Any]] = {object: {}, dict: {"type": "object"}, list: {"type": "array", "items": {}}}
+#: The bodies that are told anew for each task.
+JOBS = (JobBody, JobForm)
+#: What is said of a body that is the picture itself.
+RAW = (
+    "the picture itself; its own content type, image/jpeg and the like or application/pdf, is as good. The task's "
+    "parameters stand in the query, each under its name"
+)
 
 
 @blueprint.get("/docs")
 def page() -> Response:
     """The documentation for people: read it, and try every endpoint."""
-    return page_of(blueprint)
+    return page_of(blueprint, inline_styles=True)
 
 
 @blueprint.get("/openapi.json")
@@ -54,15 +62,15 @@ ENDPOINTS = {
 
 
 def collect(views: Iterable[ModuleType]) -> dict[str, Endpoint]:
-    """What *views* say of themselves in their tables ENDPOINTS."""
+    """The descriptions of *views* from their tables ENDPOINTS."""
     return {name: endpoint for view in views for name, endpoint in vars(view).get("ENDPOINTS", {}).items()}
 
 
 def document(app: Flask, tasks: Registry) -> dict[str, Any]:
-    """The whole of it."""
+    """The whole OpenAPI document."""
     told: Mapping[str, Endpoint] = app.extensions[ENDPOINTS_OF]
     endpoints = {name: endpoint for name, endpoint in told.items() if endpoint.task not in tasks.absent()}
-    schemas = Schemas(endpoints, tasks)
+    schemas = Schemas(_models(endpoints, tasks))
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         endpoint = endpoints.get(rule.endpoint)
@@ -74,6 +82,7 @@ def document(app: Flask, tasks: Registry) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "spoolfarm", "version": version("spoolfarm"), "description": "Image work on one machine."},
+        "servers": [{"url": address("") or "/"}],
         "tags": [{"name": tag} for tag in dict.fromkeys(_tag(*item) for item in endpoints.items())],
         "paths": paths,
         "components": {"schemas": schemas.definitions, "securitySchemes": KEYS if keyed else {}},
@@ -81,26 +90,16 @@ def document(app: Flask, tasks: Registry) -> dict[str, Any]:
     }
 
 
-class Schemas:
-    """The JSON schemas of all models, under names of their own."""
-
-    def __init__(self, endpoints: Mapping[str, Endpoint], tasks: Registry) -> None:
-        models: set[type[BaseModel]] = {Error, *(tasks.get(name).Params for name in tasks.usable())}
-        for endpoint in endpoints.values():
-            models |= {body.model for body in endpoint.body.values()}
-            models |= {response for response in endpoint.responses.values() if _is_model(response)}
-        ordered = sorted(models, key=lambda model: (model.__name__, model.__module__))
-        references, made = models_json_schema([(model, "validation") for model in ordered], ref_template=_REFERENCE)
-        self._references = {model: schema for (model, _), schema in references.items()}
-        self.definitions: dict[str, Any] = made.get("$defs", {})
-
-    def of(self, model: type[BaseModel]) -> dict[str, Any]:
-        """A reference to the schema of *model*."""
-        return dict(self._references[model])
-
-    def name(self, model: type[BaseModel]) -> str:
-        """What the schema of *model* is called."""
-        return str(self._references[model]["$ref"]).rpartition("/")[2]
+def _models(endpoints: Mapping[str, Endpoint], tasks: Registry) -> Iterator[type[BaseModel]]:
+    """Every model that the document tells of."""
+    yield Error
+    for task in map(tasks.get, tasks.usable()):
+        yield task.Params
+        yield from task.results
+    for endpoint in endpoints.values():
+        yield from (body.model for body in endpoint.body.values())
+        for said in endpoint.responses.values():
+            yield from (each for each in (said if isinstance(said, tuple) else (said,)) if _is_model(each))
 
 
 def _operations(
@@ -112,23 +111,27 @@ def _operations(
     for task in tasks.usable() if "{task}" in path else [""]:
         operations = {}
         for method in methods:
-            made = _operation(endpoint, words, schemas)
+            made = _operation(endpoint, words, schemas, task or endpoint.task, tasks)
             name = endpoint.operation or rule.endpoint.replace(".", "_") + (f"_{task}" if task else "")
-            made["operationId"] = name if len(methods) == 1 else f"{name}_{method.lower()}"
+            made["operationId"] = name if method == methods[0] else f"{name}_{method.lower()}"
             made["tags"] = [_tag(rule.endpoint, endpoint)]
             if task:
-                _specialise(made, tasks.get(task), schemas)
+                _tell(made, tasks.get(task), schemas)
             operations[method.lower()] = made
         yield path.replace("{task}", task), operations
 
 
-def _operation(endpoint: Endpoint, words: str, schemas: Schemas) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, words: str, schemas: Schemas, name: str, tasks: Registry) -> dict[str, Any]:
+    """What *endpoint* does; *name* is that of the task that it is for, if it is for one."""
+    task = tasks.get(name) if name in tasks.usable() else None
     summary, _, rest = words.partition("\n")
     made: dict[str, Any] = {"summary": summary.replace("`", ""), "description": rest.strip() or summary}
     if parameters := [*(each.described() for each in endpoint.parameters), *_query(endpoint.query)]:
         made["parameters"] = parameters
     if endpoint.body:
-        content = {kind: _content(kind, body, schemas) for kind, body in endpoint.body.items()}
+        content = {kind: _content(kind, body, schemas, name, task) for kind, body in endpoint.body.items()}
+        if endpoint.raw and (task is None or task.max_images):
+            content[OCTETS] = {"schema": {**BINARY, "description": RAW}}
         made["requestBody"] = {"required": True, "content": content}
     responses = {str(status): _response(status, said, schemas) for status, said in endpoint.responses.items()}
     refusals = {str(status): _response(status, Error, schemas) for status in sorted(endpoint.errors)}
@@ -140,52 +143,51 @@ def _operation(endpoint: Endpoint, words: str, schemas: Schemas) -> dict[str, An
     return made
 
 
-def _specialise(operation: dict[str, Any], task: Task, schemas: Schemas) -> None:
-    """Say what *task* takes, in the place of what any task may."""
+def _tell(operation: dict[str, Any], task: Task, schemas: Schemas) -> None:
+    """Say what *task* does and answers, in the place of what any task may."""
     operation["summary"] = operation["description"] = task.describe()["description"]
-    content = operation["requestBody"]["content"][JSON]
-    whole = schemas.definitions[schemas.name(JobBody)]
-    properties = {**whole["properties"], "params": schemas.of(task.Params)}
-    del properties["task"]
-    content["schema"] = {**whole, "properties": properties}
-    if not task.max_images:
-        content["example"] = {"params": {}}
+    operation["responses"]["200"]["content"][JSON]["schema"] = schemas.any_of(task.results)
 
 
-def _content(kind: str, body: Body, schemas: Schemas) -> dict[str, Any]:
+def _content(kind: str, body: Body, schemas: Schemas, name: str, task: Task | None) -> dict[str, Any]:
+    """A body of one content type, and an example of it."""
+    reference = schemas.of_task(body.model, name, task) if task and body.model in JOBS else schemas.of(body.model)
+    example = dict(body.example)
     if kind == JSON:
-        return {"schema": schemas.of(body.model), "example": dict(body.example)}
-    whole = schemas.definitions[schemas.name(body.model)]
-    fields = {name: _form_field(each, body.example.get(name)) for name, each in whole["properties"].items()}
-    lists = [name for name, each in fields.items() if each.get("type") == "array"]
-    encoding = {name: {"style": "form", "explode": True} for name in lists}  # each entry is a part of its own
-    return {"schema": {**whole, "properties": fields}, "example": dict(body.example), "encoding": encoding}
-
-
-def _form_field(schema: Mapping[str, Any], example: Any) -> dict[str, Any]:
-    """A field of a form: it may be left out, but it has no null, and what it is by default is not sent."""
-    kinds = [kind for kind in schema.get("anyOf", [schema]) if kind.get("type") != "null"]
-    field = {name: value for name, value in {**schema, **kinds[0]}.items() if name not in ("anyOf", "default")}
-    return field if example is None else {**field, "example": example}
+        if task is not None:
+            example = {key: value for key, value in example.items() if key != "image" or task.max_images}
+            if params := example_params(task):
+                example["params"] = params
+        return {"schema": reference, "example": example or {"params": {}}}
+    defined = reference["$ref"].rpartition("/")[2]
+    whole = schemas.definitions[defined]
+    fields = {key: form_field(each, example.get(key)) for key, each in whole["properties"].items()}
+    lists = [key for key, each in fields.items() if each.get("type") == "array"]
+    if task is not None and (params := example_params(task)):
+        example["params"] = fields["params"]["example"] = json.dumps(params)
+    encoding = {key: {"style": "form", "explode": True} for key in lists}  # each entry is a part of its own
+    return {
+        "schema": schemas.define(defined, {**whole, "properties": fields}),
+        "example": example,
+        **({"encoding": encoding} if encoding else {}),
+    }
 
 
 def _response(status: int, said: Any, schemas: Schemas) -> dict[str, Any]:
     """One response: a model, a Python type as JSON, or another content type."""
-    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    if isinstance(said, (str, tuple)):
-        kinds = (said,) if isinstance(said, str) else said
-        described["content"] = {kind: {"schema": {"type": "string"} if "text/" in kind else {}} for kind in kinds}
-    elif _is_model(said):
-        described["content"] = {JSON: {"schema": schemas.of(said)}}
-    else:
-        described["content"] = {JSON: {"schema": {"type": "array"} if said is list else {}}}
-    return described
+    content: dict[str, Any] = {}
+    for each in said if isinstance(said, tuple) else (said,):
+        if isinstance(each, str):
+            content[each] = {"schema": {"type": "string"} if each.startswith("text/") else dict(BINARY)}
+        else:
+            content[JSON] = {"schema": schemas.of(each) if _is_model(each) else dict(OTHERS[each])}
+    return {"description": HTTPStatus(status).phrase, "content": content}
 
 
 def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
     if model is None:
         return []
-    schema = model.model_json_schema(ref_template=_REFERENCE)
+    schema = untitled(model.model_json_schema(ref_template=REFERENCE))
     found = []
     for name, each in schema["properties"].items():
         description = each.pop("description", "")
@@ -196,7 +198,7 @@ def _query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
 
 
 def _tag(name: str, endpoint: Endpoint) -> str:
-    """The heading that an endpoint stands under."""
+    """The heading that an endpoint is listed under."""
     return endpoint.tag or name.partition(".")[0]
 
 

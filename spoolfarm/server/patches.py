@@ -1,6 +1,6 @@
-"""Patches: all that the front changes inside other people's libraries, for which they have no setting.
+"""Patches: everything that the front changes inside third-party libraries where they have no setting.
 
-`upstream.py` has the versions that this was written for, and the names that have to be there.
+`upstream.py` has the versions that this was written for, and the names that must exist.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gunicorn import util
 from gunicorn.http import parser, unreader, wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
+from spoolfarm.server import unread_body
 from spoolfarm.server.current import LIVE
 from spoolfarm.server.pings import Pings
 from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
@@ -29,12 +30,12 @@ from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
 READ_DEADLINE = 30.0
 #: Seconds for which a thread waits for the next request of the client it has just answered.
 NEXT_REQUEST = 0.02
-#: Seconds between two looks whether a WebSocket's connection is still there.
+#: Seconds between checks whether a WebSocket's connection is still there.
 LOOK = 2
 
 
 def patch_gunicorn() -> None:
-    """Replace what is replaced in Gunicorn, in this process; `FrontWorker` is named by a setting."""
+    """Apply the patches of Gunicorn in this process; `FrontWorker` is named by a setting."""
     util.write_error = _write_error
     wsgi.Response = Response
     parser.SocketUnreader = Unreader
@@ -42,7 +43,7 @@ def patch_gunicorn() -> None:
 
 
 def patch_engineio(protocol: Any, largest: int, dead: int) -> Pings:
-    """Replace what is replaced in *protocol*, an `engineio.Server`, and return who sends its pings.
+    """Apply the patches of *protocol*, an `engineio.Server`, and return the object that sends its pings.
 
     *largest* is in bytes, *dead* in seconds: see `bounded`.
     """
@@ -57,7 +58,7 @@ def patch_engineio(protocol: Any, largest: int, dead: int) -> Pings:
 class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
     """For `gunicorn.http.parser.SocketUnreader`, because the kernel's deadline is for a pause, and this for a request.
 
-    A client that sends a byte now and then would hold a thread for as long as it likes.
+    A client that sends a byte now and then could hold a thread for as long as it likes.
     """
 
     def __init__(self, *of_gunicorn: Any) -> None:
@@ -67,6 +68,10 @@ class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has n
     def begin(self) -> None:
         """The next request comes."""
         self._end = time.monotonic() + REQUEST_DEADLINE
+
+    def end_by(self, end: float) -> None:
+        """What still comes of it has to come by *end*, a time of time.monotonic()."""
+        self._end = min(self._end, end)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Read some bytes; raises what the kernel's deadline raises."""
@@ -78,7 +83,17 @@ class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has n
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
-    """For `gunicorn.http.wsgi.Response`, because its head should leave with the body's first part, in one packet."""
+    """For `gunicorn.http.wsgi.Response`, because its head should leave with the body's first part, in one packet.
+
+    It also says that the connection ends, when nobody knows whether the request's body still comes.
+    """
+
+    def default_headers(self) -> list[str]:
+        """The head's first lines; they say whether the connection goes on."""
+        if unread_body.withheld(self.req):
+            self.force_close()
+        made: list[str] = super().default_headers()
+        return made
 
     def write(self, part: bytes) -> None:
         """Send *part*, and before the first one the head."""
@@ -95,7 +110,7 @@ class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Held:
-    """In place of a socket, for what shall leave at once."""
+    """Takes the place of a socket, to send collected parts at once."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -111,10 +126,10 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._waiting: deque[Any] = deque()
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Take new connections, or not; a front that stops gives up listening.
+        """Start or stop accepting connections; a front that stops closes its listening sockets.
 
         Gunicorn keeps the listening sockets open until the last request is answered: until then the kernel would go on
-        accepting clients whom nobody will serve.
+        accepting clients that will never be served.
         """
         super().set_accept_enabled(enabled)
         if not self.alive:
@@ -123,7 +138,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self.wsgi.extensions[LIVE].close()
 
     def enqueue_req(self, conn: Any) -> None:
-        """Have a thread of the pool serve the next request of *conn*."""
+        """Let a thread of the pool serve the next request of *conn*."""
         self._waiting.append(conn)
         super().enqueue_req(conn)
 
@@ -143,9 +158,18 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         while keep is True and self.alive and self._asks_again(conn):
             keep = self._serve(conn)
         if keep is False:
-            conn.close(graceful=True)
+            unread_body.close(conn.sock)
             conn.close = lambda graceful=False: None
         return keep
+
+    def handle_request(self, request: Any, conn: Any) -> Any:
+        """Have the application answer one request; a client that waits until it is told to send the body waits on."""
+        unread_body.await_body(request, conn.sock)
+        return super().handle_request(request, conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        """Whether the connection is good for another request; Gunicorn's own patience with a body ends at 64 KiB."""
+        return bool(keepalive) and unread_body.finish(conn)
 
     def _serve(self, conn: Any) -> Any:
         if conn.parser is not None:
@@ -170,12 +194,12 @@ def _write_error(sock: Any, status: int, reason: str, message: str) -> None:
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Whether Gunicorn says something of a fault of ours, and not that a client paused longer than the deadline."""
+    """Whether Gunicorn reports a fault of ours, and not that a client paused longer than the deadline."""
     return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
 
 
 def bounded(kind: Any, largest: int, dead: int) -> Any:
-    """For *kind*, `engineio.async_drivers.threading._async["websocket"]`, because it waits for its client for ever.
+    """For *kind*, `engineio.async_drivers.threading._async["websocket"]`, because it waits for its client forever.
 
     At most *largest* bytes are taken at once, and *dead* seconds of silence end the connection.
     """
@@ -187,7 +211,7 @@ def bounded(kind: Any, largest: int, dead: int) -> Any:
         def wait(self) -> str | bytes | None:
             """What the client says next; None when it is gone.
 
-            It looks by itself, too: one who is closed at the moment in which the client speaks is never woken.
+            It also polls: a waiter whose connection is closed just as the client speaks is never woken.
             """
             for _ in range(dead // LOOK):
                 try:
@@ -199,7 +223,7 @@ def bounded(kind: Any, largest: int, dead: int) -> Any:
             return None
 
         def close(self) -> None:
-            """Say goodbye, to one who may leave at this very moment."""
+            """Say goodbye to a client that may be leaving at this very moment."""
             with contextlib.suppress(Exception):  # the connection is closed, however it came to be
                 super().close()
 

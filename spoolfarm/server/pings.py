@@ -1,4 +1,4 @@
-"""Pings: one thread reminds all clients of Socket.IO that they are connected."""
+"""Pings: one thread sends the pings of all Socket.IO clients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-#: Seconds between two looks at whose ping is due.
+#: Seconds between checks for pings that are due.
 TICK = 1.0
 
 
@@ -22,7 +22,7 @@ class Pings:
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
         self._start_thread: Callable[..., Any] = protocol.start_background_task
-        #: Who is to be pinged, and when by time.monotonic(), the first at the left: all wait equally long.
+        #: The clients to ping, and when by time.monotonic(), the next at the left: all wait equally long.
         self._waiting: deque[tuple[float, Any]] = deque()
         self._come = threading.Event()
         self._over = threading.Event()
@@ -30,7 +30,7 @@ class Pings:
         self._lock = threading.Lock()
 
     def start(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run *target* in a thread of its own, unless it is a ping."""
+        """Run *target* in a new thread, unless it is a ping."""
         if getattr(target, "__name__", "") != "_send_ping":
             return self._start_thread(target, *args, **kwargs)
         with self._lock:

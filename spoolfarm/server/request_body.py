@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.request import parse_http_list
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, UnsupportedMedia
+from spoolfarm.server import raw_body
 from spoolfarm.server.current import farm
 from spoolfarm.server.endpoint import File
 from spoolfarm.spool.job import FIRST, LAST, NORMAL
@@ -19,18 +21,18 @@ from spoolfarm.validation import check_sayable, findings, json_object
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: Seconds in which a request has to come whole, and bytes for each of which it has one more.
+#: Seconds within which a whole request must arrive, and the number of bytes that earns it one more second.
 REQUEST_DEADLINE, SLOWEST = 60.0, 2**14
 #: How deep JSON may nest.
 MAX_DEPTH = 32
 #: The parts that a multipart body may have: as text, and as files.
 TEXTS = ("task", "image", "images", "params", "priority")
 FILES = ("image", "images", "file")
-_PREFER_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?\s*")
+_WAIT = re.compile(r"wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?", re.IGNORECASE)
 
 
 class JobBody(BaseModel):
-    """What a client says of a job: its task, its pictures in base64, its parameters and its priority."""
+    """What a client says about a job: its task, its pictures in base64, its parameters and its priority."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -50,9 +52,11 @@ class JobBody(BaseModel):
 class JobForm(BaseModel):
     """The same as the parts of a multipart body."""
 
+    # A list of files is not among them, though `images` is taken: forms made of it send a text for a file not chosen.
     task: str = ""
-    image: File | None = None
-    images: list[File] = []
+    image: File | None = Field(
+        default=None, description="a picture; the part may be repeated for tasks that take several"
+    )
     params: str = Field(default="{}", description="a JSON object")
     priority: int = Field(default=NORMAL, ge=FIRST, le=LAST)
 
@@ -65,16 +69,22 @@ class Asked:
     pictures: list[bytes]
     params: Mapping[str, Any] = field(default_factory=dict)
     priority: int = NORMAL
-    #: What errors call its picture.
+    #: What errors call its pictures.
     field: str = "image"
 
 
-def read_job(task: str = "") -> Asked:
-    """Read the body as JSON or multipart; it may name no other than *task* where the address says that.
+def read_job(task: str = "", part: str = "image") -> Asked:
+    """Read the body as JSON, as multipart or as a picture itself; it may name no other task than the address, *task*.
 
-    Raises InvalidRequest that names the field, or UnsupportedMedia.
+    *part* is what errors call the picture that a multipart body lacks. Raises InvalidRequest that names the field, or
+    UnsupportedMedia.
     """
-    asked = _from_multipart() if request.mimetype == "multipart/form-data" else _from_json()
+    if request.mimetype == "multipart/form-data":
+        asked = _from_multipart(part)
+    elif raw_body.is_raw():
+        asked = _from_raw(task)
+    else:
+        asked = _from_json()
     if task and asked.task not in ("", task):
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
     return asked
@@ -88,7 +98,7 @@ def read_json() -> dict[str, Any]:
 
 
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
-    """The JSON object that *text* says. Raises InvalidRequest that calls it *name*."""
+    """The JSON object in *text*. Raises InvalidRequest that calls it *name*."""
     try:
         found = json_object(text)
     except ValueError as error:
@@ -107,9 +117,12 @@ def checked(model: type[Model], fields: Mapping[str, Any], *, strict: bool = Tru
 
 
 def prefer_wait() -> float | None:
-    """The seconds of `Prefer: wait=SECONDS` (RFC 7240), FARM_MAX_WAIT at most, or None."""
-    for preference in request.headers.get("Prefer", "").split(","):
-        if found := _PREFER_WAIT.fullmatch(preference):
+    """The seconds of `Prefer: wait=SECONDS` (RFC 7240), FARM_MAX_WAIT at most, or None.
+
+    Other preferences may stand beside it, in one header or several, and parameters after it.
+    """
+    for preference in parse_http_list(request.headers.get("Prefer", "")):
+        if found := _WAIT.fullmatch(preference.partition(";")[0].strip()):
             return min(float(found[1]), farm().settings.max_wait)
     return None
 
@@ -118,10 +131,23 @@ def take_parts(texts: Sequence[str], files: Sequence[str]) -> None:
     """Raise UnsupportedMedia unless the body is multipart, InvalidRequest when it has other parts than these."""
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMedia(f"send multipart/form-data, not {request.mimetype or 'an unnamed type'}")
+    check_parts()
     if unknown := {*request.form} - {*texts}:
         raise InvalidRequest(f"{_first(unknown)}: is no text field; those are {', '.join(texts)}")
     if unknown := {*request.files} - {*files}:
         raise InvalidRequest(f"{_first(unknown)}: cannot be a file; files are {', '.join(files)}")
+
+
+def check_parts() -> None:
+    """Raise InvalidRequest when a multipart body cannot be divided: without that it would pass for an empty one."""
+    if request.mimetype != "multipart/form-data":
+        return
+    if not request.mimetype_params.get("boundary"):
+        raise InvalidRequest(
+            "Content-Type: names no boundary; leave the header to what makes your multipart body, which knows it"
+        )
+    if request.content_length and not request.form and not request.files:
+        raise InvalidRequest("the body has no part that begins with the boundary that Content-Type names")
 
 
 def _first(names: Iterable[str | None]) -> str:
@@ -130,6 +156,11 @@ def _first(names: Iterable[str | None]) -> str:
 
 
 def _from_json() -> Asked:
+    if request.mimetype != "application/json":
+        raise UnsupportedMedia(
+            "send application/json, multipart/form-data, or the picture itself under its own content type, not "
+            f"{request.mimetype or 'an unnamed type'}"
+        )
     body = checked(JobBody, read_json())
     if body.image is not None and body.images is not None:
         raise InvalidRequest("image, images: send one of the two")
@@ -137,19 +168,30 @@ def _from_json() -> Asked:
     if body.image is not None:
         sent["image"] = body.image
     pictures = [images.from_base64(text, name) for name, text in sent.items()]
-    return Asked(body.task, pictures, body.params, body.priority)
+    return Asked(body.task, pictures, body.params, body.priority, "image" if body.images is None else "images")
 
 
-def _from_multipart() -> Asked:
+def _from_multipart(part: str) -> Asked:
     form = request.form
     take_parts(TEXTS, FILES)
     fields: dict[str, Any] = {name: form[name] for name in ("task", "priority") if name in form}
     if "params" in form:
         fields["params"] = parse_json(form["params"], "params")
     body = checked(JobBody, fields, strict=False)  # all that a form can send is text
-    pictures = [file.read() for name in ("image", "images", "file") for file in request.files.getlist(name)]
-    pictures += [images.from_base64(text, name) for name in ("image", "images") for text in form.getlist(name)]
-    return Asked(body.task, pictures, body.params, body.priority, "file")
+    sent = [(name, file.read()) for name in FILES for file in request.files.getlist(name)]
+    sent += [(name, images.from_base64(text, name)) for name in ("image", "images") for text in form.getlist(name)]
+    field = sent[0][0] if sent else part
+    return Asked(body.task, [data for _, data in sent], body.params, body.priority, field)
+
+
+def _from_raw(task: str) -> Asked:
+    query = request.args
+    given = {name: query[name] for name in ("task", "priority") if name in query}
+    params = parse_json(query.get("params", "{}"), "params") | raw_body.query_params(task or given.get("task", ""))
+    if _deeper(params, MAX_DEPTH):
+        raise InvalidRequest(f"the query nests deeper than {MAX_DEPTH}")
+    body = checked(JobBody, {**given, "params": params}, strict=False)  # all that a query can send is text
+    return Asked(body.task, [raw_body.read_raw()], body.params, body.priority, "the body")
 
 
 def _deeper(value: Any, limit: int) -> bool:

@@ -14,7 +14,7 @@ from spoolfarm.spool import files
 
 T = TypeVar("T")
 
-#: The tables: what other programs read, and what only the farm needs to know of each row.
+#: The tables: what other programs read, and what only the farm needs to know about each row.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS image_results
 (
@@ -102,7 +102,7 @@ class Records:
 
     def get(self, filename: str) -> Record | None:
         """The row of that name, or None."""
-        name = filename.encode(errors="replace").decode()  # halves of letters are nothing SQLite can look for
+        name = filename.encode(errors="replace").decode()  # SQLite cannot search for lone surrogates
         found = self._select("WHERE r.filename = ?", name)
         return found[0] if found else None
 
@@ -111,7 +111,7 @@ class Records:
         return self._select("WHERE r.status = 'processing'")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._close()
 
@@ -150,7 +150,7 @@ class Records:
         db = sqlite3.connect(self._path, timeout=BUSY, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")  # a row that was promised is forced to the disk
+            db.execute("PRAGMA synchronous = FULL")  # a promised row is synced to disk
             db.executescript(SCHEMA)
         except sqlite3.Error:
             db.close()

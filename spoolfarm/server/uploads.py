@@ -4,9 +4,9 @@
     data/uploads/<filename>      the picture as JPEG
     data/outputs/<filename>      its largest object, white on black
 
-An upload's record comes before its job, and both are on the disk before the upload is accepted. When the job has ended,
-its files are put in their places and then the record is ended. This may be done twice, or broken off anywhere and done
-again: whoever asks for a status does it, and so does a thread of the front, once a second and at the start.
+An upload's record is written before its job, and both are on disk before the upload is accepted. When the job has
+ended, its files are put in their places and then the record is ended. This may be done twice, or interrupted anywhere
+and done again: every status request does it, and so does a thread of the front, once a second and at the start.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from spoolfarm.spool.record import ended
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the uploads that have not ended.
+#: Seconds between checks of the uploads that have not ended.
 LOOK = 1.0
-#: Seconds between two looks for uploads whose job is gone, and the least age of such a one: first it has to be put.
+#: Seconds between searches for uploads whose job is gone, and the least age of such an upload: its job is queued after
+#: it.
 LOST = 60.0
 #: The files of a result of `orient`, and the folders they go to.
 PLACES = {"picture.jpg": "uploads", "object.jpg": "outputs"}
@@ -57,7 +58,7 @@ class Uploads:
         return filename
 
     def status(self, filename: str) -> dict[str, Any] | None:
-        """What a client is told of an upload; None when there is none of that name."""
+        """What a client is told about an upload; None when there is none of that name."""
         record = self._records.get(filename)
         if record is not None and record.status == Stage.PROCESSING:
             self._settle(record, look_everywhere=False)
@@ -74,7 +75,7 @@ class Uploads:
         return told
 
     def settle(self) -> None:
-        """End every record whose job has ended, or is no more."""
+        """End every record whose job has ended or no longer exists."""
         lost = time.monotonic() >= self._next_lost
         if lost:
             self._next_lost = time.monotonic() + LOST
@@ -100,7 +101,7 @@ class Uploads:
         return thread
 
     def close(self) -> None:
-        """Let go of the records."""
+        """Close the records."""
         self._records.close()
 
     def _settle(self, record: Record, *, look_everywhere: bool) -> None:
@@ -128,7 +129,7 @@ class Uploads:
         for name, folder in PLACES.items():
             if name in about.get("files", ()):
                 self._place(self._farm.file(about["id"], name), f"{self._root}/{folder}", record.filename)
-        result = about["result"] if isinstance(about["result"], dict) else {}  # `orient` may be a task of one's own
+        result = about["result"] if isinstance(about["result"], dict) else {}  # `orient` may be a custom task
         degree, eccentricity = _number(result.get("degree")), _number(result.get("eccentricity"))
         if degree is None:
             self._records.fail(record.filename, str(result.get("reason") or "the task orient answered no degree"))
@@ -136,7 +137,7 @@ class Uploads:
             self._records.complete(record.filename, degree, eccentricity)
 
     def _place(self, source: Path, folder: str, filename: str) -> None:
-        """Have *source*, which is finished, also appear in *folder*; what is there already stays."""
+        """Make the finished *source* also appear in *folder*; an existing file stays."""
         files.make_directory(folder)
         place = f"{folder}/{filename}"
         try:

@@ -15,7 +15,7 @@ log = logging.getLogger("spoolfarm.server.upstream")
 
 @dataclass(frozen=True)
 class Known:
-    """A library as it is known: its version, and by module or class the attributes that are replaced or looked at."""
+    """A library as it is known: its version, and by module or class the attributes that are replaced or read."""
 
     version: str
     names: Mapping[str, str]
@@ -26,14 +26,18 @@ KNOWN = {
     "gunicorn": Known(
         "27.0.1",
         {
+            "gunicorn.http.body:Body": "failed read reader",
+            "gunicorn.http.message:Request": "_expected_100_continue body",
             "gunicorn.http.parser": "SocketUnreader",
-            "gunicorn.http.parser:Parser": "unreader",
+            "gunicorn.http.parser:Parser": "mesg unreader",
             "gunicorn.http.unreader:SocketUnreader": "chunk",
             "gunicorn.http.wsgi": "Response",
-            "gunicorn.http.wsgi:Response": "write headers_sent sock",
+            "gunicorn.http.wsgi:Response": "default_headers force_close headers_sent req sock write",
             "gunicorn.util": "write_error write_nonblock",
             "gunicorn.workers.gthread:TConn": "close initialized parser sock",
-            "gunicorn.workers.gthread:ThreadWorker": "alive enqueue_req handle set_accept_enabled sockets wsgi",
+            "gunicorn.workers.gthread:ThreadWorker": (
+                "_keepalive_after alive enqueue_req handle handle_request set_accept_enabled sockets wsgi"
+            ),
         },
     ),
     "python-engineio": Known(
@@ -60,7 +64,7 @@ KNOWN = {
 def check(known: Mapping[str, Known] = KNOWN) -> None:
     """Warn of each library that is installed in another version than the known one.
 
-    Raises ImportError when one of those lacks a name: then what `patches.py` does to it would fail, or do nothing.
+    Raises ImportError when one of them lacks a name: then its patch would fail, or do nothing.
     """
     for library, each in known.items():
         installed = metadata.version(library)

@@ -1,4 +1,4 @@
-"""The queue on disk: jobs, claims, leases and results, and how whoever waits is woken."""
+"""The queue on disk: jobs, claims, leases and results, and how waiters are woken."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Job", "Result", "Results", "Spool", "State"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: whoever reads a record needs neither filelock nor watchdog."""
+    """Import on first use: reading a record needs neither filelock nor watchdog."""
     if name in ("Job", "Result", "State"):
         from spoolfarm.spool import job
 

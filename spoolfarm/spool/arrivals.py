@@ -16,8 +16,9 @@ Seen = TypeVar("Seen")
 class Arrivals:
     """Lets many threads wait for names to appear in one directory.
 
-    There is no thread of its own: one of those who wait leads, that is, reads the events and wakes whom they concern.
-    When the leader leaves it wakes another, who leads on. So a lone waiter is woken by the kernel itself.
+    It has no thread of its own: one of the waiting threads leads, that is, it reads the events and wakes the threads
+    they concern. When the leader leaves, it wakes another thread, which leads next. So a lone waiter is woken by the
+    kernel itself.
     """
 
     def __init__(self, directory: str) -> None:
@@ -44,7 +45,7 @@ class Arrivals:
                 pause = min(end - now, RESCAN)
                 if self._leading.acquire(blocking=False):
                     try:
-                        if not bell.acquire(blocking=False):  # else the leader before us saw our name after our look
+                        if not bell.acquire(blocking=False):  # else the previous leader saw our name after we looked
                             self._lead(watch, name, now + pause)
                     finally:
                         self._leading.release()
@@ -56,7 +57,7 @@ class Arrivals:
                 self._leave(name, bell)
 
     def close(self) -> None:
-        """Give the descriptors back. Nobody may be waiting."""
+        """Close the descriptors. No thread may be waiting."""
         with self._lock:
             if self._watch is not None and self._pid == os.getpid():
                 self._watch.close()
@@ -72,13 +73,13 @@ class Arrivals:
         return self._watch
 
     def _lead(self, watch: Watch, wanted: str, end: float) -> None:
-        """Wake others by the events that come, until one concerns *wanted*, or may, or the time is over."""
+        """Wake the others as events come, until one concerns *wanted*, or may, or the time is over."""
         while (pause := end - time.monotonic()) > 0:
             names = [name for _, name in watch.wait(pause)]
             with self._lock:
                 for name in names:
                     _ring(self._waiting.get(name, ()))
-                if watch.blind or "" in names:  # whom it concerns is not known
+                if watch.blind or "" in names:  # it is not known which thread it concerns
                     for bells in self._waiting.values():
                         _ring(bells)
             if not names or wanted in names or "" in names:

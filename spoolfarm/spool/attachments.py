@@ -2,8 +2,8 @@
 
     results/<id>/<name>    one file of the result of job <id>; the record names them all in "files"
 
-The directory is made in `results/tmp/` and renamed to its place before the record appears. So whoever sees the record
-sees its files, whole; and a directory without a record is what a crash left, which the next attempt replaces.
+The directory is made in `results/tmp/` and renamed to its place before the record appears. So a reader that sees the
+record sees its files, complete. A directory without a record was left by a crash, and the next attempt replaces it.
 """
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from spoolfarm.spool import files
 from spoolfarm.spool.job import slot_of
 
-#: Seconds for which a list of buckets is good; so long may a more urgent job wait behind a less urgent one.
+#: Seconds for which a list of buckets stays valid, and for which a more urgent job may wait behind a less urgent one.
 FRESH = 0.1
-#: Nanoseconds after which a directory's time of change tells of every change: the kernel's clock for it is coarse.
+#: Nanoseconds after which a directory's modification time reflects every change: the kernel's clock for it is coarse.
 SETTLED = 10**9
-#: The list of buckets is good for so many times as long as it took: a queue of half a day has ten thousand of them.
+#: A list of buckets stays valid for this many times as long as it took to make: half a day's queue has ten thousand.
 LISTING_SHARE = 20
 
 
@@ -34,7 +34,7 @@ class Bucket:
     path: str
 
     def hint(self, name: str) -> str:
-        """Where the job file *name* is, as a file's name; see `Cursor.point`."""
+        """Where the job file *name* is, encoded as a file name; see `Cursor.point`."""
         return f"{self.task},{self.name},{name}"
 
 
@@ -68,11 +68,11 @@ class Cursor:
         return bool(self._names or self._buckets)
 
     def look_again(self) -> None:
-        """List anew at the next call."""
+        """List the buckets again at the next call."""
         self._stale = 0.0
 
     def point(self, hint: str) -> bool:
-        """Let the next job be the one that *hint* tells of. False when it tells of none."""
+        """Make the next job the one that *hint* points at. False when it points at none."""
         task, _, rest = hint.partition(",")
         name, _, job = rest.partition(",")
         if not job or task not in self._tasks:
@@ -96,15 +96,15 @@ class Cursor:
         return self._current, self._names.pop()
 
     def share(self, workers: int) -> int:
-        """How many jobs of the current bucket are one worker's part: the last one named, and some that come after."""
+        """How many jobs of the current bucket are one worker's share: the last one named, and some that come after."""
         return -(-(len(self._names) + 1) // max(1, workers))
 
     def next_of(self, wanted: Bucket) -> str | None:
-        """The next file name of the same bucket, for a batch; None when the cursor is through with it."""
+        """The next file name of the same bucket, to claim together with it; None at the end of the bucket."""
         return self._names.pop() if self._names and self._current == wanted else None
 
     def _start_over(self) -> None:
-        """List the buckets anew. The names already listed stay good while their bucket is still the first."""
+        """List the buckets again. The names already listed stay valid while their bucket is still the first."""
         begin = time.monotonic()
         self._buckets = buckets(self._root, self._tasks)[::-1]
         self._stale = begin + max(FRESH, LISTING_SHARE * (time.monotonic() - begin))
@@ -118,7 +118,7 @@ class Cursor:
         self._names = sorted(files.names(bucket.path), reverse=True)
         if not self._names and bucket.name[1:] < _previous_slot():
             files.remove_empty(bucket.path)
-            files.remove_empty(f"{self._root}/{bucket.task}")  # so that nobody looks into it for nothing
+            files.remove_empty(f"{self._root}/{bucket.task}")  # so that no worker searches it in vain
 
 
 def _previous_slot() -> str:
@@ -127,21 +127,21 @@ def _previous_slot() -> str:
 
 
 class SyncedBuckets:
-    """Which buckets of the queue at *root* this process has forced to the disk, names and parents."""
+    """Which buckets of the queue at *root* this process has synced to disk, names and parents."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._synced: set[str] = set()
 
     def sync(self, place: Bucket) -> None:
-        """Force the names of a bucket to the disk, and those of its parents unless this process did so before.
+        """Sync the names of a bucket to disk, and those of its parents unless this process has already done so.
 
-        Only a bucket of the current slot counts as synced: an older one may have been emptied, removed and made anew.
+        Only a bucket of the current slot counts as synced: an older one may have been emptied, removed and made again.
         """
         current = place.name[1:] == f"{time.time_ns() >> 32:08x}"
         known = current and place.path in self._synced
         for path in (place.path,) if known else (place.path, os.path.dirname(place.path), self._root):
-            with contextlib.suppress(FileNotFoundError):  # its worker was so fast, and removed the empty bucket
+            with contextlib.suppress(FileNotFoundError):  # a fast worker has already removed the empty bucket
                 files.sync_directory(path)
         if current:
             self._synced = {*list(self._synced)[-16:], place.path}

@@ -21,12 +21,12 @@ from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
 
-#: The name of the reason.
+#: The name of the file with the reason.
 REASON = "reason.json"
-#: Lines of a job's log that its letter keeps.
+#: Lines of a job's log that its dead letter keeps.
 LAST_LINES = 20
 
-#: Seconds that pass at most between a result that says "failed" and the dead letter.
+#: The most seconds between a result that says "failed" and the dead letter.
 BURIAL = 1.0
 
 
@@ -52,7 +52,7 @@ class DeadLetters:
         os.rename(path, f"{letter}/{os.path.basename(path)}")
 
     def letter(self, job_id: str) -> list[JobFile]:
-        """The dead letter of a job, also when its worker, which has published its result, is about to bury it."""
+        """The dead letter of a job, even if its worker has published the result and has yet to bury the job."""
         deadline = time.monotonic() + BURIAL
         while ID.fullmatch(job_id):
             found = list(job_files(self.path(job_id), State.FAILED))
@@ -70,7 +70,7 @@ class DeadLetters:
         return reason
 
     def remove(self, job_id: str) -> None:
-        """Throw a letter away, or what is left of it after its job file was taken back."""
+        """Delete a letter, or what is left of it after its job file was taken back."""
         letter = self.path(job_id)
         for name in files.names(letter):
             files.remove(f"{letter}/{name}")
@@ -81,7 +81,7 @@ class DeadLetters:
         return [name for name in files.names(self.root) if ID.fullmatch(name)]
 
     def expire(self, seconds: float) -> int:
-        """Throw away what was buried more than *seconds* ago; return how many."""
+        """Delete letters buried more than *seconds* ago; return how many."""
         gone = 0
         for job_id in self.ids():
             if time.time() - files.modified(self.path(job_id)) > seconds:
@@ -93,10 +93,10 @@ class DeadLetters:
         return gone
 
     def tidy(self, tmp: str, seconds: float) -> None:
-        """Remove the letters from which a job was taken back more than *seconds* ago by somebody who came no further.
+        """Remove letters whose job was taken back more than *seconds* ago by a process that got no further.
 
-        A job may be buried here at this very moment, which begins with the reason. So that is not removed, but put
-        aside in *tmp*, on the same file system, until the directory has gone: then the burial begins anew.
+        A job may be buried here at this very moment, and burying begins with the reason. So the reason is not removed,
+        but moved to *tmp*, on the same file system, until the directory is gone: then the burial starts again.
         """
         for job_id in self.ids():
             letter = self.path(job_id)
@@ -105,7 +105,7 @@ class DeadLetters:
             try:
                 for name in files.names(letter):
                     if name.endswith(".tmp"):
-                        files.remove(f"{letter}/{name}")  # of a burial that was cut
+                        files.remove(f"{letter}/{name}")  # of an interrupted burial
                 self.withdraw(job_id, tmp)
             except OSError as error:
                 log.warning("empty dead letter %s not removed (%s)", job_id, error.strerror or error)

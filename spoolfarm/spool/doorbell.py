@@ -1,16 +1,16 @@
-"""The bell: whoever puts a job wakes one idle worker that runs such jobs, and disturbs no other.
+"""The bell: enqueuing a job wakes one idle worker that runs such jobs, and disturbs no other.
 
 Each worker has a token, an empty file. It lies
 
     workers/<wid>.token         while the worker is busy
     idle/<wid>                  while it is idle
-    workers/<wid>.bell/<hint>   when somebody has rung for it: the worker watches this directory
+    workers/<wid>.bell/<hint>   when it has been rung for: the worker watches this directory
 
-A worker that has nothing more to do puts its token into idle/ first, and then looks into the queue once more before it
-sleeps. Whoever puts a job does so first, and then moves a token out of idle/. So one of the two always sees the other,
-and of all who ring for one worker only one succeeds. The token's new name is a hint where in the queue the job is, so
-that its worker need not search. A bell rung for a worker that died is passed on by whoever reclaims its jobs. None of
-this is relied upon: idle workers also look by themselves every second.
+A worker that has nothing more to do first puts its token into idle/, and then checks the queue once more before it
+sleeps. A submitter first enqueues its job, and then moves a token out of idle/. So one of the two always sees the
+other, and of all that ring for one worker only one succeeds. The token's new name is a hint where in the queue the job
+is, so that its worker need not search. When a worker that was rung for dies, the process that reclaims its jobs passes
+the ring on. Nothing depends on any of this: idle workers also poll the queue every second.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Bell:
         self._token = self._busy
 
     def lie_down(self) -> None:
-        """Let others ring from here on; look into the queue once more before you `wait`."""
+        """Let others ring from now on; check the queue once more before you `wait`."""
         if self._token != self._idle and _move(self._token, self._idle):
             self._token = self._idle
 
     def get_up(self) -> None:
-        """Be busy: whoever puts a job rings for somebody else."""
+        """Be busy: submitters ring for other workers."""
         if self._token == self._idle:
             if _move(self._idle, self._busy):
                 self._token = self._busy
@@ -49,7 +49,7 @@ class Bell:
                 self._rung()  # just before
 
     def wait(self, seconds: float) -> str | None:
-        """Sleep until somebody rings, `wake`, or the end of *seconds*; the hint when somebody has rung."""
+        """Sleep until the bell rings, `wake` is called, or *seconds* are over; return the hint if it rang."""
         for _, hint in self._watch.wait(seconds):
             token = f"{self._home}/{hint}"
             if os.path.exists(token):
@@ -58,7 +58,7 @@ class Bell:
         return self._rung()
 
     def _rung(self) -> str | None:
-        """Look whether somebody has rung."""
+        """Check whether the bell has rung."""
         for hint in files.names(self._home):
             self._token = f"{self._home}/{hint}"
             return hint
@@ -69,7 +69,7 @@ class Bell:
         self._watch.wake()
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         self._watch.close()
 
 
@@ -78,7 +78,7 @@ class Ringer:
 
     def __init__(self, root: str) -> None:
         self._idle, self._workers = f"{root}/idle", f"{root}/workers"
-        #: What each worker runs, read once in its life.
+        #: What each worker runs, read once per worker.
         self._tasks: dict[str, frozenset[str]] = {}
 
     def make(self) -> None:
@@ -92,7 +92,7 @@ class Ringer:
                 if place.task in self._runs(wid) and self._ring_for(wid, place.hint(name)):
                     return
         except OSError:
-            pass  # the job is queued all the same, and the workers look every second
+            pass  # the job is queued all the same, and the workers poll every second
 
     def ring_all(self) -> None:
         """Wake every idle worker."""
@@ -100,7 +100,7 @@ class Ringer:
             self._ring_for(wid, "look")
 
     def remove(self, wid: str) -> None:
-        """Remove the bell of a worker that ended; when it was rung and did not hear it, wake the others instead."""
+        """Remove the bell of a worker that ended; if it was rung unnoticed, wake the others instead."""
         home = f"{self._workers}/{wid}.bell"
         files.remove(f"{self._idle}/{wid}")
         unheard = [hint for hint in files.names(home) if files.remove(f"{home}/{hint}")]
@@ -111,7 +111,7 @@ class Ringer:
             self.ring_all()
 
     def _ring_for(self, wid: str, hint: str) -> bool:
-        """False when another was first, or the worker has ended."""
+        """False when another submitter was first, or the worker has ended."""
         return _move(f"{self._idle}/{wid}", f"{self._workers}/{wid}.bell/{hint}")
 
     def _runs(self, wid: str) -> frozenset[str]:
@@ -120,7 +120,7 @@ class Ringer:
             try:
                 tasks = frozenset(json.loads(files.read(f"{self._workers}/{wid}.json"))["tasks"])
             except (FileNotFoundError, ValueError, TypeError, KeyError):
-                return frozenset()  # it has ended, or a power cut tore what it said
+                return frozenset()  # it has ended, or a power cut corrupted what it announced
             if len(self._tasks) >= 1000:
                 self._tasks.clear()  # workers come and go
             self._tasks[wid] = tasks
@@ -128,7 +128,7 @@ class Ringer:
 
 
 def _move(token: str, place: str) -> bool:
-    """Move a token. False when it is not there, or the disk refuses: then it stays, and the worker looks by itself."""
+    """Move a token. False when it is not there, or the disk refuses: then it stays, and the worker polls."""
     try:
         os.rename(token, place)
     except OSError:

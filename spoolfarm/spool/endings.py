@@ -16,12 +16,12 @@ from spoolfarm.spool.results import Results
 FORGET = b"forget"
 #: Seconds to wait for another process that ends a cancelled job, which takes it about a millisecond.
 PATIENCE = 10.0
-#: The codes of jobs that no worker could end: they become dead letters whether they were promised or not.
+#: The codes of jobs that no worker could end: they become dead letters even if they are not durable.
 HOPELESS = frozenset({"worker_died", "damaged", "unreadable"})
 
 
 class Endings:
-    """Ends jobs in *results* and *dead*; who cancels one holds the file *lock*."""
+    """Ends jobs in *results* and *dead*; a process that cancels one holds the file *lock*."""
 
     def __init__(self, results: Results, dead: DeadLetters, lock: str) -> None:
         self._results = results
@@ -36,7 +36,7 @@ class Endings:
         self._dead.bury(file.path, file.id, ended.record())
 
     def settle(self, file: JobFile, record: Mapping[str, object], job: Job) -> None:
-        """Put away the file of a job whose result is visible: a promised job that failed becomes a dead letter."""
+        """Remove the file of a job whose result is visible; a durable job that failed becomes a dead letter."""
         if record["status"] == State.FAILED and (job.durable or record.get("code") in HOPELESS):
             self._dead.bury(file.path, file.id, record)
         else:
@@ -45,7 +45,7 @@ class Endings:
     def cancel(self, file: JobFile, patience: float) -> None:
         """End a job as cancelled. One caller at a time: a late one must not bring back a result that was forgotten.
 
-        Raises filelock's Timeout when another one has not come to its end within *patience* seconds.
+        Raises filelock's Timeout when another caller has not finished within *patience* seconds.
         """
         with FileLock(self._lock, timeout=patience, fallback_to_soft=False):
             try:

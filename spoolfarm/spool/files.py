@@ -1,4 +1,4 @@
-"""Files: the few ways in which the farm writes to disk, so that no reader ever sees half of anything."""
+"""Files: the few ways in which the farm writes to disk, so that no reader ever sees a partial file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 #: Only the farm's own user reads its files.
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
-#: What the system says of a thing that is there and cannot be read: it costs that thing, and nothing beside it.
+#: The system's errors for something that exists but cannot be read: they cost that one thing and nothing else.
 UNREADABLE = frozenset({errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.EBADMSG, errno.EUCLEAN})
-#: Bytes read at first, more than most results have, and at each further time.
+#: Bytes of the first read, more than most results have, and of each further read.
 FIRST_READ, NEXT_READ = 32768, 2**20
 #: How a hard link fails on a file system that has none.
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -36,7 +36,7 @@ CANNOT_PUBLISH = "its file system has neither hard links nor renames that never 
 def write_new(path: str, buffers: Iterable[bytes], *, sync: bool = False, mode: int = FILE_MODE) -> None:
     """Create the file *path* from *buffers*, and with *sync* force it to the disk; on any error it is gone again.
 
-    A failed sync is never tried again on the same file: the kernel may have dropped the pages it could not write, and
+    A failed sync is never retried on the same file: the kernel may have dropped the pages it could not write, and
     a second sync would then report success (PostgreSQL, 2018).
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -62,7 +62,7 @@ def write_all(descriptor: int, buffer: bytes) -> None:
 
 def read(path: str) -> bytes:
     """Return the whole file. Unlike `open(path).read()` it makes no buffer object, and does not follow a link."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO shall not block
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO must not block
     try:
         parts = [os.read(descriptor, FIRST_READ)]
         while part := os.read(descriptor, NEXT_READ):
@@ -82,7 +82,7 @@ def read_beginning(path: str) -> bytes:
 
 
 def write_atomic(path: str, data: bytes, *, sync: bool = False, mode: int = FILE_MODE) -> None:
-    """Put *data* at *path*, replacing what was there in one step; with *sync*, also when the power goes."""
+    """Put *data* at *path*, replacing what was there in one step; with *sync*, even across a power cut."""
     temporary = f"{path}.{os.urandom(4).hex()}.tmp"
     write_new(temporary, [data], sync=sync, mode=mode)
     try:
@@ -102,7 +102,7 @@ def append(path: str, line: bytes) -> None:
 
 
 def publish(temporary: str, path: str) -> bool:
-    """Make the finished file *temporary* appear at *path*, unless something is there already. Says whether it did."""
+    """Make the finished file *temporary* appear at *path* unless something is already there; return whether it did."""
     try:
         try:
             os.link(temporary, path)
@@ -134,8 +134,9 @@ def can_publish(directory: str) -> bool:
 def relocate(path: str, target: str, folder: int | None = None) -> None:
     """Move *path*, in the open directory *folder* if given, to *target*, replacing what was there.
 
-    What is no file is renamed as well. To another file system a file is copied first, a link is made anew, and what
-    holds no data, such as a FIFO, only goes; it is whole there the moment it is visible, and goes here last.
+    Anything that is not a file is renamed as well. To another file system, a file is copied, a link is recreated, and
+    what holds no data, such as a FIFO, is only removed. The target is complete the moment it is visible, and the source
+    is removed last.
     """
     try:
         os.rename(path, target, src_dir_fd=folder)
@@ -155,7 +156,7 @@ def relocate(path: str, target: str, folder: int | None = None) -> None:
 
 
 def _copy(path: str, target: str, folder: int | None) -> None:
-    """Copy a file with its permissions and times, and force it to the disk."""
+    """Copy a file with its permissions and times, and sync it to disk."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     with open(os.open(path, flags, dir_fd=folder), "rb") as source, open(target, "xb") as copy:
         shutil.copyfileobj(source, copy, NEXT_READ)
@@ -176,7 +177,7 @@ def remove(path: str) -> bool:
 
 
 def remove_empty(path: str) -> None:
-    """Remove the directory *path*, unless it is gone, something is in it, or it is none."""
+    """Remove the directory *path*, unless it is gone, is not empty, or is not a directory."""
     try:
         os.rmdir(path)
     except OSError as error:
@@ -185,9 +186,9 @@ def remove_empty(path: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove the directory *path* with all that is in it; nothing when it is gone."""
+    """Remove the directory *path* with everything in it; do nothing when it is gone."""
     try:
-        os.rmdir(path)  # most often there is nothing, and this is all it takes to know
+        os.rmdir(path)  # most often there is nothing, and this is the cheapest way to find out
     except FileNotFoundError:
         return
     except OSError:
@@ -203,7 +204,7 @@ def modified(path: str) -> float:
 
 
 def changed(path: str) -> float:
-    """When *path* came to its place, or was written or given away last, in seconds since the epoch; now, when gone."""
+    """When *path* was last moved, written or given to another owner, in seconds since the epoch; now, when gone."""
     try:
         return os.lstat(path).st_ctime
     except FileNotFoundError:
@@ -211,13 +212,13 @@ def changed(path: str) -> float:
 
 
 def make_directory(path: str) -> None:
-    """Make *path* and what is missing above it, for the farm's user alone, and force new names to the disk."""
+    """Make *path* and what is missing above it, for the farm's user alone, and sync new names to disk."""
     if not os.path.isdir(path):
         make_directory(os.path.dirname(path))
         try:
             os.mkdir(path, DIRECTORY_MODE)
         except FileExistsError:
-            return  # somebody else made it, and syncs it
+            return  # another process made it, and syncs it
         try:
             sync_directory(os.path.dirname(path))
         except OSError:
@@ -233,8 +234,8 @@ class LinkFound(NotADirectoryError):
 def open_directory(root: str, parts: Iterable[str], *, make: bool = False) -> Iterator[int]:
     """The directory below *root* to which the names *parts* lead, open; with *make*, what is missing is made.
 
-    Each directory is opened from the one above it, so nothing that changes meanwhile leads elsewhere; only *root* may
-    be reached by links. Raises LinkFound, FileNotFoundError, NotADirectoryError or OSError.
+    Each directory is opened relative to the one above it, so changes made meanwhile cannot lead elsewhere; only *root*
+    may be reached through links. Raises LinkFound, FileNotFoundError, NotADirectoryError or OSError.
     """
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -274,14 +275,14 @@ def _descend(name: str, directory: int, *, make: bool) -> int:
     try:
         os.mkdir(name, dir_fd=directory)
     except FileExistsError:
-        pass  # somebody else was first
+        pass  # another process was first
     return open_inside(name, directory, os.O_DIRECTORY)
 
 
 def names(path: str) -> list[str]:
     """The names in the directory *path*, unsorted; none when it is not there, or cannot be read, which is logged once.
 
-    So a walk over many directories goes on beside one that belongs to somebody else.
+    So a walk over many directories goes on past one that belongs to another user.
     """
     try:
         return os.listdir(path)
@@ -295,7 +296,7 @@ def names(path: str) -> list[str]:
 
 
 def why(error: OSError, path: str) -> str:
-    """*error* as a phrase, with the user to whom *path* belongs when that is somebody else."""
+    """*error* as a phrase, with the owner of *path* when that is another user."""
     reason = error.strerror or str(error)
     try:
         owner = os.lstat(path).st_uid
@@ -325,7 +326,7 @@ def _name_unreadable(path: str, reason: str) -> None:
 
 
 def sync(path: str) -> None:
-    """Force the finished file *path* to the disk."""
+    """Sync the finished file *path* to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -334,15 +335,15 @@ def sync(path: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Force the names in *path* to the disk. Callers at the same time share one fsync."""
+    """Sync the names in *path* to disk. Concurrent callers share one fsync."""
     _shared_sync(path)()
 
 
 class SharedSync:
     """An fsync of one directory that concurrent callers share.
 
-    A caller is served by the first sync that starts after its call. So while one sync runs, all who come agree on the
-    next, and one of them does it for the rest.
+    A caller is served by the first sync that starts after its call. So while one sync runs, all new callers wait for
+    the next, and one of them does it for the rest.
     """
 
     def __init__(self, path: str) -> None:

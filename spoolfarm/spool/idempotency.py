@@ -18,7 +18,7 @@ class IdempotencyKeys:
 
     def __init__(self, root: str) -> None:
         self._root = root
-        #: Held from looking up a key to the end of its put: two repeats at once are one job.
+        #: Held from looking up a key until its job is enqueued: two simultaneous repeats make one job.
         self.lock = threading.Lock()
 
     def job_id(self, key: str, job: Job) -> str:

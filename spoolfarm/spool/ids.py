@@ -1,4 +1,4 @@
-"""Ids: those of the jobs that a spool and its results hold, for who only looks and makes no directory."""
+"""Ids: those of the jobs that a spool and its results hold, for readers that must not create directories."""
 
 from __future__ import annotations
 

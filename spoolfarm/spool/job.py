@@ -14,7 +14,7 @@ from typing import Any
 
 #: The most urgent and the least urgent priority.
 FIRST, LAST = 0, 9
-#: The priority of a job that asks for none.
+#: The default priority.
 NORMAL = 5
 
 
@@ -29,7 +29,7 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     #: Ended for good with an error.
     FAILED = "failed"
-    #: Ended because somebody asked for it.
+    #: Ended on request.
     CANCELLED = "cancelled"
 
 
@@ -40,13 +40,13 @@ class DamagedJob(ValueError):
 
 
 class UnreadableJob(DamagedJob):
-    """There is a job file, and it cannot be read: it belongs to somebody else, or the disk fails."""
+    """There is a job file, but it cannot be read: it belongs to another user, or the disk fails."""
 
     code = "unreadable"
 
 
 def new_id() -> str:
-    """Return a unique id whose text sorts by time: 16 hex digits of the clock in nanoseconds, 8 of chance."""
+    """Return a unique id whose text sorts by time: 16 hex digits of the clock in nanoseconds, 8 random ones."""
     return f"{time.time_ns():016x}{random.getrandbits(32):08x}"
 
 
@@ -57,7 +57,7 @@ def slot_of(job_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One launch of a task."""
+    """One run of a task."""
 
     task: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -66,11 +66,11 @@ class Job:
     id: str = field(default_factory=new_id)
     #: 0 is claimed first, 9 last.
     priority: int = NORMAL
-    #: A promised job: it survives a power cut, and its result stays until it expires.
+    #: The job survives a power cut, and its result stays until it expires.
     durable: bool = False
     #: Seconds since the epoch.
     created: float = field(default_factory=time.time)
-    #: How often it was claimed, this time included. On disk it is part of the file's name, not of the file.
+    #: How often it has been claimed, including this time. On disk this is part of the file's name, not of its content.
     attempts: int = 0
     #: How often it may be claimed; 0: as often as the spool allows.
     tries: int = 0
@@ -162,19 +162,19 @@ class Result:
     created: float
     started: float | None
     finished: float
-    #: What the task returned, when it succeeded: anything JSON can say.
+    #: What the task returned, when it succeeded: any JSON value.
     result: Any = None
     #: Why it failed, as a sentence and as a stable code.
     error: str | None = None
     code: str | None = None
     #: The files that belong to the result, by name: their bytes, or where they lie.
     files: Mapping[str, bytes | Path] = field(default_factory=dict)
-    #: More about why it failed, for programs: what JSON can say.
+    #: More about why it failed, for programs: JSON values.
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def without_run(cls, job: Job, status: State, error: str, code: str) -> Result:
-        """How *job* ends now, as *error* says, without having been run to its end."""
+        """The result of *job* when it ends now with *error*, without having been run to its end."""
         return cls(job.id, job.task, status, job.attempts, job.created, None, time.time(), error=error, code=code)
 
     def record(self) -> dict[str, Any]:
@@ -200,6 +200,6 @@ class Result:
         return shown
 
     def to_bytes(self) -> bytes:
-        """The record as JSON. Raises ValueError or TypeError when the result is nothing JSON can say."""
+        """The record as JSON. Raises ValueError or TypeError when the result is not a JSON value."""
         text = json.dumps(self.record(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.encode(errors="surrogatepass")

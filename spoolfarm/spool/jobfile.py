@@ -1,4 +1,4 @@
-"""A job file: what its name and its place in the spool say of the job, and how it is read and moved."""
+"""A job file: what its name and its place in the spool say about the job, and how it is read and moved."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from spoolfarm.spool.job import DamagedJob, Job, State, UnreadableJob, task_of
 
 #: A job file's name: the id, and how often the job was claimed.
 NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
-#: How often a bucket that is removed before the job gets there is made anew.
+#: How often a bucket that is removed before the job gets there is made again.
 MOVE_TRIES = 1000
-#: How opening and reading fail where somebody put a link, a socket or a directory.
+#: How opening and reading fail when there is a link, a socket or a directory instead of a file.
 NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)
 
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A job's file: where it lies, and what that says."""
+    """A job's file: where it lies, and what its place says."""
 
     path: str
     id: str
@@ -39,14 +39,14 @@ class JobFile:
         try:
             return task_of(files.read_beginning(self.path)), came
         except DamagedJob:
-            return "?", came  # who claims it will see, and say so
+            return "?", came  # the worker that claims it will find and report that
         except OSError as error:
             if error.errno in NO_FILE or error.errno in files.UNREADABLE:
                 return "?", came
             raise
 
     def job_or_guess(self, task: str = "?") -> Job:
-        """The job in the file; what the name tells of it, and that it is of *task*, when the file is damaged."""
+        """The job in the file; when the file is damaged, what its name says, with *task* as its task."""
         try:
             return self.job()
         except DamagedJob:
@@ -63,14 +63,14 @@ class Claim:
 
 
 def job_files(directory: str, state: State) -> Iterator[JobFile]:
-    """The job files in *directory*, which holds jobs in *state*; what else lies there is passed over."""
+    """The job files in *directory*, which holds jobs in *state*; anything else there is skipped."""
     for name in files.names(directory):
         if parsed := NAME.fullmatch(name):
             yield JobFile(f"{directory}/{name}", parsed[1], int(parsed[2]), state)
 
 
 def read_job(path: str, attempts: int = 0) -> Job:
-    """The job in a job file. Raises DamagedJob, also when somebody put a link, a socket or a directory there."""
+    """The job in a job file. Raises DamagedJob, also when there is a link, a socket or a directory instead."""
     try:
         data = files.read(path)
     except OSError as error:
@@ -83,20 +83,20 @@ def read_job(path: str, attempts: int = 0) -> Job:
 
 
 def move(path: str, target: str) -> None:
-    """Rename a job file into a bucket, which may have to be made, and may be removed again before we get there."""
+    """Rename a job file into a bucket, which may have to be made, and may be removed again before the rename."""
     for _ in range(MOVE_TRIES):
         try:
             os.rename(path, target)
             return
         except FileNotFoundError:
             # Not synced here: that would take long enough for the new bucket to be removed again as an empty one.
-            with contextlib.suppress(FileNotFoundError):  # the task's directory was removed under our hands
+            with contextlib.suppress(FileNotFoundError):  # the task's directory was removed meanwhile
                 os.makedirs(os.path.dirname(target), files.DIRECTORY_MODE, exist_ok=True)
     os.rename(path, target)
 
 
 def undo(reached: str, queued: str) -> bool:
-    """Remove the file of a job that could not be promised. False when a worker may have it."""
+    """Remove the file of a job that could not be synced to disk. False when a worker may have it."""
     try:
         return files.remove(reached) or reached != queued
     except OSError:

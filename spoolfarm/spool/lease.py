@@ -1,4 +1,4 @@
-"""The lease: the lock that a worker holds for life, by which everybody else knows that it lives."""
+"""The lease: the lock that a worker holds for life, by which other processes know that it is alive."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from filelock import FileLock, Timeout
 
 from spoolfarm.spool import files
 
-#: Seconds to wait for a lock of one's own: somebody may be trying whether it is free.
+#: Seconds to wait for the worker's own lock: another process may be testing whether it is free.
 PATIENCE = 10.0
 
 
 class LeaseLost(OSError):
-    """The worker's lock file or its directory has been removed under its hands, so it can claim nothing any more."""
+    """The worker's lock file or its directory has been removed, so it can claim nothing any more."""
 
 
 class Lease:
     """One worker's life: a locked file, which the kernel unlocks when the process dies, however it dies.
 
-    A worker's id is never used twice, so a lock that is free belongs to a dead worker for ever.
+    A worker's id is never used twice, so a free lock always belongs to a dead worker.
     """
 
     def __init__(self, workers: str, active: str, wid: str) -> None:
@@ -38,7 +38,7 @@ class Lease:
         self._since = 0.0
         self._inode = 0
         self._lock = FileLock(self._path, fallback_to_soft=False, thread_local=False)
-        #: Held while running a job that has cost a worker before, so that poison takes one worker at a time.
+        #: Held while running a job that has already killed a worker, so that poison takes one worker at a time.
         self._suspects = FileLock(f"{workers}/suspects.lock", fallback_to_soft=False, thread_local=False)
 
     @classmethod
@@ -57,14 +57,14 @@ class Lease:
         return lease if _try(lease._lock) else None
 
     def announce(self, info: Mapping[str, Any]) -> None:
-        """Tell others that this worker is ready, since when, and about it, in the place of what it told before."""
+        """Announce that this worker is ready, since when, and *info* about it, replacing the last announcement."""
         self._since = self._since or time.time()
         files.write_atomic(self._info, json.dumps({**info, "since": self._since}).encode())
 
     def check(self) -> None:
-        """Raise LeaseLost when somebody has removed the lock file or the directory of claimed jobs.
+        """Raise LeaseLost when the lock file or the directory of claimed jobs has been removed.
 
-        An inode that is open is nobody else's, so the number tells.
+        The number of an open inode is not reused, so comparing the numbers is enough.
         """
         for path, inode in ((self._path, self._inode), (self.active, None)):
             try:
@@ -76,9 +76,9 @@ class Lease:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Within it the worker waits for something that is not its job, a disk without room perhaps.
+        """Within it the worker waits for something other than its job, such as room on the disk.
 
-        It is told by a lock on what the worker has announced, which is there already: a full disk takes no note.
+        Others see this by a lock on the worker's announcement, which already exists: a full disk takes no new file.
         """
         with open(self._info, "rb") as announced:
             fcntl.flock(announced, fcntl.LOCK_EX)
@@ -94,11 +94,11 @@ class Lease:
             self._suspects.release()
 
     def drop(self) -> None:
-        """Let go of a dead worker's lease and leave the rest as it is, for a later try."""
+        """Release a dead worker's lease and leave the rest as it is, for a later attempt."""
         self._lock.release()
 
     def end(self) -> None:
-        """Remove what shows the worker, the lock file last and while it is held, and let go."""
+        """Remove the worker's files, the lock file last and while it is held, and release the lock."""
         files.remove(self._info)
         files.remove_empty(self.active)
         files.remove(self._path)
@@ -120,12 +120,12 @@ def ready(workers: str) -> list[dict[str, Any]]:
             try:
                 found.append({"worker": wid, **json.loads(files.read(f"{workers}/{name}"))})
             except (FileNotFoundError, ValueError, TypeError):
-                continue  # it ended between the two looks, or a power cut tore what it said
+                continue  # it ended between the two checks, or a power cut corrupted what it announced
     return found
 
 
 def waits(workers: str, wid: str) -> bool:
-    """Whether the worker *wid* waits for something that is not its job."""
+    """Whether the worker *wid* waits for something other than its job."""
     try:
         with open(f"{workers}/{wid}.json", "rb") as announced:
             fcntl.flock(announced, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -137,14 +137,14 @@ def waits(workers: str, wid: str) -> bool:
 
 
 def alive(workers: str, wid: str) -> bool:
-    """Whether somebody holds the lock of *wid*."""
+    """Whether the lock of *wid* is held."""
     path = f"{workers}/{wid}.lock"
     if not os.path.exists(path):
         return False
     lock = FileLock(path, fallback_to_soft=False, thread_local=False)
     if not _try(lock):
         return True
-    files.remove(path)  # trying the lock of a worker long gone has made the file anew
+    files.remove(path)  # testing the lock of a worker long gone has recreated the file
     lock.release()
     return False
 

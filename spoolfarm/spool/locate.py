@@ -13,7 +13,7 @@ from spoolfarm.spool.results import ID, Results
 
 
 class Locator:
-    """The places of the spool that may hold a job, whose name says that it was claimed *attempts* times or less."""
+    """The places of the spool that may hold a job, whose name says that it was claimed at most *attempts* times."""
 
     def __init__(
         self, queue: str, active: str, marks: str, dead: DeadLetters, results: Results, *, attempts: int
@@ -29,8 +29,8 @@ class Locator:
         """Where a job is now; None when there is none of that id. An ended job's file points at its result."""
         if not ID.fullmatch(job_id):
             return None
-        # Twice each, for a job given back meanwhile moved against the order in which we look. Only a job that was
-        # claimed while more attempts were allowed has a name of which nobody thinks.
+        # Twice each, because a job given back meanwhile moves against the order in which we look. Only a job that was
+        # claimed while more attempts were allowed has a name that is not tried.
         for look in (self._by_name, self._by_name, self._by_listing, self._by_listing):
             for directory, state in self._places(job_id):
                 if (file := look(directory, job_id, state)) is not None:

@@ -1,4 +1,4 @@
-"""A record: what is known of a job, as `GET /v1/jobs/<id>` shows it, and what it means for whoever waits."""
+"""A record: what is known of a job, as `GET /v1/jobs/<id>` shows it, and what it means for a waiting caller."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ def outcome(record: Mapping[str, Any]) -> Any:
 
 
 def failure(record: Mapping[str, Any]) -> JobFailed:
-    """How a job ended that has no result, as an error."""
+    """How a job without a result ended, as an error."""
     kind = JobCancelled if record["status"] == State.CANCELLED else JobFailed
     return kind(record.get("error") or "", code=record.get("code") or "", record=dict(record))

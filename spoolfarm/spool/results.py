@@ -2,7 +2,7 @@
 
     results/<id>.json    how job <id> ended: its record
     results/<id>/        the files of its result, if it has any; see `attachments.py`
-    results/<id>.log     what it said while it ran: one JSON object a line, {"at": ..., "log" or "progress": ...}
+    results/<id>.log     what it logged while it ran: one JSON object a line, {"at": ..., "log" or "progress": ...}
     results/inbox/       what the hot folder has answered: not ours any more, and never touched again
     results/tmp/         being written
 
@@ -32,11 +32,11 @@ from spoolfarm.spool.watch import RESCAN, Watch
 
 log = logging.getLogger(__name__)
 
-#: What an id looks like; anything else is no job of ours, and no such file is ever touched.
+#: What an id looks like; anything else is not one of our jobs, and such files are never touched.
 ID = re.compile(r"[0-9a-f]{24}")
-#: Seconds for which a file may at least lie in tmp/ unwritten.
+#: Seconds for which a file may lie in tmp/ unwritten, at least.
 WRITING = 3600.0
-#: Seconds between two looks at a log that somebody follows.
+#: Seconds between reads of a log that is being followed.
 FOLLOW = 0.1
 #: Bytes at the end of a log in which the progress is looked for.
 LAST_WORDS = 65536
@@ -46,7 +46,7 @@ class Results:
     """The directory of answers."""
 
     def __init__(self, root: str, *, make: bool = True) -> None:
-        """With *make* the directory is made where there is none."""
+        """With *make* the directory is made if it does not exist."""
         self.root = os.path.abspath(root)
         self._tmp = os.path.join(self.root, "tmp")
         if make:
@@ -69,7 +69,7 @@ class Results:
         return won
 
     def _write(self, temporary: str, data: bytes, *, sync: bool = False) -> None:
-        """Write a file in tmp/, which somebody may have cleared away."""
+        """Write a file in tmp/, which may have been removed."""
         try:
             files.write_new(temporary, [data], sync=sync)
         except FileNotFoundError:
@@ -83,7 +83,7 @@ class Results:
     def get(self, job_id: str) -> dict[str, Any] | None:
         """The record of an ended job, or None; None also for one that is damaged or cannot be read: see `damage`."""
         if not ID.fullmatch(job_id):
-            return None  # it may come from anybody, and shall lead nowhere else
+            return None  # the id may come from anyone, and must not lead elsewhere
         try:
             return self.read(job_id)
         except DamagedRecord:
@@ -143,7 +143,7 @@ class Results:
         return self.collect(job_id)
 
     def remove_log(self, job_id: str) -> None:
-        """Forget what a job said; when the disk does not let us, the log goes when it expires."""
+        """Remove a job's log; if the disk refuses, the log goes when it expires."""
         try:
             files.remove(self._log_path(job_id))
         except OSError as error:
@@ -156,10 +156,10 @@ class Results:
         return removed
 
     def hand_over(self, job_id: str, place: str, texts: Mapping[str, bytes], attached: Mapping[str, str]) -> None:
-        """Make a result somebody's own: it goes from here to *place*, the record last, and never expires.
+        """Hand a result over to the user: it moves to *place*, the record last, and never expires.
 
-        *texts* are written beside it and the result's files moved there, each to *place* with the ending that is its
-        key. Calling it again after a crash goes on from there; what lay at these places is replaced.
+        *texts* are written beside it and the result's files moved there, each to *place* with its key as the suffix.
+        Calling it again after a crash continues from there; what lay at these places is replaced.
         """
         for ending, text in texts.items():
             temporary = f"{self._tmp}/{job_id}.{random.getrandbits(32):08x}"
@@ -192,7 +192,7 @@ class Results:
             log.warning("job %s: log line lost (%s)", job_id, error.strerror)
 
     def read_log(self, job_id: str, start: int = 0) -> list[dict[str, Any]]:
-        """The log's whole lines from byte *start* on; `next` in each is the *start* that goes on after it.
+        """The log's complete lines from byte *start* on; `next` in each is the *start* that continues after it.
 
         A line that a full disk or a crash cut short spoils itself and the next one: such lines are left out.
         """
@@ -212,7 +212,7 @@ class Results:
         return lines
 
     def progress(self, job_id: str) -> float | None:
-        """How much of a running job is done, by the end of its log; None when nothing there tells."""
+        """How much of a running job is done, by the end of its log; None when it does not say."""
         try:
             size = os.stat(self._log_path(job_id)).st_size
         except FileNotFoundError:
@@ -238,10 +238,10 @@ class Results:
                 yield None
 
     def expire(self, seconds: float) -> int:
-        """Remove what ended more than *seconds* ago, and what was half-written for as long. Returns how many results.
+        """Remove what ended more than *seconds* ago, and what is half-written for as long. Returns how many results.
 
-        A result counts as old only when its file and its id both are: a clock that jumped forward and back again, or
-        a copy that kept old times, does not lose an answer nobody has read. What cannot be removed keeps nothing else.
+        A result counts as old only when both its file and its id are: a clock that jumped forward and back, or a copy
+        that kept old times, does not lose an answer nobody has read. What cannot be removed does not stop the rest.
         """
         now, gone = time.time(), 0
         for name in files.names(self.root):

@@ -4,7 +4,7 @@
     queue/<task>/<p><slot>/<name>     queued: p is the priority, 0 first to 9 last; the slot is 4.3 s of clock
     active/<wid>/<name>               claimed by the worker <wid>
     cancel/<name>                     taken out of the queue, about to be cancelled
-    cancel/<id>                       a mark: whoever runs <id> shall stop
+    cancel/<id>                       a mark: the worker that runs <id> must stop
     dead/<id>/<name>, reason.json     ended for good without a result
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
@@ -18,8 +18,7 @@
     name = <id>.a<attempts>, attempts being how often the job was claimed. The name, not the file, counts them, so that
     a picture that kills its worker is counted too. The tree is one file system, and no directory is ever renamed.
 
-Who moves a job file, from where to where. Every move is one rename, so of all who try one wins and the rest see that
-the file is gone:
+The moves of a job file. Each is one rename, so of all processes that try, one wins and the others find the file gone:
 
     put       tmp/<id>.<chance>           -> queue/.../<id>.a0
     claim     queue/.../<id>.a<n>         -> active/<wid>/<id>.a<n+1>
@@ -29,13 +28,13 @@ the file is gone:
     retry     dead/<id>/<id>.a<n>         -> queue/.../<id>.a0
 
 Guarantee. When `put` has returned for a durable job, the job is in the queue, with a worker, or ended with a result
-that says how, whatever process dies and whenever the power goes. It runs at least once and has one result: the first.
+that says how, whichever process dies and whenever the power fails. It runs at least once and has one result: the first.
 A job that is not durable has the same guarantee except for a power cut; somebody waits for its result and will know.
 
 What a crash leaves:
 
     in put, before the rename         tmp/<id>.<chance>: no job; swept after an hour
-    in put, after the rename          the job is queued; the caller did not hear so
+    in put, after the rename          the job is queued; the caller was not told
     between claim and result          active/<wid>/ of a dead worker: reclaimed with one attempt counted
     between result and removal        the same: reclaim sees the result and drops the job
     in reclaim, retry, cancel         nothing was lost, and the next reclaim goes on where this one stopped
@@ -45,8 +44,8 @@ What cannot be promised: that a job runs only once. A worker that dies after its
 job that runs again.
 
 A worker is dead when its lock is free; there is no heartbeat, and a slow worker is not a dead one. A worker whose lock
-file or directory somebody removes ends by itself, and a job file that cannot be read becomes a dead letter: neither
-keeps the other jobs waiting.
+file or directory is removed ends by itself, and a job file that cannot be read becomes a dead letter: neither keeps the
+other jobs waiting.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ log = logging.getLogger(__name__)
 
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
-#: The locks in workers/ that are no worker's life.
+#: The locks in workers/ that are not leases.
 SHARED = frozenset({"suspects", "cancel", "retry"})
 #: Seconds for which a job may be unreadable before it is given up.
 UNREADABLE = 60.0
@@ -91,7 +90,7 @@ class Spool:
     """The tree under *root*, whose jobs end in *results*."""
 
     def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS, make: bool = True) -> None:
-        """With *make* the tree is made where there is none; else that raises NoFarm."""
+        """With *make* the tree is made if it does not exist; otherwise that raises NoFarm."""
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
@@ -115,7 +114,7 @@ class Spool:
         self._counts = BucketCounts(self.queue)
 
     def make(self) -> None:
-        """Make the directories that are missing: at first all, and those that somebody has removed."""
+        """Make the missing directories: all of them at first, later those that have been removed."""
         for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers):
             files.make_directory(path)
         self.dead.make()
@@ -125,7 +124,7 @@ class Spool:
 
     def put(self, job: Job) -> None:
         """Add *job*. When this returns, a durable job survives a power cut. Raises SpoolUnavailable."""
-        temporary = f"{self.tmp}/{job.id}.{random.getrandbits(32):08x}"  # what a crash left shall not be in the way
+        temporary = f"{self.tmp}/{job.id}.{random.getrandbits(32):08x}"  # what a crash left must not be in the way
         place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a0"
         queued = f"{place.path}/{name}"
         reached = temporary
@@ -143,7 +142,7 @@ class Spool:
     # Work.
 
     def retire(self, lease: Lease) -> None:
-        """Remove what shows a worker that has ended, its lock last."""
+        """Remove the files of a worker that has ended, its lock last."""
         self.ringer.remove(lease.wid)
         lease.end()
 
@@ -154,7 +153,7 @@ class Spool:
     def claim(self, lease: Lease, cursor: Cursor, most: Callable[[str], int]) -> list[Claim]:
         """Take the next job for the worker of *lease*, and its neighbours up to `most(task)` and one worker's share.
 
-        Empty when nothing is queued. A job that has cost a worker comes alone, while no other worker runs such a job.
+        Empty when nothing is queued. A job that has killed a worker comes alone, while no other worker runs such a job.
         """
         while (found := cursor.next()) is not None:
             place, name = found
@@ -170,14 +169,14 @@ class Spool:
                     if name_of_next.endswith(".a0") and (claim := self._claim(lease, place, name_of_next)):
                         batch.append(claim)
                 except OSError:
-                    break  # those in hand shall run; if it was no accident, the next claim meets it again
+                    break  # run those already claimed; if it was no accident, the next claim meets it again
             return batch
         return []
 
     def _claim(self, lease: Lease, place: Bucket, name: str) -> Claim | None:
         parsed = NAME.fullmatch(name)
         if parsed is None:
-            return None  # no file of ours
+            return None  # not one of our files
         attempts = int(parsed[2]) + 1
         if attempts > 1 and not lease.try_suspects():
             return None
@@ -204,7 +203,7 @@ class Spool:
             raise
 
     def give_back(self, claim: Claim) -> None:
-        """Let another worker have a claimed job, as if it had not been claimed."""
+        """Requeue a claimed job, as if it had not been claimed."""
         self._requeue(claim.path, claim.job, claim.job.attempts - 1)
 
     def _requeue(self, path: str, job: Job, attempts: int) -> None:
@@ -213,7 +212,7 @@ class Spool:
         self.ringer.ring(place, name)
 
     def finish(self, claim: Claim, result: Result) -> None:
-        """Make *result* visible, and then let go of the job. Raises OSError; calling it again goes on from there."""
+        """Make *result* visible, and then remove the job. Raises OSError; calling it again continues from there."""
         self.results.publish(result, sync=claim.job.durable)
         self._endings.settle(
             JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job
@@ -222,9 +221,9 @@ class Spool:
     # Recover.
 
     def reclaim(self, causes: Mapping[str, str] | None = None) -> int:
-        """Bring the jobs of dead workers back, or to their end; return how many there were.
+        """Requeue the jobs of dead workers, or end them; return how many there were.
 
-        *causes* says by worker id how a worker died. Anybody may call this at any time; two callers do no harm.
+        *causes* says by worker id how a worker died. Any process may call this at any time, even several at once.
         """
         seen = 0
         for wid in {*files.names(self.active), *(n[:-5] for n in files.names(self.workers) if n.endswith(".lock"))}:
@@ -247,7 +246,7 @@ class Spool:
         return seen
 
     def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
-        """Do *act* for one job. What the disk refuses now stays as it is, and must not keep the others waiting."""
+        """Do *act* for one job. If the disk refuses, the job stays as it is and must not keep the others waiting."""
         try:
             act(file, *more)
         except OSError as error:
@@ -264,7 +263,7 @@ class Spool:
         try:
             record = self.results.read(file.id)
         except DamagedRecord:
-            self.results.remove(file.id)  # a power cut tore it
+            self.results.remove(file.id)  # a power cut corrupted it
             record = None
         except OSError as error:
             if patient:
@@ -302,7 +301,7 @@ class Spool:
                 return not (self.results.exists(job_id) and files.remove(f"{self.marks}/{job_id}"))
             taken = f"{self.marks}/{os.path.basename(file.path)}"
             try:
-                os.rename(file.path, taken)  # to itself, if somebody who cancelled it came no further
+                os.rename(file.path, taken)  # to itself, if a process that cancelled it got no further
             except FileNotFoundError:
                 continue  # a worker was first
             try:
@@ -315,7 +314,7 @@ class Spool:
         return False
 
     def forget(self, job_id: str) -> None:
-        """Cancel a job nobody waits for any more, and remove what is left of it when it has ended."""
+        """Cancel a job that nobody waits for any more, and remove what is left of it when it has ended."""
         try:
             if self.cancel(job_id, forget=True) and not self.results.exists(job_id):
                 return  # it runs; its result goes when it has ended
@@ -324,7 +323,7 @@ class Spool:
         self.results.remove(job_id)
 
     def marked(self, job_id: str) -> bool:
-        """Whether somebody asked to cancel the job while it ran."""
+        """Whether a cancellation was requested while the job ran."""
         return os.path.exists(f"{self.marks}/{job_id}")
 
     def retry(self, job_id: str) -> None:
@@ -341,7 +340,7 @@ class Spool:
                 except DamagedJob as error:
                     raise UnknownJob(f"job {job_id} cannot be run again: {error}") from error
                 except FileNotFoundError:
-                    break  # somebody has just removed it
+                    break  # it has just been removed
                 place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
                 files.remove(f"{self.marks}/{job_id}")
                 self.results.remove(job_id)
@@ -381,7 +380,7 @@ class Spool:
         return {wid: list(job_files(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
 
     def tidy(self) -> None:
-        """Remove what those who died left half-written or half done, and marks on jobs that are no more."""
+        """Remove what dead processes left half-written or half done, and marks on jobs that no longer exist."""
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
         for folder in (self.marks, self.workers):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]

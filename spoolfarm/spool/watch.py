@@ -1,9 +1,9 @@
-"""Wake-ups: hints that a directory changed, with a look behind every wait, because a hint may be lost.
+"""Wake-ups: hints that a directory changed, with a check after every wait, because a hint may be lost.
 
-Linux tells through inotify, by way of watchdog's bindings. They are used directly, without watchdog's Observer: a
+On Linux they come from inotify, through watchdog's bindings. These are used directly, without watchdog's Observer: a
 waiting worker blocks in the kernel instead of running two more threads, and files that are renamed out of a watched
-directory delay nothing (the Observer holds events back up to 0.5 s to pair them). Where inotify is missing or has no
-watches left, a Watch polls.
+directory delay nothing (the Observer holds events back for up to 0.5 s to pair them). Where inotify is missing or has
+no watches left, a Watch polls.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import struct
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a waiter looks again although nobody woke it.
+#: Seconds after which a waiter checks again even if nothing woke it.
 RESCAN = 1.0
-#: Seconds between two looks where the system gives no events.
+#: Seconds between checks where the system gives no events.
 POLL = 0.02
 
 #: What to wait for: a file written to and closed, or a name that appears.
 WRITTEN = 0x8
 APPEARED = 0x100 | 0x80
-#: Beside an event: only of a directory, and not of what a symbolic link points at.
+#: Flags: only watch a directory, and not what a symbolic link points at.
 NO_LINK = 0x1000000 | 0x2000000
 
-#: What the kernel says when it has no watch left; other errors are the directory's own, and whoever looks sees them.
+#: The kernel's errors when no watch is left; other errors concern the directory itself, and a check meets them.
 NONE_LEFT = (errno.ENOSPC, errno.ENOMEM)
 
-#: What the kernel says when a directory is watched no more.
+#: The kernel's event when a directory is no longer watched.
 _IGNORED = 0x8000
 _EVENT = struct.Struct("iIII")
 
@@ -40,7 +40,7 @@ class Watch:
     """Wakes one waiting thread when something happens in the directories that are watched; they may come and go."""
 
     def __init__(self, *directories: str, events: int = APPEARED, poll: float = POLL) -> None:
-        """*poll*: seconds of a wait at most where the system gives no events."""
+        """*poll*: the most seconds of a wait where the system gives no events."""
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._selected = select.poll()
         self._selected.register(self._wake_read, select.POLLIN)
@@ -49,13 +49,13 @@ class Watch:
         if self._inotify is not None:
             self._selected.register(self._inotify, select.POLLIN)
         self._directories: dict[int, str] = {}
-        #: Whether some directory changes without an event, so that waits are short and whoever waits has to look.
+        #: Whether some directory changes without an event, so that waits are short and the waiter has to poll.
         self.blind = self._inotify is None
         for directory in directories:
             self.add(directory, events)
 
     def add(self, directory: str, events: int = APPEARED) -> None:
-        """Watch *directory* too. Doing so again is cheap, and right when it has been renamed."""
+        """Watch *directory* too. Calling this again is cheap, and needed when it has been renamed."""
         if self._inotify is None:
             return
         number = _add_watch(self._inotify, directory, events)
@@ -66,22 +66,22 @@ class Watch:
             _warn(f"no inotify watch on {directory!r} ({os.strerror(error)})", self._poll)
 
     def remove(self, directory: str) -> None:
-        """Watch *directory* no more."""
+        """Stop watching *directory*."""
         for number in [each for each, path in self._directories.items() if path == directory]:
             del self._directories[number]
             if self._inotify is not None:
                 _remove_watch(self._inotify, number)
 
     def directories(self) -> set[str]:
-        """Those that are watched."""
+        """The watched directories."""
         return set(self._directories.values())
 
     def wait(self, seconds: float) -> list[tuple[str, str]]:
         """Sleep until an event since the last wait, a `wake`, or the end of *seconds*.
 
-        An event that came while nobody waited ends the next wait at once. So: look, and wait when there is nothing.
-        Returns the directories and the names in them that something happened to; two empty strings when the kernel
-        could not note all.
+        An event that came while nobody waited ends the next wait at once. So check first, and wait when there is
+        nothing. Returns the directories and names that something happened to; two empty strings when the kernel could
+        not record all events.
         """
         seen: list[tuple[str, str]] = []
         seconds = min(seconds, self._poll) if self.blind else seconds
@@ -106,7 +106,7 @@ class Watch:
             pass  # the pipe is full of wake-ups already
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         for descriptor in (self._wake_read, self._wake_write, self._inotify):
             if descriptor is not None:
                 os.close(descriptor)

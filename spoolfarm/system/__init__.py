@@ -1,1 +1,1 @@
-"""What a process asks of kernel, allocator and libraries."""
+"""What a process needs from kernel, allocator and libraries."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 
-#: The variable by which CUDA's programs are told which devices there are for them.
+#: The variable that tells CUDA programs which devices they may use.
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
 def dealt(number: int, named: str | None, devices: str = "/dev") -> str | None:
     """The value of the variable for worker *number*, counted from 1, so that each gets one device in turn.
 
-    *named* is the variable's own value, if it is set: then those devices are dealt, else those of the machine. None
+    *named* is the variable's current value, if it is set: then those devices are dealt, otherwise the machine's. None
     when there is nothing to deal.
     """
     if named is None:

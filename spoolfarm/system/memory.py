@@ -1,4 +1,4 @@
-"""Memory: what a process keeps of it between jobs, and how much it holds."""
+"""Memory: how much a process keeps between jobs, and how much it holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MANY = 65536
 
 
 def keep() -> None:
-    """Keep what a job has freed for the next one, which most likely wants as much.
+    """Keep what a job has freed for the next one, which most likely needs as much.
 
     Else the kernel takes a picture's pages back and clears new ones for the next picture, which costs nearly half of
     the time of an easy edit of a megapixel (`python -m benchmarks.pieces`). Only glibc can be told.

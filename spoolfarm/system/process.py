@@ -1,4 +1,4 @@
-"""Processes: what one asks of the kernel and of Python when it starts."""
+"""Processes: what a process sets up with the kernel and Python when it starts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def die_with_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
-        sys.exit(f"the launcher {parent} has gone")  # it went before we asked
+        sys.exit(f"the launcher {parent} has gone")  # it ended before we asked
 
 
 def adopt_orphans() -> bool:
-    """Become the parent of those processes below this one whose own parents end. False where that cannot be."""
+    """Become the parent of descendants whose own parents end. False where that is not possible."""
     if sys.platform != "linux":
         return False
     done: int = ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -34,21 +34,21 @@ def adopt_orphans() -> bool:
 
 
 def bury_orphans(children: Container[int | None]) -> None:
-    """Reap the dead that this process has adopted: those that are none of its own *children*."""
+    """Reap the dead processes that this process has adopted: those that are not among its own *children*."""
     try:
         while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if dead.si_pid in children:
-                return  # who started it wants to know how it ended; others are buried next time
+                return  # its starter wants to know how it ended; others are reaped next time
             os.waitpid(dead.si_pid, 0)
     except ChildProcessError:
-        return  # there is nobody at all
+        return  # there are no children at all
 
 
 def kill_marked(marks: Mapping[str, str | None]) -> None:
-    """SIGKILL every process, but this one, in whose environment all of *marks* stand; None is any value.
+    """SIGKILL every process except this one whose environment has all of *marks*; None matches any value.
 
-    The environment is what a process was started with, and goes on to all that it starts in its turn, in whatever
-    session. Elsewhere than on Linux nobody is found.
+    The environment is what a process was started with, and is inherited by everything it starts, in whatever session.
+    On systems other than Linux no process is found.
     """
     wanted = [f"{name}={'' if value is None else value}".encode() for name, value in marks.items()]
     whole = [value is not None for value in marks.values()]
@@ -63,11 +63,11 @@ def kill_marked(marks: Mapping[str, str | None]) -> None:
             if pid != os.getpid() and all(fits):
                 os.kill(pid, signal.SIGKILL)
         except OSError:
-            continue  # it has ended, or is somebody else's
+            continue  # it has ended, or belongs to another user
 
 
 def kill_adopted() -> None:
-    """SIGKILL and reap every child of this process: at its end those are the orphans that it has adopted."""
+    """SIGKILL and reap every child of this process: when it ends, these are the orphans that it has adopted."""
     for task in _names("/proc/self/task"):
         try:
             with open(f"/proc/self/task/{task}/children") as children:
@@ -75,7 +75,7 @@ def kill_adopted() -> None:
                     os.kill(pid, signal.SIGKILL)
                     os.waitpid(pid, 0)
         except OSError:
-            continue  # another has reaped it
+            continue  # it has been reaped elsewhere
 
 
 def has_terminal() -> bool:
@@ -95,9 +95,9 @@ def _names(path: str) -> list[str]:
 
 
 def show_as(command: Sequence[str]) -> None:
-    """Have `ps` show *command*, or as much of it as there is room for, in place of what this process was started by.
+    """Make `ps` show *command*, or as much of it as there is room for, in place of the original command line.
 
-    The environment, which lies behind it, stays what `/proc/PID/environ` shows: setproctitle would write over it.
+    The environment, which lies behind it, stays what `/proc/PID/environ` shows: setproctitle would overwrite it.
     """
     with open("/proc/self/stat") as stat:
         begin, end = map(int, stat.read().rpartition(")")[2].split()[45:47])  # see proc_pid_stat(5): arg_start, arg_end

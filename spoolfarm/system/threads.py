@@ -12,17 +12,17 @@ VARIABLE = "OMP_NUM_THREADS"
 
 
 def budget() -> int:
-    """How many threads this process may keep busy: 1 when nobody said."""
+    """How many threads this process may keep busy: 1 by default."""
     try:
         return max(1, int(os.environ.get(VARIABLE, "1")))
     except ValueError:
-        return 1  # OpenMP also takes "4,2,1"; a worker is never started so
+        return 1  # OpenMP also takes "4,2,1"; a worker is never started like that
 
 
 def limit() -> None:
-    """Hold the libraries that are loaded by now to the budget, whatever the variable was when they were."""
+    """Hold the libraries that are loaded by now to the budget, whatever the variable was when they were loaded."""
     threadpool_limits(budget())  # every OpenBLAS, numpy's and OpenCV's own, and OpenMP
     if cv2 := sys.modules.get("cv2"):
-        cv2.setNumThreads(budget())  # its threads are its own
+        cv2.setNumThreads(budget())  # it has its own thread pool
     if torch := sys.modules.get("torch"):
-        torch.set_num_threads(budget())  # else its first use sets OpenMP to a number of its own
+        torch.set_num_threads(budget())  # else its first use sets OpenMP to its own number

@@ -45,7 +45,7 @@ Key = TypeVar("Key")
 
 
 class Context(Protocol):
-    """What a running task may tell and ask."""
+    """What a running task may report and query."""
 
     limits: Limits
 
@@ -56,7 +56,7 @@ class Context(Protocol):
         """Say how much is done, 0 to 1."""
 
     def cancelled(self) -> bool:
-        """Whether somebody asked to cancel; a task that waits on something asks this on a timer."""
+        """Whether a cancellation was requested; a task that waits for something polls this."""
 
     def scratch(self) -> Path:
         """A directory for files too large to hold in memory; it goes when the batch has ended."""
@@ -86,6 +86,8 @@ class Task:
 
     #: The model that checks the parameters; the default takes none.
     Params: ClassVar[type[Params]] = Params
+    #: The models of what it may answer, which the documentation tells; none: anything.
+    results: ClassVar[tuple[type[BaseModel], ...]] = ()
     #: How many jobs `run` takes at once; `setup` may say it better.
     max_batch: int = 1
     #: How few and how many pictures a job carries.
@@ -93,16 +95,16 @@ class Task:
     max_images: ClassVar[int] = 1
     #: Whether the bytes must be pictures the farm can decode; False takes any bytes.
     pictures: ClassVar[bool] = True
-    #: Whether a PDF is as good as a picture.
+    #: Whether a PDF is accepted in place of a picture.
     pdf: ClassVar[bool] = False
     #: The tasks of the jobs into which it is divided by `Context.map`.
     parts: ClassVar[tuple[str, ...]] = ()
-    #: Which workers run it: "general", or those of another lane, kept aside so that long jobs never starve short ones.
+    #: Which workers run it: "general", or those of another lane, reserved so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
-    #: How often a job may be started whose worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not be
-    #: done twice.
+    #: How often a job is attempted when its worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not
+    #: be #: done twice.
     tries: ClassVar[int] = 0
-    #: The names of the farm's settings that it wants to know.
+    #: The names of the farm's settings that it needs.
     needs: ClassVar[tuple[str, ...]] = ()
     #: Their values by name, there before `validate` and `setup` are called.
     settings: Mapping[str, Any] = {}
@@ -140,3 +142,14 @@ class Task:
         """Return one result for each job of *batch*, in order: a JSON value, an Answer, or a FarmError for a
         job that failed."""
         raise NotImplementedError
+
+
+def wrong_number(task: Task, name: str, field: str, number: int) -> str:
+    """Why so many pictures in *field* are too few or too many for *task*, which is called *name*."""
+    least, most = task.min_images, task.max_images
+    if not most:
+        return f"{field}: {name} takes no image"
+    wanted = "one image" if most == 1 else f"{least} images" if least == most else f"{least} to {most} images"
+    verb = "needs" if number < least else "takes"
+    sent = "none was sent" if not number else "1 was sent" if number == 1 else f"{number} were sent"
+    return f"{name} {verb} {wanted} in the field {field}; {sent}"

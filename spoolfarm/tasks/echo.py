@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from spoolfarm.errors import InvalidParams, JobCancelled
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
 
-#: Seconds between two looks at whether the job was cancelled.
+#: Seconds between checks whether the job was cancelled.
 LOOK = 0.1
 
 
@@ -26,10 +26,18 @@ class EchoParams(Params):
     )
 
 
+class EchoResult(BaseModel):
+    """What came."""
+
+    params: dict[str, Any]
+    bytes: int
+
+
 class Echo(Task):
     """Answers `{"params": ..., "bytes": ...}`: the parameters as given, and how many bytes came with them."""
 
     Params = EchoParams
+    results = (EchoResult,)
     min_images = 0
     max_images = 64
     pictures = False

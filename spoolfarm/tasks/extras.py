@@ -28,7 +28,7 @@ def installed(extra: str) -> bool:
 
 
 def chosen() -> tuple[str, ...] | None:
-    """The extras this environment was made with, as start.sh noted them; None where nobody did."""
+    """The extras this environment was made with, as start.sh recorded them; None if it did not."""
     try:
         noted = Path(sys.prefix, CHOSEN).read_text().strip()
     except OSError:

@@ -40,8 +40,8 @@ class Lane:
 #: Every lane by its name, which a task has in `Task.lane`.
 LANES: Mapping[str, Lane] = {
     GENERAL: Lane("workers", "job_timeout"),
-    #: Kept aside so that a long training never starves short jobs.
+    #: Reserved so that a long training never starves short jobs.
     "simulate": Lane("simulations", "simulation_timeout"),
-    #: They wait for general workers: were they such themselves, those who wait could be all there are.
+    #: They wait for general workers: if they were general themselves, every worker could be waiting.
     DOCUMENT: Lane("documents", "document_timeout"),
 }

@@ -19,7 +19,7 @@ from spoolfarm.errors import BrokenImage, FarmError
 from spoolfarm.training.samples import Sample
 from spoolfarm.training.scenes.noise import Array
 
-#: One picture in so many is kept for the evaluation.
+#: One picture in this many is kept for the evaluation.
 KEPT = 5
 #: Pixels an object must show to be learned.
 LEAST = 16

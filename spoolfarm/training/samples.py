@@ -22,7 +22,7 @@ HELD_OUT_SIDE = 320
 ENLARGED = (1.0, 1.2, 1.0, 1.5)
 #: How crowded they are: most objects lie in crowds, of which a picture teaches a few regions each.
 CROWDED = 1.5
-#: One in so many has its colours turned: what differs by brightness then differs by hue, on a ground of any hue.
+#: One in this many has its colours turned: what differs by brightness then differs by hue, on a ground of any hue.
 TURNED = 5
 
 

@@ -23,7 +23,7 @@ from spoolfarm.training.samples import Sample, Source, batches
 
 #: How far the averaged weights follow the trained ones at each iteration: over about 500.
 FOLLOW = 0.002
-#: So many steps in a row whose gradient is no number end a training.
+#: This many steps in a row whose gradient is not a number end a training.
 SKIPPED = 10
 
 
@@ -138,7 +138,7 @@ class Training:
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def _skip(self, before: Sequence[Tensor]) -> None:
-        """Leave a step out, whose gradient is no number: one such step would end the training's use for ever."""
+        """Skip a step whose gradient is not a number: a single such step would ruin the weights for good."""
         for each, was in zip(self.model.buffers(), before, strict=True):
             each.copy_(was)
         self.skipped += 1

@@ -1,4 +1,4 @@
-"""The context: what a running task may tell and ask, for all jobs that it runs together."""
+"""The context: what a running task may report and query, for all jobs that it runs together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROGRESS_STEP = 0.1
 
 
 class RunContext:
-    """What the task that runs a batch may tell and ask: it speaks for all jobs of the batch."""
+    """What the task that runs a batch may report and query: it speaks for all jobs of the batch."""
 
     def __init__(self, farm: Farm, batch: Sequence[Claim], stopping: Callable[[], bool]) -> None:
         self.limits = Limits(farm.settings.max_pixels, farm.settings.max_pages)
@@ -51,7 +51,7 @@ class RunContext:
         return all(map(self._spool.marked, self._ids))
 
     def scratch(self) -> Path:
-        """A directory on the results' file system, made when first asked for."""
+        """A directory on the results' file system, made on first use."""
         if self._scratch is None:
             self._scratch = self._spool.results.attachments.scratch(self._ids[0])
         return self._scratch
@@ -64,7 +64,7 @@ class RunContext:
         return self._parts.map(task, items)
 
     def close(self, *, ended: bool = True) -> None:
-        """Remove what the batch left; its parts stay while it has not *ended*."""
+        """Remove what the batch left; its parts stay unless it has *ended*."""
         if self._parts is not None and ended:
             self._parts.forget()
         if self._scratch is not None:

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: Seconds that are told one by one.
+#: Seconds that are reported one by one.
 REMEMBERED = 60
-#: Seconds between two times that a busy worker tells its stats.
+#: Seconds between two reports of a busy worker.
 TELL = 1.0
 
 
 class WorkerStats:
-    """Counts jobs that ended, by task; telling costs a file, so it is due once a second at most."""
+    """Counts jobs that ended, by task; a report writes a file, so it is due once a second at most."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, _Counts] = {}
@@ -23,17 +23,17 @@ class WorkerStats:
         self._news = False
 
     def count(self, task: str, *, failed: bool) -> None:
-        """Note one job of *task* that has ended."""
+        """Count one job of *task* that has ended."""
         self._tasks.setdefault(task, _Counts()).add(int(time.time()), failed)
         self._news = True
 
     @property
     def due(self) -> bool:
-        """Whether there is something to tell, and it is time."""
+        """Whether there is something to report, and it is time."""
         return self._news and time.monotonic() - self._told >= TELL
 
     def tell(self) -> dict[str, Any]:
-        """By task how many have `ended`, how many of these `failed`, and both by second: [second, ended, failed]."""
+        """Per task, how many have `ended`, how many of these `failed`, and both by second: [second, ended, failed]."""
         self._told = time.monotonic()
         self._news = False
         return {task: counts.record() for task, counts in self._tasks.items()}
@@ -58,9 +58,9 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How much of one task the workers do."""
+    """How many jobs of one task the workers do."""
 
-    #: Jobs a second that ended, well or not, over the last 10 s and the last minute.
+    #: Jobs per second that ended, successfully or not, over the last 10 s and the last minute.
     ten: float = 0.0
     minute: float = 0.0
     #: How many failed in the last minute.
@@ -68,9 +68,9 @@ class Rate:
 
 
 def rates(workers: Iterable[Mapping[str, Any]], now: float) -> dict[str, Rate]:
-    """The rate of each task, from what living *workers* tell, at the time.time() *now*.
+    """The rate of each task, from what living *workers* report, at the time.time() *now*.
 
-    The last seconds counted are those that everybody has had the time to tell.
+    Only seconds that every worker has had time to report are counted.
     """
     last = int(now - TELL) - 1
     found: dict[str, Rate] = {}

@@ -34,18 +34,18 @@ from spoolfarm.worker.stats import WorkerStats
 
 log = logging.getLogger("spoolfarm.worker")
 
-#: Exit status of a worker that could not start: trying again at once would not help.
+#: Exit status of a worker that could not start: restarting it at once would not help.
 BOOT_FAILED = 3
-#: Seconds between two tries to write a result that the disk does not take.
+#: Seconds between attempts to write a result that the disk does not take.
 DISK_RETRY = 1.0
-#: Seconds that threads which tasks have left get to end with their worker.
+#: Seconds that threads left by tasks get to end with their worker.
 FAREWELL = 2.0
-#: Seconds between two looks at the memory this process holds.
+#: Seconds between checks of the memory this process holds.
 MEMORY_LOOK = 1.0
 
 
 class Worker:
-    """One life: from taking the lease to giving it back."""
+    """One life of a worker: from taking the lease to giving it back."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Worker:
         self._spool = farm.spool
         self._executor = executor
         self._tasks = tasks
-        #: Whether it is time to make way for a new worker, by the number of jobs done.
+        #: Whether it is time to be replaced by a new worker, given the number of jobs done.
         self._full = full
         #: Tells whoever reads what this worker prints that another job's words begin.
         self._begin_job = begin_job
@@ -97,7 +97,7 @@ class Worker:
             resting = not cursor.has_more and not (hint and cursor.point(hint))
             if resting:
                 bell.lie_down()
-                cursor.look_again()  # whoever put a job before that has not rung
+                cursor.look_again()  # jobs enqueued before that did not ring for this worker
             hint = None
             try:
                 if resting:
@@ -145,19 +145,19 @@ class Worker:
             self._finish(claim, result := _result(claim, outcome))
             self._stats.count(claim.job.task, failed=result.status is State.FAILED)
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
-                self._spool.results.remove_log(claim.job.id)  # who waits for the result wants no log
+                self._spool.results.remove_log(claim.job.id)  # a caller that waits for the result wants no log
         context.close(ended=not any(isinstance(outcome, Stopping) for outcome in outcomes))
         self._done += len(batch)
 
     def _tell(self, lease: Lease) -> None:
-        """Let others see what this worker does."""
+        """Announce what this worker does."""
         try:
             lease.announce({**self._about, "done": self._stats.tell()})
         except OSError as error:
-            log.warning("cannot tell what was done: %s", error)  # no figure is worth a worker
+            log.warning("cannot tell what was done: %s", error)  # losing a figure is better than losing a worker
 
     def _finish(self, claim: Claim, result: Result) -> None:
-        """Publish; while the disk does not take it, hold on to the job, which does not count as running it."""
+        """Publish; while the disk does not take it, hold on to the job, which does not count as running."""
         try:
             self._publish(claim, result)
             return
@@ -177,7 +177,7 @@ class Worker:
             if not self._spool.results.exists(claim.job.id):
                 self._spool.give_back(claim)
         except OSError:
-            pass  # it stays claimed, and is brought back when this worker is gone
+            pass  # it stays claimed, and is requeued when this worker is gone
 
     def _publish(self, claim: Claim, result: Result) -> None:
         try:
@@ -191,7 +191,7 @@ class Worker:
 
 
 def _result(claim: Claim, outcome: Any) -> Result:
-    """How the job of *claim* ended, by what its task returned or raised."""
+    """How the job of *claim* ended, given what its task returned or raised."""
     job = claim.job
     done = Result(job.id, job.task, State.SUCCEEDED, job.attempts, job.created, claim.started, time.time())
     if isinstance(outcome, Answer):
@@ -276,7 +276,7 @@ def leave(status: int) -> None:
 
 
 def prepare(tasks: Sequence[str]) -> None:
-    """Have each task load what workers may share. What fails here fails again in the worker, which then tells."""
+    """Have each task load what workers may share. What fails here fails again in the worker, which reports it."""
     settings = config.load()
     registry = Registry(settings.tasks, settings.enable, settings.by_name())
     for name in tasks:
@@ -295,7 +295,7 @@ class Recycling:
         self._next_look = 0.0
 
     def __call__(self, done: int) -> bool:
-        """Say so after *done* jobs; the memory is looked at once in a while. A limit of 0 is none."""
+        """True when it is, after *done* jobs; the memory is checked once in a while. A limit of 0 means none."""
         if self._jobs and done >= self._jobs:
             return True
         if not self._memory_mb or not done or time.monotonic() < self._next_look:

@@ -91,3 +91,15 @@ def start(farm: Farm, tmp_path: Path) -> Iterator[Start]:
     yield begin
     for process in made:
         process.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB where the results will be."""
+    path = tmp_path / "results"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount a tmpfs here")
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,23 +11,11 @@ from tests.farm.conftest import Start
 from tests.support.running_farm import until
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A results directory of 256 KiB."""
-    path = tmp_path / "results"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(path)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
 @pytest.mark.needs("root")
 def test_results_wait_for_a_disk_that_is_full_and_no_job_is_lost(small_disk: Path, farm: Farm, start: Start) -> None:
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space left"):
-        filler.write_bytes(bytes(2**20))
+        filler.write_bytes(bytes(2**21))
     jobs = [farm.submit("echo", n=number) for number in range(3)]
     process = start().ready()
     until(lambda: "the result cannot be written" in process.log())

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import RawIOBase
 from pathlib import Path
 
@@ -110,18 +110,6 @@ def _write_on(file: RawIOBase) -> None:
         continue
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MiB where the results will be."""
-    path = tmp_path / "results"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
 @pytest.mark.needs("root")
 def test_waiting_for_room_on_the_results_disk_is_not_running_and_burns_no_attempt(small_disk: Path, run: Run) -> None:
     farm = run(FARM_JOB_TIMEOUT=2, FARM_WORKERS=2, FARM_MAX_ATTEMPTS=2).start()
@@ -191,6 +179,7 @@ def test_a_farm_ends_with_the_terminal_that_it_was_started_at(farm: Farm, tmp_pa
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **running.given}
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
         os.execve(sys.executable, [sys.executable, str(ROOT / "launcher.py")], environment)
     ended: list[int] = []
     try:

@@ -18,7 +18,8 @@ import pytest
 
 from spoolfarm.config import load
 from spoolfarm.errors import InvalidParams, JobCancelled, JobFailed
-from spoolfarm.farm.farm import Farm, FarmJob
+from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import alive
 from spoolfarm.spool.watch import RESCAN
@@ -282,8 +283,8 @@ def test_a_worker_makes_way_when_it_has_grown(farm: Farm, start: Start) -> None:
 
 def test_two_workers_share_the_work_and_each_job_runs_once(farm: Farm, start: Start) -> None:
     jobs = [farm.submit("echo", seconds=0.02, n=number) for number in range(40)]
-    for _ in range(2):
-        start()
+    for worker in [start() for _ in range(2)]:
+        worker.ready()
     assert [job.wait(30)["params"]["n"] for job in jobs] == list(range(40))
     assert {job.record()["attempts"] for job in jobs} == {1}
 
@@ -380,7 +381,7 @@ def test_a_running_job_that_is_cancelled_is_told_so(farm: Farm, start: Start) ->
 def test_jobs_that_wait_together_run_together(farm: Farm, start: Start) -> None:
     slot = time.time_ns() >> 32
     jobs = [farm.submit("crowd") for _ in range(6)]
-    start("crowd")
+    start("crowd").ready()
     sizes = [job.wait(20) for job in jobs]
     if time.time_ns() >> 32 == slot:  # else they lie in two buckets
         assert sizes == [4, 4, 4, 4, 2, 2]

@@ -71,7 +71,7 @@ def test_a_synchronous_call_gives_the_text_and_leaves_nothing(farm: RunningFarm)
 def test_tyocr_takes_a_pdf(farm: RunningFarm) -> None:
     form = urllib.parse.urlencode({"imgbase64": base64.b64encode(drawn()).decode()}).encode()
     status, body = farm.ask(urllib.request.Request(f"{farm.url}/tyocr", form))
-    assert (status, body) == (200, {"sign": 0, "text": TEXT})
+    assert (status, body) == (200, {"sign": 0, "text": f"{TEXT}\n"})
 
 
 def test_the_client_takes_a_pdf_and_fetches_what_becomes_of_it(farm: RunningFarm) -> None:

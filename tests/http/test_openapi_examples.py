@@ -9,21 +9,21 @@ import jsonschema
 import requests
 
 from spoolfarm.client.client import Client
-from tests.support.openapi_operations import operations
+from tests.support.openapi_operations import operations, schema_of
 from tests.support.pictures import page, small, text_of
 from tests.support.running_farm import RunningFarm, until
 
 
-def files_for(schema: dict[str, Any]) -> list[tuple[str, tuple[str, bytes]]]:
+def files_for(document: dict[str, Any], reference: dict[str, Any]) -> list[tuple[str, tuple[str, bytes]]]:
     """A page for each part of a form that is a file."""
     found = []
-    for name, field in schema["properties"].items():
+    for name, field in schema_of(document, reference)["properties"].items():
         if "binary" in (field.get("format"), field.get("items", {}).get("format")) and name != "images":
             found.append((name, ("page.png", page(["Invoice 2026-118"]))))
     return found
 
 
-def requests_of(said: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def requests_of(document: dict[str, Any], said: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What `requests` needs to send the example of each content type of an operation."""
     content = said.get("requestBody", {}).get("content", {})
     if not content:
@@ -32,7 +32,9 @@ def requests_of(said: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if kind == "application/json":
             yield {"json": body["example"]}
         elif kind == "multipart/form-data":
-            yield {"data": body["example"], "files": files_for(body["schema"])}
+            yield {"data": body["example"], "files": files_for(document, body["schema"])}
+        elif kind == "application/octet-stream":
+            yield {"data": page(["Invoice 2026-118"]), "headers": {"Content-Type": kind}}
         else:
             yield {"data": body["example"]}
 
@@ -76,11 +78,14 @@ def test_every_example_runs_and_answers_as_it_says(live: RunningFarm) -> None:
         address = path.replace("{job_id}", dead_letter(live)) if path.endswith("/retry") else path
         for name, value in known.items():
             address = address.replace(name, value)
-        for sent in requests_of(said):
+        for sent in requests_of(document, said):
             examples = {each["name"]: str(each["example"]) for each in said.get("parameters", ()) if "example" in each}
             headers = {name: value for name, value in examples.items() if name[0].isupper()}
             if "Idempotency-Key" in headers:
                 headers["Idempotency-Key"] += str(sorted(sent))
+            headers |= sent.pop("headers", {})
+            if headers.get("Content-Type") == "application/octet-stream" and path == "/v1/jobs":
+                address += "?task=edit"
             answer = requests.request(method, live.url + address, headers=headers, timeout=60, **sent)
             if path in WANT_A_MODEL:
                 assert answer.status_code in (404, 501)

@@ -93,7 +93,7 @@ def test_the_command_line_and_the_form_of_the_readme_give_the_text(farm: Running
     text, _, form = shell(farm, here, readme("/tyocr")).rpartition("\n{")
     assert text.strip() == SAMPLE
     answer = json.loads("{" + form)
-    assert (answer["sign"], answer["text"].rstrip("\n")) == (0, SAMPLE)
+    assert (answer["sign"], answer["text"]) == (0, f"{SAMPLE}\n")
 
 
 def test_the_python_of_the_readme_runs(farm: RunningFarm, here: Path) -> None:

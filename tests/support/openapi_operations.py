@@ -14,3 +14,9 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
         for method in METHODS:
             if method in methods:
                 yield path, method, methods[method]
+
+
+def schema_of(document: dict[str, Any], reference: dict[str, Any]) -> dict[str, Any]:
+    """The schema that *reference* means."""
+    found: dict[str, Any] = document["components"]["schemas"][reference["$ref"].rpartition("/")[2]]
+    return found

@@ -18,6 +18,7 @@ PROGRAMS = {
     "file": "file",
     "jq": "jq",
     "mkfs.ext4": "e2fsprogs",
+    "node": "nodejs",
     "nginx": "nginx",
     "openssl": "openssl",
     "pdfimages": "poppler-utils",

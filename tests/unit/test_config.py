@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from spoolfarm import config
-from spoolfarm.config import Address, Settings, given, load, rows
+from spoolfarm.config import Settings, given, load, rows
 from spoolfarm.errors import SettingError
+from spoolfarm.values import Address
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +72,8 @@ BAD = [
     ("FARM_RECYCLE_MB", "4G", "a whole number from 0 to"),
     ("FARM_API_KEY", "a\tb", "letters, digits and signs of ASCII"),
     ("FARM_API_KEY", "schlüssel", "letters, digits and signs of ASCII"),
+    ("FARM_BASE_PATH", "/a b", "a path such as /ocr"),
+    ("FARM_TRUSTED_PROXIES", "proxy.example", "addresses or networks"),
     ("FARM_CORS_ORIGINS", "example.org", "origins such as https://example.org"),
     ("FARM_CORS_ORIGINS", "https://example.org/path", "origins such as https://example.org"),
     ("FARM_FRONT_THREADS", "1", "a whole number from 4 to"),

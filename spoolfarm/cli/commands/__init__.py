@@ -37,7 +37,7 @@ def open_farm(*, make: bool | None = False) -> Iterator[Farm]:
 
 
 def complain(error: BaseException, about: str = "") -> None:
-    """Print *error* and what to do about it as one line, with what it is *about* when it does not say so itself."""
+    """Print *error* and what to do about it as one line, with what it is *about* if it does not say so itself."""
     sentence = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
     hint = f" ({error.hint})" if isinstance(error, FarmError) and error.hint else ""
     about = f"{about}: " if about and about not in sentence else ""
@@ -55,7 +55,7 @@ def say_json(value: Any) -> None:
 
 
 def each(ids: Iterable[str], act: Callable[[str], None]) -> int:
-    """Do *act* for each id; one that fails is named, and the rest are done. Returns the exit status."""
+    """Do *act* for each id; report those that fail, and do the rest. Returns the exit status."""
     failed = False
     for job_id in ids:
         try:
@@ -74,7 +74,7 @@ def chosen(options: argparse.Namespace, everything: Callable[[], Iterable[str]])
 
 
 def ended_record(farm: Farm, job_id: str, wait: float) -> dict[str, Any]:
-    """The record of a job that has ended. Raises UnknownJob, or FarmError when it has not after *wait* seconds."""
+    """The record of a job that has ended. Raises UnknownJob, or FarmError if it has not ended after *wait* seconds."""
     from spoolfarm.spool.record import ended
 
     record = farm.record(job_id)
@@ -100,7 +100,7 @@ def text_of(value: Any) -> str | None:
 
 
 def takes_params(parser: argparse.ArgumentParser) -> None:
-    """Add the ways to give a task its parameters; `dict(options.params)` is what they say together."""
+    """Add the ways to give a task its parameters; `dict(options.params)` combines them."""
     text = "a parameter of the task; the value is JSON when it reads as JSON, else text"
     parser.add_argument(
         "-p", "--param", metavar="NAME=VALUE", dest="params", action="append", default=[], type=param, help=text

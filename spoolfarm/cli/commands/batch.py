@@ -26,9 +26,9 @@ TEXT = "do many files: folders in, answers out, and go on after an interruption"
 
 #: Jobs that are under way at once, and at least for each worker.
 IN_FLIGHT, FOR_EACH = 64, 4
-#: What is sent by Ctrl-C, by kill, and by a terminal that is closed.
+#: The signals of Ctrl-C, of kill, and of a closed terminal.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: What makes no sense as a whole, and ends with the status 2.
+#: Errors that make the whole command invalid, and end it with status 2.
 USAGE = (InvalidRequest, InvalidParams, UnknownTask)
 
 
@@ -50,7 +50,7 @@ def takes(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do the files; return 0 when all succeeded, 1 when not, 2 for what makes no sense, 128 + signal when stopped."""
+    """Do the files; return 0 when all succeeded, 1 when not, 2 for bad usage, 128 + signal when stopped."""
     if not options.paths:
         options.refuse("name files, folders or globs, or - for a list on standard input")
     from spoolfarm.batch.ledger import LINES, Ledger
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Inputs, Beginning]:
-    """What is to be done to what. Raises one of USAGE."""
+    """What is to be done with which inputs. Raises one of USAGE."""
     from spoolfarm.batch.inputs import DOCUMENTS, PICTURES, find, listed
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
@@ -104,7 +104,7 @@ def _work(
         return Summary(earlier=earlier), 0
     with Signals() as signals, progress, _workers(options, settings) as workers:
         in_flight = max(IN_FLIGHT, FOR_EACH * max(settings.workers, options.workers or 0))
-        room = workers.farm.settings.max_queued // 2  # the other half is for those who come first
+        room = workers.farm.settings.max_queued // 2  # the other half is for clients with higher priority
         batch = Batch(workers, ledger, progress, options.priority, min(in_flight, max(1, room)))
         summary = signals.run(batch, inputs)
     return summary, signals.came[0] if signals.came else 0
@@ -121,7 +121,7 @@ def _workers(options: argparse.Namespace, settings: config.Settings) -> RunningF
 
 
 class Signals:
-    """Those that end a program: the first one stops the batch in order, the second at once."""
+    """The signals that end a program: the first one stops the batch cleanly, the second at once."""
 
     def __init__(self) -> None:
         self.came: list[int] = []
@@ -139,7 +139,7 @@ class Signals:
             signal.signal(ending, handler)
 
     def run(self, batch: Batch, inputs: Inputs) -> Summary:
-        """Run *batch* until it ends or is stopped. Raises KeyboardInterrupt when it is stopped at once."""
+        """Run *batch* until it ends or is stopped. Raises KeyboardInterrupt on an immediate stop."""
         self._batch = batch
         if self.came:
             batch.stop()
@@ -160,7 +160,7 @@ class Signals:
 
 
 def _tell(summary: Summary, results: str) -> None:
-    """Name the first failures, and say how many there were of what."""
+    """Name the first failures, and print how many inputs succeeded and failed."""
     for name, reason in summary.failures:
         print(f"spoolfarm: {name}: {reason}", file=sys.stderr)
     if more := summary.failed - len(summary.failures):

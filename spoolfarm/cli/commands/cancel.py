@@ -33,4 +33,4 @@ def _runs(farm: Farm, job_id: str) -> bool:
     try:
         return bool(farm.record(job_id)["status"] == "running")
     except UnknownJob:
-        return False  # who waited for it has seen that it is over
+        return False  # a caller that waited for it has seen that it is over

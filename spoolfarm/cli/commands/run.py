@@ -20,5 +20,5 @@ def run(options: argparse.Namespace) -> int:
     given = {row["name"]: vars(options)[row["name"]] for row in config.rows() if row["name"] in options}
     here = config.load(given)
     os.makedirs(here.home, exist_ok=True)
-    os.chdir(here.home)  # its modules are tasks of one's own
+    os.chdir(here.home)  # custom tasks may be modules there
     become_launcher({**given, config.HOME: here.home})

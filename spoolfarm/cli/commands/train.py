@@ -1,4 +1,4 @@
-"""The verb `train`: the net behind a task, trained on drawn scenes or on pictures of one's own."""
+"""The verb `train`: the net behind a task, trained on drawn scenes or on your own pictures."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Views: one blueprint each. They decode, ask the Farm and render."""
+"""Views: one blueprint each. They decode the request, call the Farm and render the response."""

@@ -11,9 +11,11 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest
+from spoolfarm.server import raw_body
 from spoolfarm.server.current import farm
-from spoolfarm.server.endpoint import MULTIPART, PREFER, Body, Endpoint, File
-from spoolfarm.server.request_body import prefer_wait, take_parts
+from spoolfarm.server.endpoint import MULTIPART, OCTETS, PREFER, RAW_PRIORITY, Body, Endpoint, File
+from spoolfarm.server.request_body import prefer_wait, read_job, take_parts
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks.edit import formats
 from spoolfarm.tasks.edit.formats import Suffix
 
@@ -23,9 +25,28 @@ blueprint = Blueprint("edit", __name__, url_prefix="/v1/edit")
 SEVERAL = "edited.zip"
 
 
-@blueprint.post("")
+@blueprint.route("", methods=["POST", "PUT"])
 def edit() -> Response:
     """The edited picture itself, or a ZIP when the operations make several of it."""
+    if raw_body.is_raw():
+        asked = read_job("edit")
+        job = farm().prepare("edit", asked.pictures, asked.params, field=asked.field)
+    else:
+        job = _from_form()
+    made: Mapping[str, Any] = farm().answer(job, prefer_wait()).files
+    if len(made) > 1:
+        name, content, mimetype = SEVERAL, _packed(made), "application/zip"
+    else:
+        [(name, content)] = made.items()
+        mimetype = formats.of_path(name, "format").mimetype
+    if request.accept_mimetypes.best == OCTETS:
+        mimetype = OCTETS
+    response = Response(content, mimetype=mimetype)
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    return response
+
+
+def _from_form() -> Job:
     take_parts(("operations", "operation", "format"), ("image", "file"))
     form = request.form
     params: dict[str, Any] = {
@@ -36,18 +57,7 @@ def edit() -> Response:
     if chosen:
         params["format"] = chosen[0].lower()
     pictures = [file.read() for name in ("image", "file") for file in request.files.getlist(name)]
-    made: Mapping[str, Any] = farm().answer(farm().prepare("edit", pictures, params), prefer_wait()).files
-    if len(made) > 1:
-        return _file(SEVERAL, _packed(made), "application/zip")
-    [(name, content)] = made.items()
-    return _file(name, content, formats.of_path(name, "format").mimetype)
-
-
-def _file(name: str, content: bytes, mimetype: str) -> Response:
-    """*content* as a file that a browser shows, and saves under *name*."""
-    response = Response(content, mimetype=mimetype)
-    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
-    return response
+    return farm().prepare("edit", pictures, params, field=next(iter(request.files), "image"))
 
 
 def _packed(made: Mapping[str, Any]) -> bytes:
@@ -70,9 +80,10 @@ class EditForm(BaseModel):
 ENDPOINTS = {
     "edit.edit": Endpoint(
         body={MULTIPART: Body(EditForm, {"operations": ["resize=2", "blur=3"], "format": "png"})},
-        responses={200: ("image/*", "application/zip")},
+        raw=True,
+        responses={200: ("image/*", "application/zip", OCTETS)},
         errors=(413, 415, 422, 501, 503, 504),
-        parameters=(PREFER,),
+        parameters=(PREFER, RAW_PRIORITY),
         task="edit",
     )
 }

@@ -13,7 +13,7 @@ blueprint = Blueprint("federated", __name__, static_folder="../web/federated", s
 @blueprint.get("/federated")
 def page() -> Response:
     """The page for people: start a simulation, watch it, look at the models, draw a digit."""
-    return page_of(blueprint)
+    return page_of(blueprint, inline_styles=True)
 
 
 ENDPOINTS = {"federated.page": Endpoint(responses={200: "text/html"}, task="simulate")}

@@ -1,4 +1,4 @@
-"""`/health` and `/ready`: whether the front lives, and whether the farm can take work."""
+"""`/health` and `/ready`: whether the front is alive, and whether the farm can take work."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/health")
 def health() -> Response:
-    """200 while the front lives, whatever the workers do."""
+    """200 while the front is alive, whatever the workers do."""
     return json_response({"status": "ok"})
 
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """200 when a general worker is ready and the spool can be written, else 503 that says what is missing."""
+    """200 when a general worker is ready and the spool can be written, else a 503 that says what is missing."""
     missing = farm().missing()
     figures = farm().figures()
     told = {
@@ -33,7 +33,7 @@ def ready() -> Response:
 
 
 class Health(BaseModel):
-    """The front lives."""
+    """The front is alive."""
 
     status: str = Field(pattern="^ok$")
 

@@ -7,7 +7,15 @@ from typing import Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
-from spoolfarm.errors import BrokenImage, FarmError, InvalidRequest, TooLarge, UnsupportedMedia
+from spoolfarm.errors import (
+    BadProject,
+    BrokenImage,
+    FarmError,
+    InvalidRequest,
+    TooLarge,
+    UnknownTask,
+    UnsupportedMedia,
+)
 from spoolfarm.farm.gather import gather
 from spoolfarm.server.current import farm, json_response, project
 from spoolfarm.server.endpoint import MULTIPART, PREFER, Body, Endpoint, File
@@ -23,7 +31,7 @@ BAD_PICTURE = (BrokenImage, InvalidRequest, TooLarge, UnsupportedMedia)
 
 @blueprint.route("/inference", methods=["POST", "PUT"])
 def inference() -> Response:
-    """One result for each file, in their order; a bad one among several is an `error` at its place."""
+    """One result for each file, in order; a bad file among several is an `error` in its place."""
     if "img_file" in request.form:
         raise InvalidRequest("img_file: send the file itself (curl -F img_file=@page.jpg); no path is read")
     take_parts(("model_type", "img_file"), ("img_file",))
@@ -50,10 +58,17 @@ def inference() -> Response:
 
 def _meant(kind: str) -> tuple[str, dict[str, Any]]:
     """The task and the parameters that *kind* stands for: a task wins over a model of its name. Raises UnknownTask."""
-    if kind not in farm().tasks.names() and project().has_model(kind):
+    if kind in (tasks := farm().tasks.names()):
+        return kind, {}
+    if project().has_model(kind):
         return "classify", {"model": kind}
-    farm().tasks.get(kind)
-    return kind, {}
+    try:
+        models = ", ".join(model.id for model in project().models()) or "none"
+    except BadProject:
+        models = "none"
+    raise UnknownTask(
+        f"model_type: no task and no model is called {kind!r}; tasks are {', '.join(tasks)}; models are {models}"
+    )
 
 
 def _shown(outcome: Answer | FarmError) -> Any:

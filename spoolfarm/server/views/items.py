@@ -23,7 +23,7 @@ blueprint = Blueprint("items", __name__)
 
 #: The most pictures of one request.
 MAX_IMAGES = 1000
-#: The most letters of X-Skipped: what does not fit is in the log.
+#: The most characters of X-Skipped: what does not fit is in the log.
 MAX_SKIPPED = 4000
 
 
@@ -47,7 +47,7 @@ class ItemsBody(BaseModel):
 
 @blueprint.post("/items/", strict_slashes=False)
 def create_request() -> Response:
-    """Edit pictures of the data folder; the response comes when all are written, and is the request.
+    """Edit pictures of the data folder; the response comes when all are written, and repeats the request.
 
     A picture that is missing or cannot be read is left out and named in the header X-Skipped.
     """
@@ -74,7 +74,7 @@ def create_request() -> Response:
 
 
 def _jobs(edits: Edits, operations: list[str]) -> Iterator[tuple[EditItem, Job]]:
-    """What there is to do, each with its job."""
+    """The items to edit, each with its job."""
     for item, picture in edits.pictures():
         params = {"operations": operations, "output": item.output}
         try:
@@ -86,13 +86,13 @@ def _jobs(edits: Edits, operations: list[str]) -> Iterator[tuple[EditItem, Job]]
 
 
 def _header(skipped: Mapping[str, str]) -> str:
-    """The names with commas between, all but plain letters as %XX; "..." at the end when there are too many."""
+    """The names separated by commas, all but plain letters as %XX; "..." at the end when there are too many."""
     names = [quote(name, errors="replace") for name in skipped]
     whole = ", ".join(names)
     return whole if len(whole) <= MAX_SKIPPED else f"{whole[:MAX_SKIPPED].rpartition(', ')[0]}, ..."
 
 
-#: The operation is called as the users of the interface that this endpoint follows know it: their bookmarks lead to it.
+#: The operation has the name that users of the interface this endpoint follows know: their bookmarks point to it.
 ENDPOINTS = {
     "items.create_request": Endpoint(
         body={JSON: Body(ItemsBody, {"images": [], "operations": ["string"]})},

@@ -12,8 +12,19 @@ from flask import Blueprint, Response, request, send_file
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
-from spoolfarm.server.current import farm, json_response
-from spoolfarm.server.endpoint import JOB_ID, JSON, MULTIPART, PICTURE, PREFER, Body, Endpoint, Parameter
+from spoolfarm.server.current import address, farm, json_response
+from spoolfarm.server.endpoint import (
+    JOB_ID,
+    JSON,
+    MULTIPART,
+    PICTURE,
+    PREFER,
+    RAW_PRIORITY,
+    RAW_TASK,
+    Body,
+    Endpoint,
+    Parameter,
+)
 from spoolfarm.server.models import Cancelled, Listing, Queued, Record
 from spoolfarm.server.request_body import JobBody, JobForm, checked, prefer_wait, read_job
 from spoolfarm.spool.job import State
@@ -38,14 +49,16 @@ class JobsQuery(BaseModel):
 
 @blueprint.post("")
 def create() -> Response:
-    """202 once the job is on the disk; with `Prefer: wait=SECONDS` 200 with the finished job if it ends in time."""
+    """202 once the job is on disk; with `Prefer: wait=SECONDS` 200 with the finished job if it ends in time."""
     asked = read_job()
     if not asked.task:
         raise InvalidRequest("task: is missing")
     key = request.headers.get("Idempotency-Key")
     if key is not None and not key.strip():
         raise InvalidRequest("Idempotency-Key: is empty; send another for each job, or none")
-    job = farm().prepare(asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True)
+    job = farm().prepare(
+        asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True, field=asked.field
+    )
     submitted = farm().put(job, key=key)
     wait = prefer_wait()
     if wait is not None:
@@ -55,7 +68,7 @@ def create() -> Response:
     else:
         record = submitted.record()  # the job that the key started first, whatever has become of it
     response = json_response(record, 200 if ended(record) else 202)
-    response.headers["Location"] = f"/v1/jobs/{submitted.id}"
+    response.headers["Location"] = address(f"/v1/jobs/{submitted.id}")
     if wait is not None:
         response.headers["Preference-Applied"] = f"wait={wait:g}"
     return response
@@ -83,29 +96,29 @@ def file(job_id: str, name: str) -> Response:
         response = send_file(farm().file(job_id, name), mimetype=kind)
     except FileNotFoundError as error:
         raise UnknownJob(f"job {job_id!r} has expired") from error
-    response.headers["Content-Security-Policy"] = "sandbox"  # it may say what a picture's author wanted it to say
+    response.headers["Content-Security-Policy"] = "sandbox"  # its content may be chosen by a picture's author
     return response
 
 
 @blueprint.delete("/<job_id>")
 def cancel(job_id: str) -> Response:
-    """Cancel a job; `cancelled` is false when it had ended already."""
+    """Cancel a job; `cancelled` is false when it had already ended."""
     cancelled = farm().cancel(job_id)
     return json_response({"id": job_id, "cancelled": cancelled, "status": farm().record(job_id)["status"]})
 
 
 @blueprint.post("/<job_id>/retry")
 def retry(job_id: str) -> Response:
-    """Queue a job that failed for good again."""
+    """Queue a permanently failed job again."""
     farm().retry(job_id)
     response = json_response({"id": job_id, "status": State.QUEUED}, 202)
-    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    response.headers["Location"] = address(f"/v1/jobs/{job_id}")
     return response
 
 
 @blueprint.get("/<job_id>/events")
 def events(job_id: str) -> Response:
-    """Server-Sent Events: `status`, `progress`, `log` and at last `end`. `Last-Event-ID` goes on where it broke off."""
+    """Server-Sent Events: `status`, `progress`, `log` and finally `end`. `Last-Event-ID` resumes a broken stream."""
     farm().record(job_id)
     start = _whole("Last-Event-ID", request.headers.get("Last-Event-ID", "0"), 0, MAX_EVENT)
     stream = Response(_stream(farm().follow(job_id, start)), mimetype="text/event-stream")
@@ -114,11 +127,11 @@ def events(job_id: str) -> Response:
     return stream
 
 
-_IDEMPOTENCY = Parameter("Idempotency-Key", "a text for this job only: a repeat returns the first job", "order-118")
+_IDEMPOTENCY = Parameter("Idempotency-Key", "a text for this job only: a repeat returns the first job")
 _LAST_EVENT = Parameter(
     "Last-Event-ID",
     "the id of the last event seen",
-    "0",
+    0,
     schema={"type": "integer", "minimum": 0, "maximum": MAX_EVENT},
 )
 _NAME = Parameter("name", "one of the record's `files`", "edited.png", "path", {"type": "string", "minLength": 1})
@@ -129,9 +142,10 @@ ENDPOINTS = {
             JSON: Body(JobBody, _JOB),
             MULTIPART: Body(JobForm, {"task": "edit", "params": '{"operations": ["resize=2"]}'}),
         },
+        raw=True,
         responses={200: Record, 202: Queued},
         errors=(404, 409, 413, 415, 422, 501, 503),
-        parameters=(PREFER, _IDEMPOTENCY),
+        parameters=(PREFER, _IDEMPOTENCY, RAW_TASK, RAW_PRIORITY),
     ),
     "jobs.listing": Endpoint(responses={200: Listing}, query=JobsQuery),
     "jobs.show": Endpoint(responses={200: Record}, errors=(404,), parameters=(JOB_ID, PREFER)),
@@ -145,9 +159,9 @@ ENDPOINTS = {
 def _stream(happened: Iterator[dict[str, Any] | None]) -> Iterator[str]:
     try:
         for event in happened:
-            yield _said(event) if event else ":\n\n"  # which tells us whether anybody still listens
+            yield _said(event) if event else ":\n\n"  # which tells us whether anyone still listens
     except UnknownJob:
-        return  # somebody who waited for it took the result, and left nothing to tell of
+        return  # a waiting caller took the result and left nothing to report
 
 
 def _said(event: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`/metrics`: the farm in Prometheus' text format; the queue is counted when somebody asks."""
+"""`/metrics`: the farm in Prometheus' text format; the queue is counted on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from spoolfarm.farm.farm import Farm
 from spoolfarm.server.endpoint import Endpoint
 
-#: Where the beginning of a request is noted, by time.perf_counter().
+#: Where the start of a request is recorded, by time.perf_counter().
 STARTED = "farm.started"
 #: Seconds: from a quick response to a long wait.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
@@ -28,7 +28,7 @@ class Meter:
         self._requests = Counter(
             "farm_http_requests", "Requests answered.", ["face", "status"], registry=self._registry
         )
-        #: The counter and the histogram of each endpoint and status: to find them by labels costs more than to count.
+        #: The counter and the histogram of each endpoint and status: finding them by labels costs more than counting.
         self._rows: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._seconds = Histogram(
             "farm_http_request_seconds", "From request to answer.", ["face"], buckets=BUCKETS, registry=self._registry
@@ -41,7 +41,7 @@ class Meter:
         return made
 
     def count(self, response: Response) -> None:
-        """Note one request, whose response this is."""
+        """Count the request whose response this is."""
         asked = request._get_current_object()  # type: ignore[attr-defined]
         rule = asked.url_rule
         key = (rule.rule if rule else "unknown", response.status_code)

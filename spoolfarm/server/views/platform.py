@@ -1,4 +1,4 @@
-"""`/api/`: the Flower project's models, what they say of a picture, and how they were trained."""
+"""`/api/`: the Flower project's models, what they predict for a picture, and how they were trained."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def models() -> Response:
 
 @blueprint.post("/predict/", strict_slashes=False)
 def predict() -> Response:
-    """How likely each class is, the likeliest first. Whatever is wrong with the request is a 400."""
+    """How likely each class is, the likeliest first. Anything wrong with the request is a 400."""
     farm().tasks.require("classify")
     try:
         body = checked(PredictBody, read_json())

@@ -5,26 +5,27 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from spoolfarm.server.current import farm, json_response
-from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, PREFER, Body, Endpoint
+from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, PREFER, RAW_PRIORITY, Body, Endpoint
 from spoolfarm.server.request_body import JobBody, JobForm, prefer_wait, read_job
 
 blueprint = Blueprint("run", __name__, url_prefix="/v1/run")
 
 
-@blueprint.post("/<task>")
+@blueprint.route("/<task>", methods=["POST", "PUT"])
 def run(task: str) -> Response:
-    """The task's result itself, within FARM_TIMEOUT or `Prefer: wait=SECONDS`; later it is a 504 that says where."""
+    """The task's result itself, within FARM_TIMEOUT or `Prefer: wait=SECONDS`; then a 504 says where to find it."""
     farm().tasks.get(task)
     asked = read_job(task)
-    job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority)
+    job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority, field=asked.field)
     return json_response(farm().answer(job, prefer_wait()).value)
 
 
 ENDPOINTS = {
     "run.run": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
+        raw=True,
         responses={200: object},
         errors=(404, 409, 413, 415, 422, 501, 503, 504),
-        parameters=(PREFER,),
+        parameters=(PREFER, RAW_PRIORITY),
     )
 }

@@ -12,6 +12,7 @@ from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, WaitTimeout
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import FORM, PICTURE, Body, Endpoint
+from spoolfarm.server.request_body import check_parts
 
 blueprint = Blueprint("tyocr", __name__)
 
@@ -28,6 +29,7 @@ def hint() -> str:
 @blueprint.post(PATH)
 def tyocr() -> Response:
     """Form field `imgbase64` in, `{"sign": 0, "text": lines}` out; `{"sign": -1, "text": "time out"}` when too late."""
+    check_parts()
     sent = request.form.get("imgbase64")
     if sent is None:
         raise InvalidRequest("imgbase64: is missing; send the picture as base64 in a form")
@@ -37,11 +39,16 @@ def tyocr() -> Response:
     except WaitTimeout as error:
         farm().forget(error.job_id)  # nobody will collect it
         return json_response({"sign": -1, "text": "time out"})
-    return json_response({"sign": 0, "text": result["text"]})
+    return json_response({"sign": 0, "text": ended(result["text"])})
+
+
+def ended(text: str) -> str:
+    """The lines of *text*, each with a line break after it, the last one too."""
+    return text if not text or text.endswith("\n") else f"{text}\n"
 
 
 def refusal(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The *body* of any error at this address, also of those that no view sees, as the endpoint's users know it."""
+    """The *body* of any error at this address, as the endpoint's users know it, even if no view sees the error."""
     return {"sign": -1, "text": body["error"], **body}
 
 

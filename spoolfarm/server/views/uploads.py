@@ -8,22 +8,22 @@ from flask import Blueprint, Response, current_app
 from pydantic import BaseModel, Field
 
 from spoolfarm.server.current import farm, json_response
-from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, Body, Endpoint, Parameter
+from spoolfarm.server.endpoint import JSON, MULTIPART, PICTURE, RAW_PRIORITY, Body, Endpoint, Parameter
 from spoolfarm.server.request_body import JobBody, JobForm, read_job
 from spoolfarm.server.uploads import Uploads
 
 #: Where the application keeps its Uploads.
 UPLOADS = "spoolfarm.server.uploads"
-#: What a client is told of a name that nobody uploaded.
+#: The error for a name that nobody uploaded.
 UNKNOWN = "找不到该文件的处理记录"
 
 blueprint = Blueprint("uploads", __name__)
 
 
-@blueprint.post("/upload")
+@blueprint.route("/upload", methods=["POST", "PUT"])
 def upload() -> Response:
     """The name under which the picture is processed, once its record and its job are on the disk."""
-    asked = read_job("orient")
+    asked = read_job("orient", part="file")
     params = {**asked.params, "outputs": True}
     job = farm().prepare("orient", asked.pictures, params, priority=asked.priority, durable=True, field=asked.field)
     return json_response({"message": "success upload image", "filename": _uploads().accept(job)})
@@ -67,9 +67,11 @@ _FILENAME = Parameter(
 ENDPOINTS = {
     "uploads.upload": Endpoint(
         body={JSON: Body(JobBody, {"image": PICTURE}), MULTIPART: Body(JobForm, {})},
+        raw=True,
+        task="orient",
         responses={200: Uploaded},
         errors=(413, 415, 422, 501, 503),
-        task="orient",
+        parameters=(RAW_PRIORITY,),
     ),
     "uploads.status": Endpoint(responses={200: Status}, errors=(404,), parameters=(_FILENAME,), task="orient"),
 }

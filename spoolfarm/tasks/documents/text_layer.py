@@ -14,7 +14,7 @@ from spoolfarm.tasks.documents.page import Line, Page
 FONT = "/FarmText"
 #: The baseline's height in a line's box: the font fills the box, and reaches so far below the baseline.
 BASELINE = -DESCENT / EM
-#: Lines of one size are at most so many times as high as each other.
+#: Lines of one size differ in height by at most this factor.
 ALIKE = 1.2
 #: Degrees by which a line may be askew and still be written as if it were level: viewers take letters that do not
 #: stand on one level for pieces of many lines.

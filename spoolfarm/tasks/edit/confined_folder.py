@@ -1,4 +1,4 @@
-"""The data folder: a directory tree that no path leads out of, not even while somebody moves links about in it.
+"""The data folder: a directory tree that no path leads out of, not even while links in it are being moved.
 
 Every directory on the way is opened from the one above it without following links, and files are opened, made and
 renamed from the last of them. So a path is never looked up as a whole, and nothing that changes between a check and a
@@ -59,7 +59,7 @@ class Folder:
         """
         try:
             with self._directory(path, field) as (directory, name):
-                descriptor = files.open_inside(name, directory, os.O_NONBLOCK)  # a FIFO shall not block
+                descriptor = files.open_inside(name, directory, os.O_NONBLOCK)  # a FIFO must not block
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise SpoolUnavailable(f"no file can be opened now ({error.strerror})") from error

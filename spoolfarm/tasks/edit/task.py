@@ -19,6 +19,7 @@ from spoolfarm.tasks.edit import formats
 from spoolfarm.tasks.edit.confined_folder import Folder
 from spoolfarm.tasks.edit.operations import size_of
 from spoolfarm.tasks.edit.recipe import MAX_OPERATIONS, Recipe, names
+from spoolfarm.tasks.edit.result import EditResult
 
 #: What the files beside a result are called, before _1, _2, ... and the suffix.
 STEM = "edited"
@@ -47,6 +48,7 @@ class Edit(Task):
     """Edits a picture; what it becomes comes as files of the result, or lies in the data folder; see docs/edit.md."""
 
     Params = EditParams
+    results = (EditResult,)
 
     needs = ("FARM_DATA_DIR", "FARM_MAX_PIXELS")
 

@@ -16,6 +16,7 @@ from spoolfarm.system import threads
 from spoolfarm.tasks import Context, Params, Task
 from spoolfarm.tasks.flower.project import NEEDS as WHERE
 from spoolfarm.tasks.flower.project import Project
+from spoolfarm.tasks.flower.result import ClassifyResult
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.flower.network import Network
@@ -28,13 +29,14 @@ PICTURES = ("CLASS_LABELS", "IMG_SIZE", "IMG_MEAN", "IMG_STD")
 class ClassifyParams(Params):
     """By which model."""
 
-    model: str = Field(description="the id of a model; GET /api/models/ lists them")
+    model: str = Field(description="the id of a model; GET /api/models/ lists them", examples=["Net"])
 
 
 class Classify(Task):
     """Answers how likely each class is, by a model of the Flower project; see docs/platform.md."""
 
     Params = ClassifyParams
+    results = (ClassifyResult,)
     max_batch = 16
     needs = (*WHERE, *PICTURES)
     _networks: Networks

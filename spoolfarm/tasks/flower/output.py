@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 #: Letters of one line at most; a longer one is told in pieces.
 LONGEST = 8192
-#: Seconds after which the beginning of a line is told though its end has not come: a question, or a progress bar.
+#: Seconds after which an unfinished line is passed on: a question, or a progress bar.
 PATIENCE = 0.5
 #: Bytes that a log holds of one simulation; each line counts LINE more.
 LOG, LINE = 16 * 2**20, 64
-#: How many of the lines beyond that are told all the same, the last ones.
+#: How many of the lines beyond that are still passed on, the last ones.
 TAIL = 100
 
 
@@ -41,7 +41,7 @@ class Lines:
         return found
 
     def end(self) -> list[str]:
-        """What is left when no more will come."""
+        """What is left at the end of the output."""
         rest = self._rest + self._decoder.decode(b"", final=True)
         self._rest = ""
         return _pieces(rest) if rest else []
@@ -54,7 +54,7 @@ def _pieces(line: str) -> list[str]:
 
 
 class Log:
-    """Passes lines on to *write* until the log is full; of the rest the last ones are told at the end."""
+    """Passes lines on to *write* until the log is full; of the rest, the last ones follow at the end."""
 
     def __init__(self, write: Callable[[str], None], room: int = LOG) -> None:
         self._write = write

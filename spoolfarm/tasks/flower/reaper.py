@@ -35,7 +35,7 @@ SIGNALS = (signal.SIGCHLD, signal.SIGTERM, STOP, signal.SIGINT, signal.SIGHUP)
 
 
 def keep(parent: int, command: Sequence[str]) -> int:
-    """Run *command* to its end, or until told otherwise; return its exit status."""
+    """Run *command* to its end, or until stopped; return its exit status."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     if sys.platform == "linux":
         prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -53,7 +53,7 @@ def keep(parent: int, command: Sequence[str]) -> int:
 
 
 def _start(command: Sequence[str], scratch: str, mask: set[int] | set[signal.Signals]) -> int:
-    """Start *command* in a session of its own; return its process id."""
+    """Start *command* in a new session; return its process id."""
     keeper = os.getpid()
     environment = {**os.environ, MARK: f"{keeper}-{started(keeper)}", "TMPDIR": scratch, "RAY_TMPDIR": scratch}
     pid = os.fork()

@@ -18,13 +18,14 @@ from spoolfarm.tasks import Context, Params, Task
 from spoolfarm.tasks.flower import reaper, run_records
 from spoolfarm.tasks.flower.output import Lines, Log
 from spoolfarm.tasks.flower.project import NEEDS, STAMP, Project, argument
+from spoolfarm.tasks.flower.result import SimulateResult
 from spoolfarm.tasks.flower.session import Session
 
 #: What a parameter may be called.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 #: How many parameters there may be, and how many letters a name or a value may have.
 MOST, LONGEST = 100, 4096
-#: Seconds between two looks at whether the job was cancelled.
+#: Seconds between checks whether the job was cancelled.
 LOOK = 0.2
 #: Seconds that a cancelled script gets to end by itself. The launcher waits CANCEL_GRACE for the worker.
 GRACE = 3.0
@@ -50,6 +51,7 @@ class Simulate(Task):
     """Runs the Flower project's start script; answers its exit code and the folder of the run; see docs/platform.md."""
 
     Params = SimulateParams
+    results = (SimulateResult,)
     min_images = max_images = 0
     lane = "simulate"
     needs = (*NEEDS, "FARM_DATA_DIR")

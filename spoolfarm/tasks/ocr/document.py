@@ -15,6 +15,7 @@ from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Part, Task
 from spoolfarm.tasks.documents.outputs import NAMES, Output, Outputs
 from spoolfarm.tasks.documents.page import Page
+from spoolfarm.tasks.ocr.result import DocumentResult
 from spoolfarm.tasks.ocr.task import COARSEST, FINEST, OcrParams
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Document(Task):
     """Answers the text of a document, page by page, with the files that were asked for; see docs/documents.md."""
 
     Params = DocumentParams
+    results = (DocumentResult,)
     pdf = True
     parts = ("ocr",)
     lane = "document"

@@ -1,4 +1,4 @@
-"""Embedded text: what a page of a PDF says in letters, so that nobody has to read it from its picture."""
+"""Embedded text: what a page of a PDF says in letters, so that it need not be read from its picture."""
 
 from __future__ import annotations
 

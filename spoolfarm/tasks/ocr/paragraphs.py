@@ -8,11 +8,11 @@ from statistics import median
 
 from spoolfarm.tasks.ocr.cell import Cell
 
-#: A row so many times as far from the last one as rows of the block commonly are begins a paragraph,
+#: A row this many times as far from the last one as the block's rows commonly are begins a paragraph,
 FAR = 1.4
-#: as does one so many times as high or as low as the last one,
+#: as does one that is this many times higher or lower than the last one,
 HIGHER = 1.35
-#: and one that begins so many heights further right than the last one, which was no such row.
+#: and one that begins this many heights further right than the last one, unless that was such a row too.
 INDENT = 0.8
 #: The width of a blank, in heights of the row.
 BLANK = 0.3

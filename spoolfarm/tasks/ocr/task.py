@@ -15,6 +15,7 @@ from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
 from spoolfarm.tasks.documents.outputs import Output
+from spoolfarm.tasks.ocr.result import DocumentResult, OcrResult
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.ocr.page import Page
@@ -63,6 +64,7 @@ class Ocr(Task):
     """Answers the text of one picture, its lines with their boxes, and how the page is turned; see docs/ocr.md."""
 
     Params = OcrParams
+    results = (OcrResult, DocumentResult)
     pdf = True
     _reader: Reader
 

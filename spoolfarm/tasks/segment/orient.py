@@ -11,6 +11,7 @@ from spoolfarm import images
 from spoolfarm.errors import NoObject
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Params
+from spoolfarm.tasks.segment.result import OrientResult
 from spoolfarm.tasks.segment.task import CLASSES, Classes, Score, Seeing
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Orient(Seeing):
     """Answers the direction of the largest object's long axis in degrees, counter-clockwise; see docs/masks.md."""
 
     Params: ClassVar[type[Params]] = OrientParams
+    results = (OrientResult,)
 
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
         from spoolfarm.tasks.segment.orientation import axis

@@ -1,4 +1,4 @@
-"""Duplicates: a detection whose mask lies over that of a surer one is worth the less, the more of it they share."""
+"""Duplicates: a detection counts for less the more its mask overlaps that of a surer one."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from spoolfarm.errors import BrokenImage, FarmError, InvalidParams
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
+from spoolfarm.tasks.segment.result import SegmentResult
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.segment.instance import Engine, Found, Wanted
@@ -96,6 +97,7 @@ class Segment(Seeing):
     """Answers every object in one picture with its mask, box, label, score and direction; see docs/masks.md."""
 
     Params: ClassVar[type[Params]] = SegmentParams
+    results = (SegmentResult,)
 
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
         from spoolfarm.tasks.segment.overlay import Overlay

@@ -1,4 +1,4 @@
-"""Clutter: what lies about in a picture and is no object."""
+"""Clutter: what lies about in a picture but is not an object."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ EMPTY = 0.04
 TRIES = 10
 #: The least part of an object that may stay in sight, and of one at the picture's edge.
 IN_SIGHT, INSIDE = 0.4, 0.45
-#: The darkest and the brightest an object is before it is lit: light shall not wash it out.
+#: The darkest and the brightest an object is before it is lit: light must not wash it out.
 INK = 5, 235
 #: Pixels an object must show.
 LEAST = 20

@@ -32,11 +32,11 @@ class LocalExecutor:
         return failed
 
     def most(self, task: str) -> int:
-        """How many jobs of *task* make a batch at most."""
+        """The most jobs of *task* in one batch."""
         return self._tasks[task].max_batch
 
     def run(self, task: str, batch: Sequence[Job], context: Context) -> list[Any]:
-        """Run *batch*; for each job, in order, its result or the exception that ended it.
+        """Run *batch*; return for each job, in order, its result or the exception that ended it.
 
         When a batch of several fails as a whole, each job is run alone, so that only the bad one fails. A signal that
         ends the worker raises nothing here, so whatever is raised is the task's own, be it a SystemExit. A child that

@@ -19,8 +19,9 @@ from filelock import FileLock
 from spoolfarm import config
 from spoolfarm.cli import doctor, machine
 from spoolfarm.cli.finding import Finding, Level
-from spoolfarm.config import Address, Settings, load
+from spoolfarm.config import Settings, load
 from spoolfarm.farm.farm import Farm
+from spoolfarm.values import Address
 from tests.support import foreign_flower_project as foreign
 from tests.support.running_farm import ROOT, until
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from spoolfarm.errors import JobFailed
-from spoolfarm.farm.farm import Farm
+from spoolfarm.errors import JobFailed, NoWorker
+from spoolfarm.farm.farm import FIRST_LOOK, Farm
 from tests.support.running_farm import until
 from tests.support.thread_workers import left, settings, worker, working
 
@@ -86,3 +86,12 @@ def test_a_map_waits_for_room(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> No
     with working(small):
         assert len(list(small.map("echo", [bytes(size) for size in range(10)]))) == 10
     small.close()
+
+
+def test_a_map_that_finds_no_room_waits_a_moment_for_a_worker_to_come(farm: Farm) -> None:
+    full = Farm(settings=replace(farm.settings, max_queued=0))
+    start = time.monotonic()
+    with pytest.raises(NoWorker, match="no worker runs"):
+        list(full.map("echo", [b"1"]))
+    assert time.monotonic() - start >= FIRST_LOOK
+    full.close()

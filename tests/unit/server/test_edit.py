@@ -15,9 +15,9 @@ from tests.support.pictures import small
     ("parts", "status", "word"),
     [
         ([], 415, "send multipart/form-data"),
-        ([("operations", "resize=2")], 400, "image: "),
+        ([("operations", "resize=2")], 400, "in the field image; none was sent"),
         ([("image", "a.png")], 400, "image: is no text field"),
-        ([("image", ("a", small())), ("file", ("a", small()))], 400, "image: "),
+        ([("image", ("a", small())), ("file", ("a", small()))], 400, "in the field image; 2 were sent"),
         ([("image", ("a", small())), ("x", "1")], 400, "x: is no text field"),
         ([("image", ("a", small())), ("x", ("a", b"1"))], 400, "x: cannot be a file"),
         ([("image", ("a", b"no picture"))], 415, "image: is not a picture"),

@@ -229,7 +229,7 @@ def test_a_name_that_is_no_job_is_404_in_json(front: FlaskClient, name: str) -> 
         assert body["code"] == "unknown_job"
 
 
-@pytest.mark.parametrize("path", ["..%2f..%2fetc%2fpasswd", "a/b", "", "/x", "%2e%2e/%2e%2e/launcher.json"])
+@pytest.mark.parametrize("path", ["..%2f..%2fetc%2fpasswd", "a/b", "/", "/x", "%2e%2e/%2e%2e/launcher.json"])
 def test_a_path_leads_nowhere(front: FlaskClient, path: str) -> None:
     for method in ("GET", "DELETE", "POST"):
         refused(front.open(f"/v1/jobs/{path}", method=method), 404)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
         ({"json": {"image": 7}}, 400, "image"),
         ({"json": {"image": text_of(small()), "task": "ocr"}}, 400, "task"),
         ({"json": {"image": text_of(small()), "params": {"score_threshold": 2}}}, 422, "params.score_threshold"),
-        ({"json": {"images": [text_of(small())] * 2}}, 400, "1 to 1"),
+        ({"json": {"images": [text_of(small())] * 2}}, 400, "takes one image"),
         (multipart(), 400, ""),
         (multipart(("picture", ("a.png", small()))), 400, "picture"),
         ({"data": "image=x", "content_type": "application/x-www-form-urlencoded"}, 415, "application/json"),

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from spoolfarm.server.request_body import FILES, TEXTS
 from tests.support.http_requests import refused
-from tests.support.openapi_operations import operations
+from tests.support.openapi_operations import operations, schema_of
 from tests.unit.server.conftest import Make
 
 
@@ -45,8 +45,9 @@ def test_the_document_is_sound(front: FlaskClient) -> None:
 
 
 def test_the_parts_of_the_job_form_are_those_that_are_taken(front: FlaskClient) -> None:
-    content = front.get("/openapi.json").get_json()["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
-    assert set(content["multipart/form-data"]["schema"]["properties"]) <= {*TEXTS, *FILES}
+    document = front.get("/openapi.json").get_json()
+    content = document["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]
+    assert set(schema_of(document, content["multipart/form-data"]["schema"])["properties"]) <= {*TEXTS, *FILES}
 
 
 def test_a_task_of_ones_own_is_told_with_its_parameters(make: Make) -> None:
@@ -54,8 +55,8 @@ def test_a_task_of_ones_own_is_told_with_its_parameters(make: Make) -> None:
     document = front.get("/openapi.json").get_json()
     assert "/v1/run/ocr" not in document["paths"]
     content = document["paths"]["/v1/run/deaf"]["post"]["requestBody"]["content"]["application/json"]
-    reference = content["schema"]["properties"]["params"]["$ref"].rpartition("/")[2]
-    assert "seconds" in document["components"]["schemas"][reference]["properties"]
+    params = schema_of(document, content["schema"])["properties"]["params"]
+    assert "seconds" in schema_of(document, params)["properties"]
 
 
 def status(front: FlaskClient, path: str) -> int:

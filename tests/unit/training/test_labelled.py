@@ -141,6 +141,7 @@ def test_pictures_that_cannot_be_used_are_named(folder: Path) -> None:
 # The verb.
 
 
+@pytest.mark.timeout(400)
 def test_the_shipped_net_learns_a_folder_and_its_file_says_so(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = folder.parent / "mine.pt"
     recipe = ["--iterations", "90", "--anneal", "45", "--side", "128", "--rate", "0.002"]

@@ -1,0 +1,59 @@
+"""`/`: a page for people that says where everything is, and the same as JSON for programs."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from flask import Blueprint, Response, current_app, request
+from pydantic import BaseModel, Field
+
+from spoolfarm.server.current import address, json_response
+from spoolfarm.server.endpoint import Endpoint
+from spoolfarm.server.page import page_of
+
+blueprint = Blueprint("home", __name__, static_folder="../web/home", static_url_path="/home")
+
+#: The page in each language.
+PAGES = {"en": "index.html", "zh": "index.zh.html"}
+#: The methods that every address takes, of which nobody needs to be told.
+UNTOLD = {"HEAD", "OPTIONS"}
+
+
+@blueprint.get("/")
+def home() -> Response:
+    """Where everything is: a page for browsers, in English or Chinese, and JSON for programs."""
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        language = request.accept_languages.best_match(list(PAGES)) or "en"
+        response = page_of(blueprint, PAGES[language])
+        response.headers["Content-Language"] = language
+    else:
+        response = json_response(_told())
+    response.vary.update(("Accept", "Accept-Language"))
+    return response
+
+
+def _told() -> dict[str, object]:
+    methods: dict[str, set[str]] = {}
+    for rule in current_app.url_map.iter_rules():
+        if not rule.endpoint.endswith(".static"):
+            methods.setdefault(address(rule.rule), set()).update((rule.methods or set()) - UNTOLD)
+    return {
+        "name": "spoolfarm",
+        "version": version("spoolfarm"),
+        "docs": address("/docs"),
+        "openapi": address("/openapi.json"),
+        "endpoints": {path: sorted(found) for path, found in sorted(methods.items())},
+    }
+
+
+class Home(BaseModel):
+    """The farm, and its addresses."""
+
+    name: str
+    version: str
+    docs: str = Field(description="the address of the documentation for people")
+    openapi: str = Field(description="the address of the documentation for programs")
+    endpoints: dict[str, list[str]] = Field(description="the methods that each address takes")
+
+
+ENDPOINTS = {"home.home": Endpoint(responses={200: (Home, "text/html")})}
