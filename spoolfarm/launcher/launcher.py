@@ -89,7 +89,7 @@ class Launcher:
                 if key.data is None:
                     os.read(key.fd, 4096)  # a signal came, and is recorded
                 else:
-                    _pass_on(key.data)
+                    self._pass_on(key.data)
         process.kill_adopted()
         log.info("stopped")
         files.remove(f"{self._spool.root}/launcher.json")
@@ -172,6 +172,14 @@ class Launcher:
                     self._reopen_logs()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
                     self._pool.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
+
+    def _pass_on(self, child: Child) -> None:
+        """Print what a child has printed."""
+        try:
+            child.pass_on()
+            self._pool.heard(child)
+        except OSError as error:
+            log.error("%s cannot be heard: %s", child.name, error)
 
     def _look(self) -> None:
         """Find which children died, what runs too long, and what is to be started."""
@@ -276,13 +284,6 @@ class Launcher:
             waiting = [service.due for service in self._services if service.pid is None]
             self._look_due = min([self._look_due, self._pool.due(), *waiting])
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
-
-
-def _pass_on(child: Child) -> None:
-    try:
-        child.pass_on()
-    except OSError as error:
-        log.error("%s cannot be heard: %s", child.name, error)
 
 
 def wanted(settings: config.Settings) -> dict[str, int]:

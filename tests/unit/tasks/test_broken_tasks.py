@@ -82,6 +82,15 @@ def test_what_lies_beside_the_launcher_is_found_and_comes_first(beside: Path) ->
     assert sys.path == [*path, str(beside)]
 
 
+def test_what_lies_in_the_home_of_the_farm_is_found_and_comes_first(beside: Path) -> None:
+    home = beside / "home"
+    home.mkdir()
+    for path, answer in ((home, "home"), (beside, "beside")):
+        (path / "task_at_home.py").write_text(f"{HEAD}    answer = {answer!r}\n")
+    registry = Registry({"mine": "task_at_home:T"}, ["mine"], load({"FARM_HOME": str(home)}).by_name())
+    assert vars(type(registry.get("mine")))["answer"] == "home"
+
+
 def test_a_farm_of_a_program_knows_the_task(beside: Path, settings: Settings) -> None:
     (beside / "program_task.py").write_text(HEAD + "    min_images = 0\n")
     farm = Farm(settings=load({**settings.environment(), "FARM_TASKS": "mine=program_task:T"}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, cast
@@ -69,6 +70,18 @@ class Returning(Task):
         return cast(list[Any], self._value)
 
 
+class Forking(Task):
+    """Forks a child that exits in Python's way, and tells how that ended."""
+
+    max_batch: ClassVar[int] = 8
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        child = os.fork()
+        if not child:
+            raise SystemExit(3)
+        return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for _ in batch[:1]] * len(batch)
+
+
 def run(task: Task, *acts: str) -> list[Any]:
     jobs = [Job("it", {"do": act}) for act in acts]
     return LocalExecutor({"it": task}).run("it", jobs, NOTHING)
@@ -110,3 +123,11 @@ def test_a_result_of_the_wrong_shape_fails_its_job_and_says_what_is_right(value:
 def test_each_job_of_a_batch_has_its_own_result() -> None:
     assert run(Acting(), "fine", "fine") == ["fine", "fine"]
     assert run(Returning((7,)), "fine") == [7]
+
+
+def test_a_child_that_a_task_has_forked_runs_none_of_the_jobs_again() -> None:
+    process = os.getpid()
+    outcomes = run(Forking(), "fine", "fine")
+    if os.getpid() != process:
+        os._exit(len(outcomes) if isinstance(outcomes[0], SystemExit) else 0)
+    assert outcomes == [1, 1]
