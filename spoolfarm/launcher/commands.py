@@ -12,7 +12,9 @@ from spoolfarm import config
 #: Variables from which libraries that a task may use read their number of threads.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 #: The variable that holds the id of a worker, for the worker and everything that its tasks start.
-MARK = "SPOOLFARM_WORKER"
+WORKER_MARK = "SPOOLFARM_WORKER"
+#: The same for the root of the spool that the worker works on.
+SPOOL_MARK = "SPOOLFARM_SPOOL"
 
 
 def command(name: str) -> list[str]:

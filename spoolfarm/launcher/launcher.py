@@ -19,7 +19,7 @@ from spoolfarm import config
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.child import Child
-from spoolfarm.launcher.commands import MARK, become_launcher, command, without_secrets
+from spoolfarm.launcher.commands import SPOOL_MARK, WORKER_MARK, become_launcher, command, without_secrets
 from spoolfarm.launcher.front_child import FrontChild
 from spoolfarm.launcher.health import answers
 from spoolfarm.launcher.log import Log
@@ -89,7 +89,7 @@ class Launcher:
                 if key.data is None:
                     os.read(key.fd, 4096)  # a signal came, and is recorded
                 else:
-                    self._pass_on(key.data)
+                    _pass_on(key.data)
         process.kill_adopted()
         log.info("stopped")
         files.remove(f"{self._spool.root}/launcher.json")
@@ -114,7 +114,7 @@ class Launcher:
             ) from None
         self._inode = os.stat(self._lock.lock_file).st_ino
         bind = ",".join(map(str, self._settings.bind))
-        process.kill_marked({MARK: None, "FARM_SPOOL_DIR": self._spool.root})  # a launcher that was killed left them
+        process.kill_marked({WORKER_MARK: None, SPOOL_MARK: self._spool.root})  # a launcher that was killed left them
         about = {"pid": os.getpid(), "bind": bind, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         files.write_atomic(info, json.dumps(about).encode())
 
@@ -172,14 +172,6 @@ class Launcher:
                     self._reopen_logs()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
                     self._pool.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
-
-    def _pass_on(self, child: Child) -> None:
-        """Print what a child has printed."""
-        try:
-            child.pass_on()
-            self._pool.heard(child)
-        except OSError as error:
-            log.error("%s cannot be heard: %s", child.name, error)
 
     def _look(self) -> None:
         """Find which children died, what runs too long, and what is to be started."""
@@ -284,6 +276,14 @@ class Launcher:
             waiting = [service.due for service in self._services if service.pid is None]
             self._look_due = min([self._look_due, self._pool.due(), *waiting])
         return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
+
+
+def _pass_on(child: Child) -> None:
+    """Print what a child has printed."""
+    try:
+        child.pass_on()
+    except OSError as error:
+        log.error("%s cannot be heard: %s", child.name, error)
 
 
 def wanted(settings: config.Settings) -> dict[str, int]:

@@ -150,11 +150,6 @@ class WorkerPool:
         except OSError:
             return 0.0  # somebody else has given them back already
 
-    def heard(self, child: Child) -> None:
-        """Note that a worker has its lease when it prints so: before the next look somebody may have removed that."""
-        if isinstance(child, WorkerChild) and not child.had_lease:
-            child.had_lease = lease.alive(self._spool.workers, child.wid)
-
     def _judge(self, worker: WorkerChild) -> None:
         """Kill a worker that lives on without its lease: the lease was removed, or the worker does not end."""
         if worker.pid is None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from spoolfarm import config
 from spoolfarm.launcher.child import Child
-from spoolfarm.launcher.commands import MARK, command, with_threads, without_secrets
+from spoolfarm.launcher.commands import SPOOL_MARK, WORKER_MARK, command, with_threads, without_secrets
 from spoolfarm.launcher.zygote_child import ZygoteChild
 from spoolfarm.spool.lease import new_worker_id
 from spoolfarm.system import devices, process
@@ -38,6 +38,7 @@ class WorkerChild(Child):
             environment[devices.VARIABLE] = device
         super().__init__(f"worker {number}", command("worker"), environment, selector)
         self.lane = lane
+        self._spool_dir = settings.spool_dir
         self._tasks = ",".join(tasks)
         self._zygote = zygote
         self.wid = ""
@@ -59,7 +60,7 @@ class WorkerChild(Child):
         self.reason = ""
         self.had_lease = False
         self.leaseless_since = None
-        self.environment[MARK] = self.wid
+        self.environment |= {WORKER_MARK: self.wid, SPOOL_MARK: os.path.abspath(self._spool_dir)}
         arguments = ["--id", self.wid, "--launcher", str(os.getpid()), "--tasks", self._tasks, *extra]
         if self._zygote is not None and self._zygote.ready:
             self._watch(self._zygote.fork(arguments, self.environment))
@@ -70,7 +71,7 @@ class WorkerChild(Child):
         """How it ended, if it has; what its tasks started in other sessions ends with it."""
         ended = super().reap()
         if ended is not None:
-            process.kill_marked({MARK: self.wid})
+            process.kill_marked({WORKER_MARK: self.wid})
         return ended
 
     def kill_for(self, reason: str) -> None:
