@@ -41,5 +41,5 @@ class Staff:
         """Whether a worker lives that has not said yet what it does."""
         workers = self._spool.workers
         names = set(files.names(workers))
-        locks = [name.removesuffix(".lock") for name in names if name.endswith(".lock") and name != "suspects.lock"]
+        locks = {name.removesuffix(".lock") for name in names if name.endswith(".lock")} - lease.SHARED
         return any(f"{wid}.json" not in names and lease.alive(workers, wid) for wid in locks)

@@ -18,6 +18,9 @@ from spoolfarm.spool import files
 #: Seconds to wait for the worker's own lock: another process may be testing whether it is free.
 PATIENCE = 10.0
 
+#: The locks among those of the workers that are no worker's life.
+SHARED = frozenset({"suspects", "cancel", "retry"})
+
 
 class LeaseLost(OSError):
     """The worker's lock file or its directory has been removed, so it can claim nothing any more."""

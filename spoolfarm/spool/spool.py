@@ -69,7 +69,7 @@ from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.endings import FORGET, PATIENCE, Endings
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
-from spoolfarm.spool.lease import Lease, LeaseLost
+from spoolfarm.spool.lease import SHARED, Lease, LeaseLost
 from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.record import DamagedRecord, damaged
 from spoolfarm.spool.results import ID, Results
@@ -78,8 +78,6 @@ log = logging.getLogger(__name__)
 
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
-#: The locks in workers/ that are not leases.
-SHARED = frozenset({"suspects", "cancel", "retry"})
 #: Seconds for which a job may be unreadable before it is given up.
 UNREADABLE = 60.0
 #: Seconds after which a file in tmp/ belongs to nobody.
