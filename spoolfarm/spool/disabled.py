@@ -7,10 +7,13 @@ Only while a launcher runs does a note mean anything: the next one begins anew.
 
 from __future__ import annotations
 
-import os
+import time
 
 from spoolfarm.errors import TaskUnavailable
 from spoolfarm.spool import files, lease
+
+#: Seconds for which a look that found no note is good.
+FRESH = 0.2
 
 
 class DisabledTasks:
@@ -19,9 +22,12 @@ class DisabledTasks:
     def __init__(self, root: str) -> None:
         self._spool = root
         self._root = f"{root}/disabled"
+        #: Until when, by time.monotonic(), no note of a task is looked for: that is asked for every job.
+        self._clear_until: dict[str, float] = {}
 
     def note(self, task: str, reason: str) -> None:
         """A worker cannot set up *task*."""
+        self._clear_until.pop(task, None)
         files.make_directory(self._root)
         files.write_atomic(self._path(task), reason.encode(errors="replace"))
 
@@ -41,10 +47,14 @@ class DisabledTasks:
 
     def reason(self, task: str) -> str | None:
         """Why no worker can run *task*; None when there is one, or when nobody knows."""
+        now = time.monotonic()
+        if now < self._clear_until.get(task, 0.0):
+            return None
         try:
             reason = files.read(self._path(task)).decode(errors="replace")
-        except OSError:
-            return None  # there is no note, most often; one that cannot be read is no reason to refuse anything
+        except OSError:  # there is no note, most often; one that cannot be read is no reason to refuse anything
+            self._clear_until[task] = now + FRESH
+            return None
         workers = lease.ready(f"{self._spool}/workers")
         if any(task in worker["tasks"] for worker in workers) or not lease.alive(self._spool, "launcher"):
             return None
@@ -56,4 +66,4 @@ class DisabledTasks:
         return {task: reason for task, reason in found.items() if reason is not None}
 
     def _path(self, task: str) -> str:
-        return os.path.join(self._root, task)
+        return f"{self._root}/{task}"

@@ -17,6 +17,11 @@ FOREVER = 10 * 365 * 86400.0
 ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 
 
+#: What a number is in JSON, and what a time is that may not have come.
+NUMBER = (int, float)
+TIME = (int, float, type(None))
+
+
 class DamagedRecord(ValueError):
     """The bytes are not the whole record of a job that has ended."""
 
@@ -29,14 +34,14 @@ def parsed(data: bytes, job_id: str) -> dict[str, Any]:
         raise DamagedRecord(f"no JSON: {error}") from error
     if not isinstance(record, dict) or record.get("id") != job_id or record.get("status") not in ENDED:
         raise DamagedRecord("it is not the record of this job")
-    numbers = (record.get(name) for name in ("attempts", "created", "finished"))
-    started, names = record.get("started"), record.get("files", [])
+    names = record.get("files")
     if not (
         isinstance(record.get("task"), str)
-        and all(isinstance(each, int | float) for each in numbers)
-        and (started is None or isinstance(started, int | float))
-        and isinstance(names, list)
-        and all(isinstance(name, str) for name in names)
+        and isinstance(record.get("attempts"), NUMBER)
+        and isinstance(record.get("created"), NUMBER)
+        and isinstance(record.get("finished"), NUMBER)
+        and isinstance(record.get("started"), TIME)
+        and (names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)))
         and ("result" in record or record["status"] != State.SUCCEEDED)
     ):
         raise DamagedRecord("it lacks something, or holds what does not belong there")

@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from spoolfarm import config
@@ -93,6 +92,7 @@ class Worker:
         log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         hint = None
+        idle = True
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
             resting = not cursor.has_more and not (hint and cursor.point(hint))
             if resting:
@@ -100,7 +100,7 @@ class Worker:
                 cursor.look_again()  # jobs enqueued before that did not ring for this worker
             hint = None
             try:
-                if resting:
+                if idle:
                     lease.check()
                 batch = self._spool.claim(lease, cursor, self._executor.most)
             except LeaseLost as error:
@@ -116,8 +116,7 @@ class Worker:
             lease.drop_suspects()
             if self._stats.due:
                 self._tell(lease)
-            if not batch and resting:
-                hint = bell.wait(RESCAN)
+            idle = not batch and resting and (hint := bell.wait(RESCAN)) is None
         self._bell = None
         self._spool.retire(lease)
         bell.close()
@@ -193,17 +192,21 @@ class Worker:
 def _result(claim: Claim, outcome: Any) -> Result:
     """How the job of *claim* ended, given what its task returned or raised."""
     job = claim.job
-    done = Result(job.id, job.task, State.SUCCEEDED, job.attempts, job.created, claim.started, time.time())
+
+    def ended(status: State, **more: Any) -> Result:
+        times = (job.created, claim.started, time.time())
+        return Result(job.id, job.task, status, job.attempts, *times, **more)
+
     if isinstance(outcome, Answer):
-        return replace(done, result=outcome.value, files=outcome.files)
+        return ended(State.SUCCEEDED, result=outcome.value, files=outcome.files)
     if isinstance(outcome, FarmError):
         status = State.CANCELLED if isinstance(outcome, JobCancelled) else State.FAILED
-        return replace(done, status=status, error=text_of(outcome), code=outcome.code, details=outcome.details)
+        return ended(status, error=text_of(outcome), code=outcome.code, details=outcome.details)
     if isinstance(outcome, BaseException):
         log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
         said = f"{type(outcome).__name__}: {text_of(outcome)}"
-        return replace(done, status=State.FAILED, error=said, code="task_error")
-    return replace(done, result=outcome)
+        return ended(State.FAILED, error=said, code="task_error")
+    return ended(State.SUCCEEDED, result=outcome)
 
 
 def _status(outcome: Any) -> int:
