@@ -6,10 +6,12 @@ import functools
 import os
 import re
 import signal
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from xdist.remote import Producer
@@ -23,6 +25,9 @@ from tests.support import packages
 FARMS = ("farm", "http", "browser")
 #: What stands in a file of theirs that looks at the clock, or asks the farms that all files share.
 ALONE = re.compile(r"\b(monotonic|perf_counter|elapsed)\b|\b(live|idle|netted|either): RunningFarm\b")
+
+#: The commands that were run while the tests were collected.
+EARLY = pytest.StashKey[list[Any]]()
 
 
 class Scheduling(LoadScopeScheduling):
@@ -57,6 +62,21 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["PATH"] += f":{packages.SYSTEM}"
     config.addinivalue_line("markers", "needs(*names): programs that the test calls, or 'root'")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Note which commands run before the first test: one that is not there would stop them all."""
+    early = session.config.stash[EARLY] = []
+    begin = subprocess.Popen.__init__
+
+    def noted(self: subprocess.Popen[Any], command: Any, *more: Any, **named: Any) -> None:
+        early.append(command)
+        begin(self, command, *more, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", noted)
+        return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
