@@ -1,145 +1,201 @@
-"""A folder of labelled pictures in COCO's format: the pictures, and one JSON file that says what is on them."""
+"""A COCO file of labels, read before anything is learned from it: each entry is understood, passed over or refused."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import cv2
-import numpy as np
-from pycocotools.coco import COCO
+from spoolfarm.errors import FarmError
+from spoolfarm.training.outline import GREATEST, Outline, outline
 
-from spoolfarm import images
-from spoolfarm.errors import BrokenImage, FarmError
-from spoolfarm.training.samples import Sample
-from spoolfarm.training.scenes.noise import Array
+#: The lists that a COCO file has.
+PARTS = ("images", "annotations", "categories")
+#: Why a label is passed over.
+BARE, CROWD, STRAY = "without an outline", "of crowds (iscrowd 1)", "of pictures that the file does not list"
+#: What tools write for a label of a crowd, and for one that is of none.
+YES, NO = (1, "1", "true"), (0, None, "", "0", "false")
 
-#: One picture in this many is kept for the evaluation.
-KEPT = 5
-#: Pixels an object must show to be learned.
-LEAST = 16
-#: How much smaller or larger than it fits a picture is shown, and how much darker or brighter.
-ZOOM, CONTRAST = (0.6, 1.3), (0.75, 1.25)
+Id = int | str
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
-class Labelled:
-    """The pictures of a folder, without the kept ones; a sample is one of them, turned over, zoomed and re-lit.
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the file: its place there, and what it says."""
 
-    Raises FarmError when the folder has no pictures with labels, or a file that is not what it seems.
-    """
+    place: str
+    said: dict[str, Any]
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._labels = _labels(folder)
-        self.names = {each["id"]: str(each["name"]) for each in self._labels.loadCats(self._labels.getCatIds())}
-        self._classes = {category: number for number, category in enumerate(self.names, 1)}
-        ids = sorted(self._labels.getImgIds())
-        if not ids or not self.names:
-            raise FarmError(f"the labels in {folder} name no pictures or no categories")
-        self.kept = ids[::KEPT] if len(ids) >= KEPT else ids
-        self.learned = [each for each in ids if each not in set(self.kept)] or ids
+    def wrong(self, what: str) -> FarmError:
+        """The error that says what is wrong with it."""
+        return FarmError(f"{self.place} {what}")
 
-    def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
-        """Sample *number* of *seed*."""
-        rng = np.random.default_rng((seed, number))
-        sample = self.read(self.learned[int(rng.integers(len(self.learned)))])
-        return _lit(rng, _fitted(rng, sample, height, width))
+    def id(self, key: str) -> Id:
+        """The id under *key*: a number, also where it is written as text or as 3.0, or a text. Raises FarmError."""
+        found = self.said.get(key)
+        if (number := _whole(found)) is not None:
+            return number
+        if isinstance(found, str) and found:
+            return found
+        raise self.wrong(f"has no {key}" if found is None else f"has the {key} {found!r}")
 
-    def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
-        """The kept pictures as they are, *count* at most."""
-        return (self.read(each) for each in self.kept[:count])
+    def number(self, key: str) -> int:
+        """The id under *key*, which must be a number. Raises FarmError."""
+        found = self.id(key)
+        if isinstance(found, str):
+            raise self.wrong(f"has the {key} {found!r}, which is no number")
+        return found
 
-    def read(self, number: int) -> Sample:
-        """The picture with that id. Raises FarmError when it is not there or broken."""
-        name = self._labels.imgs[number]["file_name"]
-        picture = _picture(self._folder, name)
-        labels = [each for each in self._labels.imgToAnns[number] if not each.get("iscrowd")]
-        masks = [self._mask(each, picture, name) for each in labels]
-        classes = np.array([self._classes[each["category_id"]] for each in labels], np.int64)
-        return _only_seen(
-            Sample(picture, np.stack(masks) if masks else np.zeros((0, *picture.shape[:2]), np.uint8), classes)
-        )
 
-    def _mask(self, label: dict[str, Any], picture: Array, name: str) -> Array:
+@dataclass(frozen=True)
+class Label:
+    """An object: its place in the file, its category, and its outline."""
+
+    place: str
+    category: int
+    outline: Outline
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: its place in the file, its width and height as far as the file says, and its objects."""
+
+    place: str
+    id: Id
+    name: str
+    size: tuple[int, int] | None
+    labels: list[Label] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Coco:
+    """What a file says: its pictures by id, the names of its categories by id, and why labels were passed over."""
+
+    path: Path
+    names: dict[int, str]
+    pictures: dict[Id, Picture]
+    passed: Counter[str] = field(default_factory=Counter)
+
+
+def read(path: Path) -> Coco:
+    """The labels in the file at *path*. Raises FarmError, in one line, for a file or an entry that makes no sense."""
+    content = _content(path)
+    entries = {part: [_entry(part, number, each) for number, each in enumerate(content[part])] for part in PARTS}
+    found = Coco(path, {}, {})
+    sound(path, lambda each: _add_category(found, each), entries["categories"])
+    sound(path, lambda each: _add_picture(found, each), entries["images"])
+    if not found.pictures or not found.names:
+        raise FarmError(f"{path} names no pictures or no categories")
+    sound(path, lambda each: _add_label(found, each), entries["annotations"])
+    if not any(each.labels for each in found.pictures.values()):
+        raise FarmError(f"{path}: no label belongs to a picture: {_counted(len(entries['annotations']), found.passed)}")
+    return found
+
+
+def sound(path: Path, make: Callable[[Given], Made], entries: Iterable[Given]) -> list[Made]:
+    """What *make* makes of each of *entries*. Raises FarmError with the first fault and the number of others."""
+    made, faults = [], []
+    for each in entries:
         try:
-            mask: Array = self._labels.annToMask(label)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise FarmError(f"label {label.get('id')} of {name} has no usable segmentation: {error!r}") from error
-        if mask.shape != picture.shape[:2]:
-            raise FarmError(f"the labels say {name} has {mask.shape} pixels, but it has {picture.shape[:2]}")
-        return mask
+            made.append(make(each))
+        except FarmError as error:
+            faults.append(error)
+    if faults:
+        more = f" (and {len(faults) - 1} more entries are at fault)" if len(faults) > 1 else ""
+        raise FarmError(f"{path}: {faults[0]}{more}", hint=faults[0].hint)
+    return made
 
 
-def _labels(folder: Path) -> COCO:
-    found = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
-    if len(found) != 1:
-        hint = "put one COCO file, such as annotations.json, beside the pictures"
-        raise FarmError(f"{folder} has {len(found)} JSON files of labels where one is needed", hint=hint)
+def told(passed: Counter[str]) -> str:
+    """How many labels were passed over, and why."""
+    return ", ".join(f"{many(count, 'label', 'labels')} {why}" for why, count in passed.items())
+
+
+def many(count: int, one: str, more: str) -> str:
+    """*count* with its noun."""
+    return f"{count} {one if count == 1 else more}"
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(found[0].read_bytes())
-    except ValueError as error:
-        raise FarmError(f"{found[0]} is no JSON: {error}") from error
-    parts = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in parts):
-        raise FarmError(f"{found[0]} is no COCO file: it needs the lists {', '.join(parts)}")
-    labels = COCO()
-    labels.dataset = content
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise FarmError(f"{path} is no JSON: {error}") from error
+    if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
+        raise FarmError(f"{path} is no COCO file: it needs the lists {', '.join(PARTS)}")
+    return content
+
+
+def _entry(part: str, number: int, said: Any) -> Entry:
+    if not isinstance(said, dict):
+        return Entry(f"{part}[{number}]", {})
+    known = said.get("id", said.get("file_name"))
+    return Entry(f"{part}[{number}]" + ("" if known is None else f" (id {known!r})"), said)
+
+
+def _add_category(found: Coco, entry: Entry) -> None:
+    number, name = entry.number("id"), entry.said.get("name")
+    if name is None or isinstance(name, (dict, list)):
+        raise entry.wrong("lacks 'name'")
+    if found.names.setdefault(number, str(name)) != str(name):
+        raise entry.wrong(f"has an id that is {found.names[number]!r} already")
+
+
+def _add_picture(found: Coco, entry: Entry) -> None:
+    name = entry.said.get("file_name")
+    if not isinstance(name, str) or not name:
+        raise entry.wrong("lacks 'file_name'")
+    picture = Picture(entry.place, entry.id("id"), name, _size(entry))
+    if found.pictures.setdefault(picture.id, picture).name != name:
+        raise entry.wrong(f"is {name!r}, but {found.pictures[picture.id].name!r} has that id already")
+
+
+def _size(entry: Entry) -> tuple[int, int] | None:
+    """Width and height; None where a tool did not know them."""
+    said = [entry.said.get(key) for key in ("width", "height")]
+    if any(each in (None, 0, "") for each in said):
+        return None
+    width, height = map(_whole, said)
+    if width is None or height is None or min(width, height) < 1:
+        raise entry.wrong(f"has the width {said[0]!r} and the height {said[1]!r}")
+    return width, height
+
+
+def _add_label(found: Coco, entry: Entry) -> None:
+    picture, category = entry.id("image_id"), entry.number("category_id")
+    if category not in found.names:
+        raise entry.wrong(f"is of category {category}, which the file does not name")
+    crowd = entry.said.get("iscrowd")
+    if isinstance(crowd, (dict, list)) or crowd not in (*YES, *NO):
+        raise entry.wrong(f"has the iscrowd {crowd!r}")
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            labels.createIndex()
-        for each in content["images"]:
-            each["file_name"], each["height"], each["width"]
-        unknown = {each["category_id"] for each in content["annotations"]} - {
-            each["id"] for each in content["categories"]
-        }
-    except (KeyError, TypeError) as error:
-        raise FarmError(f"{found[0]} is no COCO file: an entry lacks {error}") from error
-    if unknown:
-        raise FarmError(f"{found[0]} has labels of category {min(unknown)}, which it does not name")
-    return labels
+        where = outline(entry.said.get("segmentation"))
+    except FarmError as error:
+        raise entry.wrong(f"cannot be used: {error}") from error
+    if picture not in found.pictures:
+        found.passed[STRAY] += 1
+    elif crowd in YES:
+        found.passed[CROWD] += 1
+    elif where is None:
+        found.passed[BARE] += 1
+    else:
+        found.pictures[picture].labels.append(Label(entry.place, category, where))
 
 
-def _picture(folder: Path, name: str) -> Array:
-    for place in (folder / name, folder / "images" / name):
-        try:
-            picture: Array = images.decode(place.read_bytes())[..., ::-1]
-            return picture
-        except FileNotFoundError:
-            continue
-        except BrokenImage as error:
-            raise FarmError(f"{place}: {error}") from error
-    raise FarmError(f"{name}, which the labels name, is neither in {folder} nor in its folder images")
+def _counted(labels: int, passed: Counter[str]) -> str:
+    return f"of {labels} none can be learned from; there are {told(passed)}" if labels else "its annotations are empty"
 
 
-def _fitted(rng: np.random.Generator, sample: Sample, height: int, width: int) -> Sample:
-    """The sample on a canvas of that size: zoomed, shifted, and turned over half the time."""
-    high, wide = sample.picture.shape[:2]
-    scale = min(height / high, width / wide) * rng.uniform(*ZOOM)
-    matrix = np.array([[scale, 0, 0], [0, scale, 0]])
-    if rng.random() < 0.5:
-        matrix[0, 0], matrix[0, 2] = -scale, scale * (wide - 1)
-    for axis, (room, taken) in enumerate(((width, wide * scale), (height, high * scale))):
-        matrix[axis, 2] += rng.uniform(min(0, room - taken), max(0, room - taken))
-    grey = sample.picture.mean(axis=(0, 1)).tolist()
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    picture = cv2.warpAffine(sample.picture, matrix, (width, height), flags=how, borderValue=grey)
-    masks = [cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST) for mask in sample.masks]
-    return _only_seen(
-        Sample(picture, np.stack(masks) if masks else np.zeros((0, height, width), np.uint8), sample.classes)
-    )
-
-
-def _lit(rng: np.random.Generator, sample: Sample) -> Sample:
-    lit = sample.picture * rng.uniform(*CONTRAST) + rng.normal(0, 12)
-    return replace(sample, picture=np.clip(lit, 0, 255).astype(np.uint8))
-
-
-def _only_seen(sample: Sample) -> Sample:
-    """Without the objects of which next to nothing is in the picture."""
-    seen = np.count_nonzero(sample.masks, axis=(1, 2)) >= LEAST
-    return replace(sample, masks=sample.masks[seen], classes=sample.classes[seen])
+def _whole(value: Any) -> int | None:
+    """The whole number that *value* is or writes; None when it does neither."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,15}(\.0*)?\s*", value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -GREATEST < value < GREATEST:
+        return None
+    return int(value) if value == int(value) else None

@@ -17,10 +17,10 @@ from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
 from spoolfarm.tasks.segment.engines import DEFAULT
 from spoolfarm.training import scenes
-from spoolfarm.training.coco import Labelled
 from spoolfarm.training.curve import svg
 from spoolfarm.training.data_parallel import learners
 from spoolfarm.training.evaluation import Precision, finder, precision
+from spoolfarm.training.labelled import Labelled
 from spoolfarm.training.options import SCRATCH, SYNTHETIC
 from spoolfarm.training.samples import Drawn
 from spoolfarm.training.training import Recipe, Step, Training
@@ -40,17 +40,37 @@ Say = Callable[[str], None]
 def train(options: argparse.Namespace, say: Say) -> int:
     """Do what the command line asks. Raises FarmError or OSError when it cannot."""
     torch.set_num_threads(options.threads)
-    source = Drawn() if options.data == SYNTHETIC else Labelled(Path(options.data))
+    source = _source(options.data, say)
     if options.evaluate:
         model, about = net.load(options.evaluate)
+        _agree(source, options.evaluate, _names(about))
         _show(say, precision(finder(model), source.held_out(LAST), _names(about)))
         return 0
     if not options.out:
         raise FarmError("say where the weights are to be written: --out FILE")
     out = Path(options.out)
+    if not out.parent.is_dir() or out.is_dir():
+        raise FarmError(f"--out {out} is no file in a folder that there is")
     training = _begun(options, out, source)
     Course(training, out, options.data, say).run(options.processes, options.learners)
     return 0
+
+
+def _source(data: str, say: Say) -> Drawn | Labelled:
+    """What is learned from; a folder is checked as a whole, for a training may take hours to come to a bad part."""
+    if data == SYNTHETIC:
+        return Drawn()
+    source = Labelled(Path(data))
+    say(f"{data}: {source.check()}")
+    return source
+
+
+def _agree(source: Drawn | Labelled, path: str | Path, names: dict[int, str]) -> None:
+    """Raise FarmError when the weights in *path* tell other classes apart than *source*; a single one always fits."""
+    same = len(source.names) == len(names) and (len(names) == 1 or list(source.names.values()) == list(names.values()))
+    if not same:
+        known, told = (", ".join(each.values()) for each in (names, source.names))
+        raise FarmError(f"{path} tells apart {known}, and the data {told}")
 
 
 def _begun(options: argparse.Namespace, out: Path, source: Drawn | Labelled) -> Training:
@@ -58,7 +78,12 @@ def _begun(options: argparse.Namespace, out: Path, source: Drawn | Labelled) -> 
     checkpoint = _beside(out, ".checkpoint")
     said = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
     if options.resume:
-        return Training.resume(checkpoint, source, **said)
+        training = Training.resume(checkpoint, source, **said)
+        if training.hyper.classes != len(source.names):
+            raise FarmError(
+                f"{checkpoint} is of {training.hyper.classes} categories, and the data of {len(source.names)}"
+            )
+        return training
     if checkpoint.exists():
         raise FarmError(f"{checkpoint} is there", hint="go on from it with --resume, or remove it to begin again")
     recipe = replace(Recipe(), **{**(FOLDER if isinstance(source, Labelled) else {}), **said})
@@ -81,6 +106,9 @@ def _names(about: dict[str, Any]) -> dict[int, str]:
 
 
 def _show(say: Say, found: Precision) -> None:
+    if found.ap < 0:
+        say("there is nothing to find in the kept pictures, so nothing can be said of the net")
+        return
     say("  ".join(f"{name} {value:.3f}" for name, value in found.record().items()))
 
 
@@ -100,6 +128,7 @@ class Course:
         recipe = self.training.recipe
         self.say(f"{recipe.iterations - self.training.iteration} iterations of {recipe.batch} pictures")
         checkpoint = _beside(self.out, ".checkpoint")
+        self.training.checkpoint(checkpoint)  # where it cannot be written, that is known before anything is learned
         try:
             with learners(self.training, count):
                 for step in self.training.steps(processes if count == 1 else 0):
@@ -108,10 +137,15 @@ class Course:
                         self.training.checkpoint(checkpoint)
         finally:
             self.training.checkpoint(checkpoint)
-        found = self._evaluate(LAST)
+        self._write()
+        self.say(f"{self.out} is written; FARM_SEGMENT_MODEL={self.out} serves it")
+        try:
+            found = self._evaluate(LAST)
+        except Exception as error:
+            hint = f"try again with --evaluate {self.out}"
+            raise FarmError(f"{self.out} is whole, but its evaluation failed: {_reason(error)}", hint=hint) from error
         self._write(found)
         self.training.checkpoint(checkpoint)
-        self.say(f"{self.out} is written; FARM_SEGMENT_MODEL={self.out} serves it")
 
     def _note(self, step: Step) -> None:
         """A line and a point of the curve now and then."""
@@ -126,7 +160,10 @@ class Course:
             self._losses.clear()
             self._since = time.monotonic()
         if step.iteration % EVALUATE == 0 and step.iteration < self.training.recipe.iterations:
-            self._evaluate(ON_THE_WAY)
+            try:
+                self._evaluate(ON_THE_WAY)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the training is worth more
+                self.say(f"the evaluation failed: {_reason(error)}")
             self._since = time.monotonic()
 
     def _evaluate(self, count: int) -> Precision:
@@ -140,19 +177,23 @@ class Course:
         _beside(self.out, ".svg").write_text(svg(training.curve, title))
         return found
 
-    def _write(self, found: Precision) -> None:
-        """The weights file, complete or not at all."""
+    def _write(self, found: Precision | None = None) -> None:
+        """The weights file, complete or not at all, with what an evaluation *found*."""
         training = self.training
         about = {
             "data": self.data if self.data == SYNTHETIC else Path(self.data).name,
             "scenes": scenes.VERSION,
             "recipe": asdict(training.recipe),
             "iterations": training.iteration,
-            "metrics": found.record(),
+            "metrics": found.record() if found else {},
         }
         new = _beside(self.out, ".new")
         net.save(new, training.averaged.state_dict(), training.hyper, training.source.names, about)
         os.replace(new, self.out)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, FarmError) else f"{type(error).__name__}: {error}"
 
 
 def _span(seconds: float) -> str:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment.instance import OBJECT
 from spoolfarm.training import scenes
 from spoolfarm.training.scenes.noise import Array
@@ -87,7 +88,7 @@ def _turned(picture: Array, rng: np.random.Generator) -> Array:
     return turned
 
 
-class _Batches(IterableDataset[list[Sample]]):
+class _Batches(IterableDataset[list[Sample] | FarmError]):
     def __init__(self, source: Source, seed: int, first: int, size: int, side: int, part: slice) -> None:
         self._source = source
         self._seed = seed
@@ -96,7 +97,7 @@ class _Batches(IterableDataset[list[Sample]]):
         self._side = side
         self._part = part
 
-    def __iter__(self) -> Iterator[list[Sample]]:
+    def __iter__(self) -> Iterator[list[Sample] | FarmError]:
         cv2.setNumThreads(1)
         worker = get_worker_info()
         own, step = (worker.id, worker.num_workers) if worker else (0, 1)
@@ -105,7 +106,10 @@ class _Batches(IterableDataset[list[Sample]]):
         while True:
             height, width = shapes[batch % len(shapes)]
             numbers = range(batch * self._size, (batch + 1) * self._size)[self._part]
-            yield [self._source.sample(self._seed, number, height, width) for number in numbers]
+            try:
+                yield [self._source.sample(self._seed, number, height, width) for number in numbers]
+            except FarmError as error:  # raised here, it would come out with the traceback of this process in its words
+                yield error
             batch += step
 
 
@@ -120,7 +124,7 @@ def batches(
 ) -> Iterator[list[Sample]]:
     """Batches of *size* samples without end, or that *part* of each, beginning with batch *first*.
 
-    They are the same for the same arguments, however many *processes* draw them.
+    They are the same for the same arguments, however many *processes* draw them. Raises what *source* raises.
     """
     loader = DataLoader(
         _Batches(source, seed, first, size, side, part),
@@ -129,4 +133,7 @@ def batches(
         multiprocessing_context="spawn" if processes else None,  # a fork after torch has run may hang
         prefetch_factor=6 if processes else None,
     )
-    return iter(loader)
+    for drawn in loader:
+        if isinstance(drawn, FarmError):
+            raise drawn
+        yield drawn

@@ -58,3 +58,22 @@ def compress(lengths: Numbers) -> bytes:
         written.append(low + ZERO + MORE * more)
     characters = np.stack(written, axis=1).astype(np.uint8)
     return bytes(characters[np.stack(used, axis=1)])
+
+
+def expand(text: bytes) -> Numbers:
+    """The run lengths in *text*, as they stand there: they may be negative or of any sum. Raises ValueError."""
+    codes = np.frombuffer(text, np.uint8).astype(np.int64) - ZERO
+    more = (codes & MORE) > 0
+    if not len(codes) or codes.min() < 0 or codes.max() >= 2 * MORE or more[-1]:
+        raise ValueError("no run lengths")
+    starts = np.flatnonzero(np.concatenate([[True], ~more[:-1]]))
+    sizes = np.diff(starts, append=len(codes))
+    if sizes.max() * BITS > 60:
+        raise ValueError("a run length of more than 60 bits")
+    places = BITS * (np.arange(len(codes)) - np.repeat(starts, sizes))
+    lengths: Numbers = np.add.reduceat((codes & (MORE - 1)) << places, starts)
+    negative = (codes[starts + sizes - 1] & (MORE >> 1)) > 0
+    lengths[negative] -= 1 << (BITS * sizes[negative])
+    for first in (1, 2):
+        lengths[first::2] = np.cumsum(lengths[first::2])
+    return lengths

@@ -15,8 +15,8 @@ from pycocotools import mask as rle
 from spoolfarm.cli.main import main
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
-from spoolfarm.training.coco import Labelled
 from spoolfarm.training.evaluation import finder, precision
+from spoolfarm.training.labelled import Labelled
 from spoolfarm.training.samples import Array
 
 pytestmark = [
@@ -128,14 +128,16 @@ def test_labels_that_cannot_be_used_are_named(folder: Path, name: str, content: 
 def test_pictures_that_cannot_be_used_are_named(folder: Path) -> None:
     source = Labelled(folder)
     (folder / "1.png").unlink()
-    with pytest.raises(FarmError, match=r"1\.png, which the labels name, is neither in"):
+    with pytest.raises(FarmError, match=r"1\.png cannot be read: No such file"):
         source.read(1)
     (folder / "2.png").write_bytes((folder / "3.png").read_bytes()[:200])
     with pytest.raises(FarmError, match=r"2\.png"):
         source.read(2)
     cv2.imwrite(str(folder / "4.png"), np.zeros((10, 10, 3), np.uint8))
-    with pytest.raises(FarmError, match=r"4\.png has"):
-        source.read(4)
+    with pytest.raises(FarmError, match=r"1\.png cannot be read.*2 more entries"):
+        source.check()
+    with pytest.raises(FarmError, match=r"images\[0\] \(id 1\): '1\.png' is not in"):
+        Labelled(folder)
 
 
 # The verb.

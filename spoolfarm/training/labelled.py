@@ -1,0 +1,189 @@
+"""A folder of labelled pictures: checked as a whole, then learned from, turned over, zoomed and re-lit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from spoolfarm import images
+from spoolfarm.errors import BrokenImage, FarmError
+from spoolfarm.training import coco
+from spoolfarm.training.pictures import Pictures
+from spoolfarm.training.samples import Sample
+from spoolfarm.training.scenes.noise import Array
+
+#: One picture in this many is kept for the evaluation.
+KEPT = 5
+#: Pixels an object must show to be learned.
+LEAST = 16
+#: What labels of fewer are passed over as.
+SMALL = f"of fewer than {LEAST} pixels"
+#: The folder of labels in many exports.
+ANNOTATIONS = "annotations"
+#: How much smaller or larger than it fits a picture is shown, and how much darker or brighter.
+ZOOM, CONTRAST = (0.6, 1.3), (0.75, 1.25)
+
+
+class Labelled:
+    """The pictures of a folder, or of the COCO file at *path*, without the kept ones.
+
+    A sample is one of them, turned over, zoomed and re-lit. Raises FarmError when the folder has no pictures with
+    labels, or when a file or an entry is not what it seems.
+    """
+
+    def __init__(self, path: Path) -> None:
+        file, folder = _place(path)
+        self._labels = coco.read(file)
+        self._pictures = self._labels.pictures
+        self.names = self._labels.names
+        self._classes = {category: number for number, category in enumerate(self.names, 1)}
+        here = Pictures(folder, subset=file.stem.removeprefix("instances_"))
+        found = coco.sound(file, lambda each: (each, _found(here, each)), self._pictures.values())
+        self._paths = {each.id: path for each, path in found}
+        _distinct(file, found)
+        ids = sorted(self._pictures, key=lambda each: (not self._pictures[each].labels, isinstance(each, str), each))
+        labelled = sum(bool(each.labels) for each in self._pictures.values())
+        #: The kept pictures, some of which have objects; where too few have any, all are learned and kept.
+        self.kept = ids[::KEPT] if labelled >= KEPT else ids
+        self.learned = [each for each in ids if each not in set(self.kept)] if labelled >= KEPT else ids
+
+    def check(self) -> str:
+        """Decode every picture and fill every outline; a line that says what there is to learn.
+
+        Raises FarmError for pictures that cannot be read, and for labels that do not fit theirs.
+        """
+        checked = coco.sound(self._labels.path, self._checked, self._pictures.values())
+        passed = self._labels.passed + Counter({SMALL: sum(each.small for each in checked)})
+        objects = sum(each.objects for each in checked)
+        if not objects:
+            raise FarmError(f"{self._labels.path}: no label can be learned from; there are {coco.told(passed)}")
+        pictures, kinds = coco.many(len(checked), "picture", "pictures"), len(self.names)
+        line = f"{pictures}, {coco.many(objects, 'object', 'objects')}, {coco.many(kinds, 'category', 'categories')}"
+        if empty := sum(not each.objects for each in checked):
+            line += f"; {empty} without objects"
+        if swapped := sum(each.swapped for each in checked):
+            line += f"; {swapped} with width and height swapped in the labels, which are read as the picture is upright"
+        if passed:
+            line += f"; passed over: {coco.told(passed)}"
+        if self.kept is self.learned:
+            line += "; too few to keep some for the evaluation, which sees those that are learned"
+        return line
+
+    def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
+        """Sample *number* of *seed*."""
+        rng = np.random.default_rng((seed, number))
+        sample = self.read(self.learned[int(rng.integers(len(self.learned)))])
+        return _lit(rng, _fitted(rng, sample, height, width))
+
+    def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
+        """The kept pictures as they are, *count* at most."""
+        return (self.read(each) for each in self.kept[:count])
+
+    def read(self, number: coco.Id) -> Sample:
+        """The picture with that id. Raises FarmError when it is not there or broken."""
+        picture = self._pictures[number]
+        pixels = _pixels(self._paths[number])
+        height, width = pixels.shape[:2]
+        masks = [each.outline.mask(height, width) for each in picture.labels]
+        classes = np.array([self._classes[each.category] for each in picture.labels], np.int64)
+        return _only_seen(Sample(pixels, np.array(masks, np.uint8).reshape(-1, height, width), classes))
+
+    def _checked(self, picture: coco.Picture) -> _Checked:
+        height, width = _pixels(self._paths[picture.id]).shape[:2]
+        if picture.size and sorted(picture.size) != sorted((width, height)):
+            said = "x".join(map(str, picture.size))
+            raise FarmError(f"{picture.place} says that {picture.name} has {said} pixels, but it has {width}x{height}")
+        areas = []
+        for label in picture.labels:
+            try:
+                areas.append(label.outline.area(height, width))
+            except FarmError as error:
+                raise FarmError(f"{label.place} does not fit {picture.name}: {error}") from error
+        small = sum(area < LEAST for area in areas)
+        return _Checked(len(areas) - small, small, picture.size not in (None, (width, height)))
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """How many objects of a picture can be learned, how many are too small, and whether its size is said sideways."""
+
+    objects: int
+    small: int
+    swapped: bool
+
+
+def _place(path: Path) -> tuple[Path, Path]:
+    """The file of labels that *path* is or holds, and the folder of the pictures."""
+    if path.is_file():
+        return path, path.parent.parent if path.parent.name == ANNOTATIONS else path.parent
+    found = sorted([*path.glob("*.json"), *path.glob(f"{ANNOTATIONS}/*.json")])
+    if len(found) == 1:
+        return found[0], path
+    if not path.is_dir():
+        raise FarmError(f"{path} is no folder")
+    if not found:
+        hint = "put one COCO file, such as annotations.json, beside the pictures"
+        raise FarmError(f"{path} has no JSON file of labels", hint=hint)
+    names = ", ".join(str(each.relative_to(path)) for each in found[:3])
+    hint = f"name the one that is meant: --data {found[0]}"
+    raise FarmError(f"{path} has {len(found)} JSON files of labels where one is needed: {names}", hint=hint)
+
+
+def _found(pictures: Pictures, picture: coco.Picture) -> Path:
+    try:
+        return pictures.find(picture.name)
+    except FarmError as error:
+        raise FarmError(f"{picture.place}: {error}") from error
+
+
+def _distinct(file: Path, found: Iterable[tuple[coco.Picture, Path]]) -> None:
+    """Raise FarmError when two entries are one picture: one might be kept, and the other one learned."""
+    first: dict[Path, coco.Picture] = {}
+    for picture, path in found:
+        other = first.setdefault(path, picture)
+        if other is not picture:
+            raise FarmError(f"{file}: {other.place} and {picture.place} are both the picture {path}")
+
+
+def _pixels(path: Path) -> Array:
+    try:
+        picture: Array = images.decode(path.read_bytes())[..., ::-1]
+    except OSError as error:
+        raise FarmError(f"{path} cannot be read: {error.strerror}") from error
+    except BrokenImage as error:
+        raise FarmError(f"{path}: {error}") from error
+    return picture
+
+
+def _fitted(rng: np.random.Generator, sample: Sample, height: int, width: int) -> Sample:
+    """The sample on a canvas of that size: zoomed, shifted, and turned over half the time."""
+    high, wide = sample.picture.shape[:2]
+    scale = min(height / high, width / wide) * rng.uniform(*ZOOM)
+    matrix = np.array([[scale, 0, 0], [0, scale, 0]])
+    if rng.random() < 0.5:
+        matrix[0, 0], matrix[0, 2] = -scale, scale * (wide - 1)
+    for axis, (room, taken) in enumerate(((width, wide * scale), (height, high * scale))):
+        matrix[axis, 2] += rng.uniform(min(0, room - taken), max(0, room - taken))
+    grey = sample.picture.mean(axis=(0, 1)).tolist()
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    picture = cv2.warpAffine(sample.picture, matrix, (width, height), flags=how, borderValue=grey)
+    masks = [cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST) for mask in sample.masks]
+    return _only_seen(
+        Sample(picture, np.stack(masks) if masks else np.zeros((0, height, width), np.uint8), sample.classes)
+    )
+
+
+def _lit(rng: np.random.Generator, sample: Sample) -> Sample:
+    lit = sample.picture * rng.uniform(*CONTRAST) + rng.normal(0, 12)
+    return replace(sample, picture=np.clip(lit, 0, 255).astype(np.uint8))
+
+
+def _only_seen(sample: Sample) -> Sample:
+    """Without the objects of which next to nothing is in the picture."""
+    seen = np.count_nonzero(sample.masks, axis=(1, 2)) >= LEAST
+    return replace(sample, masks=sample.masks[seen], classes=sample.classes[seen])
