@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
 from spoolfarm.errors import FarmError
+from spoolfarm.tasks.segment.picture_names import Parts, ends, parts
 
 #: The folder of pictures in many exports.
 IMAGES = "images"
-
-Parts = tuple[str, ...]
 
 
 class Pictures:
@@ -25,36 +23,30 @@ class Pictures:
         self._folder = folder
         #: Where a picture of that name is meant, should there be several: here, in `images`, in `images/SUBSET`.
         self._places: list[Parts] = [(), (IMAGES,), (IMAGES, subset), (subset,)]
-        self._files = {_parts(os.path.relpath(path, folder)): Path(path) for path in _below(folder)}
+        self._files = {parts(os.path.relpath(path, folder)): Path(path) for path in _below(folder)}
         self._named: dict[str, list[Parts]] = defaultdict(list)
-        for parts in self._files:
-            self._named[parts[-1]].append(parts)
+        for each in self._files:
+            self._named[each[-1]].append(each)
 
     def find(self, name: str) -> Path:
         """The picture that labels call *name*. Raises FarmError when there is none, or when several could be meant."""
-        parts = _parts(name)
-        if found := self._meant(parts) or self._somewhere(parts, name):
+        wanted = parts(name)
+        if found := self._meant(wanted) or self._somewhere(wanted, name):
             return found
-        for begin in range(1, len(parts)):
-            if found := self._meant(parts[begin:]):
+        for begin in range(1, len(wanted)):
+            if found := self._meant(wanted[begin:]):
                 return found
         raise FarmError(f"{name!r} is not in {self._folder}, nor in any folder below it")
 
-    def _meant(self, parts: Parts) -> Path | None:
-        return next((self._files[place + parts] for place in self._places if place + parts in self._files), None)
+    def _meant(self, wanted: Parts) -> Path | None:
+        return next((self._files[place + wanted] for place in self._places if place + wanted in self._files), None)
 
-    def _somewhere(self, parts: Parts, name: str) -> Path | None:
-        alike = [each for each in self._named.get(parts[-1] if parts else "", ()) if each[-len(parts) :] == parts]
+    def _somewhere(self, wanted: Parts, name: str) -> Path | None:
+        alike = [each for each in self._named.get(wanted[-1] if wanted else "", ()) if ends(each, wanted)]
         if len(alike) > 1:
             first, second, *_ = sorted("/".join(each) for each in alike)
             raise FarmError(f"{name!r} could be {first} or {second}; let the labels name the folder too")
         return self._files[alike[0]] if alike else None
-
-
-def _parts(name: str) -> Parts:
-    """*name* in parts, whichever system and keyboard it was written on."""
-    plain = unicodedata.normalize("NFC", name).replace("\\", "/")
-    return tuple(part for part in plain.split("/") if part not in ("", "."))
 
 
 def _below(folder: Path) -> list[str]:

@@ -73,6 +73,87 @@ def test_single_records_are_exported_by_their_names(tmp_path: Path, lines: list[
     assert json.loads((tmp_path / "coco/dataset.json").read_text())["images"][0]["file_name"] == "part.png"
 
 
+def test_outlines_are_filled_to_the_same_masks(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+    whole = COCO(str(exported(tmp_path, lines) / "dataset.json"))
+    outlined = COCO(str(exported(tmp_path, lines, "--polygons") / "dataset.json"))
+    assert len(outlined.anns) == len(whole.anns) > 10
+    for number, annotation in outlined.anns.items():
+        assert all(len(polygon) >= 6 for polygon in annotation["segmentation"])
+        mask, filled = whole.annToMask(whole.anns[number]), outlined.annToMask(annotation)
+        assert (filled >= mask).all()
+        assert overlap(filled > 0, mask > 0) > 0.99, "but for holes"
+    assert all(
+        isinstance(each["segmentation"], dict) for each in json.loads((tmp_path / "coco/results.json").read_text())
+    )
+
+
+def same_names(path: Path, lines: list[dict[str, Any]], how: str) -> list[str]:
+    """What is to be exported of three pictures in two folders, two of which have the same name."""
+    answers = {"a/p.png": lines[0], "b/p.png": lines[1], "b/q.png": lines[2]}
+    given = []
+    for name, line in answers.items():
+        folder, file = name.split("/")
+        (path / folder).mkdir(exist_ok=True)
+        if how == "records":
+            given.append(path / folder / f"{file}.json")
+            given[-1].write_text(json.dumps({**line, "file": "other"}))
+        elif how == "batches":
+            given.append(path / folder / "results.jsonl")
+            with given[-1].open("a") as written:
+                written.write(json.dumps({**line, "file": file}) + "\n")
+        else:
+            given.append(path / "results.jsonl")
+            with given[-1].open("a") as written:
+                written.write(json.dumps({**line, "file": name}) + "\n")
+    return [str(each) for each in dict.fromkeys(given)]
+
+
+@pytest.mark.parametrize("how", ["records", "batches", "batch"])
+def test_pictures_of_one_name_in_two_folders_are_told_apart(
+    tmp_path: Path, lines: list[dict[str, Any]], how: str
+) -> None:
+    given = same_names(tmp_path, lines, how)
+    assert export.main([*given, "--out", str(tmp_path / "coco")]) == 0
+    made = json.loads((tmp_path / "coco/dataset.json").read_text())
+    assert {image["id"]: image["file_name"] for image in made["images"]} == {1: "a/p.png", 2: "b/p.png", 3: "b/q.png"}
+    counts = [sum(each["image_id"] == number for each in made["annotations"]) for number in (1, 2, 3)]
+    assert counts == [line["result"]["count"] for line in lines[:3]]
+    images = [
+        {"id": 70 + number, "file_name": f"images\\{name}"} for number, name in enumerate(["b\\p.png", "b\\q.png"])
+    ]
+    images.append({"id": 90, "file_name": "a/p.png"})
+    (tmp_path / "labels.json").write_text(json.dumps({"images": images}))
+    assert export.main([*given, "--out", str(tmp_path / "coco"), "--labels", str(tmp_path / "labels.json")]) == 0
+    made = json.loads((tmp_path / "coco/results.json").read_text())
+    assert list(dict.fromkeys(each["image_id"] for each in made)) == [90, 70, 71]
+
+
+def test_of_two_answers_for_one_picture_the_later_counts(tmp_path: Path, lines: list[dict[str, Any]]) -> None:
+    again = [lines[0], {**lines[1], "file": lines[0]["file"]}]
+    made = json.loads((exported(tmp_path, again) / "dataset.json").read_text())
+    assert [image["file_name"] for image in made["images"]] == ["in/4.png"]
+    assert len(made["annotations"]) == lines[1]["result"]["count"]
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["p.png", "b/q.png"], "a/p.png and b/p.png would both be the picture p.png"),
+        (["c/p.png", "b/p.png", "b/q.png"], "the labels have no picture a/p.png; there is c/p.png"),
+        (["x/a/p.png", "y/a/p.png", "b/p.png", "b/q.png"], "a/p.png could be x/a/p.png or y/a/p.png"),
+    ],
+)
+def test_labels_that_do_not_tell_pictures_apart_are_refused(
+    tmp_path: Path, lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], names: list[str], reason: str
+) -> None:
+    given = same_names(tmp_path, lines, "records")
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    (tmp_path / "labels.json").write_text(json.dumps({"images": images}))
+    with pytest.raises(SystemExit):
+        export.main([*given, "--out", str(tmp_path / "coco"), "--labels", str(tmp_path / "labels.json")])
+    assert reason in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("what", ["no file", "no JSON", "unknown picture"])
 def test_what_cannot_be_exported_is_named(
     tmp_path: Path, lines: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], what: str
