@@ -31,7 +31,7 @@ class Network:
         self._code = code
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         tensors = weights.read(model.weights, model.id)
-        kind = code.find(model.class_name)
+        kind = code.find(model.class_names)
         with code.visible():
             module = _built(kind, about, tensors, model.id)
         module = module.eval().requires_grad_(requires_grad=False)

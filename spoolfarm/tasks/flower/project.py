@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +28,13 @@ NEEDS = (
 RUNS, BEST, RECORD = "global_models", "best_model.pth", "result.json"
 #: The suffix of weights.
 WEIGHTS = ".pth"
-#: What a simulation adds to the name of the class that it trained.
-STAMP = re.compile(r"_\d{8}-\d{6}.*")
+#: A time after the name of a class: seconds or milliseconds since 1970, or a date, with a time of day or without.
+STAMP = re.compile(
+    r"_(?:(\d{10})(?:\d{3})?(?:\.\d+)?(?!\d)"
+    r"|(\d{4}-?\d\d-?\d\d(?:[-_T ]?\d\d[-:.]?\d\d(?:[-:.]?\d\d)?)?))"
+)
+#: What is no letter and no digit.
+SIGN = re.compile(r"[\W_]")
 #: The lists that a training history has.
 CURVES = ("rounds", "accuracies", "losses")
 
@@ -44,14 +50,29 @@ class Model:
     is_run: bool
 
     @property
-    def class_name(self) -> str:
-        """The name of its class, as far as case, `_` and `-` go."""
-        return plain(STAMP.sub("", self.id))
+    def class_names(self) -> list[str]:
+        """What its class may be called, as far as case, `_` and `-` go, the longest first.
+
+        That is its id, or a part of this that ends before a sign, but never within a time.
+        """
+        time = STAMP.search(self.id)
+        whole = time.start() if time else len(self.id)
+        ends = [sign.start() for sign in SIGN.finditer(self.id) if sign.start() <= whole]
+        return [plain(self.id[:end]) for end in (len(self.id), *reversed(ends)) if end]
 
 
 def plain(name: str) -> str:
     """*name* without what the names of a class and of its weights may differ in."""
     return name.replace("_", "").replace("-", "").casefold()
+
+
+def when(name: str) -> str:
+    """The time that *name* says, as digits from the year on; empty when it says none."""
+    found = STAMP.search(name)
+    if found is None:
+        return ""
+    seconds, date = found.groups()
+    return time.strftime("%Y%m%d%H%M%S", time.localtime(int(seconds))) if seconds else re.sub(r"\D", "", date)
 
 
 class Project:
@@ -77,7 +98,7 @@ class Project:
                 f"the models cannot be listed ({error.strerror}); see FLOWER_PROJECT_DIR and MODEL_WEIGHTS_SUBDIR"
             ) from error
         ids = [name.removesuffix(WEIGHTS) for name in names if name.endswith(WEIGHTS)]
-        runs = sorted(files.names(self.runs), key=lambda name: (STAMP.findall(name) or [""], name), reverse=True)
+        runs = sorted(files.names(self.runs), key=lambda name: (when(name), name), reverse=True)
         found = (self._find(model_id) for model_id in dict.fromkeys([*ids, *runs]))
         return [model for model in found if model is not None]
 

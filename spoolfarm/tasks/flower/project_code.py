@@ -40,17 +40,21 @@ class Code:
             self._loaded = 0
         return self._stamps
 
-    def find(self, class_name: str) -> type[nn.Module]:
-        """The model class called *class_name*, without case, `_` and `-`. Raises BadModel."""
+    def find(self, class_names: Sequence[str]) -> type[nn.Module]:
+        """The model class called by the first of *class_names* that one is called, without case, `_` and `-`.
+
+        Raises BadModel.
+        """
         with self.visible():
             module = self._load()
         found = {name: each for name, each in vars(module).items() if inspect.isclass(each)}
         models = {name: each for name, each in found.items() if issubclass(each, nn.Module)}
-        for name, each in models.items():
-            if plain(name) == class_name:
-                return each
+        called = {plain(name): each for name, each in reversed(models.items())}
+        for name in class_names:
+            if name in called:
+                return called[name]
         named = ", ".join(sorted(name for name, each in models.items() if each.__module__ in self._modules)) or "none"
-        raise BadModel(f"module {self._module} has no model class called like {class_name!r}; it has {named}")
+        raise BadModel(f"module {self._module} has no model class called like {class_names[0]!r}; it has {named}")
 
     def _load(self) -> ModuleType:
         importlib.invalidate_caches()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The weights that come with the package.
 DEFAULT = Path(__file__).with_name("default.pt")
+#: The most letters of torch's list of what does not fit that are told.
+REASON = 200
 
 
 @functools.cache
@@ -77,38 +79,38 @@ def _published() -> tuple[MaskRCNN, dict[int, str]]:
 
 
 def _stored(path: Path) -> tuple[MaskRCNN, dict[int, str]]:
-    """The net in a weights file: one of ours, or a state dict of a Mask R-CNN builder of torchvision's."""
-    import torch
-
-    from spoolfarm.tasks.segment import net
+    """The net in a weights file: one of ours, or the weights of a Mask R-CNN builder of torchvision's."""
+    from spoolfarm.tasks.segment import checkpoint, net
 
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        held = checkpoint.read(path)
     except OSError as error:
         raise FarmError(f"FARM_SEGMENT_MODEL={path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # torch, pickle and zipfile raise what they like for a damaged file
-        raise FarmError(
-            f"FARM_SEGMENT_MODEL={path} is rejected: it holds more than plain tensors, or is damaged"
-        ) from error
+    except FarmError as error:
+        raise FarmError(f"FARM_SEGMENT_MODEL={error}", hint=error.hint) from error
     if isinstance(held, dict) and "format" in held:
         found, about = net.load(path)
         return found, {category["id"]: category["name"] for category in about["categories"]}
-    state = held["model"] if isinstance(held, dict) and isinstance(held.get("model"), dict) else held
-    return _of_torchvision(path, state)
+    return _of_torchvision(path, checkpoint.weights(held))
 
 
-def _of_torchvision(path: Path, state: Mapping[str, Tensor]) -> tuple[MaskRCNN, dict[int, str]]:
+def _of_torchvision(path: Path, state: Mapping[str, Tensor] | None) -> tuple[MaskRCNN, dict[int, str]]:
     """A builder's net with *state*; the names of its entries say which builder, and how many classes."""
     from torchvision.models.detection import maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
 
+    from spoolfarm.tasks.segment.checkpoint import CLASSES
+
     try:
-        classes = len(state["roi_heads.box_predictor.cls_score.bias"])
+        if state is None:
+            raise KeyError(f"there is no {CLASSES}")
+        classes = len(state[CLASSES])
         builder = maskrcnn_resnet50_fpn if "roi_heads.box_head.fc6.weight" in state else maskrcnn_resnet50_fpn_v2
         found = builder(weights=None, weights_backbone=None, num_classes=classes)
         found.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError) as error:
+        reason = str(error.args[0]).splitlines()[-1].strip()
         raise FarmError(
-            f"FARM_SEGMENT_MODEL={path} is no state dict of torchvision's Mask R-CNN builders",
+            f"FARM_SEGMENT_MODEL={path} is no state dict of torchvision's Mask R-CNN builders: {reason[:REASON]}",
             hint="maskrcnn_resnet50_fpn and maskrcnn_resnet50_fpn_v2 are known, and files of `spoolfarm train segment`",
         ) from error
     if classes == 91:

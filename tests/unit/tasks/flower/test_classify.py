@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,27 @@ def test_a_run_brings_its_own_labels_size_and_scale(root: Path) -> None:
     scaled = (torch.tensor(COLOURS["green"]) / 255 - 0.5) / 0.25 * 4
     expected = scaled.softmax(0)
     assert dict(found) == pytest.approx(dict(zip("rgb", expected.tolist(), strict=True)), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "time",
+    ["_20250415_153012", "_2025-04-15_15-30-12", "_2025-04-15T15:30:12.5", "_1744731012", "_1744731012345", "_v2"],
+)
+def test_a_run_is_of_the_class_with_the_longest_matching_name_whatever_its_time_looks_like(
+    root: Path, time: str
+) -> None:
+    zoo = root / "nets/zoo.py"
+    zoo.write_text(
+        zoo.read_text() + "\n\nclass ColoursWide(Colours):\n    pass\n\n\nclass Colours2025(Module):\n    pass\n"
+    )
+    for name in ("Colours", "colours_wide"):
+        folder = root / "global_models" / f"{name}{time}"
+        folder.mkdir(parents=True)
+        shutil.copy(root / "weights/colours.pth", folder / "best_model.pth")
+    classify = task(root)
+    for name, kind in (("Colours", "Colours"), ("colours_wide", "ColoursWide")):
+        assert one(classify, f"{name}{time}", picture("green"))[0][0] == "grün"
+        assert type(classify._networks.get(f"{name}{time}")._module).__name__ == kind
 
 
 @pytest.mark.parametrize("model", ["colours", "grey-net"])

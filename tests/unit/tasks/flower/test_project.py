@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,18 +45,43 @@ def test_models_are_the_weights_and_what_simulations_left(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model_id", "class_name"),
+    ("model_id", "class_names"),
     [
-        ("SmallCNN", "smallcnn"),
-        ("small_cnn", "smallcnn"),
-        ("Small-CNN_20260101-101112", "smallcnn"),
-        ("SmallCNN_20260101-101112-7", "smallcnn"),
-        ("SmallCNN_v2", "smallcnnv2"),
+        ("SmallCNN", ["smallcnn"]),
+        ("small_cnn", ["smallcnn", "small"]),
+        ("Small-CNN_1713195012", ["smallcnn1713195012", "smallcnn", "small"]),
+        ("Net_2025-04-15_15-30-12", ["net20250415153012", "net"]),
+        ("SmallCNN_v2.1", ["smallcnnv2.1", "smallcnnv2", "smallcnn"]),
+        ("_Net_", ["net", "net"]),
     ],
 )
-def test_the_class_is_in_the_id(root: Path, model_id: str, class_name: str) -> None:
+def test_the_class_is_in_the_id_and_the_longest_part_comes_first(
+    root: Path, model_id: str, class_names: list[str]
+) -> None:
     foreign.write(root / f"weights/{model_id}.pth", "")
-    assert project(root).model(model_id).class_name == class_name
+    assert project(root).model(model_id).class_names == class_names
+
+
+def test_the_newest_run_comes_first_however_its_time_is_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    names = [
+        "Net_2026-05-01T12:00:00.123456",
+        "Net_20260401-120000",
+        "Net_1772366400123",  # 1 March 2026
+        "Net_1769947200.5",  # 1 February 2026
+        "Net_2026-01-01_12-00-00",
+        "Net_20251201_120000",
+        "Net_20251101120000",
+        "Net_2025-10-01 1200",
+        "Net_20250901",
+        "Net_v2",
+    ]
+    for name in sorted(names):
+        run(root, name)
+    assert [model.id for model in project(root).models() if model.is_run] == names
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.mark.parametrize(

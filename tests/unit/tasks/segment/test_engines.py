@@ -243,14 +243,6 @@ def test_where_nothing_stands_out_the_classical_engine_finds_nothing(kind: str) 
 # Which engine, and its weights.
 
 
-def test_a_state_dict_of_torchvisions_builders_is_served(tmp_path: Path) -> None:
-    made = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=3)
-    torch.save(made.state_dict(), tmp_path / "two kinds.pth")
-    engine = engines.engine(str(tmp_path / "two kinds.pth"))
-    assert (engine.name, engine.model) == ("mask-rcnn", "two kinds.pth")
-    assert engine.labels == {1: "class 1", 2: "class 2"}
-
-
 def test_a_trained_file_is_served_with_its_categories(random_net: MaskRCNN, tmp_path: Path) -> None:
     names = {3: "nut", 7: "bolt"}
     made = net.build(side=256, classes=2)
