@@ -9,7 +9,7 @@ from spoolfarm.images.formats import MAGIC, is_pdf, sniff
 from spoolfarm.images.given import encoded
 from spoolfarm.images.header import MAX_SIDE, Header, look, opened
 from spoolfarm.images.orientation import ORIENTATION, UNREADABLE
-from spoolfarm.images.reading import Decoded, check, decode, pages, read
+from spoolfarm.images.reading import Decoded, check, decode, read, several_pages
 
 if TYPE_CHECKING:
     from spoolfarm.images.given import Picture as Picture
@@ -28,7 +28,7 @@ __all__ = [
     "is_pdf",
     "look",
     "opened",
-    "pages",
     "read",
+    "several_pages",
     "sniff",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.errors import BrokenImage
@@ -36,9 +37,9 @@ def check(data: bytes, field: str, max_pixels: int, *, pdf: bool = False) -> Hea
     return look(io.BytesIO(data), field, max_pixels, pdf=pdf)
 
 
-def pages(data: bytes) -> int:
-    """How many pages *data* has, of which `decode` takes the first: 1 unless it is a TIFF. Raises BrokenImage."""
-    return tiff.pages(io.BytesIO(data)) if sniff(data) == "TIFF" else 1
+def several_pages(data: bytes) -> bool:
+    """Whether `decode` would take one page of several. Raises BrokenImage."""
+    return sniff(data) == "TIFF" and sum(1 for _ in islice(tiff.pages(io.BytesIO(data)), 2)) > 1
 
 
 def decode(data: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import os
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -17,8 +17,9 @@ from spoolfarm.errors import BrokenImage
 
 
 class Tag(enum.IntEnum):
-    """The tags that say how the pixels lie in the file."""
+    """The tags that say what a page is, and how its pixels lie in the file."""
 
+    KIND = 254
     WIDTH = 256
     HEIGHT = 257
     BITS = 258
@@ -49,6 +50,8 @@ LONG = frozenset([Tag.STRIPS, Tag.STRIP_SIZES, Tag.TILES, Tag.TILE_SIZES, Tag.PA
 HEADER = ALL - LONG
 #: Bytes and letter of one whole number, by its type.
 NUMBERS = {1: (1, "B"), 3: (2, "H"), 4: (4, "I"), 7: (1, "B"), 13: (4, "I"), 16: (8, "Q"), 18: (8, "Q")}
+#: What a page's kind says when it is a smaller copy of another page, or its mask.
+COPY = 1 | 4
 #: Tags in one page, and pages in one file, at most.
 MOST_TAGS, MOST_PAGES = 4096, 100_000
 
@@ -148,25 +151,32 @@ class Page:
 
 def first(file: BinaryIO, wanted: Collection[Tag] = ALL) -> Page:
     """The tags that are *wanted* of the first page of the TIFF in *file*. Raises BrokenImage."""
-    return _Reader(file).page(wanted)
+    reader = _Reader(file)
+    return reader.page(wanted, reader.first)
 
 
-def pages(file: BinaryIO) -> int:
-    """How many pages the TIFF in *file* has, as far as they can be found. Raises BrokenImage when there is none."""
+def pages(file: BinaryIO) -> Iterator[int]:
+    """Where the pages of the TIFF in *file* begin, smaller copies and masks of them left out.
+
+    Raises BrokenImage when there is none.
+    """
     reader, seen = _Reader(file), set[int]()
-    at = reader.first
-    while at not in seen and len(seen) < MOST_PAGES:
+    at, found = reader.first, False
+    while at and at not in seen and len(seen) < MOST_PAGES:
         try:
             following = reader.after(at)
+            whole = not reader.page([Tag.KIND], at).one(Tag.KIND, 0) & COPY
         except BrokenImage:
             if not seen:
                 raise
             break  # some programs leave a page after the last one that is none
         seen.add(at)
-        if not following:
-            break
+        if whole:
+            found = True
+            yield at
         at = following
-    return len(seen)
+    if not found:
+        yield reader.first
 
 
 class _Reader:
@@ -182,9 +192,9 @@ class _Reader:
         self._word, self._step, self._count, self._tag = ("Q", 8, "Q", 20) if self._big else ("I", 4, "H", 12)
         [self.first] = self._numbers(self._word, 8 if self._big else 4, 1)
 
-    def page(self, wanted: Collection[int]) -> Page:
-        start, tags = self.first + struct.calcsize("<" + self._count), {}
-        table = self._bytes(start, self._tags(self.first) * self._tag)
+    def page(self, wanted: Collection[int], beginning: int) -> Page:
+        start, tags = beginning + struct.calcsize("<" + self._count), {}
+        table = self._bytes(start, self._tags(beginning) * self._tag)
         for at in range(0, len(table), self._tag):
             tag, kind, count = struct.unpack_from(f"{self._order}HH{self._word}", table, at)
             if tag not in wanted or kind not in NUMBERS:

@@ -5,11 +5,13 @@ TIFF 6.0: https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spoolfarm.errors import BrokenImage
+from spoolfarm.images.tiff import pages
 
 #: Bytes of one value, by its type.
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8}
@@ -17,10 +19,9 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 PIECES = {279: 273, 325: 324, 514: 513}
 #: Tags that point elsewhere in the file: more pages, and what a camera had to say.
 DROPPED = {330, 34665, 34853, 40965}
-#: Pages that are looked for.
-MOST_PAGES = 100_000
-#: Fields of one directory, at most: there are not so many tags.
-MOST_FIELDS = 1000
+
+#: Bytes that a page may be larger than twice the file it was in.
+SLACK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,7 @@ class Tiff:
         #: BigTIFF's letter and size of an offset, its letter of a count of tags, and the size of a tag; else TIFF's.
         self._word, self._step, self._counter, self._tag = ("Q", 8, "Q", 20) if 43 in data[2:4] else ("I", 4, "H", 12)
         self._head = struct.calcsize("<" + self._counter)
-        self._offsets: list[int] = []
-        offset, seen = self._numbers(self._word, self._step, 1)[0], {0}
-        while offset not in seen and len(seen) <= MOST_PAGES:
-            self._offsets.append(offset)
-            seen.add(offset)
-            [fields] = self._numbers(self._counter, offset, 1)
-            if fields > MOST_FIELDS:
-                raise BrokenImage(f"page {len(self._offsets)} of the TIFF is damaged")
-            [offset] = self._numbers(self._word, offset + self._head + self._tag * fields, 1)
+        self._offsets = list(pages(io.BytesIO(data)))
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -104,7 +97,7 @@ class Tiff:
     def _added(self, body: bytearray, data: bytes) -> int:
         """Append *data* to *body*, and return where it lies there."""
         body += b"\0" * (len(body) % 2)
-        if len(body) + len(data) > 2 * len(self._data) + MOST_FIELDS:
+        if len(body) + len(data) > 2 * len(self._data) + SLACK:
             raise BrokenImage("a page of the TIFF says that it is larger than the file")  # one piece many times
         at = len(body)
         body += data

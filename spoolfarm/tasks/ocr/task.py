@@ -69,8 +69,8 @@ class Ocr(Task):
     _reader: Reader
 
     def instead(self, pictures: Sequence[bytes], params: Mapping[str, Any]) -> str | None:
-        """A PDF is a document, and so is whatever pages are chosen from."""
-        return "document" if "pages" in params or any(map(images.is_pdf, pictures)) else None
+        """A PDF is a document, and so is a TIFF of several pages and whatever pages are chosen from."""
+        return "document" if "pages" in params or any(map(_has_pages, pictures)) else None
 
     def setup(self) -> None:
         from spoolfarm.tasks.ocr.reader import Reader
@@ -127,6 +127,13 @@ class Ocr(Task):
         return self._reader.read(
             picture, rotate=turns, side=params.side, min_score=params.min_score, **_choices(params)
         )
+
+
+def _has_pages(data: bytes) -> bool:
+    try:
+        return images.is_pdf(data) or images.several_pages(data)
+    except BrokenImage:
+        return False  # whoever reads it says what is wrong
 
 
 def _choices(params: OcrParams) -> dict[str, Any]:

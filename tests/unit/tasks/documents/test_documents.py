@@ -188,10 +188,37 @@ def test_each_page_of_a_bigtiff_is_a_tiff_with_the_same_pixels(byteorder: str) -
         for pixels in pages:
             writer.write(pixels, photometric="rgb", tile=(16, 16), compression="zlib", metadata=None)
     source = Tiff(file.getvalue())
-    assert len(source) == images.pages(file.getvalue()) == 3
+    assert len(source) == 3
     for number, pixels in enumerate(pages):
         assert source.page(number)[:4] in (b"II*\0", b"MM\0*")
         assert np.array_equal(images.decode(source.page(number))[..., ::-1], pixels)
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("pages", [1, 2, 5])
+def test_a_tiff_of_several_pages_sent_to_ocr_is_a_document(farm: Farm, pages: int, bigtiff: bool) -> None:
+    data = with_copies(pages, bigtiff)
+    assert farm.prepare("ocr", [data], {}).task == ("document" if pages > 1 else "ocr")
+    assert len(Tiff(data)) == pages
+
+
+def with_copies(pages: int, bigtiff: bool) -> bytes:
+    """A TIFF of *pages* pages, each followed by a thumbnail."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, bigtiff=bigtiff) as writer:
+        for number in range(pages):
+            pixels = np.asarray(page(number, "RGB"))
+            for kind, part in ((0, pixels), (1, pixels[::4, ::4])):
+                writer.write(part, subfiletype=kind, metadata=None)
+    return file.getvalue()
+
+
+def test_a_last_page_that_is_none_is_left_out() -> None:
+    data = bytearray(tiff(page(0), page(1)))
+    first = struct.unpack("<I", data[4:8])[0]
+    second = struct.unpack_from("<I", data, first + 2 + 12 * struct.unpack_from("<H", data, first)[0])[0]
+    struct.pack_into("<I", data, second + 2 + 12 * struct.unpack_from("<H", data, second)[0], len(data) - 1)
+    assert len(Tiff(bytes(data))) == 2
 
 
 def test_a_tiff_whose_pages_lead_back_to_the_first_ends() -> None:
