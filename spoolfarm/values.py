@@ -90,6 +90,16 @@ def key(text: str) -> str:
     return text
 
 
+def directory_if_any(text: str, below: str) -> str:
+    return directory(text, below) if text else ""
+
+
+def any_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("any text without a byte 0")
+    return text
+
+
 def words(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 

@@ -81,6 +81,7 @@ def options(settings: config.Settings) -> dict[str, Any]:
         "forwarder_headers": "",  # else a client on this machine may name any path in a header
         "post_fork": _post_fork,
         "post_worker_init": _post_worker_init,
+        "worker_exit": _worker_exit,
     }
 
 
@@ -96,6 +97,12 @@ def _post_fork(_server: Any, worker: Any) -> None:
 def _post_worker_init(worker: Any) -> None:
     worker.wsgi.register_error_handler(ParseException, malformed)
     worker.wsgi.extensions[UPLOADS].keep_settling()
+
+
+def _worker_exit(_server: Any, worker: Any) -> None:
+    """Called when the worker process has answered its last request."""
+    if application := getattr(worker, "wsgi", None):
+        application.extensions[UPLOADS].close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
