@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,8 +19,9 @@ WRAPPED = ("model_state_dict", "state_dict", "model")
 ADVICE = "save model.state_dict()"
 #: What torch says of something in the file that is no tensor, and what that is.
 FOREIGN = re.compile(r"(?:Unsupported (?:global|class|operand)|GLOBAL) (?:GLOBAL )?([\w.]+\.[\w]+)")
-#: The figures that scripts note beside the weights: numpy's numbers, of which nothing but the value is read.
-FIGURES: list[Any] = [
+#: What scripts note beside the weights and does nothing when it is read: their arguments, and numbers of numpy.
+HARMLESS: list[Any] = [
+    Namespace,
     np.dtype,
     *((np.float64().__reduce__()[0], f"numpy.{core}.multiarray.scalar") for core in ("_core", "core")),
     *(type(np.dtype(each)) for each in "?bhilqBHILQefd"),
@@ -29,7 +31,7 @@ FIGURES: list[Any] = [
 def read(path: str, name: str) -> dict[str, Tensor]:
     """The tensors in the file of the model *name*. Raises BadModel."""
     try:
-        with torch.serialization.safe_globals(FIGURES):
+        with torch.serialization.safe_globals(HARMLESS):
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the file may hold anything, and fails in as many ways
         raise BadModel(f"the weights of {name!r} cannot be read: {_reason(error, path)}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def below(prefix: str) -> dict[str, Any]:
         below("net."),
         below("module._orig_mod."),
         {"state_dict": {**below("model."), "loss.weight": torch.ones(2)}, "epoch": 3},
-        {"model": below("module."), "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}},
+        {"model": below("module."), "args": argparse.Namespace(lr=0.1), "optimizer": {"param_groups": [{"lr": 0.1}]}},
         {"model_state_dict": state(), "acc": np.float64(0.9), "epoch": np.int64(3), "best": np.bool_(True)},
         {name: each.half() for name, each in state().items()},
     ],
@@ -69,7 +70,7 @@ NUMPY: Save = lambda path: torch.save([each.numpy() for each in state().values()
     ("save", "reason"),
     [
         (lambda path: torch.save(nn.Linear(2, 2), path), r"more than tensors \(torch.nn.modules.linear.Linear\)"),
-        (lambda path: torch.save({"a": state(), "args": argparse.Namespace(x=1)}, path), r"\(argparse.Namespace\)"),
+        (lambda path: torch.save({"model": state(), "log": defaultdict(list)}, path), r"\(collections.defaultdict\)"),
         (NUMPY, "arrays of numpy and no tensors by name"),
         (lambda path: torch.save(list(state().values()), path), "a list of 4 values without names"),
         (lambda path: torch.save({"epoch": 1, "lr": 0.1}, path), "beside tensors they hold epoch, lr"),
