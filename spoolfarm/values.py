@@ -77,9 +77,10 @@ def directory(text: str, below: str) -> str:
 def log_file(text: str, below: str) -> str:
     if text in ("", "-"):
         return text
-    kind = "-, or the path of a file in a directory that exists"
+    kind = "-, or the path of a file in a directory that exists, or can be made in one that does"
     found = path(text, below, kind)
-    if not os.path.isdir(os.path.dirname(found)) or os.path.isdir(found):
+    folder = os.path.dirname(found)
+    if not os.path.isdir(folder if os.path.lexists(folder) else os.path.dirname(folder)) or os.path.isdir(found):
         raise ValueError(kind)
     return found
 

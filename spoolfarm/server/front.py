@@ -66,6 +66,8 @@ def adopt(descriptor: int = 0) -> None:
 
 def options(settings: config.Settings) -> dict[str, Any]:
     """What the front needs from Gunicorn, by the names of Gunicorn's settings."""
+    if settings.access_log not in ("", "-"):
+        os.makedirs(os.path.dirname(settings.access_log), exist_ok=True)
     return {
         "bind": [str(address) for address in settings.bind],
         "workers": 1,

@@ -97,8 +97,9 @@ class Project:
 
     def make(self) -> None:
         """Make the farm's own project if that is used and not there yet. Raises BadProject."""
-        if self._packaged is not None:
-            own_project.make(self._packaged, self.root)
+        packaged = self._packaged  # another thread may be done with it meanwhile
+        if packaged is not None:
+            own_project.make(packaged, self.root)
             self._packaged = None
 
     # Models.

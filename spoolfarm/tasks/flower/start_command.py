@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from spoolfarm.tasks.flower import flwr_run
 from spoolfarm.tasks.flower.script_options import declared
 
 #: What stands for the farm's own Python.
-PYTHON = re.compile(r"python(3(\.\d+)?)?")
+PYTHON = ("python", "python3", f"python3.{sys.version_info.minor}")
 #: Where the farm's Python and the programs of its packages are.
 PROGRAMS = os.path.dirname(sys.executable)
 #: The options of `flwr run` that are no part of a run's configuration.
@@ -46,7 +45,7 @@ def argument(value: Any) -> str:
 def _program(root: str, script: Sequence[str]) -> list[str]:
     """The words of *script*, with its program where it lies."""
     first, *rest = script
-    if PYTHON.fullmatch(first):
+    if first in PYTHON:
         return [sys.executable, *rest]
     if os.path.isfile(here := os.path.join(root, first)):
         return [sys.executable, first, *rest] if first.endswith(".py") else [here, *rest]

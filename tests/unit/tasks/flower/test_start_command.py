@@ -81,7 +81,7 @@ def test_a_script_that_tells_nothing_gets_names_as_they_are(tmp_path: Path, text
     assert command(str(tmp_path), ("go.py",), {"a_b": True}) == [sys.executable, "go.py", "--a_b", "true"]
 
 
-@pytest.mark.parametrize("name", ["python", "python3", "python3.11"])
+@pytest.mark.parametrize("name", ["python", "python3", f"python3.{sys.version_info.minor}"])
 def test_python_is_the_farms_own(tmp_path: Path, name: str) -> None:
     assert command(str(tmp_path), (name, "-m", "train"), {}) == [sys.executable, "-m", "train"]
 
