@@ -1,4 +1,5 @@
 # docker build -t spoolfarm . && docker run --init -p 127.0.0.1:8090:8090 -v spoolfarm:/data spoolfarm
+# With other containers: deploy/compose.yaml
 FROM python:3.11-slim-bookworm
 
 RUN useradd --uid 10001 --create-home --home-dir /farm --shell /usr/sbin/nologin farm \
@@ -24,5 +25,6 @@ EXPOSE 8090
 USER 10001
 # The grace time must fit into what Docker waits: docker stop --time 45
 STOPSIGNAL SIGTERM
-HEALTHCHECK --start-period=60s CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8090); c.request('GET', '/ready'); exit(c.getresponse().status != 200)"]
+# Asks the farm where it listens, whatever FARM_BIND says.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s CMD ["python", "-m", "spoolfarm.launcher.health"]
 CMD ["python", "launcher.py"]

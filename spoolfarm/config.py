@@ -16,10 +16,12 @@ from spoolfarm.values import Address as Address  # for those who have settings
 from spoolfarm.values import Network as Network
 from spoolfarm.values import (
     addresses,
+    any_text,
     base_path,
     channels,
     command,
     directory,
+    directory_if_any,
     key,
     log_file,
     module,
@@ -73,7 +75,11 @@ def setting(
     """
     row = {"name": name, "default": default, "parse": parse, "help": text, "may_be_empty": may_be_empty}
     row["is_path"] = is_path
-    made: T = field(default_factory=lambda: parse(default, *([str(ROOT)] if is_path else [])), metadata=row)
+    made: T = field(
+        default_factory=lambda: parse(default, *([str(ROOT)] if is_path else [])),
+        metadata=row,
+        repr=name not in SECRETS,
+    )
     return made
 
 
@@ -192,7 +198,11 @@ class Settings:
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"
     )
     flower_project_dir: str = setting(
-        "FLOWER_PROJECT_DIR", "flower_project", directory, "the Flower project", is_path=True
+        "FLOWER_PROJECT_DIR",
+        "",
+        directory_if_any,
+        "the Flower project; empty: flower_project in the home, or where that cannot be written to, in FARM_DATA_DIR",
+        is_path=True,
     )
     flower_start_script: tuple[str, ...] = setting(
         "FLOWER_START_SCRIPT", "run_flower.py", command, "the script in it, or the command, that starts a simulation"
@@ -219,7 +229,7 @@ class Settings:
     )
     img_std: tuple[float, ...] = setting("IMG_STD", "0.229,0.224,0.225", channels(1e-6), "their standard deviation")
     flask_secret_key: str = setting(
-        "FLASK_SECRET_KEY", "", key, "signs the sessions of the front; empty: a new one at each start"
+        "FLASK_SECRET_KEY", "", any_text, "signs the sessions of the front; empty: a new one at each start"
     )
 
     def environment(self) -> dict[str, str]:
@@ -316,4 +326,5 @@ def _parsed(name: str, parse: Callable[..., T], given: str, *below: str) -> T:
     try:
         return parse(given.strip(), *below)
     except ValueError as error:
-        raise SettingError(f"{name}={given!r} is not allowed: it takes {error}") from error
+        said = name if name in SECRETS else f"{name}={given!r}"
+        raise SettingError(f"{said} is not allowed: it takes {error}") from (None if name in SECRETS else error)

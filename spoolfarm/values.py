@@ -77,9 +77,10 @@ def directory(text: str, below: str) -> str:
 def log_file(text: str, below: str) -> str:
     if text in ("", "-"):
         return text
-    kind = "-, or the path of a file in a directory that exists"
+    kind = "-, or the path of a file in a directory that exists, or can be made in one that does"
     found = path(text, below, kind)
-    if not os.path.isdir(os.path.dirname(found)) or os.path.isdir(found):
+    folder = os.path.dirname(found)
+    if not os.path.isdir(folder if os.path.lexists(folder) else os.path.dirname(folder)) or os.path.isdir(found):
         raise ValueError(kind)
     return found
 
@@ -87,6 +88,16 @@ def log_file(text: str, below: str) -> str:
 def key(text: str) -> str:
     if not text.isascii() or not text.isprintable():
         raise ValueError("letters, digits and signs of ASCII: a header has to carry it")
+    return text
+
+
+def directory_if_any(text: str, below: str) -> str:
+    return directory(text, below) if text else ""
+
+
+def any_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("any text without a byte 0")
     return text
 
 

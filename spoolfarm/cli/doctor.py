@@ -16,7 +16,7 @@ from spoolfarm import config
 from spoolfarm.cli import machine
 from spoolfarm.cli.finding import Finding, Level
 from spoolfarm.config import Settings
-from spoolfarm.errors import BadProject, SettingError
+from spoolfarm.errors import SettingError
 from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.spool import files, lease
@@ -118,16 +118,17 @@ def models(settings: Settings) -> Iterator[Finding]:
 
 def project(settings: Settings) -> Iterator[Finding]:
     """Whether the Flower project is as the settings say, unless it is not used."""
-    used = set(Registry(settings.tasks, settings.enable, settings.by_name()).names()) & {"classify", "simulate"}
+    registry = Registry(settings.tasks, settings.enable, settings.by_name())
+    faults = registry.faults()
+    for fault in faults:
+        yield Finding(Level.WARN, "project", fault, "correct the setting, or leave the tasks out by FARM_ENABLE")
+    if faults or not set(registry.names()) & {"classify", "simulate"}:
+        return
     found = Project(settings.by_name())
-    try:
-        number = len(found.models()) if "classify" in used else 0
-        if "simulate" in used:
-            found.command({})
-        if used:
-            yield Finding(Level.OK, "project", f"{found.root} with {number} models")
-    except BadProject as error:
-        yield Finding(Level.WARN, "project", str(error), "correct the setting, or leave the tasks out by FARM_ENABLE")
+    if found.to_be_made:
+        yield Finding(Level.OK, "project", f"{found.root} will be made at its first use")
+    else:
+        yield Finding(Level.OK, "project", f"{found.root} with {len(found.models())} models")
 
 
 def strays(settings: Settings) -> Iterator[Finding]:

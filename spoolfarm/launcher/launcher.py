@@ -74,7 +74,7 @@ class Launcher:
         check_addresses(self._settings.bind)
         check_file_systems(self._settings)
         self._spool.disabled.clear_all()
-        tell_broken(self._farm)
+        tell_faults(self._farm)
         self._listen()
         for service in self._services:
             service.try_start("--launcher", str(os.getpid()))
@@ -228,7 +228,7 @@ class Launcher:
         log.info("reloading")
         if kept:
             log.warning("%s changed, which only a restart makes hold", ", ".join(kept))
-        tell_broken(farm)
+        tell_faults(farm)
         self._farm.close()
         self._settings, self._farm, self._spool = settings, farm, farm.spool
         self._pool.renew(settings, wanted(settings), farm.spool, farm.tasks.lane, shared(farm))
@@ -297,10 +297,12 @@ def shared(farm: Farm) -> list[str]:
     return found if found and process.adopt_orphans() else []
 
 
-def tell_broken(farm: Farm) -> None:
-    """Log which tasks cannot be had: they are disabled, and the others are not."""
+def tell_faults(farm: Farm) -> None:
+    """Log which tasks cannot be had, which are disabled while the others are not, and what is wrong with settings."""
     for reason in farm.tasks.broken().values():
         log.error("%s; it is disabled", reason)
+    for fault in farm.tasks.faults():
+        log.warning("%s", fault)
 
 
 def check_addresses(addresses: Sequence[config.Address]) -> None:

@@ -121,7 +121,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.url_map.strict_slashes = False  # an address is the same with a slash at its end
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
-    app.secret_key = settings.flask_secret_key or secrets.token_bytes(32)
+    app.secret_key = settings.flask_secret_key.encode("utf-8", "surrogateescape") or secrets.token_bytes(32)
     app.extensions[FARM] = Farm(settings=settings)
     meter = metrics.Meter(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)

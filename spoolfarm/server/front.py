@@ -66,6 +66,8 @@ def adopt(descriptor: int = 0) -> None:
 
 def options(settings: config.Settings) -> dict[str, Any]:
     """What the front needs from Gunicorn, by the names of Gunicorn's settings."""
+    if settings.access_log not in ("", "-"):
+        os.makedirs(os.path.dirname(settings.access_log), exist_ok=True)
     return {
         "bind": [str(address) for address in settings.bind],
         "workers": 1,
@@ -81,6 +83,7 @@ def options(settings: config.Settings) -> dict[str, Any]:
         "forwarder_headers": "",  # else a client on this machine may name any path in a header
         "post_fork": _post_fork,
         "post_worker_init": _post_worker_init,
+        "worker_exit": _worker_exit,
     }
 
 
@@ -96,6 +99,12 @@ def _post_fork(_server: Any, worker: Any) -> None:
 def _post_worker_init(worker: Any) -> None:
     worker.wsgi.register_error_handler(ParseException, malformed)
     worker.wsgi.extensions[UPLOADS].keep_settling()
+
+
+def _worker_exit(_server: Any, worker: Any) -> None:
+    """Called when the worker process has answered its last request."""
+    if application := getattr(worker, "wsgi", None):
+        application.extensions[UPLOADS].close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

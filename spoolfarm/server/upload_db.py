@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -111,8 +112,11 @@ class Records:
         return self._select("WHERE r.status = 'processing'")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, after which it holds all by itself, unless another program has it open."""
         with self._lock:
+            if self._open is not None:
+                with contextlib.suppress(sqlite3.Error):  # what is not in it yet stays in the file beside it
+                    self._open.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._close()
 
     def _end(

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between checks of the uploads that have not ended.
 LOOK = 1.0
+#: Seconds that a settling may take that is under way when the front ends.
+LAST = 5.0
 #: Seconds between searches for uploads whose job is gone, and the least age of such an upload: its job is queued after
 #: it.
 LOST = 60.0
@@ -45,6 +47,8 @@ class Uploads:
         self._root = os.path.abspath(root)
         self._records = Records(f"{self._root}/image_process.db")
         self._next_lost = 0.0
+        self._closing = threading.Event()
+        self._settling: threading.Thread | None = None
 
     def accept(self, job: Job) -> str:
         """Put *job*, and return the name of the upload. Raises what `Farm.put` raises, and SpoolUnavailable."""
@@ -86,22 +90,25 @@ class Uploads:
                 log.error("upload %s: its files cannot be placed yet: %s", record.filename, error)
 
     def keep_settling(self) -> threading.Thread:
-        """Start a thread that settles as long as the process lives."""
+        """Start a thread that settles until `close`."""
 
         def run() -> None:
-            while True:
+            while not self._closing.is_set():
                 try:
                     self.settle()
                 except SpoolUnavailable as error:
                     log.error("uploads are not settled: %s", error)
-                time.sleep(LOOK)
+                self._closing.wait(LOOK)
 
-        thread = threading.Thread(target=run, name="uploads", daemon=True)
-        thread.start()
-        return thread
+        self._settling = threading.Thread(target=run, name="uploads", daemon=True)
+        self._settling.start()
+        return self._settling
 
     def close(self) -> None:
-        """Close the records."""
+        """Settle no more, and close the records, whose file is then whole."""
+        self._closing.set()
+        if self._settling is not None:
+            self._settling.join(LAST)
         self._records.close()
 
     def _settle(self, record: Record, *, look_everywhere: bool) -> None:

@@ -130,6 +130,10 @@ class Task:
             "lane": self.lane,
         }
 
+    def faults(self) -> Iterable[str]:
+        """What is wrong with the settings that it needs, a sentence each with the setting's name; told at the start."""
+        return ()
+
     def prepare(self) -> None:
         """Load what all workers may share: modules, and weights in memory. Called once, before they are forked, in a
         process with one thread. So it must start no thread, run no model and open no device; `setup` follows in each

@@ -100,6 +100,16 @@ class Registry:
         """Why the others cannot be had, by name."""
         return {name: self._broken[name] for name in self.names() if not self._has(name)}
 
+    def faults(self) -> list[str]:
+        """What is wrong with the settings, by those of the tasks that can be had."""
+        found: list[str] = []
+        for name in self.usable():
+            try:
+                found += self.get(name).faults()
+            except Exception as error:  # noqa: BLE001  # it may be somebody's code
+                found.append(f"task {name!r} cannot say what is wrong with its settings: {_in_a_line(error)}")
+        return list(dict.fromkeys(found))
+
     def get(self, name: str) -> Task:
         """Return the task called *name*, not set up.
 

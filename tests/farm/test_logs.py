@@ -20,7 +20,7 @@ Run = Callable[..., RunningFarm]
 
 
 def test_a_log_that_was_moved_goes_on_under_its_name_and_the_farm_lives(run: Run, tmp_path: Path) -> None:
-    access = tmp_path / "access.log"
+    access = tmp_path / "gunicorn/access.log"  # whose folder is made
     farm = run(FARM_ACCESS_LOG=access, FARM_WORKERS=1).start()
     farm.get("/v1/tasks?n=1")
     until(lambda: "GET /v1/tasks?n=1" in access.read_text())

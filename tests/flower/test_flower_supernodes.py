@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from spoolfarm.tasks.flower import flwr_run
 from tests.support.flower_runs import PROJECT
 from tests.support.running_farm import free_port, until
 
@@ -49,7 +50,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.mark.timeout(300)  # five programs of Flower's start, each with imports of seconds
-def test_two_supernodes_train_one_model(tmp_path: Path, start: Start) -> None:
+def test_two_supernodes_train_one_model_and_a_run_that_fails_says_so(tmp_path: Path, start: Start) -> None:
     port, first, second = free_port(), free_port(), free_port()
     (tmp_path / "config.toml").write_text(f'[superlink.farm]\naddress = "127.0.0.1:{port}"\ninsecure = true\n')
     start("flower-superlink", "--insecure", "--host", "127.0.0.1", "--port", str(port))
@@ -61,11 +62,18 @@ def test_two_supernodes_train_one_model(tmp_path: Path, start: Start) -> None:
         )
     until(lambda: answers(port), 60, "the SuperLink")
     settings = f"rounds=1 min_clients=2 fraction_fit=1.0 alpha=100.0 augment='none' out='{tmp_path}/runs'"
-    start("flwr", "run", str(PROJECT), "farm", "-c", settings)
+    run = (sys.executable, "-I", "-S", flwr_run.__file__, str(COMMANDS / "flwr"), "run", str(PROJECT), "farm")
+    first = start(*run, "-c", settings)
     result = until(lambda: finished(tmp_path), 200, f"the run; see {tmp_path}")
     assert result["status"] == "completed"
     assert result["test_accuracy"] > 0.8
     assert [row["examples"] > 500 for row in result["clients"][0]] == [True, True]
+    assert first.wait(60) == 0
+    failed = start(*run, "-c", "strategy='Nope'")  # the ServerApp raises; flwr itself ends with 0 all the same
+    assert failed.wait(60) == 1
+    said = (tmp_path / "4.log").read_text()
+    assert "ended as finished:failed" in said
+    assert "strategy Nope: one of FedAvg" in said
 
 
 def answers(port: int) -> bool:

@@ -130,9 +130,9 @@ def test_a_script_that_fails_is_told_with_its_code(listen: Callable[..., Listene
 @pytest.mark.parametrize(
     "sent",
     [
-        {"a-b": 1},
+        {"-a": 1},
         {"a": "--x"},
-        {"a": None},
+        {"a": [None]},
         {"a": {"b": 1}},
         {"a": float("nan")},
         {"out": "/tmp"},

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "spoolfarm"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-DOORS = [ROOT / f"{name}.py" for name in ("server", "worker", "launcher")]
+DOORS = [ROOT / f"{name}.py" for name in ("server", "wsgi", "worker", "launcher")]
 
 #: What each package may import of the others; `package.module` allows that module alone.
 MAY = {

@@ -15,6 +15,8 @@ READERS = {
     *("launcher.py", "commands.py", "reaper.py", "daemon.py"),  # hand it on to what they start
     "main.py",  # is told there that a shell asks for what may stand at the cursor
     "front.py",  # throws away what Gunicorn would read
+    "start_command.py",  # where programs are searched for
+    "flwr_run.py",  # hands it on to Flower, run alone
     "session.py",  # hands it on to a simulation, less the secrets
 }
 

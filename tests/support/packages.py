@@ -26,6 +26,7 @@ PROGRAMS = {
     "pdftotext": "poppler-utils",
     "qpdf": "qpdf",
     "rsync": "rsync",
+    "setpriv": "util-linux",
     "shellcheck": "shellcheck",
     "systemd-analyze": "systemd",
     "unzip": "unzip",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ BAD = [
     ("IMG_MEAN", "0.5,0.5", "one number, or three with commas between"),
     ("IMG_MEAN", "half", "one number, or three with commas between"),
     ("IMG_STD", "0", "one number, or three with commas between"),
-    ("FLASK_SECRET_KEY", "a\nb", "letters, digits and signs of ASCII"),
+    ("FLASK_SECRET_KEY", "a\0b", "any text without a byte 0"),
 ]
 
 
@@ -96,8 +97,22 @@ def test_a_bad_value_is_refused_with_the_setting_the_value_and_what_is_allowed(
 ) -> None:
     with pytest.raises(SettingError, match=re.escape(allowed)) as caught:
         load({name: value})
-    assert str(caught.value).startswith(f"{name}={value!r} is not allowed: it takes ")
+    said = name if name in config.SECRETS else f"{name}={value!r}"
+    assert str(caught.value).startswith(f"{said} is not allowed: it takes ")
     assert caught.value.code == "bad_setting"
+
+
+def test_a_secret_is_never_printed() -> None:
+    given = {"FARM_API_KEY": "hush-hush", "FLASK_SECRET_KEY": "ein Schlüssel: 猫 # \n\t'\"$HOME"}
+    settings = load(given)
+    assert settings.flask_secret_key == given["FLASK_SECRET_KEY"]
+    for name, value in given.items():
+        assert value not in repr(settings)
+        with pytest.raises(SettingError) as caught:
+            load(given | {name: f"{value}\0"})
+        told = "".join(traceback.format_exception(caught.value))
+        assert "hush" not in told
+        assert "猫" not in told
 
 
 def test_every_setting_that_can_be_bad_was_tried() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from spoolfarm.errors import BadModel, BrokenImage, LabelMismatch, UnknownModel
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Context, Params, Task
+from spoolfarm.tasks.flower import faults
 from spoolfarm.tasks.flower.project import NEEDS as WHERE
 from spoolfarm.tasks.flower.project import Project
 from spoolfarm.tasks.flower.result import ClassifyResult
@@ -46,6 +47,9 @@ class Classify(Task):
         checked = super().validate(params)
         self._project.model(checked["model"])
         return checked
+
+    def faults(self) -> Iterable[str]:
+        return faults.of_models(self._project, self.settings)
 
     def prepare(self) -> None:
         from spoolfarm.tasks.flower import networks  # noqa: F401  # torch comes with it

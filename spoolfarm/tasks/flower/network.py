@@ -20,6 +20,8 @@ from spoolfarm.tasks.fuse import fuse
 #: What classes call the number of classes and of channels that they are made for.
 CLASSES = ("num_classes", "n_classes", "classes", "num_labels", "out_features")
 CHANNELS = ("in_channels", "input_channels", "num_channels", "channels")
+#: How many pictures of noise tell whether outputs are probabilities, and how close to 1 the sum of those is.
+PROBES, CLOSE = 8, 1e-3
 
 
 class Network:
@@ -40,6 +42,8 @@ class Network:
         self._module = module.to(memory_format=torch.channels_last).to(self._device)
         self._channels = about.channels or _channels(module, about.size, model.id)
         self._size = about.size
+        #: Whether its outputs are probabilities already; None until that is known.
+        self._chances: bool | None = None
         self._mean, self._std = (
             torch.tensor(spread(values, self._channels), device=self._device).view(1, -1, 1, 1) * 255
             for values in (about.mean, about.std)
@@ -58,17 +62,30 @@ class Network:
         """For each prepared picture the labels with their probabilities, the likeliest first. Raises LabelMismatch."""
         batch = torch.from_numpy(np.stack(prepared)).to(self._device)
         scaled = ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), self._code.visible():
-            outputs = self._module(scaled)
-        if isinstance(outputs, (tuple, list)):
-            outputs = outputs[0]  # beside auxiliary ones
+        outputs = self._outputs(scaled)
         if not isinstance(outputs, Tensor) or outputs.shape != (len(prepared), len(self.labels)):
             got = tuple(outputs.shape[1:]) if isinstance(outputs, Tensor) else type(outputs).__name__
             raise LabelMismatch(f"{self._id!r} answers {got} for each picture, and there are {len(self.labels)} labels")
-        rows = outputs.float().softmax(1)
+        rows = outputs.float() if self._gives_chances(scaled) else outputs.float().softmax(1)
         if not rows.isfinite().all():
             raise ArithmeticError(f"the outputs of {self._id!r} are no numbers")
         return [self._ranked(row) for row in rows.cpu().numpy()]
+
+    def _outputs(self, pictures: Tensor) -> Any:
+        """What the module says of *pictures*."""
+        with torch.inference_mode(), self._code.visible():
+            outputs = self._module(pictures)
+        if isinstance(outputs, Mapping):
+            outputs = outputs.get("logits", next(iter(outputs.values()), None))
+        return outputs[0] if isinstance(outputs, (tuple, list)) else outputs  # beside auxiliary ones
+
+    def _gives_chances(self, like: Tensor) -> bool:
+        """Whether the module ends in a softmax of its own, as what it says of noise tells; found out once."""
+        if self._chances is None:
+            noise = torch.randn((PROBES, *like.shape[1:]), generator=torch.Generator().manual_seed(0)).to(like.device)
+            rows = self._outputs(noise.contiguous(memory_format=torch.channels_last)).float()
+            self._chances = bool((rows >= 0).all() and ((rows.sum(1) - 1).abs() < CLOSE).all())
+        return self._chances
 
     def _ranked(self, row: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
         order = np.argsort(-row, kind="stable").tolist()
@@ -82,14 +99,14 @@ def _built(kind: type[nn.Module], about: ModelInfo, tensors: Mapping[str, Tensor
     given = {each: derived[each] for each in needed(kind) if each in derived} | arguments(kind, about.arguments)
     module = _made(kind, given, name)
     try:
-        module.load_state_dict(tensors)
+        weights.load(module, tensors)
     except RuntimeError as error:
         fitted = arguments(kind, derived) | arguments(kind, about.arguments)
         if fitted == given:
             raise BadModel(f"the weights of {name!r} do not fit {kind.__name__}: {_plainly(error)}") from error
         module = _made(kind, fitted, name)
         try:
-            module.load_state_dict(tensors)
+            weights.load(module, tensors)
         except RuntimeError:
             raise BadModel(f"the weights of {name!r} do not fit {kind.__name__}: {_plainly(error)}") from error
     return module

@@ -6,8 +6,6 @@ import json
 import math
 import os
 import re
-import shutil
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +13,12 @@ from typing import Any
 
 from spoolfarm.errors import BadHistory, BadProject, NoHistory, NotConfigured, UnknownModel
 from spoolfarm.spool import files
+from spoolfarm.tasks.flower import own_project, start_command
 
 #: The settings that say where what lies.
 NEEDS = (
+    "FARM_HOME",
+    "FARM_DATA_DIR",
     "FLOWER_PROJECT_DIR",
     "FLOWER_START_SCRIPT",
     "MODEL_WEIGHTS_SUBDIR",
@@ -76,23 +77,38 @@ def when(name: str) -> str:
 
 
 class Project:
-    """The directory that the settings name."""
+    """The directory that the settings name, or the farm's own, which is made when it is first used."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.root = os.path.normpath(settings["FLOWER_PROJECT_DIR"])
+        self.root = own_project.place(settings)
+        #: What the farm's own is to be a copy of, until it is one.
+        self._packaged = own_project.origin(settings)
         self.runs = os.path.join(self.root, RUNS)
         self.module: str = settings["MODEL_DEFINITION_MODULE"]
-        self._script: tuple[str, ...] = settings["FLOWER_START_SCRIPT"]
-        self._weights = os.path.join(self.root, settings["MODEL_WEIGHTS_SUBDIR"])
+        self.script: tuple[str, ...] = settings["FLOWER_START_SCRIPT"]
+        self.weights = os.path.join(self.root, settings["MODEL_WEIGHTS_SUBDIR"])
         history: str = settings["HISTORY_SUBDIR"]
-        self._histories = os.path.join(self.root, history) if history else None
+        self.histories = os.path.join(self.root, history) if history else None
+
+    @property
+    def to_be_made(self) -> bool:
+        """Whether it is the farm's own, and not there yet."""
+        return self._packaged is not None and not os.path.isdir(self.root)
+
+    def make(self) -> None:
+        """Make the farm's own project if that is used and not there yet. Raises BadProject."""
+        packaged = self._packaged  # another thread may be done with it meanwhile
+        if packaged is not None:
+            own_project.make(packaged, self.root)
+            self._packaged = None
 
     # Models.
 
     def models(self) -> list[Model]:
         """Every model: the weights by name, then what simulations left, the newest first. Raises BadProject."""
+        self.make()
         try:
-            names = sorted(os.listdir(self._weights))
+            names = sorted(os.listdir(self.weights))
         except OSError as error:
             raise BadProject(
                 f"the models cannot be listed ({error.strerror}); see FLOWER_PROJECT_DIR and MODEL_WEIGHTS_SUBDIR"
@@ -116,9 +132,10 @@ class Project:
     def _find(self, model_id: str) -> Model | None:
         if not is_name(model_id):
             return None
-        saved = os.path.join(self._weights, model_id + WEIGHTS)
+        self.make()
+        saved = os.path.join(self.weights, model_id + WEIGHTS)
         if os.path.isfile(saved):
-            return Model(model_id, saved, os.path.join(self._histories or self._weights, f"{model_id}.json"), False)
+            return Model(model_id, saved, os.path.join(self.histories or self.weights, f"{model_id}.json"), False)
         folder = os.path.join(self.runs, model_id)
         best = os.path.join(folder, BEST)
         return Model(model_id, best, os.path.join(folder, RECORD), True) if os.path.isfile(best) else None
@@ -127,9 +144,10 @@ class Project:
 
     def history(self, model_id: str) -> dict[str, Any]:
         """The training history of a model. Raises NotConfigured, NoHistory or BadHistory."""
-        if self._histories is None:
+        if self.histories is None:
             raise NotConfigured("there are no training histories: HISTORY_SUBDIR is empty")
-        places = [(self._histories, f"{model_id}.json"), (self.runs, model_id, RECORD)] if is_name(model_id) else []
+        self.make()
+        places = [(self.histories, f"{model_id}.json"), (self.runs, model_id, RECORD)] if is_name(model_id) else []
         for place in places:
             try:
                 return _curves(read_json(os.path.join(*place)), model_id)
@@ -144,18 +162,14 @@ class Project:
     # Simulations.
 
     def command(self, params: Mapping[str, Any]) -> list[str]:
-        """The command that simulates with *params*, to be run in the project's directory. Raises BadProject."""
+        """The command that simulates with *params*, to be run in the project's directory.
+
+        Raises BadProject or InvalidParams.
+        """
+        self.make()
         if not os.path.isdir(self.root):
             raise BadProject("FLOWER_PROJECT_DIR is no directory")
-        first, *rest = self._script
-        if os.path.isfile(os.path.join(self.root, first)):
-            start = [sys.executable, first] if first.endswith(".py") else [os.path.join(self.root, first)]
-        elif first.endswith(".py") or not shutil.which(first):
-            raise BadProject("FLOWER_START_SCRIPT is neither in the project nor a command")
-        else:
-            start = [first]
-        given = (text for name, value in params.items() for text in (f"--{name}", argument(value)))
-        return [*start, *rest, *given]
+        return start_command.command(self.root, self.script, params)
 
 
 def is_name(text: str) -> bool:
@@ -165,13 +179,6 @@ def is_name(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return 0 < length < 250 and text[0] != "." and "/" not in text and "\0" not in text
-
-
-def argument(value: Any) -> str:
-    """A parameter as the script's argument."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def read_json(path: str) -> Any:

@@ -12,9 +12,17 @@ from types import TracebackType
 from spoolfarm import config
 from spoolfarm.errors import BadProject
 from spoolfarm.tasks.flower import reaper
+from spoolfarm.tasks.flower.start_command import search_path
 
 #: Bytes taken from the pipe at once.
 READ = 65536
+#: What Flower and Ray would otherwise send, look up or install; what the owner has set holds.
+QUIET = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 #: What tells a simulation which job it is, for its record.
 JOB = "SPOOLFARM_JOB"
 #: Seconds that a keeper gets to end what it keeps; it gives up a little earlier.
@@ -25,7 +33,8 @@ class Session:
     """One running command. Leaving the context ends whatever of it still runs."""
 
     def __init__(self, command: Sequence[str], directory: str, job_id: str = "") -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in config.SECRETS}
+        given = {name: value for name, value in os.environ.items() if name not in config.SECRETS}
+        environment = QUIET | given | {"PATH": search_path(command[0])}
         environment["PYTHONUNBUFFERED"] = "1"  # what it prints is there when it is printed
         environment[JOB] = job_id
         python = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid())]

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,16 +15,17 @@ from pydantic import ConfigDict
 from spoolfarm.errors import Forbidden, InvalidParams, JobCancelled, SimulationFailed
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
-from spoolfarm.tasks.flower import reaper, run_records
+from spoolfarm.tasks.flower import faults, reaper, run_records
 from spoolfarm.tasks.flower.output import Lines, Log
-from spoolfarm.tasks.flower.project import NEEDS, STAMP, Project, argument
+from spoolfarm.tasks.flower.project import NEEDS, STAMP, Project
 from spoolfarm.tasks.flower.result import SimulateResult
 from spoolfarm.tasks.flower.session import Session
+from spoolfarm.tasks.flower.start_command import argument
 
 #: What a parameter may be called.
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-#: How many parameters there may be, and how many letters a name or a value may have.
-MOST, LONGEST = 100, 4096
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+#: How many parameters there may be, how many values a list, and how many letters a name or a value.
+MOST, MOST_VALUES, LONGEST = 100, 1000, 4096
 #: Seconds between checks whether the job was cancelled.
 LOOK = 0.2
 #: Seconds that a cancelled script gets to end by itself. The launcher waits CANCEL_GRACE for the worker.
@@ -36,13 +37,18 @@ ROUND = re.compile(r"\bround\s+(\d{1,9})\s*(?:/|of)\s*(\d{1,9})\b", re.IGNORECAS
 
 
 class SimulateParams(Params):
-    """The arguments of the start script: `{"rounds": 10}` is `--rounds 10`."""
+    """The arguments of the start script: `{"rounds": 10, "verbose": null, "layers": [64, 32]}` is
+    `--rounds 10 --verbose --layers 64 32`."""
 
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
             "propertyNames": {"pattern": f"^{NAME.pattern}$"},
-            "additionalProperties": {"type": ["number", "string", "boolean"]},
+            "additionalProperties": {
+                "type": ["number", "string", "boolean", "null", "array"],
+                "items": {"type": ["number", "string", "boolean"]},
+                "maxItems": MOST_VALUES,
+            },
         },
     )
 
@@ -54,7 +60,7 @@ class Simulate(Task):
     results = (SimulateResult,)
     min_images = max_images = 0
     lane = "simulate"
-    needs = (*NEEDS, "FARM_DATA_DIR")
+    needs = NEEDS
     tries = 1  # a training that was cut short is not begun again behind its owner's back
 
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -65,11 +71,16 @@ class Simulate(Task):
         if len(params) > MOST:
             raise InvalidParams(f"params: are {len(params)}; at most {MOST} are taken")
         for name, value in params.items():
-            _check(name, value)
-            if isinstance(value, str):
-                _confine(name, value, self._project.root, self.settings["FARM_DATA_DIR"])
+            _check_name(name)
+            for each in _values(name, value):
+                _check(name, each)
+                if isinstance(each, str):
+                    _confine(name, each, self._project.root, self.settings["FARM_DATA_DIR"])
         self._project.command(params)
         return params
+
+    def faults(self) -> Iterable[str]:
+        return faults.of_simulations(self._project)
 
     def setup(self) -> None:
         """Put away what the simulation of a worker that was killed has left."""
@@ -129,11 +140,23 @@ def _tell(line: str, log: Log, context: Context, folders: set[str]) -> None:
         context.progress(int(found[1]) / int(found[2]))
 
 
-def _check(name: Any, value: Any) -> None:
+def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > LONGEST:
-        raise InvalidParams(f"params: {str(name)[:100]!r} is no plain name: letters, digits and _, a letter first")
+        raise InvalidParams(f"params: {str(name)[:100]!r} is no plain name: letters, digits, _ and -, a letter first")
+
+
+def _values(name: str, value: Any) -> Sequence[Any]:
+    """The values that stand behind the name: none for null, and those of a list."""
+    if isinstance(value, list):
+        if len(value) > MOST_VALUES:
+            raise InvalidParams(f"params.{name}: has {len(value)} values; at most {MOST_VALUES} are taken")
+        return value
+    return [] if value is None else [value]
+
+
+def _check(name: str, value: Any) -> None:
     if not isinstance(value, (str, int, float)) or (isinstance(value, float) and not math.isfinite(value)):
-        raise InvalidParams(f"params.{name}: must be a number, a text, true or false")
+        raise InvalidParams(f"params.{name}: must be a number, a text, true, false or null, or a list of such values")
     text = argument(value)
     if len(text) > LONGEST or "\0" in text or not _sayable(text):
         raise InvalidParams(f"params.{name}: is no text that a script can be given")

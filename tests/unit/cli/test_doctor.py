@@ -369,3 +369,14 @@ def test_the_flower_project_is_looked_at_where_it_is_used(settings: Settings, tm
     found = only(doctor.project(load(given | {"MODEL_WEIGHTS_SUBDIR": "missing"})))
     assert "MODEL_WEIGHTS_SUBDIR" in found.what
     assert list(doctor.project(load(given | {"FLOWER_PROJECT_DIR": "/nothing", "FARM_ENABLE": "echo"}))) == []
+
+
+def test_a_project_that_is_still_to_be_made_is_none_of_the_doctors_business(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "ROOT", tmp_path / "checkout")
+    foreign.make(tmp_path / "checkout/flower_project")
+    given = settings.environment() | {"FARM_HOME": str(tmp_path / "home"), "FARM_ENABLE": ""}
+    found = only(doctor.project(load(given)))
+    assert (found.level, found.what) == (Level.OK, f"{settings.data_dir}/flower_project will be made at its first use")
+    assert not os.path.exists(settings.data_dir)

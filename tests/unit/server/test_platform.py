@@ -43,9 +43,11 @@ def test_the_faces_want_the_key(make: Make, root: Path) -> None:
 
 def test_parameters_that_cannot_reach_a_script_are_a_422(make: Make, root: Path) -> None:
     front = make(**foreign.settings(root))
-    for params in ({"a-b": 1}, {"a": None}, {"a": [1]}, {"a": "--x"}):
+    for params in ({"-a": 1}, {"a b": 1}, {"a": {}}, {"a": ["--x"]}, {"a": "--x"}):
         refused(front.post("/v1/jobs", json={"task": "simulate", "params": params}), 422, "params")
     assert front.post("/v1/jobs", json={"task": "simulate", "params": {"rounds": 1}}).status_code == 202
+    dashed = {"num-clients": 2, "verbose": None, "layers": [64, 32]}
+    assert front.post("/v1/jobs", json={"task": "simulate", "params": dashed}).status_code == 202
 
 
 def test_a_client_chooses_no_path_of_the_machine(make: Make, root: Path, tmp_path: Path) -> None:

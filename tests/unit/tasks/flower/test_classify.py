@@ -272,6 +272,14 @@ def test_a_damaged_record_of_a_run_is_told_and_a_damaged_history_is_not_asked(ro
     assert one(classify, "colours", picture("red"))[0][0] == "rot"
 
 
+@pytest.mark.parametrize("end", ["OUT.softmax(1)", "OUT.log_softmax(1)", "(OUT, None)", "{'aux': 0, 'logits': OUT}"])
+def test_a_softmax_is_applied_once_whatever_the_model_answers(root: Path, end: str) -> None:
+    plain = one(task(root), "colours", noise())
+    zoo, out = root / "nets/zoo.py", "self.head(pictures.mean(dim=(2, 3)))"
+    zoo.write_text(zoo.read_text().replace(f"return {out}", f"return {end.replace('OUT', out)}"))
+    assert dict(one(task(root), "colours", noise())) == pytest.approx(dict(plain), abs=1e-5)
+
+
 def test_outputs_that_are_no_numbers_are_a_fault(root: Path) -> None:
     torch.save({"head.weight": torch.full((3, 3), float("nan"))}, root / "weights/colours.pth")
     with pytest.raises(ArithmeticError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -162,7 +163,14 @@ def test_the_command_is_the_script_with_its_arguments(root: Path) -> None:
 
 
 def test_a_script_may_come_with_its_own_interpreter_and_arguments(root: Path) -> None:
-    assert project(root, FLOWER_START_SCRIPT="sh start.py -v").command({"a": 1}) == ["sh", "start.py", "-v", "--a", "1"]
+    shell = shutil.which("sh")
+    assert project(root, FLOWER_START_SCRIPT="sh start.py -v").command({"a": 1}) == [
+        shell,
+        "start.py",
+        "-v",
+        "--a",
+        "1",
+    ]
     foreign.write(root / "go", "")
     assert project(root, FLOWER_START_SCRIPT="go").command({}) == [os.fspath(root / "go")]
 

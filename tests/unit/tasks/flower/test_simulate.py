@@ -88,14 +88,17 @@ def alive(path: Path) -> list[int]:
 @pytest.mark.parametrize(
     ("params", "reason"),
     [
-        ({"learning-rate": 1}, "'learning-rate' is no plain name"),
+        ({"-rate": 1}, "'-rate' is no plain name"),
+        ({"--rate": None}, "'--rate' is no plain name"),
         ({"": 1}, "'' is no plain name"),
         ({"1st": 1}, "'1st' is no plain name"),
         ({"a b": 1}, "is no plain name"),
         ({"größe": 1}, "is no plain name"),
         ({"a\n": 1}, "is no plain name"),
-        ({"a": None}, "params.a: must be a number, a text, true or false"),
-        ({"a": [1]}, "params.a: must be a number"),
+        ({"a": [1, None]}, "params.a: must be a number, a text, true, false or null, or a list of such values"),
+        ({"a": [[1]]}, "params.a: must be a number"),
+        ({"a": ["b", "-c"]}, "params.a: must not begin with '-'"),
+        ({"a": [1] * 1001}, "params.a: has 1001 values; at most 1000"),
         ({"a": {"b": 1}}, "params.a: must be a number"),
         ({"a": float("nan")}, "params.a: must be a number"),
         ({"a": float("inf")}, "params.a: must be a number"),
@@ -171,6 +174,11 @@ def elsewhere(root: Path) -> None:
     (root / "away").symlink_to(root.parent / "disk/big")
 
 
+def test_every_text_of_a_list_is_looked_at_as_a_path(task: Simulate) -> None:
+    with pytest.raises(Forbidden, match=r"params\.data: leads out"):
+        task.validate({"data": ["inside", "../../else"]})
+
+
 def test_a_project_that_is_reached_by_a_link_is_the_same_project(root: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(root)
     task = Simulate()
@@ -183,6 +191,7 @@ def test_a_project_that_is_reached_by_a_link_is_the_same_project(root: Path, tmp
 
 def test_plain_parameters_are_taken_as_they_are(task: Simulate) -> None:
     params = {"rounds": 10, "fraction_fit": 0.8, "name": "a b 猫", "fast": True, "offset": -3, "empty": ""}
+    params |= {"num-clients": 2, "verbose": None, "layers": [64, 0.5, "a", False], "none": []}
     assert task.validate(params) == params
 
 
