@@ -15,6 +15,8 @@ from spoolfarm.tasks.flower.project import BEST, RECORD, Project, read_json
 
 #: Seconds by which a clock and a file's time may differ.
 SLACK = 2.0
+#: How often a record that is no JSON is read, and the seconds between.
+TORN_TRIES, TORN_PAUSE = 5, 0.02
 
 
 def own(project: Project, job_id: str, since: float, told: Collection[str] = ()) -> str | None:
@@ -53,12 +55,19 @@ def settle(project: Project, status: str, since: float = float("inf"), only: str
 
 
 def _record(project: Project, name: str) -> dict[str, Any]:
-    """What the record in the folder *name* says; nothing when there is none."""
-    try:
-        found = read_json(os.path.join(project.runs, name, RECORD))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """What the record in the folder *name* says; nothing when there is none.
+
+    Scripts of others write in place, so that for a moment half a record is there.
+    """
+    for _ in range(TORN_TRIES):
+        try:
+            found = read_json(os.path.join(project.runs, name, RECORD))
+            return found if isinstance(found, dict) else {}
+        except OSError:
+            break
+        except ValueError:
+            time.sleep(TORN_PAUSE)
+    return {}
 
 
 def _lives(project: Project, name: str, found: dict[str, Any]) -> bool:
