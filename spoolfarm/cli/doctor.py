@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from spoolfarm import config
 from spoolfarm.cli import machine
@@ -19,7 +17,7 @@ from spoolfarm.config import Settings
 from spoolfarm.errors import SettingError
 from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox
-from spoolfarm.spool import files, lease
+from spoolfarm.spool import checksum, files, lease
 from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.spool import ABANDONED
 from spoolfarm.tasks import extras
@@ -197,8 +195,8 @@ def launcher(settings: Settings) -> Iterator[Finding]:
     """Whether a launcher keeps this spool's workers alive."""
     root = settings.spool_dir
     try:
-        about: dict[str, Any] = json.loads(files.read(f"{root}/launcher.json"))
-    except (FileNotFoundError, ValueError):
+        about = checksum.opened(files.read(f"{root}/launcher.json"))
+    except (FileNotFoundError, checksum.Altered):
         yield Finding(Level.WARN, "launcher", f"none runs on {root}", f"start the farm with {START}")
         return
     who = f"{about.get('pid')} on {about.get('bind')} since {about.get('since')}"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
@@ -25,7 +25,8 @@ from spoolfarm.launcher.health import answers
 from spoolfarm.launcher.log import Log
 from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
-from spoolfarm.spool import files
+from spoolfarm.spool import checksum, files
+from spoolfarm.spool.lock import lock
 from spoolfarm.system import process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
@@ -49,7 +50,7 @@ class Launcher:
         self._settings = settings
         self._farm = Farm(settings=settings)
         self._spool = self._farm.spool
-        self._lock = FileLock(f"{self._spool.root}/launcher.lock", fallback_to_soft=False, thread_local=False)
+        self._lock = lock(f"{self._spool.root}/launcher.lock")
         self._signals: list[int] = []
         self._log_file = LogFile()
         self._selector = selectors.DefaultSelector()
@@ -105,13 +106,14 @@ class Launcher:
             self._lock.acquire(timeout=1)  # another process may be testing whether it is free
         except Timeout:
             try:
-                other = json.loads(files.read(info))
+                other = checksum.opened(files.read(info))
                 who = f"launcher {other['pid']} (listening on {other['bind']}) has been running since {other['since']}"
             except (OSError, ValueError, KeyError):
                 who = "a launcher runs"
             raise FarmRunning(
                 f"{who} on {self._spool.root}", hint="stop it, or set FARM_SPOOL_DIR to another directory"
             ) from None
+        os.chmod(self._lock.lock_file, files.FILE_MODE)  # an earlier version let others open it, and so lock it
         self._inode = os.stat(self._lock.lock_file).st_ino
         bind = ",".join(map(str, self._settings.bind))
         process.kill_marked({WORKER_MARK: None, SPOOL_MARK: self._spool.root})  # a launcher that was killed left them
