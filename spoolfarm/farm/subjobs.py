@@ -80,7 +80,7 @@ class Subjobs:
     def _put(self, job: Job) -> None:
         """Queue a part, unless an earlier attempt did. Less durable than the whole job: a lost part is done again."""
         if job.id in self._known:
-            if (self._spool.results.get(job.id) or {}).get("code") == "damaged":
+            if (self._spool.results.told(job.id) or {}).get("code") == "damaged":
                 self._spool.forget(job.id)  # a power cut corrupted it
             elif self._spool.find(job.id) is not None:
                 return
@@ -146,6 +146,15 @@ def noted(path: str) -> set[str]:
         return set()
     most = 2 * len(lines)  # a few may be damaged, but the numbers have no gaps
     return {line for line in lines if ID.fullmatch(line) and 0 <= _number(whole, line) < most}
+
+
+def damage(path: str) -> str:
+    """What is wrong with the note of parts at *path*; nothing when it is whole, or has just gone."""
+    try:
+        lines = set(files.read(path).splitlines())
+    except FileNotFoundError:
+        return ""
+    return "it has lines that name no part" if len(noted(path)) < len(lines) else ""
 
 
 def _number(whole: str, job_id: str) -> int:

@@ -12,7 +12,7 @@ from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.hotfolder.folder import HotFolder
-from spoolfarm.spool.lock import lock
+from spoolfarm.spool.lock import close_to_others, lock
 from spoolfarm.system import process
 
 #: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         farm = Farm(settings=config.load())
         alone = lock(f"{farm.spool.root}/hotfolder.lock")
+        close_to_others(alone.lock_file)
         alone.acquire(timeout=PATIENCE)
         hot_folder = HotFolder(farm)
     except (FarmError, OSError) as error:  # a Timeout of the lock is an OSError

@@ -71,6 +71,17 @@ def parsed(data: bytes, name: str) -> tuple[Note, int]:
     return note, int(parts[2])
 
 
+def damage(path: str) -> str:
+    """What is wrong with the note at *path*; nothing when it is whole, or has just gone."""
+    try:
+        parsed(files.read(path), os.path.basename(path))
+    except FileNotFoundError:
+        return ""
+    except (DamagedNote, OSError) as error:
+        return str(error)
+    return ""
+
+
 class Journal:
     """All notes, in memory and below *root*."""
 

@@ -26,7 +26,7 @@ from spoolfarm.launcher.log import Log
 from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import checksum, files
-from spoolfarm.spool.lock import lock
+from spoolfarm.spool.lock import close_to_others, lock
 from spoolfarm.system import process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
@@ -102,6 +102,7 @@ class Launcher:
     def _be_alone(self) -> None:
         """Be the only launcher on this spool. Raises FarmRunning that names the other."""
         info = f"{self._spool.root}/launcher.json"
+        close_to_others(self._lock.lock_file)
         try:
             self._lock.acquire(timeout=1)  # another process may be testing whether it is free
         except Timeout:
@@ -113,7 +114,6 @@ class Launcher:
             raise FarmRunning(
                 f"{who} on {self._spool.root}", hint="stop it, or set FARM_SPOOL_DIR to another directory"
             ) from None
-        os.chmod(self._lock.lock_file, files.FILE_MODE)  # an earlier version let others open it, and so lock it
         self._inode = os.stat(self._lock.lock_file).st_ino
         bind = ",".join(map(str, self._settings.bind))
         process.kill_marked({WORKER_MARK: None, SPOOL_MARK: self._spool.root})  # a launcher that was killed left them

@@ -70,11 +70,10 @@ class DeadLetters:
         """
         path = f"{self.path(job_id)}/{REASON}"
         try:
-            data = files.read(path)
-            return checksum.opened(data) if checksum.check(data) else parsed(data, job_id)
+            return read_reason(path, job_id)
         except FileNotFoundError:
             return None
-        except (checksum.Altered, DamagedRecord) as error:
+        except DamagedRecord as error:
             problem = f"its reason {path} is damaged: {error}"
         except OSError as error:
             if error.errno not in files.UNREADABLE:
@@ -142,3 +141,14 @@ class DeadLetters:
     def path(self, job_id: str) -> str:
         """The directory of a letter."""
         return f"{self.root}/{job_id}"
+
+
+def read_reason(path: str, job_id: str) -> dict[str, Any]:
+    """What `DeadLetters.bury` wrote to *path* about a job. Raises DamagedRecord or OSError."""
+    data = files.read(path)
+    try:
+        if checksum.check(data):
+            return checksum.opened(data)
+    except checksum.Altered as error:
+        raise DamagedRecord(str(error)) from error
+    return parsed(data, job_id)  # an earlier version wrote it

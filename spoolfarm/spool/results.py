@@ -188,9 +188,9 @@ class Results:
                 found.append(stem)
         return found
 
-    def write_log(self, job_id: str, **said: Any) -> None:
+    def write_log(self, job_id: str, **words: Any) -> None:
         """Add one line to the job's log, if the disk takes it: no line is worth a job."""
-        text = json.dumps({"at": time.time(), **said}, ensure_ascii=False, allow_nan=False)
+        text = json.dumps({"at": time.time(), **words}, ensure_ascii=False, allow_nan=False)
         line = text.encode(errors="replace") + b"\n"
         try:
             files.append(self._log_path(job_id), line)
@@ -212,8 +212,8 @@ class Results:
         lines = []
         for line in data.split(b"\n")[:-1]:
             start += len(line) + 1
-            if (said := _said(line)) is not None:
-                lines.append({**said, "next": start})
+            if (words := said(line)) is not None:
+                lines.append({**words, "next": start})
         return lines
 
     def progress(self, job_id: str) -> float | None:
@@ -287,16 +287,16 @@ class Results:
         return f"{self.root}/{job_id}.log"
 
 
-def _said(line: bytes) -> dict[str, Any] | None:
-    """What a line of a log says; None when it was damaged."""
+def said(line: bytes) -> dict[str, Any] | None:
+    """What a line of a log says; None when it is not as `Results.write_log` wrote it."""
     try:
-        said = json.loads(line, parse_constant=_no_constant)
+        words = json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict) or not isinstance(said.get("at"), NUMBER):
+    if not isinstance(words, dict) or not isinstance(words.get("at"), NUMBER):
         return None
-    whole = isinstance(said.get("log", ""), str) and isinstance(said.get("progress", 0.0), NUMBER)
-    return said if whole and ("log" in said or "progress" in said) else None
+    whole = isinstance(words.get("log", ""), str) and isinstance(words.get("progress", 0.0), NUMBER)
+    return words if whole and ("log" in words or "progress" in words) else None
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -272,6 +272,9 @@ class Spool:
             if patient:
                 raise
             record = damaged(file.id, 0.0, str(error))
+        if record is not None:
+            self._endings.settle(file, record, file.job_or_guess())
+            return
         try:
             job = file.job()
         except DamagedJob as error:
@@ -279,9 +282,7 @@ class Spool:
                 raise OSError(str(error)) from error
             self._endings.give_up(file, error.code, str(error))
             return
-        if record is not None:
-            self._endings.settle(file, record, job)
-        elif os.path.exists(f"{self.marks}/{file.id}"):
+        if os.path.exists(f"{self.marks}/{file.id}"):
             self._endings.cancel(file, 0.0)
         elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
             often = f"the worker died in every one of {file.attempts} attempts"
