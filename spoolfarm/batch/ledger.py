@@ -30,7 +30,7 @@ from filelock import FileLock, Timeout
 
 from spoolfarm.errors import FarmError, InvalidRequest
 from spoolfarm.farm.sidecars import Sidecars
-from spoolfarm.spool import files
+from spoolfarm.spool import checksum, files
 from spoolfarm.spool.job import State
 
 MARK, LOCK = ".spoolfarm-batch", ".spoolfarm-batch.lock"
@@ -141,16 +141,16 @@ class Ledger:
     def _begin(self, resume: bool) -> None:
         mark = f"{self.root}/{MARK}"
         try:
-            before = json.loads(files.read(mark))
+            before = checksum.opened(files.read(mark))
         except FileNotFoundError:
             if strangers := sorted(set(files.names(self.root)) - {LOCK}):
                 raise InvalidRequest(
                     f"{self.root} holds other things ({strangers[0]})", hint="choose a folder of their own with --out"
                 ) from None
-            files.write_atomic(mark, _bytes(asdict(self.beginning)), mode=FILE_MODE)
+            files.write_atomic(mark, checksum.seal(_bytes(asdict(self.beginning))), mode=FILE_MODE)
             return
-        except ValueError as error:
-            raise InvalidRequest(f"{mark} is damaged: {error}") from error
+        except checksum.Altered as error:
+            raise InvalidRequest(f"{mark} is damaged: {error}", hint="begin anew with another --out") from error
         if not resume:
             raise InvalidRequest(
                 f"{self.root} holds the results of an earlier batch",
@@ -180,19 +180,20 @@ class Ledger:
     def _done_by(self, line: bytes) -> str | None:
         """The name of the input that *line* says is done, if that is still so."""
         try:
-            said = json.loads(line)
+            said = checksum.opened(line.removesuffix(b"\n"))
             name = said["file"]
             status = said["status"]
             version = Version(said["size"], said["mtime_ns"])
-        except (ValueError, KeyError, TypeError):
+        except (checksum.Altered, KeyError):
             return None  # a crash cut it short
-        if status != State.SUCCEEDED or not line.endswith(b"\n"):
+        if status != State.SUCCEEDED or not line.endswith(b"\n") or not isinstance(name, str):
             return None
         try:
-            if not os.stat(f"{self.root}/{name}.json").st_size:
-                return None  # a power cut left it empty
-        except OSError:
-            return None  # the user wants it done again
+            checksum.opened(Path(f"{self.root}/{name}.json").read_bytes())
+        except checksum.Altered:
+            return None  # a power cut left it empty, or cut it short
+        except (OSError, ValueError):
+            return None  # the user wants it done again; or that is no name of a file
         try:
             now = Version.of(os.stat(f"{self.beginning.base}/{name}"))
         except OSError:

@@ -10,13 +10,14 @@ import tempfile
 import time
 from types import TracebackType
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import files
+from spoolfarm.spool.lock import lock
 from spoolfarm.tasks.lanes import LANES
 
 #: The prefix of the directories of such farms, among all the other temporary files.
@@ -39,7 +40,7 @@ class PrivateFarm:
         """With this many *workers* in the general lane, and as many as the settings say in others."""
         _sweep()
         self._root = tempfile.mkdtemp(prefix=PREFIX)
-        self._lock = FileLock(f"{self._root}/{LOCK}", fallback_to_soft=False, thread_local=False)
+        self._lock = lock(f"{self._root}/{LOCK}")
         self._lock.acquire(timeout=0)
         own = {
             **settings.environment(),
@@ -109,13 +110,13 @@ def _sweep() -> None:
         root = f"{tempfile.gettempdir()}/{name}"
         if not name.startswith(PREFIX) or not _may_be_left(root):
             continue
-        lock = FileLock(f"{root}/{LOCK}", fallback_to_soft=False, thread_local=False)
+        left = lock(f"{root}/{LOCK}")
         try:
-            lock.acquire(timeout=0)
+            left.acquire(timeout=0)
         except (Timeout, OSError):
             continue  # it is in use, or has just been removed
         shutil.rmtree(root, ignore_errors=True)
-        lock.release()
+        left.release()
 
 
 def _may_be_left(root: str) -> bool:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import json
 import os
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from pathlib import Path
 
 from spoolfarm import config
 from spoolfarm.cli import machine
 from spoolfarm.cli.finding import Finding, Level
 from spoolfarm.config import Settings
 from spoolfarm.errors import SettingError
+from spoolfarm.farm import subjobs
+from spoolfarm.hotfolder import journal
 from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox
-from spoolfarm.spool import files, lease
+from spoolfarm.spool import checksum, files, lease
+from spoolfarm.spool.damage import checked
 from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.spool import ABANDONED
 from spoolfarm.tasks import extras
@@ -32,6 +36,8 @@ START = "./start.sh" if config.CHECKOUT else "spoolfarm run"
 NAMED = 3
 #: Seconds after which a file in the hot folder should have been taken.
 OVERDUE = 60.0
+#: Seconds for which files are examined for damage.
+MOMENT = 5.0
 
 _BUCKET = re.compile(r"\d[0-9a-f]{8}")
 _JOB_FILE = re.compile(r"[0-9a-f]{24}\.a\d{1,3}")
@@ -193,12 +199,57 @@ def leftovers(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "leftovers", "no process left anything behind")
 
 
+def damage(settings: Settings) -> Iterator[Finding]:
+    """Whether the files of the farm are as they were written, as far as that can be seen in a moment."""
+    bad: list[str] = []
+    good = 0
+    end = time.monotonic() + MOMENT
+    for path, problem in _checked(settings):
+        if problem:
+            bad.append(f"{path}: {problem}")
+        else:
+            good += 1
+        if time.monotonic() > end:
+            break
+    advice = "each costs its own job at most, to be sent again; look for what the system says of the disk"
+    for what in bad[:NAMED]:
+        yield Finding(Level.WARN, "damage", what, advice)
+    if len(bad) > NAMED:
+        yield Finding(Level.WARN, "damage", f"{len(bad) - NAMED} more files are damaged", advice)
+    if not bad:
+        yield Finding(Level.OK, "damage", f"{good} files are as they were written")
+
+
+def _checked(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Files of the farm, each with what is wrong with it."""
+    spool = settings.spool_dir
+    yield f"{settings.data_dir}/image_process.db", _broken_db(f"{settings.data_dir}/image_process.db")
+    for name in files.names(f"{spool}/taken"):
+        if name.endswith(".json"):
+            yield f"{spool}/taken/{name}", journal.damage(f"{spool}/taken/{name}")
+    for name in files.names(f"{spool}/parts"):
+        yield f"{spool}/parts/{name}", subjobs.damage(f"{spool}/parts/{name}")
+    yield from checked(spool, settings.results_dir)
+
+
+def _broken_db(path: str) -> str:
+    """What is wrong with the records of uploads; nothing when they are well, or there are none."""
+    if not os.path.exists(path):
+        return ""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as db:
+            [said] = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if said == "ok" else str(said)
+
+
 def launcher(settings: Settings) -> Iterator[Finding]:
     """Whether a launcher keeps this spool's workers alive."""
     root = settings.spool_dir
     try:
-        about: dict[str, Any] = json.loads(files.read(f"{root}/launcher.json"))
-    except (FileNotFoundError, ValueError):
+        about = checksum.opened(files.read(f"{root}/launcher.json"))
+    except (FileNotFoundError, checksum.Altered):
         yield Finding(Level.WARN, "launcher", f"none runs on {root}", f"start the farm with {START}")
         return
     who = f"{about.get('pid')} on {about.get('bind')} since {about.get('since')}"
@@ -258,6 +309,7 @@ CHECKS: Sequence[Callable[[Settings], Iterator[Finding]]] = (
     strays,
     inbox,
     leftovers,
+    damage,
     launcher,
     workers,
 )

@@ -19,7 +19,7 @@ from spoolfarm.farm.in_flight import InFlight
 from spoolfarm.farm.records import Records
 from spoolfarm.farm.staff import Staff
 from spoolfarm.farm.subjobs import Subjobs
-from spoolfarm.spool import lease
+from spoolfarm.spool import lease, sweep_clock
 from spoolfarm.spool.idempotency import IdempotencyKeys
 from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
 from spoolfarm.spool.record import FOREVER, ended, outcome
@@ -357,11 +357,12 @@ class Farm:
 
     def sweep(self) -> None:
         """Remove what has expired: results, dead letters, keys, and what crashed writers left."""
-        self.results.expire(self.settings.result_ttl)
-        self.spool.dead.expire(self.settings.dead_ttl)
-        self._keys.expire(2 * self.settings.result_ttl)
+        now = sweep_clock.believed(self.spool.root)
+        self.results.expire(self.settings.result_ttl, now)
+        self.spool.dead.expire(self.settings.dead_ttl, now)
+        self._keys.expire(2 * self.settings.result_ttl, now)
         subjobs.sweep(self.spool)
-        self.spool.tidy()
+        self.spool.tidy(now)
 
     def close(self) -> None:
         """Stop watching for results."""

@@ -10,7 +10,7 @@ from spoolfarm.errors import UnknownJob
 from spoolfarm.spool.files import modified
 from spoolfarm.spool.job import State
 from spoolfarm.spool.jobfile import JobFile, born
-from spoolfarm.spool.record import ENDED, damaged, ended
+from spoolfarm.spool.record import ENDED, ended
 from spoolfarm.spool.spool import Spool
 
 #: Seconds for which a job that is waited for is assumed to exist: most results are there by then.
@@ -111,8 +111,8 @@ class Records:
         record = self._results.get(file.id)
         if record is None and file.state is State.FAILED:
             record = self._spool.dead.reason(file.id)
-        if record is None and file.state in ENDED and (error := self._results.damage(file.id)):
-            record = damaged(file.id, born(file.id), error)
+        if record is None and file.state in ENDED:
+            record = self._results.told(file.id)
         if record is not None:
             return record
         try:

@@ -80,7 +80,7 @@ class Subjobs:
     def _put(self, job: Job) -> None:
         """Queue a part, unless an earlier attempt did. Less durable than the whole job: a lost part is done again."""
         if job.id in self._known:
-            if (self._spool.results.get(job.id) or {}).get("code") == "damaged":
+            if (self._spool.results.told(job.id) or {}).get("code") == "damaged":
                 self._spool.forget(job.id)  # a power cut corrupted it
             elif self._spool.find(job.id) is not None:
                 return
@@ -134,8 +134,31 @@ def forget(spool: Spool, whole: str) -> None:
 
 
 def noted(path: str) -> set[str]:
-    """The ids in a note of parts; none when there is no note."""
+    """The ids in a job's note of parts; none when there is no note.
+
+    A line that a crash cut short, or the disk altered, is passed over: what it names is to be removed, and must not be
+    another job.
+    """
+    whole = path.rpartition("/")[2]
     try:
-        return {line for line in files.read(path).decode(errors="replace").splitlines() if ID.fullmatch(line)}
+        lines = files.read(path).decode(errors="replace").splitlines()
     except FileNotFoundError:
         return set()
+    most = 2 * len(lines)  # a few may be damaged, but the numbers have no gaps
+    return {line for line in lines if ID.fullmatch(line) and 0 <= _number(whole, line) < most}
+
+
+def damage(path: str) -> str:
+    """What is wrong with the note of parts at *path*; nothing when it is whole, or has just gone."""
+    try:
+        lines = set(files.read(path).splitlines())
+    except FileNotFoundError:
+        return ""
+    return "it has lines that name no part" if len(noted(path)) < len(lines) else ""
+
+
+def _number(whole: str, job_id: str) -> int:
+    """Which part of *whole* the job is, as `part_id` counts; -1 when it is none."""
+    if job_id[:16] != whole[:16] or job_id == whole:
+        return -1
+    return (int(job_id[16:], 16) - int(whole[16:], 16) - 1) % 2**32

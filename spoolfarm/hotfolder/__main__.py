@@ -8,12 +8,11 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from filelock import FileLock
-
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.hotfolder.folder import HotFolder
+from spoolfarm.spool.lock import close_to_others, lock
 from spoolfarm.system import process
 
 #: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.
@@ -30,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         farm = Farm(settings=config.load())
-        lock = FileLock(f"{farm.spool.root}/hotfolder.lock", fallback_to_soft=False, thread_local=False)
-        lock.acquire(timeout=PATIENCE)
+        alone = lock(f"{farm.spool.root}/hotfolder.lock")
+        close_to_others(alone.lock_file)
+        alone.acquire(timeout=PATIENCE)
         hot_folder = HotFolder(farm)
     except (FarmError, OSError) as error:  # a Timeout of the lock is an OSError
         print(f"hotfolder: {error}", file=sys.stderr)  # noqa: T201
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, hot_folder.stop)
     signal.signal(signal.SIGINT, hot_folder.stop)
     hot_folder.run()
-    lock.release()
+    alone.release()
     return 0
 
 

@@ -312,15 +312,26 @@ class HotFolder:
         answered = 0
         while self._arrived:
             note = self._journal.get(self._arrived.popleft())
-            if note is not None and note.id in self._flying and (record := self._results.get(note.id)) is not None:
-                try:
-                    self._write(note, record)
-                    answered += 1
-                except OSError as error:  # it is retried every second, and others need not wait for it
-                    if note.id not in self._unwritten:
-                        self._unwritten.add(note.id)
-                        log.error("%r: the answer cannot be written: %s", note.path, error)
+            if note is None or note.id not in self._flying:
+                continue
+            if (record := self._results.get(note.id)) is None:
+                self._drop_damaged(note)
+                continue
+            try:
+                self._write(note, record)
+                answered += 1
+            except OSError as error:  # it is retried every second, and others need not wait for it
+                if note.id not in self._unwritten:
+                    self._unwritten.add(note.id)
+                    log.error("%r: the answer cannot be written: %s", note.path, error)
         return answered
+
+    def _drop_damaged(self, note: Note) -> None:
+        """If there is a result, but not a whole one, have the file taken again."""
+        if (record := self._results.told(note.id)) is not None and self._results.get(note.id) is None:
+            log.error("%r is taken again: %s", note.path, record["error"])
+            self._flying.discard(note.id)
+            self._resume(note)
 
     def _write(self, note: Note, record: Mapping[str, Any]) -> None:
         endings = Sidecars.of(record)

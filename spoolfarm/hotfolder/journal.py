@@ -9,6 +9,8 @@ file has left the inbox. So after a crash it says how far things had come:
     a job, no result                  the answer will come
     a result                          the answer is written, to the target when there is one
     a target, no result               the answer is written: the file is to be moved beside it
+
+A note that is damaged goes, too, and its file is found again.
 """
 
 from __future__ import annotations
@@ -16,13 +18,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
-from spoolfarm.hotfolder.dropped import Identity
-from spoolfarm.spool import files
+from spoolfarm.hotfolder.dropped import Identity, printable
+from spoolfarm.spool import checksum, files
 
 log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"([0-9a-f]{24})\.(\d+)\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,37 @@ class Note:
     def task(self) -> str:
         """The task whose folder it lies in."""
         return self.path.partition("/")[0]
+
+
+class DamagedNote(ValueError):
+    """The bytes are not a whole note, or not that of its name."""
+
+
+def parsed(data: bytes, name: str) -> tuple[Note, int]:
+    """The note in the bytes of the file *name*, and its version. Raises DamagedNote."""
+    parts = _NAME.fullmatch(name)
+    try:
+        said = checksum.opened(data)
+        note = Note(**{**said, "identity": Identity(**said["identity"])})
+    except (checksum.Altered, TypeError, KeyError) as error:
+        raise DamagedNote(str(error)) from error
+    texts = (note.path, note.digest, note.params, note.target)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(n, int) for n in astuple(note.identity)):
+        raise DamagedNote("it holds what does not belong there")
+    if parts is None or note.id != parts[1]:
+        raise DamagedNote("it is not the note of that name")
+    return note, int(parts[2])
+
+
+def damage(path: str) -> str:
+    """What is wrong with the note at *path*; nothing when it is whole, or has just gone."""
+    try:
+        parsed(files.read(path), os.path.basename(path))
+    except FileNotFoundError:
+        return ""
+    except (DamagedNote, OSError) as error:
+        return str(error)
+    return ""
 
 
 class Journal:
@@ -91,7 +127,7 @@ class Journal:
         to remove what is on disk, but only microseconds to remove what has not been written yet.
         """
         last = self._versions.get(note.id, 0)
-        files.write_atomic(self._file(note.id, last + 1), json.dumps(asdict(note)).encode())
+        files.write_atomic(self._file(note.id, last + 1), checksum.seal(json.dumps(asdict(note)).encode()))
         self._versions[note.id] = last + 1
         self._forget(note.id)
         self._remember(note)
@@ -118,16 +154,18 @@ class Journal:
             files.remove(f"{self._root}/{name}")
             return
         try:
-            said = json.loads(files.read(f"{self._root}/{name}"))
-            note = Note(**{**said, "identity": Identity(**said["identity"])})
-            version = int(name.split(".")[1])
-            if note.id in self._notes:  # a crash left the version before this one
-                self.remove(note)
-            self._versions[note.id] = version
-            self._remember(note)
-        except (ValueError, TypeError, KeyError, IndexError):
-            log.error("the note %r is damaged, by a power cut perhaps: its file will be taken again", name)
+            note, version = parsed(files.read(f"{self._root}/{name}"), name)
+        except DamagedNote as error:
+            log.error("the note %s is damaged: %s; its file will be taken again", printable(name), error)
             files.remove(f"{self._root}/{name}")
+            return
+        except OSError as error:
+            log.error("the note %s is passed over: %s", printable(name), error.strerror)
+            return
+        if note.id in self._notes:  # a crash left the version before this one
+            self.remove(note)
+        self._versions[note.id] = version
+        self._remember(note)
 
     def _remember(self, note: Note) -> None:
         self._notes[note.id] = note

@@ -79,7 +79,7 @@ class Outbox:
             json.loads(files.read(place))
         except FileNotFoundError:
             return False  # the user has collected it
-        except ValueError:
+        except (ValueError, RecursionError):
             return files.remove(place)
         return False
 

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.launcher.commands import command
 from spoolfarm.launcher.health import answers
 from spoolfarm.spool import files
+from spoolfarm.spool.lock import lock
 
 #: Seconds within which a started farm must answer.
 START_DEADLINE = 60.0
@@ -82,14 +83,14 @@ def running(settings: config.Settings) -> int:
     try:
         pid = int(files.read(pid_file(settings)))
         holder = json.loads(files.read(os.path.join(settings.spool_dir, "launcher.json")))["pid"]
-        lock = FileLock(os.path.join(settings.spool_dir, "launcher.lock"), fallback_to_soft=False, thread_local=False)
+        held = lock(os.path.join(settings.spool_dir, "launcher.lock"))
     except (OSError, ValueError, KeyError, TypeError):
         return 0
     try:
-        lock.acquire(timeout=0)
+        held.acquire(timeout=0)
     except Timeout:
         return pid if pid == holder else 0
-    lock.release()
+    held.release()
     return 0
 
 

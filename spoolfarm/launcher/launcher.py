@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from spoolfarm import config
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
@@ -25,7 +25,8 @@ from spoolfarm.launcher.health import answers
 from spoolfarm.launcher.log import Log
 from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
-from spoolfarm.spool import files
+from spoolfarm.spool import checksum, files
+from spoolfarm.spool.lock import close_to_others, lock
 from spoolfarm.system import process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
@@ -49,7 +50,7 @@ class Launcher:
         self._settings = settings
         self._farm = Farm(settings=settings)
         self._spool = self._farm.spool
-        self._lock = FileLock(f"{self._spool.root}/launcher.lock", fallback_to_soft=False, thread_local=False)
+        self._lock = lock(f"{self._spool.root}/launcher.lock")
         self._signals: list[int] = []
         self._log_file = LogFile()
         self._selector = selectors.DefaultSelector()
@@ -101,11 +102,12 @@ class Launcher:
     def _be_alone(self) -> None:
         """Be the only launcher on this spool. Raises FarmRunning that names the other."""
         info = f"{self._spool.root}/launcher.json"
+        close_to_others(self._lock.lock_file)
         try:
             self._lock.acquire(timeout=1)  # another process may be testing whether it is free
         except Timeout:
             try:
-                other = json.loads(files.read(info))
+                other = checksum.opened(files.read(info))
                 who = f"launcher {other['pid']} (listening on {other['bind']}) has been running since {other['since']}"
             except (OSError, ValueError, KeyError):
                 who = "a launcher runs"

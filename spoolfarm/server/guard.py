@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,8 @@ OPEN = {
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 #: So many refused origins are told to the log, each once, with so many letters.
 TOLD, TOLD_LETTERS = 100, 200
+
+_AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/?#@\[\]]+))(?::[0-9]{0,5})?")
 
 
 class Guard:
@@ -80,10 +83,9 @@ class Guard:
 
 
 def host_of(authority: str) -> str:
-    """The host of `host:port` or `[v6]:port`."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0].lower()
-    return authority.partition(":")[0].lower()
+    """The host of `host:port` or `[v6]:port` (RFC 3986, 3.2.2); of anything else the whole, which is no host's name."""
+    parts = _AUTHORITY.fullmatch(authority)
+    return (parts[1] or parts[2] if parts else authority).lower()
 
 
 def _same_host(origin: str) -> bool:

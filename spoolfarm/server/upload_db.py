@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.spool import files
@@ -63,6 +64,13 @@ class Record:
     job: str | None
     age: float | None
 
+    @property
+    def damaged(self) -> bool:
+        """Whether it is a row of ours, and holds what we did not write."""
+        if self.job is None:
+            return False
+        return self.status not in tuple(Stage) or (self.status == Stage.COMPLETED and self.degree is None)
+
 
 class Records:
     """The file at *path*, for all threads of this process; its connection is opened when first needed.
@@ -71,7 +79,7 @@ class Records:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.path = path
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
 
@@ -136,7 +144,7 @@ class Records:
         self._do(update)
 
     def _select(self, where: str, *values: str) -> list[Record]:
-        return self._do(lambda db: [Record(*row) for row in db.execute(SELECT + where, values)])
+        return self._do(lambda db: [_record(row) for row in db.execute(SELECT + where, values)])
 
     def _do(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Do *act* in one transaction."""
@@ -147,11 +155,12 @@ class Records:
                     return act(self._open)
             except (sqlite3.Error, OSError) as error:
                 self._close()  # perhaps the file has been moved or removed; the next call opens what is there then
-                raise SpoolUnavailable(f"the records of uploads cannot be used ({error})") from error
+                raise SpoolUnavailable(f"the records of uploads, {self.path}, cannot be used: {error}") from error
 
     def _connect(self) -> sqlite3.Connection:
-        files.make_directory(self._path.rpartition("/")[0])
-        db = sqlite3.connect(self._path, timeout=BUSY, check_same_thread=False)
+        files.make_directory(self.path.rpartition("/")[0])
+        db = sqlite3.connect(self.path, timeout=BUSY, check_same_thread=False)
+        db.text_factory = lambda text: text.decode(errors="replace")  # one damaged row must not hide the others
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")  # a promised row is synced to disk
@@ -165,3 +174,25 @@ class Records:
         if self._open is not None:
             self._open.close()
             self._open = None
+
+
+def _record(row: Sequence[Any]) -> Record:
+    """One row as it was read. SQLite keeps any value in any column, so what the disk has altered may have any type."""
+    filename, status, degree, eccentricity, reason, job, age = row
+    return Record(
+        _text(filename) or "",
+        _text(status) or "",
+        _number(degree),
+        _number(eccentricity),
+        _text(reason),
+        _text(job),
+        _number(age),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

@@ -70,7 +70,9 @@ class Uploads:
         if record is None:
             return None
         told: dict[str, Any] = {"status": record.status, "filename": filename}
-        if record.status == Stage.COMPLETED:
+        if record.damaged:
+            told |= {"status": Stage.ERROR, "reason": f"its row in {self._records.path} is damaged"}
+        elif record.status == Stage.COMPLETED:
             told |= {"degree": record.degree}
             if record.eccentricity is not None:
                 told |= {"eccentricity": record.eccentricity}
@@ -88,16 +90,24 @@ class Uploads:
                 self._settle(record, look_everywhere=lost)
             except (OSError, UnknownFile, UnknownJob) as error:
                 log.error("upload %s: its files cannot be placed yet: %s", record.filename, error)
+            except SpoolUnavailable:
+                raise
+            except Exception:  # whatever one row or one result holds, the others are settled
+                log.exception("upload %s: not settled", record.filename)
 
     def keep_settling(self) -> threading.Thread:
         """Start a thread that settles until `close`."""
 
         def run() -> None:
+            problem = ""
             while not self._closing.is_set():
                 try:
                     self.settle()
+                    problem = ""
                 except SpoolUnavailable as error:
-                    log.error("uploads are not settled: %s", error)
+                    if str(error) != problem:  # it may last, and is told once
+                        problem = str(error)
+                        log.error("uploads are not settled: %s", error)
                 self._closing.wait(LOOK)
 
         self._settling = threading.Thread(target=run, name="uploads", daemon=True)
@@ -134,8 +144,16 @@ class Uploads:
             self._records.fail(record.filename, about["error"] or "it failed")
             return
         for name, folder in PLACES.items():
-            if name in about.get("files", ()):
-                self._place(self._farm.file(about["id"], name), f"{self._root}/{folder}", record.filename)
+            if name not in about.get("files", ()):
+                continue
+            source = self._farm.file(about["id"], name)
+            try:
+                self._place(source, f"{self._root}/{folder}", record.filename)
+            except FileNotFoundError:
+                if source.exists():
+                    raise
+                self._records.fail(record.filename, f"the file of its result, {source}, is gone")
+                return
         result = about["result"] if isinstance(about["result"], dict) else {}  # `orient` may be a custom task
         degree, eccentricity = _number(result.get("degree")), _number(result.get("eccentricity"))
         if degree is None:

@@ -14,9 +14,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from spoolfarm.spool import files
+from spoolfarm.spool import checksum, files
 from spoolfarm.spool.job import State
-from spoolfarm.spool.jobfile import JobFile, job_files
+from spoolfarm.spool.jobfile import JobFile, born, job_files
+from spoolfarm.spool.record import DamagedRecord, damaged, parsed
 from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ class DeadLetters:
         lines = self._results.read_log(job_id)
         files.make_directory(letter)
         reason = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
-        files.write_atomic(f"{letter}/{REASON}", reason.encode(errors="replace"), sync=True)
+        sealed = checksum.seal(reason.encode(errors="replace"))
+        files.write_atomic(f"{letter}/{REASON}", sealed, sync=True)
         files.sync_directory(letter)
         os.rename(path, f"{letter}/{os.path.basename(path)}")
 
@@ -62,12 +64,22 @@ class DeadLetters:
         return []
 
     def reason(self, job_id: str) -> dict[str, Any] | None:
-        """The record of a dead letter's job, with the last lines of its log; None when there is no such letter."""
+        """The record of a dead letter's job, with the last lines of its log; None when there is no such letter.
+
+        When the reason is damaged, the record is a failure that names the file.
+        """
+        path = f"{self.path(job_id)}/{REASON}"
         try:
-            reason: dict[str, Any] = json.loads(files.read(f"{self.path(job_id)}/{REASON}"))
-        except (FileNotFoundError, ValueError):
+            return read_reason(path, job_id)
+        except FileNotFoundError:
             return None
-        return reason
+        except DamagedRecord as error:
+            problem = f"its reason {path} is damaged: {error}"
+        except OSError as error:
+            if error.errno not in files.UNREADABLE:
+                raise
+            problem = f"its reason {path} cannot be read: {files.why(error, path)}"
+        return damaged(job_id, born(job_id), problem)
 
     def remove(self, job_id: str) -> None:
         """Delete a letter, or what is left of it after its job file was taken back."""
@@ -80,11 +92,11 @@ class DeadLetters:
         """The ids of all dead letters, unsorted."""
         return [name for name in files.names(self.root) if ID.fullmatch(name)]
 
-    def expire(self, seconds: float) -> int:
-        """Delete letters buried more than *seconds* ago; return how many."""
-        gone = 0
+    def expire(self, seconds: float, now: float | None = None) -> int:
+        """Delete letters buried more than *seconds* before *now*; return how many."""
+        now, gone = time.time() if now is None else now, 0
         for job_id in self.ids():
-            if time.time() - files.modified(self.path(job_id)) > seconds:
+            if now - files.modified(self.path(job_id)) > seconds:
                 try:
                     self.remove(job_id)
                     gone += 1
@@ -92,15 +104,16 @@ class DeadLetters:
                     log.warning("dead letter %s not removed (%s)", job_id, error.strerror or error)
         return gone
 
-    def tidy(self, tmp: str, seconds: float) -> None:
-        """Remove letters whose job was taken back more than *seconds* ago by a process that got no further.
+    def tidy(self, tmp: str, seconds: float, now: float | None = None) -> None:
+        """Remove letters whose job was taken back more than *seconds* before *now* by a process that got no further.
 
         A job may be buried here at this very moment, and burying begins with the reason. So the reason is not removed,
         but moved to *tmp*, on the same file system, until the directory is gone: then the burial starts again.
         """
+        now = time.time() if now is None else now
         for job_id in self.ids():
             letter = self.path(job_id)
-            if time.time() - files.modified(letter) < seconds or any(job_files(letter, State.FAILED)):
+            if now - files.modified(letter) < seconds or any(job_files(letter, State.FAILED)):
                 continue
             try:
                 for name in files.names(letter):
@@ -128,3 +141,14 @@ class DeadLetters:
     def path(self, job_id: str) -> str:
         """The directory of a letter."""
         return f"{self.root}/{job_id}"
+
+
+def read_reason(path: str, job_id: str) -> dict[str, Any]:
+    """What `DeadLetters.bury` wrote to *path* about a job. Raises DamagedRecord or OSError."""
+    data = files.read(path)
+    try:
+        if checksum.check(data):
+            return checksum.opened(data)
+    except checksum.Altered as error:
+        raise DamagedRecord(str(error)) from error
+    return parsed(data, job_id)  # an earlier version wrote it

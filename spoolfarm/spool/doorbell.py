@@ -15,10 +15,9 @@ the ring on. Nothing depends on any of this: idle workers also poll the queue ev
 
 from __future__ import annotations
 
-import json
 import os
 
-from spoolfarm.spool import files
+from spoolfarm.spool import files, lease
 from spoolfarm.spool.buckets import Bucket
 from spoolfarm.spool.watch import Watch
 
@@ -117,10 +116,9 @@ class Ringer:
     def _runs(self, wid: str) -> frozenset[str]:
         tasks = self._tasks.get(wid)
         if tasks is None:
-            try:
-                tasks = frozenset(json.loads(files.read(f"{self._workers}/{wid}.json"))["tasks"])
-            except (FileNotFoundError, ValueError, TypeError, KeyError):
+            if (said := lease.announced(self._workers, wid)) is None:
                 return frozenset()  # it has ended, or a power cut corrupted what it announced
+            tasks = frozenset(said["tasks"])
             if len(self._tasks) >= 1000:
                 self._tasks.clear()  # workers come and go
             self._tasks[wid] = tasks

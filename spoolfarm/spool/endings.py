@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from filelock import FileLock
-
 from spoolfarm.spool import files
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.jobfile import JobFile
+from spoolfarm.spool.lock import lock
 from spoolfarm.spool.results import Results
 
 #: What a mark says when nobody wants the result.
@@ -18,6 +17,8 @@ FORGET = b"forget"
 PATIENCE = 10.0
 #: The codes of jobs that no worker could end: they become dead letters even if they are not durable.
 HOPELESS = frozenset({"worker_died", "damaged", "unreadable"})
+#: Those of them whose reason is the job's file.
+DAMAGE = HOPELESS - {"worker_died"}
 
 
 class Endings:
@@ -31,6 +32,8 @@ class Endings:
     def give_up(self, file: JobFile, code: str, error: str, task: str = "?") -> None:
         """End a job that no worker can end."""
         job = file.job_or_guess(task)
+        if code in DAMAGE:
+            error = f"{error}; it is kept in {self._dead.path(file.id)}"
         ended = Result.without_run(job, State.FAILED, error, code)
         self._results.publish(ended, sync=job.durable)
         self._dead.bury(file.path, file.id, ended.record())
@@ -47,7 +50,7 @@ class Endings:
 
         Raises filelock's Timeout when another caller has not finished within *patience* seconds.
         """
-        with FileLock(self._lock, timeout=patience, fallback_to_soft=False):
+        with lock(self._lock, timeout=patience):
             try:
                 job = file.job_or_guess()
             except FileNotFoundError:

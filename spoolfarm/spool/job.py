@@ -12,10 +12,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from spoolfarm.spool import checksum
+
 #: The most urgent and the least urgent priority.
 FIRST, LAST = 0, 9
 #: The default priority.
 NORMAL = 5
+#: What a number is in JSON.
+NUMBER = (int, float)
 
 
 class State(StrEnum):
@@ -80,9 +84,6 @@ class Job:
 
         Raises ValueError or TypeError when the parameters are nothing JSON can say.
         """
-        crc = 0
-        for image in self.images:
-            crc = zlib.crc32(image, crc)
         header = {
             "id": self.id,
             "task": self.task,
@@ -90,29 +91,32 @@ class Job:
             "durable": self.durable,
             "created": self.created,
             "sizes": [len(image) for image in self.images],
-            "crc32": crc,
         }
         if self.tries:
             header["tries"] = self.tries
-        header["params"] = self.params  # last, for they may be large: see `task_of`
+        header["params"] = self.params  # behind the others, for they may be large: see `task_of`
         text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        line = text.encode(errors="surrogatepass")
+        line = checksum.seal(text.encode(errors="surrogatepass"), *self.images)
         return [line + b"\n", *self.images]
 
     @classmethod
     def from_bytes(cls, data: bytes, attempts: int = 0) -> Job:
         """Read a job file back. Raises DamagedJob when the length or the checksum does not fit."""
-        end = data.find(b"\n") + 1
-        header = _parse(data[:end])
+        at = data.find(b"\n") + 1
+        line, pictures = data[: max(0, at - 1)], memoryview(data)[at:]
+        try:
+            sealed = checksum.check(line, pictures)
+        except checksum.Altered as error:
+            raise DamagedJob(str(error)) from error
+        header = _parse(line)
+        if not sealed:  # an earlier version wrote it
+            _check(header, pictures)
         images = []
-        at = end
-        crc = 0
         for size in header["sizes"]:
             images.append(data[at : at + size])
-            crc = zlib.crc32(images[-1], crc)
             at += size
-        if at != len(data) or crc != header["crc32"]:
-            raise DamagedJob("length or checksum of the job file does not fit its header")
+        if at != len(data):
+            raise DamagedJob("its length does not fit its header")
         return cls(**_fields(header), images=images, attempts=attempts)
 
 
@@ -123,27 +127,32 @@ def task_of(beginning: bytes) -> str:
     their name in the way it is looked for.
     """
     line, newline, _ = beginning.partition(b"\n")
-    if newline:
-        return str(_parse(line)["task"])
     before, found, _ = line.partition(b',"params":')
-    try:
-        task = json.loads(before + b"}")["task"] if found else None
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedJob(f"not a job file: {error}") from error
+    task = _parse(line if newline or not found else before + b"}").get("task")
     if not isinstance(task, str):
-        raise DamagedJob("the job file's header lacks something")
+        raise DamagedJob("its header names no task")
     return task
 
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        header: dict[str, Any] = json.loads(line)
-        whole = {"id", "task", "params", "priority", "durable", "created", "crc32"} <= set(header)
-        if not whole or not all(isinstance(size, int) for size in header["sizes"]):
-            raise DamagedJob("the job file's header lacks something")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DamagedJob(f"not a job file: {error}") from error
+        header = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DamagedJob(f"its header is no JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise DamagedJob("its header is no JSON object")
     return header
+
+
+def _check(header: Mapping[str, Any], pictures: memoryview) -> None:
+    """Raise DamagedJob when a header without a checksum of its own cannot be that of *pictures*."""
+    kinds = {"id": str, "task": str, "params": dict, "durable": bool, "sizes": list, "priority": int, "created": NUMBER}
+    if not all(isinstance(header.get(name), kind) for name, kind in kinds.items()):  # type: ignore[arg-type]
+        raise DamagedJob("its header lacks something")
+    if not all(isinstance(size, int) for size in (header.get("tries", 0), *header["sizes"])):
+        raise DamagedJob("its header holds what does not belong there")
+    if not FIRST <= header["priority"] <= LAST or zlib.crc32(pictures) != header.get("crc32"):
+        raise DamagedJob("its priority or the checksum of its pictures is wrong")
 
 
 def _fields(header: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,15 +71,22 @@ def job_files(directory: str, state: State) -> Iterator[JobFile]:
 
 def read_job(path: str, attempts: int = 0) -> Job:
     """The job in a job file. Raises DamagedJob, also when there is a link, a socket or a directory instead."""
+    name = path.rpartition("/")[2]
     try:
         data = files.read(path)
     except OSError as error:
         if error.errno in NO_FILE:
-            raise DamagedJob(f"not a file: {error.strerror}") from error
+            raise DamagedJob(f"its file {name} is no file: {error.strerror}") from error
         if error.errno in files.UNREADABLE:
-            raise UnreadableJob(f"its file cannot be read: {files.why(error, path)}") from error
+            raise UnreadableJob(f"its file {name} cannot be read: {files.why(error, path)}") from error
         raise
-    return Job.from_bytes(data, attempts)
+    try:
+        job = Job.from_bytes(data, attempts)
+    except DamagedJob as error:
+        raise DamagedJob(f"its file {name} is damaged: {error}") from error
+    if not name.startswith(f"{job.id}."):
+        raise DamagedJob(f"its file {name} is that of job {job.id}")
+    return job
 
 
 def move(path: str, target: str) -> None:
@@ -90,8 +97,11 @@ def move(path: str, target: str) -> None:
             return
         except FileNotFoundError:
             # Not synced here: that would take long enough for the new bucket to be removed again as an empty one.
-            with contextlib.suppress(FileNotFoundError):  # the task's directory was removed meanwhile
-                os.makedirs(os.path.dirname(target), files.DIRECTORY_MODE, exist_ok=True)
+            bucket = os.path.dirname(target)
+            task = os.path.dirname(bucket)
+            for directory in (os.path.dirname(task), task, bucket):
+                with contextlib.suppress(FileExistsError, FileNotFoundError):  # another process made or removed one
+                    os.mkdir(directory, files.DIRECTORY_MODE)
     os.rename(path, target)
 
 

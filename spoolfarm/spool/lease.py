@@ -13,7 +13,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from spoolfarm.spool import files
+from spoolfarm.spool import checksum, files
+from spoolfarm.spool.lock import lock
 
 #: Seconds to wait for the worker's own lock: another process may be testing whether it is free.
 PATIENCE = 10.0
@@ -40,9 +41,9 @@ class Lease:
         self._path = f"{workers}/{wid}.lock"
         self._since = 0.0
         self._inode = 0
-        self._lock = FileLock(self._path, fallback_to_soft=False, thread_local=False)
+        self._lock = lock(self._path)
         #: Held while running a job that has already killed a worker, so that poison takes one worker at a time.
-        self._suspects = FileLock(f"{workers}/suspects.lock", fallback_to_soft=False, thread_local=False)
+        self._suspects = lock(f"{workers}/suspects.lock")
 
     @classmethod
     def take(cls, workers: str, active: str, wid: str) -> Lease:
@@ -62,7 +63,7 @@ class Lease:
     def announce(self, info: Mapping[str, Any]) -> None:
         """Announce that this worker is ready, since when, and *info* about it, replacing the last announcement."""
         self._since = self._since or time.time()
-        files.write_atomic(self._info, json.dumps({**info, "since": self._since}).encode())
+        files.write_atomic(self._info, checksum.seal(json.dumps({**info, "since": self._since}).encode()))
 
     def check(self) -> None:
         """Raise LeaseLost when the lock file or the directory of claimed jobs has been removed.
@@ -119,12 +120,23 @@ def ready(workers: str) -> list[dict[str, Any]]:
     found = []
     for name in files.names(workers):
         wid, _, suffix = name.rpartition(".")
-        if suffix == "json" and alive(workers, wid):
-            try:
-                found.append({"worker": wid, **json.loads(files.read(f"{workers}/{name}"))})
-            except (FileNotFoundError, ValueError, TypeError):
-                continue  # it ended between the two checks, or a power cut corrupted what it announced
+        if suffix == "json" and alive(workers, wid) and (said := announced(workers, wid)) is not None:
+            found.append({**said, "worker": wid})
     return found
+
+
+def announced(workers: str, wid: str) -> dict[str, Any] | None:
+    """What the worker *wid* announced, with the list of its `tasks`; None when it is not ready, or that is damaged."""
+    try:
+        said = checksum.opened(files.read(f"{workers}/{wid}.json"))
+    except (FileNotFoundError, checksum.Altered):
+        return None
+    except OSError as error:
+        if error.errno not in files.UNREADABLE:
+            raise
+        return None
+    tasks = said.get("tasks")
+    return said if isinstance(tasks, list) and all(isinstance(task, str) for task in tasks) else None
 
 
 def waits(workers: str, wid: str) -> bool:
@@ -144,17 +156,17 @@ def alive(workers: str, wid: str) -> bool:
     path = f"{workers}/{wid}.lock"
     if not os.path.exists(path):
         return False
-    lock = FileLock(path, fallback_to_soft=False, thread_local=False)
-    if not _try(lock):
+    tested = lock(path)
+    if not _try(tested):
         return True
     files.remove(path)  # testing the lock of a worker long gone has recreated the file
-    lock.release()
+    tested.release()
     return False
 
 
-def _try(lock: FileLock) -> bool:
+def _try(wanted: FileLock) -> bool:
     try:
-        lock.acquire(timeout=0)
+        wanted.acquire(timeout=0)
     except Timeout:
         return False
     return True

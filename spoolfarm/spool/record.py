@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from spoolfarm.errors import JobCancelled, JobFailed
-from spoolfarm.spool.job import State
+from spoolfarm.spool import checksum
+from spoolfarm.spool.job import NUMBER, State
 
 #: Seconds that stand for "no limit" where a wait must have an end: ten years.
 FOREVER = 10 * 365 * 86400.0
@@ -17,9 +17,8 @@ FOREVER = 10 * 365 * 86400.0
 ENDED = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 
 
-#: What a number is in JSON, and what a time is that may not have come.
-NUMBER = (int, float)
-TIME = (int, float, type(None))
+#: What a time is in JSON that may not have come.
+TIME = (*NUMBER, type(None))
 
 
 class DamagedRecord(ValueError):
@@ -29,10 +28,10 @@ class DamagedRecord(ValueError):
 def parsed(data: bytes, job_id: str) -> dict[str, Any]:
     """The record of the ended job *job_id* in the bytes of its file. Raises DamagedRecord."""
     try:
-        record: dict[str, Any] = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DamagedRecord(f"no JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("id") != job_id or record.get("status") not in ENDED:
+        record = checksum.opened(data)
+    except checksum.Altered as error:
+        raise DamagedRecord(str(error)) from error
+    if record.get("id") != job_id or record.get("status") not in ENDED:
         raise DamagedRecord("it is not the record of this job")
     names = record.get("files")
     if not (

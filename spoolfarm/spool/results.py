@@ -6,8 +6,9 @@
     results/inbox/       what the hot folder has answered: not ours any more, and never touched again
     results/tmp/         being written
 
-A record is written to tmp/ and linked to its place. The link fails when there is one already, so the first result of
-a job is its result. `results/` may lie on another file system than the spool.
+A record ends with its checksum; see `checksum.py`. It is written to tmp/ and linked to its place. The link fails when
+there is one already, so the first result of a job is its result. `results/` may lie on another file system than the
+spool.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from spoolfarm.errors import UnknownFile, UnknownJob
-from spoolfarm.spool import files
+from spoolfarm.spool import checksum, files
 from spoolfarm.spool.arrivals import Arrivals
 from spoolfarm.spool.attachments import Attachments
-from spoolfarm.spool.job import Result
-from spoolfarm.spool.record import DamagedRecord, parsed
+from spoolfarm.spool.job import NUMBER, Result
+from spoolfarm.spool.jobfile import born
+from spoolfarm.spool.record import DamagedRecord, damaged, parsed
 from spoolfarm.spool.watch import RESCAN, Watch
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ class Results:
 
     def publish(self, result: Result, *, sync: bool) -> bool:
         """Make *result* visible, and with *sync* power-cut proof. False when the job has a result already."""
-        record = result.to_bytes()
+        record = checksum.seal(result.to_bytes())
         if result.files:
             if self.exists(result.id):
                 return False
@@ -81,7 +83,7 @@ class Results:
         return os.path.exists(self._path(job_id))
 
     def get(self, job_id: str) -> dict[str, Any] | None:
-        """The record of an ended job, or None; None also for one that is damaged or cannot be read: see `damage`."""
+        """The record of an ended job, or None; None also for one that is damaged or cannot be read: see `told`."""
         if not ID.fullmatch(job_id):
             return None  # the id may come from anyone, and must not lead elsewhere
         try:
@@ -100,32 +102,36 @@ class Results:
         except FileNotFoundError:
             return None
 
-    def damage(self, job_id: str) -> str | None:
-        """What is wrong with the result of a job; None when there is none, or nothing is wrong."""
+    def told(self, job_id: str) -> dict[str, Any] | None:
+        """What is told of an ended job: its record; when that is damaged, a failure that names the file."""
+        if not ID.fullmatch(job_id):
+            return None
         path = self._path(job_id)
         try:
-            self.read(job_id)
+            return self.read(job_id)
         except DamagedRecord as error:
-            return f"its result {path} is damaged: {error}"
+            problem = f"its result {path} is damaged: {error}"
         except OSError as error:
-            return f"its result {path} cannot be read: {files.why(error, path)}"
-        return None
+            if error.errno not in files.UNREADABLE:
+                raise
+            problem = f"its result {path} cannot be read: {files.why(error, path)}"
+        return damaged(job_id, born(job_id), problem)
 
     def wait(self, job_id: str, seconds: float) -> dict[str, Any] | None:
-        """The record, as soon as there is one; None when *seconds* are over."""
-        return self._arrivals.wait(f"{job_id}.json", lambda: self.get(job_id), seconds)
+        """The record as `told`, as soon as there is one; None when *seconds* are over."""
+        return self._arrivals.wait(f"{job_id}.json", lambda: self.told(job_id), seconds)
 
     def watch(self) -> Watch:
         """A watch for one thread that waits for any of several results; see `arrived`."""
         return Watch(self.root)
 
     def arrived(self, watch: Watch, waiting: Collection[str]) -> list[dict[str, Any]]:
-        """The records of those of *waiting* that have ended; waits a moment for the first."""
+        """The records, as `told`, of those of *waiting* that have ended; waits a moment for the first."""
         names = [name for _, name in watch.wait(RESCAN)]
         seen = [name.removesuffix(".json") for name in names if name.endswith(".json")]
         if len(seen) != len(names) or not names:
             seen = list(waiting)  # nothing for a while, or more than the kernel could note: look for all
-        found = (self.get(job_id) for job_id in seen if job_id in waiting)
+        found = (self.told(job_id) for job_id in seen if job_id in waiting)
         return [record for record in found if record is not None]
 
     def file(self, job_id: str, name: str) -> Path:
@@ -182,9 +188,9 @@ class Results:
                 found.append(stem)
         return found
 
-    def write_log(self, job_id: str, **said: Any) -> None:
+    def write_log(self, job_id: str, **words: Any) -> None:
         """Add one line to the job's log, if the disk takes it: no line is worth a job."""
-        text = json.dumps({"at": time.time(), **said}, ensure_ascii=False, allow_nan=False)
+        text = json.dumps({"at": time.time(), **words}, ensure_ascii=False, allow_nan=False)
         line = text.encode(errors="replace") + b"\n"
         try:
             files.append(self._log_path(job_id), line)
@@ -194,7 +200,8 @@ class Results:
     def read_log(self, job_id: str, start: int = 0) -> list[dict[str, Any]]:
         """The log's complete lines from byte *start* on; `next` in each is the *start* that continues after it.
 
-        A line that a full disk or a crash cut short spoils itself and the next one: such lines are left out.
+        A line that a full disk or a crash cut short spoils itself and the next one: such lines are left out, as is one
+        that does not hold what `write_log` writes.
         """
         try:
             with open(self._log_path(job_id), "rb") as file:
@@ -205,10 +212,8 @@ class Results:
         lines = []
         for line in data.split(b"\n")[:-1]:
             start += len(line) + 1
-            try:
-                lines.append({**json.loads(line, parse_constant=_no_constant), "next": start})
-            except (ValueError, TypeError):
-                continue
+            if (words := said(line)) is not None:
+                lines.append({**words, "next": start})
         return lines
 
     def progress(self, job_id: str) -> float | None:
@@ -237,13 +242,13 @@ class Results:
             else:
                 yield None
 
-    def expire(self, seconds: float) -> int:
-        """Remove what ended more than *seconds* ago, and what is half-written for as long. Returns how many results.
+    def expire(self, seconds: float, now: float | None = None) -> int:
+        """Remove what ended more than *seconds* before *now*, and what is half-written for as long; how many results.
 
         A result counts as old only when both its file and its id are: a clock that jumped forward and back, or a copy
         that kept old times, does not lose an answer nobody has read. What cannot be removed does not stop the rest.
         """
-        now, gone = time.time(), 0
+        now, gone = time.time() if now is None else now, 0
         for name in files.names(self.root):
             try:
                 gone += self._expire(name, now - seconds)
@@ -280,6 +285,18 @@ class Results:
 
     def _log_path(self, job_id: str) -> str:
         return f"{self.root}/{job_id}.log"
+
+
+def said(line: bytes) -> dict[str, Any] | None:
+    """What a line of a log says; None when it is not as `Results.write_log` wrote it."""
+    try:
+        words = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(words, dict) or not isinstance(words.get("at"), NUMBER):
+        return None
+    whole = isinstance(words.get("log", ""), str) and isinstance(words.get("progress", 0.0), NUMBER)
+    return words if whole and ("log" in words or "progress" in words) else None
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -13,6 +13,7 @@
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
     workers/cancel.lock, retry.lock   held while a job in cancel/ is ended, or a dead letter is queued again
     workers/<wid>.bell/, .token       how it is woken; see `doorbell.py`
+    workers/swept                     when things were swept last; see `sweep_clock.py`
     idle/<wid>                        a worker that can be woken
 
     name = <id>.a<attempts>, attempts being how often the job was claimed. The name, not the file, counts them, so that
@@ -44,8 +45,8 @@ What cannot be promised: that a job runs only once. A worker that dies after its
 job that runs again.
 
 A worker is dead when its lock is free; there is no heartbeat, and a slow worker is not a dead one. A worker whose lock
-file or directory is removed ends by itself, and a job file that cannot be read becomes a dead letter: neither keeps the
-other jobs waiting.
+file or directory is removed ends by itself, and a job file that cannot be read, or does not fit its checksum, becomes a
+dead letter: neither keeps the other jobs waiting.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from spoolfarm.errors import NoFarm, SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
@@ -71,6 +72,7 @@ from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
 from spoolfarm.spool.lease import SHARED, Lease, LeaseLost
 from spoolfarm.spool.locate import Locator
+from spoolfarm.spool.lock import lock
 from spoolfarm.spool.record import DamagedRecord, damaged
 from spoolfarm.spool.results import ID, Results
 
@@ -188,7 +190,10 @@ class Spool:
         started = time.time()
         try:
             try:
-                return Claim(read_job(path, attempts), path, started)
+                job = read_job(path, attempts)
+                if job.task != place.task:
+                    raise DamagedJob(f"its file {name} is of task {job.task!r}, and lay in the queue of {place.task!r}")
+                return Claim(job, path, started)
             except DamagedJob as error:
                 if isinstance(error, UnreadableJob) and time.time() - born(parsed[1]) < UNREADABLE:
                     move(path, f"{place.path}/{name}")  # the disk may do better the next time
@@ -267,6 +272,9 @@ class Spool:
             if patient:
                 raise
             record = damaged(file.id, 0.0, str(error))
+        if record is not None:
+            self._endings.settle(file, record, file.job_or_guess())
+            return
         try:
             job = file.job()
         except DamagedJob as error:
@@ -274,9 +282,7 @@ class Spool:
                 raise OSError(str(error)) from error
             self._endings.give_up(file, error.code, str(error))
             return
-        if record is not None:
-            self._endings.settle(file, record, job)
-        elif os.path.exists(f"{self.marks}/{file.id}"):
+        if os.path.exists(f"{self.marks}/{file.id}"):
             self._endings.cancel(file, 0.0)
         elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
             often = f"the worker died in every one of {file.attempts} attempts"
@@ -353,7 +359,7 @@ class Spool:
     @contextmanager
     def _retrying(self) -> Iterator[None]:
         try:
-            with FileLock(f"{self.workers}/retry.lock", timeout=PATIENCE, fallback_to_soft=False):
+            with lock(f"{self.workers}/retry.lock", timeout=PATIENCE):
                 yield
         except Timeout as error:
             raise SpoolUnavailable("a process that queues another dead letter does not come to its end") from error
@@ -377,13 +383,14 @@ class Spool:
         """The jobs that workers have, by worker id."""
         return {wid: list(job_files(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
 
-    def tidy(self) -> None:
+    def tidy(self, now: float | None = None) -> None:
         """Remove what dead processes left half-written or half done, and marks on jobs that no longer exist."""
+        now = time.time() if now is None else now
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
         for folder in (self.marks, self.workers):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
         marked = filter(ID.fullmatch, files.names(self.marks))
         for path in left + [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]:
-            if time.time() - files.modified(path) > ABANDONED:
+            if now - files.modified(path) > ABANDONED:
                 files.remove(path)
-        self.dead.tidy(self.tmp, ABANDONED)
+        self.dead.tidy(self.tmp, ABANDONED, now)

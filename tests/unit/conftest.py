@@ -1,8 +1,11 @@
-"""What tests of nets share: one thread, on which their figures are the same each time."""
+"""What tests share: a place for thousands of files; for nets, one thread, on which figures are the same each time."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +19,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Iterator[Path]:
+    """Where the trees go: in memory where that is possible, because there are thousands of them."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="spoolfarm-test-", dir="/dev/shm") as path:
+        yield Path(path)

@@ -171,6 +171,16 @@ def test_a_disk_that_is_all_but_full_takes_nothing_new(
     room.take()
 
 
+@pytest.mark.parametrize("name", ["the spool", "the results", "the data"])
+def test_each_of_the_disks_must_have_room(name: str, farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = {"the spool": farm.root, "the results": farm.results.root, "the data": farm.settings.data_dir}[name]
+    full, roomy = disk(f_bavail=0), disk()
+    monkeypatch.setattr(os, "statvfs", lambda path: full(path) if path == place else roomy(path))
+    room = Admission(farm.spool, limit=10, min_free_mb=100, others=[farm.settings.data_dir])
+    with pytest.raises(SpoolUnavailable, match=f"the disk of {name} has only 0 MiB left"):
+        room.take()
+
+
 @pytest.mark.parametrize(
     "state", [{"f_bavail": 100 * 256}, {"f_favail": MIN_INODES}, {"f_files": 0, "f_favail": 0}], ids=str
 )

@@ -95,7 +95,8 @@ def test_the_key_is_asked_for_before_the_body_is_read(locked: FlaskClient) -> No
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "127.0.0.1", "localhost:8090", "127.0.0.1:1", "[::1]", "[::1]:8090", "LocalHost"]
+    "host",
+    ["localhost", "127.0.0.1", "localhost:8090", "127.0.0.1:1", "[::1]", "[::1]:8090", "LocalHost", "[::1]:"],
 )
 def test_the_names_of_this_machine_pass(front: FlaskClient, host: str) -> None:
     assert front.get("/v1/jobs", headers={"Host": host}).status_code == 200
@@ -106,7 +107,9 @@ def test_the_names_of_this_machine_pass(front: FlaskClient, host: str) -> None:
     [
         *["evil.example", "evil.example:8090", "localhost.evil.example", "127.0.0.1.evil.example"],
         *["evil.example:127.0.0.1", "evil.example@localhost", "[::2]", "[", "localhost.", "0", "2130706433"],
-        *["", "a b", "\xfflocalhost"],
+        *["", "a b", "\xfflocalhost", "[::1].evil.example", "[::1]evil.example:80", "[::1]@evil.example", "[::1"],
+        *["localhost:80@evil.example", "localhost:@evil.example", "localhost:evil.example", "localhost:80:80"],
+        *["localhost/evil.example", "localhost#evil.example", "localhost?evil.example", "localhost:８０"],
     ],
 )
 def test_another_name_is_403_on_every_face(front: FlaskClient, host: str) -> None:

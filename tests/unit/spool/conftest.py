@@ -1,10 +1,7 @@
-"""A spool of its own for each test, and a place for thousands of them."""
+"""A spool of its own for each test."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +18,3 @@ def tree(tmp_path: Path) -> Tree:
 @pytest.fixture
 def spool(tree: Tree) -> Spool:
     return tree.spool
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Iterator[Path]:
-    """Where the trees go: in memory where that is possible, because there are thousands of them."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="spoolfarm-test-", dir="/dev/shm") as path:
-        yield Path(path)

@@ -89,7 +89,6 @@ def test_there_is_no_reason_where_there_is_no_letter(dead: DeadLetters) -> None:
     job_id = new_id()
     assert dead.reason(job_id) is None
     os.mkdir(dead.path(job_id))
-    Path(dead.path(job_id), "reason.json").write_bytes(b"{")
     assert dead.reason(job_id) is None
 
 

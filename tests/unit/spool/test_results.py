@@ -110,7 +110,10 @@ def test_a_result_that_a_power_cut_tore_is_no_result(results: Results, tmp_path:
     job_id = new_id()
     (tmp_path / f"{job_id}.json").write_bytes(torn)
     assert results.get(job_id) is None
-    assert results.wait(job_id, 0.01) is None
+    record = results.wait(job_id, 0.01)  # who waits for it learns that, and does not wait for ever
+    assert record is not None
+    assert (record["status"], record["code"]) == ("failed", "damaged")
+    assert f"{job_id}.json is damaged" in record["error"]
 
 
 def test_a_waiting_thread_gets_the_result_when_it_appears(results: Results) -> None:
