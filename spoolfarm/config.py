@@ -171,6 +171,12 @@ class Settings:
     recycle_mb: int = setting(
         "FARM_RECYCLE_MB", "4096", whole(0, 1_000_000), "the same when it holds more memory, in MiB; 0: never"
     )
+    max_memory_mb: int = setting(
+        "FARM_MAX_MEMORY_MB",
+        "8192",
+        whole(0, 10_000_000),
+        "a worker that holds more while it runs a job is killed and the job fails, in MiB; 0: no limit",
+    )
     api_key: str = setting("FARM_API_KEY", "", key, "when set, every endpoint but /, /health and /ready wants it")
     hosts: tuple[str, ...] = setting(
         "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"

@@ -94,6 +94,7 @@ class PrivateFarm:
         """Keep the workers alive; return what there is to wait for. Raises FarmError when they cannot even start."""
         for key, _ in self._selector.select(0):
             key.data.pass_on()
+        self._pool.watch_memory()
         if time.monotonic() < self._look_due:
             return self._waiting
         self._look_due = time.monotonic() + TICK

@@ -59,7 +59,7 @@ class Launcher:
         #: The children of which there is one each.
         self._services = (self._front, self._hot_folder)
         self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared(self._farm))
-        self._look_due = self._sweep_due = 0.0
+        self._look_due = self._sweep_due = self._watch_due = 0.0
         self._began = time.monotonic()
         self._greeted = False
         #: Whether it was started at a terminal, and is to end with it.
@@ -86,6 +86,7 @@ class Launcher:
         while not self._ended():
             self._obey()
             self._look()
+            self._watch_due = self._pool.watch_memory()
             for key, _ in self._selector.select(self._pause()):
                 if key.data is None:
                     os.read(key.fd, 4096)  # a signal came, and is recorded
@@ -277,7 +278,7 @@ class Launcher:
         if not self._ending:
             waiting = [service.due for service in self._services if service.pid is None]
             self._look_due = min([self._look_due, self._pool.due(), *waiting])
-        return max(0.0, min(self._look_due, self._ending or self._look_due) - now)
+        return max(0.0, min(self._look_due, self._watch_due, self._ending or self._look_due) - now)
 
 
 def _pass_on(child: Child) -> None:

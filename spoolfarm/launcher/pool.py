@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from spoolfarm import config
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import command, with_threads
+from spoolfarm.launcher.memory_watch import MemoryWatch
 from spoolfarm.launcher.worker_child import WorkerChild
 from spoolfarm.launcher.zygote_child import LOADING, UNFIT, ZygoteChild
-from spoolfarm.spool import lease
+from spoolfarm.spool import files, lease
 from spoolfarm.spool.spool import Spool
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
@@ -24,6 +25,8 @@ log = logging.getLogger("pool")
 CANCEL_GRACE = 5.0
 #: Seconds that a worker may live on after it has lost its lease or given it back.
 LAST_WILL = 5.0
+#: By this code a job ends that took more memory than a worker may hold.
+TOO_MUCH_MEMORY = "too_much_memory"
 #: Seconds between checks, which come every second, that only a suspended machine can explain.
 PAUSE = 5.0
 
@@ -52,6 +55,7 @@ class WorkerPool:
         #: How many workers each lane is to have.
         self._wanted: dict[str, int] = {}
         self._zygote: ZygoteChild | None = None
+        self._memory = MemoryWatch(settings.max_memory_mb)
         self._share(shared)
         #: Workers that are still to be replaced by new ones.
         self._old: list[WorkerChild] = []
@@ -76,11 +80,11 @@ class WorkerPool:
 
     def look(self, *, ending: bool = False) -> None:
         """Find which workers died and what runs too long, and unless *ending* start the workers that are due."""
-        causes = self._reap(ending)
+        causes, codes = self._reap(ending)
         self._keep_zygote(ending)
         now = time.monotonic()
         try:
-            self._spool.reclaim(causes)
+            self._spool.reclaim(causes, codes)
             self._enforce(now)
         except OSError as error:
             log.error("the spool does not obey: %s", error)  # a full disk, perhaps; the next call tries again
@@ -90,6 +94,14 @@ class WorkerPool:
             if worker.pid is None and now >= worker.due and not worker.waits:
                 worker.try_start()
         self._replace()
+
+    def watch_memory(self) -> float:
+        """Kill the workers whose jobs take too much memory; return when to call again, by time.monotonic()."""
+        for worker, held in self._memory.over([each for each in self.workers if each.pid is not None]):
+            if not worker.code and files.names(f"{self._spool.active}/{worker.wid}"):
+                said = f"the worker held {held} MiB, and the limit is {self._memory.limit_mb} MiB (FARM_MAX_MEMORY_MB)"
+                worker.kill_for(f"its job took too much memory: {said}", TOO_MUCH_MEMORY)
+        return self._memory.due if self._memory.limit_mb else math.inf
 
     def due(self) -> float:
         """When a worker is to be started, by time.monotonic()."""
@@ -123,9 +135,10 @@ class WorkerPool:
         """Whether there are workers for a zygote to fork."""
         return self._zygote is not None and self._zygote.wanted and self._wanted.get(GENERAL, 0) > 0
 
-    def _reap(self, ending: bool) -> dict[str, str]:
-        """Record which workers died, and return why by worker id."""
-        causes = {}
+    def _reap(self, ending: bool) -> tuple[dict[str, str], dict[str, str]]:
+        """Record which workers died; return why, and by what code if it was their job's fault, by worker id."""
+        causes: dict[str, str] = {}
+        codes: dict[str, str] = {}
         for worker in list(self.workers):
             was_ready = self._ready(worker)
             ended = worker.reap()
@@ -133,6 +146,7 @@ class WorkerPool:
                 self._judge(worker)
                 continue
             words = worker.last_words(self._claimed(worker.wid))
+            codes |= {worker.wid: worker.code} if worker.code else {}
             cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, words]))
             if worker.retired or ending:
                 self.workers.remove(worker)
@@ -141,7 +155,7 @@ class WorkerPool:
             else:
                 wait = worker.plan_restart(failed=not was_ready)
                 log.error("%s ended: %s; starting it again in %.1f s", worker.name, cause, wait)
-        return causes
+        return causes, codes
 
     def _claimed(self, wid: str) -> float:
         """When a worker claimed the jobs that it has, as a time.time(); 0 when it has none."""
@@ -229,6 +243,7 @@ class WorkerPool:
         """Replace all workers one by one by such as know what has changed; have *wanted* of each lane at the end."""
         self._spool, self._settings, self._lane = spool, settings, lane
         self._wanted |= wanted
+        self._memory = MemoryWatch(settings.max_memory_mb)
         self._share(shared)
         self._old = [worker for worker in self.workers if not worker.retired]
         self._successor = None  # of a renewal that this one overtakes: it is old, too

@@ -44,6 +44,8 @@ class WorkerChild(Child):
         self.wid = ""
         #: Why it was killed.
         self.reason = ""
+        #: By what code its job is to end, if it was killed for what the job did.
+        self.code = ""
         #: Whether it was asked to end, and is not to be restarted.
         self.retired = False
         #: Whether it has had a lease in this life, and since when it has had none, by time.monotonic().
@@ -57,7 +59,7 @@ class WorkerChild(Child):
 
     def start(self, *extra: str) -> None:
         self.wid = new_worker_id()
-        self.reason = ""
+        self.reason = self.code = ""
         self.had_lease = False
         self.leaseless_since = None
         self.environment |= {WORKER_MARK: self.wid, SPOOL_MARK: os.path.abspath(self._spool_dir)}
@@ -74,10 +76,10 @@ class WorkerChild(Child):
             process.kill_marked({WORKER_MARK: self.wid})
         return ended
 
-    def kill_for(self, reason: str) -> None:
-        """Kill it at once, and remember why."""
+    def kill_for(self, reason: str, code: str = "") -> None:
+        """Kill it at once, and remember why; with a *code* its job is at fault, and ends by it."""
         log.warning("%s: %s", self.name, reason)
-        self.reason = reason
+        self.reason, self.code = reason, code
         self.kill()
 
     def retire(self) -> None:

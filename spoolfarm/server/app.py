@@ -67,6 +67,7 @@ STATUS = {
     "unsupported_media": 415,
     "invalid_params": 422,
     "no_object": 422,
+    "too_much_memory": 422,
     "not_configured": 501,
     "task_unavailable": 501,
     "not_installed": 501,

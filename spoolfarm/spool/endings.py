@@ -16,9 +16,9 @@ FORGET = b"forget"
 #: Seconds to wait for another process that ends a cancelled job, which takes it about a millisecond.
 PATIENCE = 10.0
 #: The codes of jobs that no worker could end: they become dead letters even if they are not durable.
-HOPELESS = frozenset({"worker_died", "damaged", "unreadable"})
+HOPELESS = frozenset({"worker_died", "too_much_memory", "damaged", "unreadable"})
 #: Those of them whose reason is the job's file.
-DAMAGE = HOPELESS - {"worker_died"}
+DAMAGE = HOPELESS - {"worker_died", "too_much_memory"}
 
 
 class Endings:

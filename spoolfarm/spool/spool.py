@@ -223,10 +223,12 @@ class Spool:
 
     # Recover.
 
-    def reclaim(self, causes: Mapping[str, str] | None = None) -> int:
+    def reclaim(self, causes: Mapping[str, str] | None = None, codes: Mapping[str, str] | None = None) -> int:
         """Requeue the jobs of dead workers, or end them; return how many there were.
 
-        *causes* says by worker id how a worker died. Any process may call this at any time, even several at once.
+        *causes* says by worker id how a worker died, and *codes* that it was its job's fault: that job ends by this
+        code. Of several jobs nobody knows which it was, and each is tried again, alone. Any process may call this at
+        any time, even several at once.
         """
         seen = 0
         for wid in {*files.names(self.active), *(n[:-5] for n in files.names(self.workers) if n.endswith(".lock"))}:
@@ -234,8 +236,10 @@ class Spool:
             if lease is None:
                 continue
             try:
-                for file in job_files(lease.active, State.RUNNING):
-                    seen += self._try(self._recover, file, (causes or {}).get(wid, "its worker died"))
+                had = list(job_files(lease.active, State.RUNNING))
+                code = (codes or {}).get(wid, "") if len(had) == 1 else ""
+                for file in had:
+                    seen += self._try(self._recover, file, (causes or {}).get(wid, "its worker died"), code)
                 self.retire(lease)
             finally:
                 lease.drop()
@@ -260,8 +264,8 @@ class Spool:
             return False
         return True
 
-    def _recover(self, file: JobFile, cause: str) -> None:
-        """Send a job whose worker is dead to where it belongs."""
+    def _recover(self, file: JobFile, cause: str, code: str) -> None:
+        """Send a job whose worker is dead to where it belongs; with a *code* the job has killed it."""
         patient = time.time() - files.changed(file.path) < UNREADABLE  # the disk may do better the next time
         try:
             record = self.results.read(file.id)
@@ -284,6 +288,8 @@ class Spool:
             return
         if os.path.exists(f"{self.marks}/{file.id}"):
             self._endings.cancel(file, 0.0)
+        elif code:
+            self._endings.give_up(file, code, cause)
         elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
             often = f"the worker died in every one of {file.attempts} attempts"
             self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")

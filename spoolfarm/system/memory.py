@@ -14,6 +14,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 KEPT, LARGEST_KEPT = 128 << 20, 32 << 20
 #: glibc's own number of blocks outside the heap.
 MANY = 65536
+#: Where a container's limit is found, in bytes: cgroups of version 2, and of version 1.
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def keep() -> None:
@@ -46,10 +49,22 @@ def largest_kept() -> Iterator[None]:
         mallopt(M_MMAP_MAX, MANY)
 
 
-def resident_mb() -> float:
-    """The resident memory of this process in MiB; 0 where the system does not say."""
+def resident_mb(process: int | str = "self") -> float:
+    """The resident memory of a *process*, by its id, in MiB; 0 where the system does not say, or when it has ended."""
     try:
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    except OSError:
+        with open(f"/proc/{process}/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * _PAGE / 2**20
+    except (OSError, IndexError):
         return 0.0
+
+
+def there_is_mb() -> float:
+    """The memory of this machine in MiB, or of its container when that has less."""
+    found = [os.sysconf("SC_PHYS_PAGES") * _PAGE / 2**20]
+    for path in LIMITS:
+        try:
+            with open(path) as limit:
+                found.append(int(limit.read()) / 2**20)
+        except (OSError, ValueError):
+            continue  # there is no such limit
+    return min(found)

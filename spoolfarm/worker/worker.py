@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         farm = Farm(settings=settings)
         names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
         tasks = usable(farm.tasks, names)
-        full = Recycling(settings.recycle_jobs, settings.recycle_mb)
+        full = Recycling(settings.recycle_jobs, settings.recycle_mb, settings.max_memory_mb)
         worker = Worker(farm, LocalExecutor(tasks), list(tasks), full, output.begin_job)
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
@@ -292,9 +292,10 @@ def prepare(tasks: Sequence[str]) -> None:
 class Recycling:
     """Whether a worker has done so much, or grown so large, that a new one should take its place."""
 
-    def __init__(self, jobs: int, memory_mb: int) -> None:
+    def __init__(self, jobs: int, memory_mb: int, most_mb: int = 0) -> None:
+        """*most_mb* is what kills a worker in the middle of a job: it makes way at half of that, too."""
         self._jobs = jobs
-        self._memory_mb = memory_mb
+        self._memory_mb = min(memory_mb, most_mb // 2) if memory_mb and most_mb else memory_mb
         self._next_look = 0.0
 
     def __call__(self, done: int) -> bool:

@@ -78,6 +78,25 @@ class Slow(Deaf):
     lane: ClassVar[str] = "simulate"
 
 
+class Hungry(Task):
+    """Takes memory until it has *mb* MiB, or is stopped."""
+
+    class Wanted(Params):
+        """How much."""
+
+        mb: int
+
+    Params = Wanted
+    min_images = 0
+    max_batch = 8
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        eaten = []
+        for job in batch:
+            eaten += [b"x" * 2**20 for _ in range(job.params["mb"])]
+        return [len(eaten) for _ in batch]
+
+
 class Packing(Task):
     """Answers with two files: one from memory, one from the scratch directory."""
 

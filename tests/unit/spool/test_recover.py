@@ -165,3 +165,24 @@ def test_a_child_that_is_killed_leaves_a_job_that_runs_again(tree: Tree, spool: 
     record = spool.results.get(job.id)
     assert record is not None
     assert record["attempts"] == 2
+
+
+def test_a_job_that_killed_its_worker_by_its_own_fault_is_not_tried_again(tree: Tree, spool: Spool) -> None:
+    job = new()
+    spool.put(job)
+    lease = tree.lease()
+    one(lease, spool)
+    die(lease)
+    assert spool.reclaim({lease.wid: "it ate too much"}, {lease.wid: "too_much_memory"}) == 1
+    record = spool.results.get(job.id)
+    assert record is not None
+    assert (record["code"], record["attempts"], record["error"]) == ("too_much_memory", 1, "it ate too much")
+    assert spool.dead.ids() == [job.id]
+
+
+def test_of_several_jobs_nobody_knows_whose_fault_it_was(tree: Tree, spool: Spool) -> None:
+    jobs = [new(1), new(2)]
+    wid = tree.orphan(jobs[0])
+    tree.orphan(jobs[1], 1, wid)
+    assert spool.reclaim({wid: "it ate too much"}, {wid: "too_much_memory"}) == 2
+    assert [spool.results.get(job.id) for job in jobs] == [None, None]
