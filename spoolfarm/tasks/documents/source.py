@@ -10,7 +10,8 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name
 
 from spoolfarm import images
-from spoolfarm.errors import BrokenImage, InvalidParams
+from spoolfarm.errors import BrokenImage, InvalidParams, TooLarge
+from spoolfarm.tasks.documents import page_cost
 from spoolfarm.tasks.documents.tiff import Tiff
 
 
@@ -21,7 +22,7 @@ class Source(Protocol):
         """How many pages it has."""
 
     def page(self, index: int) -> bytes:
-        """One page as a file. Raises BrokenImage."""
+        """One page as a file. Raises BrokenImage, or TooLarge when nobody could draw it."""
 
     def scale(self, index: int) -> float:
         """By how much the page is larger than it says: its unit in points."""
@@ -43,11 +44,13 @@ class PdfSource:
     def page(self, index: int) -> bytes:
         """The page alone, with what it needs and nothing else of the document."""
         try:
+            cost = page_cost.check(self.pdf.pages[index])
             with pikepdf.new() as single:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", pikepdf.PageCopyWarning)  # of form fields, which follow below
                     single.pages.append(self.pdf.pages[index])
-                single.remove_unreferenced_resources()
+                if cost.read <= page_cost.LARGE:
+                    single.remove_unreferenced_resources()
                 fields = [note for note in single.pages[0].obj.get(Name.Annots, ()) if _is_field(note)]
                 if fields:
                     single.Root.AcroForm = Dictionary(
@@ -55,6 +58,8 @@ class PdfSource:
                     )  # without one, what is filled in is not shown
                 file = io.BytesIO()
                 single.save(file, stream_decode_level=pikepdf.StreamDecodeLevel.none, compress_streams=False)
+        except TooLarge as error:
+            raise TooLarge(f"page {index + 1} of the PDF cannot be read: {error}") from error
         except (pikepdf.PdfError, ValueError, TypeError, RuntimeError) as error:
             raise BrokenImage(f"page {index + 1} of the PDF is damaged: {error}") from error
         return file.getvalue()
@@ -100,6 +105,8 @@ def _is_field(note: pikepdf.Object) -> bool:
 
 def opened(data: bytes, password: str = "") -> pikepdf.Pdf:
     """Open a PDF. Raises BrokenImage, or InvalidParams when it wants another password."""
+    most = page_cost.MOST
+    pikepdf.settings.set_qpdf_limits(flate_max_memory=most, run_length_max_memory=most, png_max_memory=most)
     try:
         return pikepdf.open(io.BytesIO(data), password=password)
     except pikepdf.PasswordError as error:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pikepdf
 from pikepdf import Array, Name, Operator
 
+from spoolfarm.errors import TooLarge
+from spoolfarm.tasks.documents import page_cost
+
 #: The rendering mode of text that is not seen.
 INVISIBLE = 3
 #: Operators that show text; the last two also move to the next line, which matters only to what follows them.
@@ -13,10 +16,12 @@ SAVE, RESTORE, MODE = Operator("q"), Operator("Q"), Operator("Tr")
 
 
 def remove(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
-    """Leave the invisible text out of the page's content; a page that cannot be parsed stays as it is."""
+    """Leave the invisible text out of the page's content; one that is large or cannot be parsed stays as it is."""
     try:
+        if page_cost.check(page).read > page_cost.LARGE:
+            return
         instructions = pikepdf.parse_content_stream(page)
-    except pikepdf.PdfError:
+    except (pikepdf.PdfError, TooLarge):
         return
     mode = 0
     modes = []

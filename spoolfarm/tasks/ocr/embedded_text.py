@@ -14,6 +14,8 @@ from spoolfarm.tasks.ocr.pdf_page import COVERS, PdfPage
 
 #: A page with so many letters needs no reading, even when it is one large picture: somebody did so before.
 ENOUGH = 200
+#: With more letters a page is read from its picture: nobody wrote so much on a page, and it would take minutes.
+MOST = 200_000
 #: With more than this part of its letters unknown, a text is worth nothing.
 UNKNOWN = 0.1
 #: Heights between two letters beyond which they are not of the same line.
@@ -84,6 +86,8 @@ def _letters(page: PdfPage, visible: bool) -> tuple[list[Letter], int]:
     found: list[Letter] = []
     unknown = 0
     try:
+        if raw.FPDFText_CountChars(text) > MOST:
+            return found, unknown
         blank, new = False, True
         for index, code in _codes(text):
             if code in (10, 13):
