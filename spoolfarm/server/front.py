@@ -27,6 +27,8 @@ KEEP_ALIVE = 30
 ADOPTION = 5.0
 #: Connections beyond those that are being served.
 SPARE_CONNECTIONS = 1500
+#: Descriptors for all that is no connection.
+OTHER_DESCRIPTORS = 200
 
 
 class Front(BaseApplication):  # type: ignore[misc]
@@ -68,12 +70,13 @@ def options(settings: config.Settings) -> dict[str, Any]:
     """What the front needs from Gunicorn, by the names of Gunicorn's settings."""
     if settings.access_log not in ("", "-"):
         os.makedirs(os.path.dirname(settings.access_log), exist_ok=True)
+    room = max(process.raise_descriptors() - OTHER_DESCRIPTORS, OTHER_DESCRIPTORS)
     return {
         "bind": [str(address) for address in settings.bind],
         "workers": 1,
         "worker_class": "spoolfarm.server.patches.FrontWorker",  # loaded once it is known that it can be
         "threads": settings.front_threads,
-        "worker_connections": settings.front_threads + SPARE_CONNECTIONS,
+        "worker_connections": min(settings.front_threads + SPARE_CONNECTIONS, room),
         "keepalive": KEEP_ALIVE,
         "graceful_timeout": max(1, int(settings.grace)),
         "timeout": 60,

@@ -11,15 +11,16 @@ import functools
 import json
 import logging
 import select
+import selectors
 import socket
 import struct
 import time
 from collections import deque
-from typing import Any
+from typing import Any, ClassVar
 
 from gunicorn import util
 from gunicorn.http import parser, unreader, wsgi
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from spoolfarm.server import unread_body
 from spoolfarm.server.current import LIVE
@@ -32,6 +33,16 @@ READ_DEADLINE = 30.0
 NEXT_REQUEST = 0.02
 #: Seconds between checks whether a WebSocket's connection is still there.
 LOOK = 2
+#: Seconds for which a request may wait for a thread before those that arrive too slowly give way, and the number of
+#: requests that wait with it by which that is halved, as far as the least of these seconds.
+PATIENCE, HALVED, LEAST = 0.25, 128, 0.05
+#: Bytes of a head that are waited for before a thread reads it.
+HEAD = 2**13
+#: Seconds between attempts to accept when this process or the machine has no descriptor left, and the idle connections
+#: that are closed before it: whoever serves a request needs some, too.
+NO_DESCRIPTOR, SPARED = 0.02, 16
+#: What accept(2) says then.
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def patch_gunicorn() -> None:
@@ -61,13 +72,18 @@ class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has n
     A client that sends a byte now and then could hold a thread for as long as it likes.
     """
 
+    #: Those that wait for their clients.
+    receiving: ClassVar[set[Unreader]] = set()
+
     def __init__(self, *of_gunicorn: Any) -> None:
         super().__init__(*of_gunicorn)
+        self._gives_way = False
         self.begin()
 
     def begin(self) -> None:
         """The next request comes."""
-        self._end = time.monotonic() + REQUEST_DEADLINE
+        self._begun, self._came = time.monotonic(), 0
+        self._end = self._begun + REQUEST_DEADLINE
 
     def end_by(self, end: float) -> None:
         """What still comes of it has to come by *end*, a time of time.monotonic()."""
@@ -77,9 +93,24 @@ class Unreader(unreader.SocketUnreader):  # type: ignore[misc]  # gunicorn has n
         """Read some bytes; raises what the kernel's deadline raises."""
         if time.monotonic() > self._end:
             raise BlockingIOError(errno.EAGAIN, "the request takes too long")
-        data: bytes = super().chunk(size_hint)
+        self.receiving.add(self)
+        try:
+            data: bytes = super().chunk(size_hint)
+        finally:
+            self.receiving.discard(self)
+        if self._gives_way and not data:
+            raise BlockingIOError(errno.EAGAIN, "the request takes too long for a front that has no other thread")
+        self._came += len(data)
         self._end += len(data) / SLOWEST
         return data
+
+    def give_way(self, patience: float) -> None:
+        """End this request if, *patience* seconds after it began, it has come more slowly than it may."""
+        took = time.monotonic() - self._begun
+        if took > patience and self._came < took * SLOWEST:
+            self._gives_way = True
+            with contextlib.suppress(OSError):  # it has hung up
+                self.sock.shutdown(socket.SHUT_RD)
 
 
 class Response(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
@@ -122,8 +153,8 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def __init__(self, *of_gunicorn: Any) -> None:
         super().__init__(*of_gunicorn)
-        #: Connections that wait for a thread.
-        self._waiting: deque[Any] = deque()
+        #: Connections that wait for a thread, and since when, by time.monotonic().
+        self._waiting: deque[tuple[Any, float]] = deque()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Start or stop accepting connections; a front that stops closes its listening sockets.
@@ -135,12 +166,73 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if not self.alive:
             for listener in self.sockets:
                 listener.close()
+            for conn in self.pending_conns:
+                conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
             self.wsgi.extensions[LIVE].close()
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection; it gets a thread when the head of its request is there.
+
+        When there are too many connections, or no descriptor is left, those that say nothing make room, the oldest
+        first.
+        """
+        while self.nr_conns + 1 >= self.worker_connections and self._drop_idle():
+            pass
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno not in (*EXHAUSTED, errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            if error.errno in EXHAUSTED and not any([self._drop_idle() for _ in range(SPARED)]):
+                time.sleep(NO_DESCRIPTOR)
+            return
+        self.nr_conns += 1
+        conn = TConn(self.cfg, sock, client, listener.getsockname())
+        conn.data_ready = True  # else Gunicorn has a thread wait for the first byte
+        if _head_is_there(sock):
+            self.enqueue_req(conn)
+        else:
+            conn.timeout = time.monotonic() + min(READ_DEADLINE, REQUEST_DEADLINE)
+            self.pending_conns.append(conn)
+            self.poller.register(sock, selectors.EVENT_READ, functools.partial(self.on_pending_socket_readable, conn))
+
+    def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
+        """More has come from a new connection."""
+        if _head_is_there(client):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+            super().on_pending_socket_readable(conn, client)
+
+    def _drop_idle(self) -> bool:
+        """Close the connection that has said nothing for the longest time. False when there is none."""
+        for idle in (self.pending_conns, self.keepalived_conns):
+            if idle:
+                conn = idle.popleft()
+                self.poller.unregister(conn.sock)
+                self.nr_conns -= 1
+                conn.close()
+                return True
+        return False
 
     def enqueue_req(self, conn: Any) -> None:
         """Let a thread of the pool serve the next request of *conn*."""
-        self._waiting.append(conn)
+        self._waiting.append((conn, time.monotonic()))
         super().enqueue_req(conn)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Do what comes next; when others wait in vain, the requests that arrive too slowly give way."""
+        patience = max(LEAST, PATIENCE / (1 + len(self._waiting) / HALVED))
+        full = self.alive and not self._accepting
+        super().wait_for_and_dispatch_events(min(timeout, patience) if self._waiting or full else timeout)
+        if full or self._late(patience):
+            for each in list(Unreader.receiving):
+                each.give_way(patience)
+
+    def _late(self, patience: float = PATIENCE) -> bool:
+        """Whether a request has waited more than *patience* seconds for a thread."""
+        try:
+            return time.monotonic() - self._waiting[0][1] > patience
+        except IndexError:
+            return False  # none waits
 
     def handle(self, conn: Any) -> Any:
         """Serve one request in a thread of the pool.
@@ -158,7 +250,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         while keep is True and self.alive and self._asks_again(conn):
             keep = self._serve(conn)
         if keep is False:
-            unread_body.close(conn.sock)
+            unread_body.close(conn.sock, self._late)
             conn.close = lambda graceful=False: None
         return keep
 
@@ -183,6 +275,21 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         ready = select.poll()
         ready.register(conn.sock, select.POLLIN)
         return bool(ready.poll(NEXT_REQUEST * 1000))
+
+
+def _head_is_there(sock: socket.socket) -> bool:
+    """Whether the whole head of a request has come, or so much that it had better be read; else *sock* is not readable
+    until more has come."""
+    try:
+        data = sock.recv(HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # whoever reads will see it
+    if not data or len(data) == HEAD or b"\r\n\r\n" in data:
+        return True
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
+    return False
 
 
 def _write_error(sock: Any, status: int, reason: str, message: str) -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import select
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.http.errors import ParseException
 
 #: Seconds for which an answered client may go on sending, and those it may pause meanwhile.
 LINGER, PAUSE = 10.0, 2.0
+#: The seconds that it may pause when others wait for its thread.
+HURRIED = 0.1
 #: Bytes it may send in that time.
 LINGER_BYTES = 2**28
 #: Bytes read at once.
@@ -75,17 +78,30 @@ def finish(conn: Any) -> bool:
     return False
 
 
-def close(sock: socket.socket) -> None:
-    """Close a connection whose client has been sent all, once it hangs up, pauses, or comes to the bounds."""
+def close(sock: socket.socket, hurried: Callable[[], bool] = lambda: False) -> None:
+    """Close a connection whose client has been sent all, once it hangs up, pauses, or comes to the bounds.
+
+    Who is *hurried* waits no longer than HURRIED for it.
+    """
     with sock:
         end, left, ready = time.monotonic() + LINGER, LINGER_BYTES, select.poll()
         try:
             sock.shutdown(socket.SHUT_WR)
             ready.register(sock, select.POLLIN)
-            while left > 0 and time.monotonic() < end and ready.poll(PAUSE * 1000):
+            while left > 0 and time.monotonic() < end and _comes(ready, hurried):
                 data = sock.recv(PIECE)
                 if not data:
                     return
                 left -= len(data)
         except (OSError, ValueError):
             return  # it has hung up, or been closed before
+
+
+def _comes(ready: select.poll, hurried: Callable[[], bool]) -> bool:
+    """Whether something comes before the client pauses for too long."""
+    for _ in range(int(PAUSE / HURRIED)):
+        if ready.poll(HURRIED * 1000):
+            return True
+        if hurried():
+            break
+    return False

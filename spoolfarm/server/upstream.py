@@ -30,13 +30,16 @@ KNOWN = {
             "gunicorn.http.message:Request": "_expected_100_continue body",
             "gunicorn.http.parser": "SocketUnreader",
             "gunicorn.http.parser:Parser": "mesg unreader",
-            "gunicorn.http.unreader:SocketUnreader": "chunk",
+            "gunicorn.http.unreader:SocketUnreader": "chunk sock",
             "gunicorn.http.wsgi": "Response",
             "gunicorn.http.wsgi:Response": "default_headers force_close headers_sent req sock write",
             "gunicorn.util": "write_error write_nonblock",
-            "gunicorn.workers.gthread:TConn": "close initialized parser sock",
+            "gunicorn.workers.gthread": "STOP_KEEPALIVE_LINGER",
+            "gunicorn.workers.gthread:TConn": "close initialized data_ready parser set_timeout sock",
             "gunicorn.workers.gthread:ThreadWorker": (
-                "_keepalive_after alive enqueue_req handle handle_request set_accept_enabled sockets wsgi"
+                "_accepting _keepalive_after accept alive enqueue_req handle handle_request keepalived_conns nr_conns "
+                "on_pending_socket_readable pending_conns poller set_accept_enabled sockets "
+                "wait_for_and_dispatch_events worker_connections wsgi"
             ),
         },
     ),

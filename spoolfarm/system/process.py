@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Container, Mapping, Sequence
@@ -11,6 +12,8 @@ from collections.abc import Container, Mapping, Sequence
 #: prctl(2): the signal this process gets when the thread that started it ends; and whether orphans become its children.
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+#: Descriptors that a process wants at most.
+MOST_DESCRIPTORS = 65536
 
 
 def die_with_parent(parent: int) -> None:
@@ -76,6 +79,18 @@ def kill_adopted() -> None:
                     os.waitpid(pid, 0)
         except OSError:
             continue  # it has been reaped elsewhere
+
+
+def raise_descriptors() -> int:
+    """Let this process, and what it starts from now on, open as many files as the system allows; return how many.
+
+    The soft limit, often 1024, is for programs that use select(2), which cannot count further.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most if soft == resource.RLIM_INFINITY else max(soft, most)
 
 
 def has_terminal() -> bool:

@@ -75,6 +75,14 @@ def front_door(path: Path, name: str, code: str = "", **settings: object) -> Ite
     assert "Traceback" not in (path / f"{name}.log").read_text()
 
 
+def cut_off(sock: socket.socket) -> bool:
+    """Whether the other end closes the connection without a word."""
+    try:
+        return sock.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 def listens(port: int) -> bool:
     """Whether somebody accepts connections."""
     with socket.socket() as sock:
@@ -124,7 +132,7 @@ def test_a_body_that_does_not_come_is_given_up_at_the_deadline(tmp_path: Path) -
             assert (status, json.loads(body)["code"]) == (408, "request_timeout")
             assert 0.5 <= time.perf_counter() - start < 8
         with clients(port, 1, head) as [sock]:
-            assert sock.recv(1) == b""  # a request without an end of its head is cut off
+            assert cut_off(sock), "a request without an end of its head"
         assert health(port) < 1
 
 
@@ -145,7 +153,7 @@ def test_a_body_that_comes_a_byte_at_a_time_is_given_up_at_the_deadline(tmp_path
                 assert time.perf_counter() - start >= 0.5
         with clients(port, 1, head) as [sock]:
             drip(sock, b"a")
-            assert sock.recv(1) == b""  # and so is a request whose head goes on and on
+            assert cut_off(sock), "and so is a request whose head goes on and on"
         with clients(port, 1, b"") as [sock]:  # the next request of a connection has a deadline of its own
             for _ in range(3):
                 sock.sendall(LAST.replace(b"Connection: close\r\n", b""))
