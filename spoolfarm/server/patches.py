@@ -183,7 +183,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         except OSError as error:
             if error.errno not in (*EXHAUSTED, errno.EAGAIN, errno.ECONNABORTED):
                 raise
-            if error.errno in EXHAUSTED and not any([self._drop_idle() for _ in range(SPARED)]):
+            if error.errno in EXHAUSTED and not sum([self._drop_idle() for _ in range(SPARED)]):
                 time.sleep(NO_DESCRIPTOR)
             return
         self.nr_conns += 1
@@ -197,10 +197,15 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self.poller.register(sock, selectors.EVENT_READ, functools.partial(self.on_pending_socket_readable, conn))
 
     def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
-        """More has come from a new connection."""
-        if _head_is_there(client):
+        """More has come from a new connection, which may have been dropped at this very turn."""
+        if client.fileno() >= 0 and _head_is_there(client):
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
             super().on_pending_socket_readable(conn, client)
+
+    def on_client_socket_readable(self, conn: Any, client: Any) -> None:
+        """The same for a connection that was kept."""
+        if client.fileno() >= 0:
+            super().on_client_socket_readable(conn, client)
 
     def _drop_idle(self) -> bool:
         """Close the connection that has said nothing for the longest time. False when there is none."""

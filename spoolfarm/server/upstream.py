@@ -38,7 +38,7 @@ KNOWN = {
             "gunicorn.workers.gthread:TConn": "close initialized data_ready parser set_timeout sock",
             "gunicorn.workers.gthread:ThreadWorker": (
                 "_accepting _keepalive_after accept alive enqueue_req handle handle_request keepalived_conns nr_conns "
-                "on_pending_socket_readable pending_conns poller set_accept_enabled sockets "
+                "on_client_socket_readable on_pending_socket_readable pending_conns poller set_accept_enabled sockets "
                 "wait_for_and_dispatch_events worker_connections wsgi"
             ),
         },
