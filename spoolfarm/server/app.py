@@ -22,6 +22,7 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.server import openapi
 from spoolfarm.server.content_coding import inflated
 from spoolfarm.server.current import FARM, LIVE, PROJECT, address, json_response
+from spoolfarm.server.form_body import MAX_PARTS, FormRequest
 from spoolfarm.server.guard import Guard
 from spoolfarm.server.live import PATH, Live
 from spoolfarm.server.path_prefix import PathPrefix
@@ -78,8 +79,6 @@ STATUS = {
 }
 #: Seconds after which a client may try again when the farm is full.
 RETRY_AFTER = 2
-#: How many parts a multipart body may have.
-MAX_PARTS = 100
 #: The code and the sentence that Werkzeug's errors get here, by their status.
 HTTP_ERRORS = {
     400: ("invalid_request", "the request is malformed, or broke off"),
@@ -109,6 +108,7 @@ class Application(Flask):
     """Flask without what would cost every request and is not used here: sessions, and views that are coroutines."""
 
     session_interface = Sessionless()
+    request_class = FormRequest
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func

@@ -30,6 +30,9 @@ OPEN = {
 }
 #: Hosts that always mean this machine.
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+#: What browsers say of a request that a page of another site, or of another host or port of the same site, has made.
+CROSS_SITE = "cross-site"
+FOREIGN = (CROSS_SITE, "same-site")
 #: So many refused origins are told to the log, each once, with so many letters.
 TOLD, TOLD_LETTERS = 100, 200
 
@@ -53,8 +56,13 @@ class Guard:
         if self._key is not None and request.endpoint not in OPEN and request.method != "OPTIONS":
             self.check_key(self.given_key(environ))
 
-    def check_place(self, environ: Mapping[str, Any]) -> None:
-        """Raise Forbidden for a foreign host name or a foreign page."""
+    def check_place(self, environ: Mapping[str, Any], *, navigable: bool = True) -> None:
+        """Raise Forbidden for a foreign host name or a foreign page.
+
+        A page of another site may lead here by a link, if this is *navigable*. What it would load as a script or a
+        picture is refused: browsers name no origin then, and say only of what site it is (Fetch Metadata). Where
+        FARM_CORS_ORIGINS lets pages in, it may be one of theirs, and passes, unless it is not *navigable*.
+        """
         host = host_of(environ.get("HTTP_HOST") or request.host)
         if self._hosts is not None and host not in self._hosts:
             raise Forbidden(f"this farm does not answer to the host name {host!r}; name it in FARM_HOSTS")
@@ -62,6 +70,16 @@ class Guard:
         if origin and origin not in self._origins and "*" not in self._origins and not _same_host(origin):
             self._tell(origin)
             raise Forbidden(f"pages of {origin} may not use this farm; name it in FARM_CORS_ORIGINS")
+        site = environ.get("HTTP_SEC_FETCH_SITE")
+        if site in FOREIGN and not origin and self._embeds(environ, site, navigable=navigable):
+            self._tell("another site")
+            raise Forbidden("pages of another site may not use this farm; name their origin in FARM_CORS_ORIGINS")
+
+    def _embeds(self, environ: Mapping[str, Any], site: str, *, navigable: bool) -> bool:
+        """Whether a page of another *site* would load this as a part of itself."""
+        if not navigable:
+            return True
+        return site == CROSS_SITE and environ.get("HTTP_SEC_FETCH_MODE") != "navigate" and not self._origins
 
     def _tell(self, origin: str) -> None:
         """Log, for whoever runs the farm, that pages of *origin* are refused."""

@@ -37,6 +37,8 @@ DEAD = 60
 GOODBYE = 1.0
 #: Seconds within which a client must identify itself.
 SILENCE = 10.0
+#: The same when another client wants the place.
+MOMENT = 1.0
 
 Start = Callable[..., Any]
 Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
@@ -45,8 +47,8 @@ Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
 class Guard(Protocol):
     """Who may connect."""
 
-    def check_place(self, environ: Mapping[str, Any]) -> None:
-        """Raise Forbidden for a foreign host name or a foreign page."""
+    def check_place(self, environ: Mapping[str, Any], *, navigable: bool = True) -> None:
+        """Raise Forbidden for a foreign host name or a foreign page, also one that leads here unless *navigable*."""
 
     def check_key(self, given: str) -> None:
         """Raise Unauthorized for a wrong key."""
@@ -93,7 +95,9 @@ class Live:
         try:
             try:
                 with self._app.request_context(environ):
-                    self._guard.check_place(environ)
+                    self._guard.check_place(environ, navigable=False)
+                    if "j" in request.args:
+                        raise InvalidRequest("j: no answer comes as a script (JSONP), for any page could load that")
                     if "sid" not in request.args:
                         self._make_room()
             except FarmError as error:
@@ -163,8 +167,12 @@ class Live:
         for each, since in self._seen.items():
             if now - since > SILENCE:
                 self._server.eio.disconnect(each)
-        if len(connections) >= self._most:
+        if len(connections) < self._most:
+            return
+        oldest = min(self._seen, key=self._seen.__getitem__, default=None)
+        if oldest is None or now - self._seen[oldest] < MOMENT:
             raise TooManyClients()
+        self._server.eio.disconnect(oldest)
 
     def _connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
         from socketio.exceptions import ConnectionRefusedError  # type: ignore[import-untyped]

@@ -209,3 +209,41 @@ def test_a_star_lets_every_page_in(make: Make) -> None:
     answer = make(FARM_CORS_ORIGINS="*").get("/v1/tasks", headers={"Origin": "https://any.example"})
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] in ("*", "https://any.example")
+
+
+# Pages that name no origin.
+
+
+SCRIPT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}
+LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
+#: The same for a session that there is not: it is refused by the protocol, not at the door.
+UNKNOWN = f"{HANDSHAKE}&sid=x"
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/health", "/metrics", "/nowhere", HANDSHAKE, f"{HANDSHAKE}&j=0"])
+def test_a_page_of_another_site_can_load_nothing_as_a_script(front: FlaskClient, path: str) -> None:
+    refused(front.get(path, headers=SCRIPT), 403, "another site")
+
+
+def test_a_page_of_another_site_may_lead_here_but_opens_no_socket(front: FlaskClient) -> None:
+    assert front.get("/", headers=LINK).status_code == 200
+    refused(front.get(HANDSHAKE, headers=LINK), 403, "another site")
+    refused(front.get(HANDSHAKE, headers={**SCRIPT, "Sec-Fetch-Site": "same-site"}), 403, "another site")
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_our_own_pages_and_the_address_bar_open_what_they_like(front: FlaskClient, site: str) -> None:
+    for path, status in (("/v1/tasks", 200), (UNKNOWN, 400)):
+        assert front.get(path, headers={"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "cors"}).status_code == status
+
+
+def test_pages_that_are_let_in_may_show_our_pictures(make: Make) -> None:
+    friendly = make(FARM_CORS_ORIGINS=PAGE)
+    assert friendly.get("/v1/tasks", headers=SCRIPT).status_code == 200
+    refused(friendly.get(HANDSHAKE, headers=SCRIPT), 403, "another site")
+    assert friendly.get(UNKNOWN, headers={**SCRIPT, "Origin": PAGE}).status_code == 400
+
+
+def test_there_is_no_jsonp(front: FlaskClient) -> None:
+    refused(front.get(f"{HANDSHAKE}&j=0"), 400, "JSONP")
