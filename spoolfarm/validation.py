@@ -38,9 +38,9 @@ def _values(text: bytes | str) -> int:
     """How many values the JSON *text* has, objects and arrays included, or a few less."""
     data = text.encode(errors="replace") if isinstance(text, str) else text
     found = sum(map(data.count, MARKS))
-    return (
-        found if not MAX_VALUES < found <= WORTH_A_LOOK * MAX_VALUES else sum(map(_STRING.sub(b"", data).count, MARKS))
-    )
+    if MAX_VALUES < found <= WORTH_A_LOOK * MAX_VALUES:
+        found = sum(map(_STRING.sub(b"", data).count, MARKS))
+    return found
 
 
 def _without_mark(text: bytes | str) -> bytes | str:

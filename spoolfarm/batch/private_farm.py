@@ -70,6 +70,7 @@ class PrivateFarm:
         while self._pool.workers and time.monotonic() < deadline:
             self._pool.look(ending=True)
             time.sleep(0.005)
+        self._pool.close()
         self.farm.close()
         self._selector.close()
         shutil.rmtree(self._root)

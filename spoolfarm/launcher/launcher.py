@@ -27,7 +27,7 @@ from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import checksum, files
 from spoolfarm.spool.lock import close_to_others, lock
-from spoolfarm.system import process, streams
+from spoolfarm.system import orphans, process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
 log = logging.getLogger("launcher")
@@ -92,7 +92,8 @@ class Launcher:
                     os.read(key.fd, 4096)  # a signal came, and is recorded
                 else:
                     _pass_on(key.data)
-        process.kill_adopted()
+        self._pool.close()
+        orphans.kill_adopted()
         log.info("stopped")
         files.remove(f"{self._spool.root}/launcher.json")
         self._lock.release()
@@ -117,7 +118,7 @@ class Launcher:
             ) from None
         self._inode = os.stat(self._lock.lock_file).st_ino
         bind = ",".join(map(str, self._settings.bind))
-        process.kill_marked({WORKER_MARK: None, SPOOL_MARK: self._spool.root})  # a launcher that was killed left them
+        orphans.kill_marked({WORKER_MARK: None, SPOOL_MARK: self._spool.root})  # a launcher that was killed left them
         about = {"pid": os.getpid(), "bind": bind, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         files.write_atomic(info, json.dumps(about).encode())
 
@@ -185,7 +186,8 @@ class Launcher:
         self._be_still_alone()
         self._reap_services()
         self._pool.look(ending=bool(self._ending))
-        process.bury_orphans([child.pid for child in (*self._services, *self._pool.children())])
+        known = [child.pid for child in (*self._services, *self._pool.children())]
+        orphans.bury_orphans([*known, self._pool.reaper.pid])
         if self._ending:
             self._end(now)
             return
@@ -297,7 +299,7 @@ def wanted(settings: config.Settings) -> dict[str, int]:
 def shared(farm: Farm) -> list[str]:
     """The tasks of the general workers that have something to share, where workers can be forked."""
     found = farm.tasks.shared(GENERAL)
-    return found if found and process.adopt_orphans() else []
+    return found if found and orphans.adopt_orphans() else []
 
 
 def tell_faults(farm: Farm) -> None:

@@ -17,6 +17,7 @@ from spoolfarm.launcher.worker_child import WorkerChild
 from spoolfarm.launcher.zygote_child import LOADING, UNFIT, ZygoteChild
 from spoolfarm.spool import files, lease
 from spoolfarm.spool.spool import Spool
+from spoolfarm.system.orphans import Reaper
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
 log = logging.getLogger("pool")
@@ -56,6 +57,8 @@ class WorkerPool:
         self._wanted: dict[str, int] = {}
         self._zygote: ZygoteChild | None = None
         self._memory = MemoryWatch(settings.max_memory_mb)
+        #: Ends what tasks have left, even when this process is killed.
+        self.reaper = Reaper()
         self._share(shared)
         #: Workers that are still to be replaced by new ones.
         self._old: list[WorkerChild] = []
@@ -70,7 +73,7 @@ class WorkerPool:
     def _share(self, shared: Sequence[str]) -> None:
         """Have the zygote load the *shared* tasks, if there are any."""
         words = [*command("launcher.zygote"), "--tasks", ",".join(shared)]
-        environment, wanted = with_threads(self._settings, 1), bool(shared and self._settings.fork)
+        environment, wanted = with_threads(self._settings, 1) | self.reaper.mark, bool(shared and self._settings.fork)
         if self._zygote is not None:
             self._zygote.renew(words, environment, wanted=wanted)
         elif shared:
@@ -90,6 +93,7 @@ class WorkerPool:
             log.error("the spool does not obey: %s", error)  # a full disk, perhaps; the next call tries again
         if ending:
             return
+        self._keep_reaper()
         for worker in self.workers:
             if worker.pid is None and now >= worker.due and not worker.waits:
                 worker.try_start()
@@ -109,6 +113,13 @@ class WorkerPool:
         if self._zygote is not None and self._zygote.pid is None and self._forks:
             sleeping.append(self._zygote.due)
         return min(sleeping, default=math.inf)
+
+    def _keep_reaper(self) -> None:
+        """See that what the workers' tasks leave has somebody to end it."""
+        try:
+            self.reaper.keep()
+        except OSError as error:
+            log.error("the reaper cannot be started: %s", error)  # the next look tries again
 
     def _keep_zygote(self, ending: bool) -> None:
         """Start the zygote when there are workers to fork, and again when it has died; end it after the last worker."""
@@ -205,6 +216,8 @@ class WorkerPool:
 
     def scale(self, lane: str, wanted: int) -> None:
         """Start or retire workers of *lane* until there are *wanted*; none when it has no task."""
+        if wanted:
+            self._keep_reaper()
         self._wanted[lane] = wanted
         self._keep_zygote(ending=False)
         staying = [worker for worker in self.workers if worker.lane == lane and not worker.retired]
@@ -221,6 +234,7 @@ class WorkerPool:
         self._numbered += 1
         zygote = self._zygote if lane == GENERAL else None
         worker = WorkerChild(self._numbered, lane, self._lane(lane), self._settings, self._selector, zygote)
+        worker.environment |= self.reaper.mark
         self.workers.append(worker)
         if not worker.waits:
             worker.try_start()
@@ -286,6 +300,10 @@ class WorkerPool:
         for worker in self.workers:
             worker.kill()
         self.workers = [worker for worker in self.workers if worker.pid is not None]
+
+    def close(self) -> None:
+        """End what their tasks have left, once the workers are gone."""
+        self.reaper.close()
 
     def children(self) -> list[Child]:
         """All children: the workers, and the zygote while it lives."""

@@ -13,7 +13,7 @@ from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import SPOOL_MARK, WORKER_MARK, command, with_threads, without_secrets
 from spoolfarm.launcher.zygote_child import ZygoteChild
 from spoolfarm.spool.lease import new_worker_id
-from spoolfarm.system import devices, process
+from spoolfarm.system import devices, orphans
 
 log = logging.getLogger("pool")
 
@@ -69,11 +69,17 @@ class WorkerChild(Child):
         else:
             super().start(*arguments)
 
+    def kill(self) -> None:
+        """Kill it and everything it started, at once, also what has left its session and forgotten its marks."""
+        if self.pid is not None:
+            orphans.kill_descendants(self.pid)
+        super().kill()
+
     def reap(self) -> str | None:
         """How it ended, if it has; what its tasks started in other sessions ends with it."""
         ended = super().reap()
         if ended is not None:
-            process.kill_marked({WORKER_MARK: self.wid})
+            orphans.kill_marked({WORKER_MARK: self.wid})
         return ended
 
     def kill_for(self, reason: str, code: str = "") -> None:

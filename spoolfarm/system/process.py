@@ -7,11 +7,10 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 
-#: prctl(2): the signal this process gets when the thread that started it ends; and whether orphans become its children.
+#: prctl(2): the signal this process gets when the thread that started it ends.
 PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
 #: Descriptors that a process wants at most.
 MOST_DESCRIPTORS = 65536
 
@@ -26,59 +25,6 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(f"the launcher {parent} has gone")  # it ended before we asked
-
-
-def adopt_orphans() -> bool:
-    """Become the parent of descendants whose own parents end. False where that is not possible."""
-    if sys.platform != "linux":
-        return False
-    done: int = ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    return done == 0
-
-
-def bury_orphans(children: Container[int | None]) -> None:
-    """Reap the dead processes that this process has adopted: those that are not among its own *children*."""
-    try:
-        while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if dead.si_pid in children:
-                return  # its starter wants to know how it ended; others are reaped next time
-            os.waitpid(dead.si_pid, 0)
-    except ChildProcessError:
-        return  # there are no children at all
-
-
-def kill_marked(marks: Mapping[str, str | None]) -> None:
-    """SIGKILL every process except this one whose environment has all of *marks*; None matches any value.
-
-    The environment is what a process was started with, and is inherited by everything it starts, in whatever session.
-    On systems other than Linux no process is found.
-    """
-    wanted = [f"{name}={'' if value is None else value}".encode() for name, value in marks.items()]
-    whole = [value is not None for value in marks.values()]
-    for pid in map(int, filter(str.isdecimal, _names("/proc"))):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as environ:
-                found = environ.read().split(b"\0")
-            fits = (
-                any(each == want if exact else each.startswith(want) for each in found)
-                for want, exact in zip(wanted, whole, strict=True)
-            )
-            if pid != os.getpid() and all(fits):
-                os.kill(pid, signal.SIGKILL)
-        except OSError:
-            continue  # it has ended, or belongs to another user
-
-
-def kill_adopted() -> None:
-    """SIGKILL and reap every child of this process: when it ends, these are the orphans that it has adopted."""
-    for task in _names("/proc/self/task"):
-        try:
-            with open(f"/proc/self/task/{task}/children") as children:
-                for pid in map(int, children.read().split()):
-                    os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
-        except OSError:
-            continue  # it has been reaped elsewhere
 
 
 def raise_descriptors() -> int:
@@ -100,13 +46,6 @@ def has_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-def _names(path: str) -> list[str]:
-    try:
-        return os.listdir(path)
-    except OSError:
-        return []
 
 
 def show_as(command: Sequence[str]) -> None:

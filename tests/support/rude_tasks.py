@@ -179,6 +179,31 @@ class Daemonic(Task):
         return [started.pid]
 
 
+class Litter(Task):
+    """Starts processes in sessions of their own, writes which into *note*, and hears nothing for *seconds*."""
+
+    class Wanted(Params):
+        """Where to, and how long."""
+
+        note: str
+        seconds: float = 0.0
+
+    Params = Wanted
+    min_images = 0
+
+    def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
+        sleep = ["sleep", "600"]
+        plain = subprocess.Popen(sleep, start_new_session=True)
+        deaf = subprocess.Popen(["sh", "-c", "trap '' TERM HUP; sleep 600 & wait"], start_new_session=True)
+        bare = subprocess.Popen(sleep, start_new_session=True, env={})
+        daemon = subprocess.run(["setsid", "sh", "-c", "sleep 600 >&- & echo $!"], stdout=subprocess.PIPE, check=True)
+        pids = [plain.pid, deaf.pid, bare.pid, int(daemon.stdout)]
+        with open(batch[0].params["note"], "w") as note:
+            note.write(" ".join(map(str, pids)) + "\n")
+        time.sleep(batch[0].params["seconds"])
+        return [pids]
+
+
 class Wordy(Task):
     """Prints more than a pipe holds."""
 

@@ -16,7 +16,7 @@ from spoolfarm.launcher.commands import command as command_of
 from spoolfarm.launcher.zygote_child import Fork, ZygoteChild
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import new_worker_id
-from spoolfarm.system import process, threads
+from spoolfarm.system import orphans, threads
 from spoolfarm.tasks.segment.task import Segment
 from tests.support.drawn_scenes import ellipses, png
 from tests.support.running_farm import ROOT, until
@@ -63,11 +63,11 @@ class Parent:
 
 @pytest.fixture
 def parent(farm: Farm) -> Iterator[Parent]:
-    assert process.adopt_orphans()
+    assert orphans.adopt_orphans()
     made = Parent(farm)
     yield made
     made.close()
-    ctypes.CDLL(None).prctl(process.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+    ctypes.CDLL(None).prctl(orphans.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def test_forked_workers_find_the_same_masks_to_the_byte_with_one_thread_and_with_two(
