@@ -220,3 +220,20 @@ def test_orphans_that_come_to_the_launcher_are_reaped(make: Make) -> None:
     running = make("orphaning").start()
     orphan = running.farm.call("orphaning", timeout=20)
     until(lambda: not os.path.exists(f"/proc/{orphan}"))
+
+
+def test_a_zygote_that_stalls_costs_the_farm_nothing_but_the_zygote(tmp_path: Path) -> None:
+    patient = "from spoolfarm.launcher import launcher, zygote_child; zygote_child.PATIENCE = 0.5; launcher.main([])"
+    (tmp_path / "launcher.py").write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r}); {patient}")
+    running = running_farm(tmp_path, root=tmp_path).start()
+    try:
+        stalled, before = zygote(running), set(running.workers())
+        assert stalled
+        os.kill(stalled, signal.SIGSTOP)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: len(set(running.workers()) - before) == 2, what=running.log())
+        assert {answer["loaded"] for answer in told(running, 2)} == {zygote(running)} != {stalled}
+        assert "Traceback" not in running.log()
+    finally:
+        running.stop()
