@@ -42,7 +42,7 @@ class Reaper:
         self.close()
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, self.mark[MARK]],
-            env={name: value for name, value in os.environ.items() if name.startswith("LD_")},
+            env={},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

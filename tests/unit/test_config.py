@@ -71,6 +71,7 @@ BAD = [
     ("FARM_MIN_FREE_MB", "5%", "a whole number from 0 to"),
     ("FARM_RECYCLE_JOBS", "-5", "a whole number from 0 to"),
     ("FARM_RECYCLE_MB", "4G", "a whole number from 0 to"),
+    ("FARM_MAX_MEMORY_MB", "half", "a whole number from 0 to"),
     ("FARM_API_KEY", "a\tb", "letters, digits and signs of ASCII"),
     ("FARM_API_KEY", "schlüssel", "letters, digits and signs of ASCII"),
     ("FARM_BASE_PATH", "/a b", "a path such as /ocr"),
