@@ -72,7 +72,7 @@ class WorkerChild(Child):
     def kill(self) -> None:
         """Kill it and everything it started, at once, also what has left its session and forgotten its marks."""
         if self.pid is not None:
-            orphans.kill_descendants(self.pid)
+            orphans.kill_unmarked(self.pid, {WORKER_MARK: self.wid})
         super().kill()
 
     def reap(self) -> str | None:

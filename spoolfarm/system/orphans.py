@@ -18,6 +18,8 @@ from collections.abc import Container, Mapping
 PR_SET_CHILD_SUBREAPER = 36
 #: The variable that says to which process all belongs that has it.
 MARK = "SPOOLFARM_LAUNCHER"
+#: Seconds in which what hears of its parent's death may end by itself, and put away what it has used.
+GRACE = 0.5
 #: Seconds for which the reaper looks again whether those that it has killed were starting others, and between looks.
 LAST, PAUSE = 10.0, 0.01
 
@@ -82,23 +84,8 @@ def kill_marked(marks: Mapping[str, str | None]) -> int:
     The environment is what a process was started with, and is inherited by everything it starts, in whatever session.
     Returns how many there were; on systems other than Linux no process is found.
     """
-    killed = 0
-    wanted = [f"{name}={'' if value is None else value}".encode() for name, value in marks.items()]
-    whole = [value is not None for value in marks.values()]
-    for pid in map(int, filter(str.isdecimal, _names("/proc"))):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as environ:
-                found = environ.read().split(b"\0")
-            fits = (
-                any(each == want if exact else each.startswith(want) for each in found)
-                for want, exact in zip(wanted, whole, strict=True)
-            )
-            if pid != os.getpid() and all(fits):
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
-        except OSError:
-            continue  # it has ended, or belongs to another user
-    return killed
+    found = [pid for pid in _processes() if pid != os.getpid() and _has(pid, marks)]
+    return sum(map(_kill, found))
 
 
 def kill_adopted() -> None:
@@ -113,10 +100,10 @@ def kill_adopted() -> None:
             continue  # it has been reaped elsewhere
 
 
-def kill_descendants(ancestor: int) -> None:
-    """SIGKILL everything that the process *ancestor* has started, and what that has, in whatever session."""
+def kill_unmarked(ancestor: int, marks: Mapping[str, str | None]) -> None:
+    """SIGKILL what the process *ancestor* has started, and what that has, in whatever session, if it lacks *marks*."""
     children: dict[int, list[int]] = {}
-    for pid in map(int, filter(str.isdecimal, _names("/proc"))):
+    for pid in _processes():
         try:
             with open(f"/proc/{pid}/stat", "rb") as stat:
                 children.setdefault(int(stat.read().rpartition(b")")[2].split()[1]), []).append(pid)
@@ -126,10 +113,34 @@ def kill_descendants(ancestor: int) -> None:
     for parent in found:
         found += children.get(parent, [])
     for pid in found[1:]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except OSError:
-            continue  # it has ended, or belongs to another user
+        if not _has(pid, marks):
+            _kill(pid)
+
+
+def _has(pid: int, marks: Mapping[str, str | None]) -> bool:
+    """Whether the environment of a process has all of *marks*."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as environ:
+            found = environ.read().split(b"\0")
+    except OSError:
+        return False  # it has ended, or belongs to another user
+    for name, value in marks.items():
+        want = f"{name}={'' if value is None else value}".encode()
+        if not any(each == want if value is not None else each.startswith(want) for each in found):
+            return False
+    return True
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return False  # it has ended, or belongs to another user
+    return True
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in _names("/proc") if name.isdecimal()]
 
 
 def _names(path: str) -> list[str]:
@@ -145,6 +156,7 @@ def reap(mark: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     while os.read(0, 1):
         pass
+    time.sleep(GRACE)
     end = time.monotonic() + LAST
     while kill_marked({MARK: mark}) and time.monotonic() < end:
         time.sleep(PAUSE)
