@@ -226,9 +226,8 @@ class Spool:
     def reclaim(self, causes: Mapping[str, str] | None = None, codes: Mapping[str, str] | None = None) -> int:
         """Requeue the jobs of dead workers, or end them; return how many there were.
 
-        *causes* says by worker id how a worker died, and *codes* that it was its job's fault: that job ends by this
-        code. Of several jobs nobody knows which it was, and each is tried again, alone. Any process may call this at
-        any time, even several at once.
+        *causes* says by worker id how a worker died, *codes* by what code its job ends if that was to blame; of several
+        each is tried again, alone. Any process may call this at any time, even several at once.
         """
         seen = 0
         for wid in {*files.names(self.active), *(n[:-5] for n in files.names(self.workers) if n.endswith(".lock"))}:
@@ -237,9 +236,8 @@ class Spool:
                 continue
             try:
                 had = list(job_files(lease.active, State.RUNNING))
-                code = (codes or {}).get(wid, "") if len(had) == 1 else ""
-                for file in had:
-                    seen += self._try(self._recover, file, (causes or {}).get(wid, "its worker died"), code)
+                why = (causes or {}).get(wid, "its worker died"), (codes or {}).get(wid, "") if len(had) == 1 else ""
+                seen += sum(self._try(self._recover, file, *why) for file in had)
                 self.retire(lease)
             finally:
                 lease.drop()
