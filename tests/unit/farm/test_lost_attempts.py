@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.lease import Lease, new_worker_id
 from tests.support.running_farm import until
 from tests.support.thread_workers import working
-
-
-@pytest.fixture
-def farm(tmp_path: Path) -> Iterator[Farm]:
-    farm = Farm(tmp_path / "spool", tmp_path / "results")
-    yield farm
-    farm.close()
 
 
 def test_a_lost_attempt_is_told_while_the_job_waits_and_when_it_has_ended(farm: Farm) -> None:
