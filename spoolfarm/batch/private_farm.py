@@ -51,7 +51,7 @@ class PrivateFarm:
         }
         self._selector = selectors.DefaultSelector()
         own_settings = config.load(own)
-        self.farm = Farm(settings=own_settings)
+        self.farm = Farm(settings=own_settings, source="batch")
         self._settings = own_settings
         #: The tasks of the workers of each lane.
         self._tasks: dict[str, list[str]] = {}

@@ -129,7 +129,7 @@ class Batch:
             version = Version()
             try:
                 data, version = _read(path)
-                job = self._job(data)
+                job = self._job(data, name)
             except OSError as error:
                 self._fail(Source(name, version), error.strerror or str(error), "unreadable")
             except FarmError as error:
@@ -137,9 +137,9 @@ class Batch:
             else:
                 yield job, Source(name, version)
 
-    def _job(self, data: bytes) -> Job:
+    def _job(self, data: bytes, name: str) -> Job:
         begun = self._ledger.beginning
-        return self._farm.prepare(begun.task, [data], begun.params, priority=self._priority)
+        return self._farm.prepare(begun.task, [data], begun.params, priority=self._priority, name=name)
 
     def _fail(self, source: Source, error: str, code: str) -> None:
         self._end(source, {"status": State.FAILED, "error": error, "code": code})

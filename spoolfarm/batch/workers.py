@@ -31,7 +31,7 @@ class RunningFarm:
     """The farm of the settings, which looks after its workers itself."""
 
     def __init__(self, settings: config.Settings) -> None:
-        self.farm = Farm(settings=settings)
+        self.farm = Farm(settings=settings, source="batch")
         self._tasks: set[str] = set()
         self._look_due = 0.0
         self._waiting = ""

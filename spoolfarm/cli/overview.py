@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from spoolfarm.errors import UnknownJob
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.units import count, duration
 from spoolfarm.worker.stats import rates
@@ -14,19 +15,24 @@ from spoolfarm.worker.stats import rates
 if TYPE_CHECKING:
     from spoolfarm.farm.farm import Farm
 
+#: How many dead letters the overview names, the newest.
+NAMED = 5
+
 
 def overview(farm: Farm) -> dict[str, Any]:
     """What the farm does now.
 
-    How many files lie in the `inbox`, the jobs `queued` by task, each one `running`, how many are `dead`, the
-    `workers`, their `rates`, and the `disk`.
+    How many files lie in the `inbox`, the jobs `queued` by task, each one `running`, how many are `dead`, the newest
+    `dead_letters`, the `workers`, their `rates`, and the `disk`.
     """
     figures = farm.figures()
+    newest = sorted(farm.dead_letters(), reverse=True)[:NAMED] if figures.dead else []
     return {
         "inbox": Inbox(farm.inbox).waiting(),
         "queued": {task: number for task, number in sorted(figures.queued.items()) if number},
         "running": farm.running(),
         "dead": figures.dead,
+        "dead_letters": [record for job_id in newest if (record := _dead(farm, job_id))],
         "workers": list(figures.workers),
         "rates": {task: asdict(rate) for task, rate in sorted(rates(figures.workers, time.time()).items())},
         "disk": {"path": farm.root, "free_bytes": figures.free_bytes, "total_bytes": figures.total_bytes},
@@ -44,6 +50,10 @@ def lines(seen: Mapping[str, Any]) -> Iterator[str]:
     if not seen["running"]:
         yield "running  nothing"
     yield f"dead     {count(seen['dead'], 'letter')}"
+    for job in seen["dead_letters"]:
+        yield f"         {line(job)}"
+    if seen["dead"] > len(seen["dead_letters"]):
+        yield "         ...; see `spoolfarm jobs --status failed`"
     tasks = ", ".join(sorted({task for worker in seen["workers"] for task in worker["tasks"]}))
     yield f"workers  {len(seen['workers'])} ready{f' for {tasks}' if tasks else ''}"
     disk = seen["disk"]
@@ -57,6 +67,18 @@ def line(record: Mapping[str, Any]) -> str:
         parts.append(f"attempt {record['attempts']}")
     if record["status"] == "running" and record["progress"] is not None:
         parts.append(f"{record['progress']:.0%}")
+    if record.get("name"):
+        parts.append(record["name"])
     if record.get("error"):
-        parts.append(record["error"])
+        parts.append(" ".join(record["error"].split()))
     return "  ".join(parts)
+
+
+def _dead(farm: Farm, job_id: str) -> dict[str, Any] | None:
+    """What is shown of a dead letter; None when it has been taken back meanwhile."""
+    try:
+        record = farm.record(job_id)
+    except UnknownJob:
+        return None
+    shown = ("id", "task", "status", "attempts", "created", "finished", "name", "error", "code")
+    return {name: record[name] for name in shown if name in record}

@@ -163,13 +163,26 @@ class Client:
         return self._transport.fetch(f"{_path(job_id)}/files/{quote(name, safe='')}")
 
     def jobs(
-        self, status: str | None = None, task: str | None = None, limit: int = 100, before: str | None = None
+        self,
+        status: str | None = None,
+        task: str | None = None,
+        limit: int = 100,
+        before: str | None = None,
+        **query: str | float,
     ) -> list[dict[str, Any]]:
-        """The records of at most *limit* jobs with an id below *before*, the newest first."""
-        asked = {"status": status, "task": task, "limit": limit, "before": before}
-        query = urlencode({name: value for name, value in asked.items() if value is not None})
-        found: list[dict[str, Any]] = self._ask("GET", f"/v1/jobs?{query}")["jobs"]
-        return found
+        """The records of at most *limit* jobs with an id below *before*, the newest first.
+
+        *query* is what else `GET /v1/jobs` takes: `source`, parts of `name`, `error` and `id`, `since`, `until`.
+        """
+        found: list[dict[str, Any]] = []
+        asked = {"status": status, "task": task, "before": before, "limit": limit, **query}
+        while True:
+            words = urlencode({name: value for name, value in asked.items() if value is not None})
+            page = self._ask("GET", f"/v1/jobs?{words}")
+            found += page["jobs"]
+            asked |= {"before": page["next"], "limit": limit - len(found)}
+            if page["next"] is None or len(found) >= limit:
+                return found
 
     def tasks(self) -> list[dict[str, Any]]:
         """What the farm can do: each task's `name`, the JSON schema of its `params`, `min_images`, `max_images`."""

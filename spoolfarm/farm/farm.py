@@ -16,6 +16,8 @@ from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.in_flight import InFlight
+from spoolfarm.farm.listing import Listing, Page
+from spoolfarm.farm.query import LAST_ID, Query
 from spoolfarm.farm.records import Records
 from spoolfarm.farm.staff import Staff
 from spoolfarm.farm.subjobs import Subjobs
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+#: Characters of a file's name that its job keeps, the last ones.
+LONGEST_NAME = 1024
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
 #: Seconds until a full spool is tried again.
@@ -58,10 +62,12 @@ class Farm:
         *,
         settings: config.Settings | None = None,
         make: bool | None = None,
+        source: str = "python",
     ) -> None:
         """With *make* its directories are made if they do not exist; otherwise that raises NoFarm.
 
         By default a farm is made in a checkout and where the caller names it, but not in an arbitrary directory.
+        *source* is who submits jobs here, as their records say.
         """
         self.settings = settings or config.load()
         if make is None:
@@ -78,9 +84,11 @@ class Farm:
             others=[self.settings.data_dir],
         )
         self.root = self.spool.root
+        self._source = source
         #: The hot folder's directory, with one folder for each task.
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
+        self._listing = Listing(self.spool, self._records)
         self._keys = IdempotencyKeys(self.spool.keys)
         self._staff = Staff(self.spool)
 
@@ -94,14 +102,15 @@ class Farm:
         *durable* False skips the syncs, for callers that wait for the result themselves. Raises UnknownTask,
         InvalidRequest, InvalidParams, SpoolFull, SpoolUnavailable, or what `images.check` raises.
         """
-        return self.put(self.prepare(task, _bytes_of(image), params, priority=priority, durable=durable))
+        pictures, name = _bytes_of(image), _name_of(image)
+        return self.put(self.prepare(task, pictures, params, priority=priority, durable=durable, name=name))
 
     def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
         """Run a job and return its result, leaving nothing behind. Raises what `submit` and `FarmJob.wait` raise.
 
         Where no farm runs it raises NoWorker after a moment, and the job is withdrawn.
         """
-        job = self.prepare(task, _bytes_of(image), params)
+        job = self.prepare(task, _bytes_of(image), params, name=_name_of(image))
         seconds = self.settings.timeout if timeout is None else timeout
         self.put(job)
         record = self.results.wait(job.id, min(seconds, FIRST_LOOK))
@@ -132,7 +141,7 @@ class Farm:
         if in_flight < 1:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
         jobs = (
-            (self.prepare(task, _bytes_of(item), params, priority=priority), item)  # type: ignore[arg-type]
+            (self.prepare(task, _bytes_of(item), params, priority=priority, name=_name_of(item)), item)  # type: ignore[arg-type]
             for item in items
         )
         return self._map(jobs, in_flight, return_exceptions)
@@ -181,9 +190,11 @@ class Farm:
         priority: int = NORMAL,
         durable: bool = False,
         field: str = "image",
+        name: str = "",
     ) -> Job:
         """A job that can work as far as anyone can tell without decoding; *field* names the pictures in errors.
 
+        *name* is that of the file that its picture was, for whoever looks for the job.
         Raises TaskUnavailable, too, for a task that no worker can run.
         """
         task = self.tasks.meant(task, pictures, params, field)
@@ -198,9 +209,11 @@ class Farm:
             for index, picture in enumerate(pictures):
                 if known.pdf and images.is_pdf(picture):
                     continue
-                name = field if len(pictures) == 1 else f"{field}[{index}]"
-                images.check(picture, name, self.settings.max_pixels, pdf=known.pdf)
-        return Job(task, validated, pictures, priority=priority, durable=durable, tries=known.tries)
+                which = field if len(pictures) == 1 else f"{field}[{index}]"
+                images.check(picture, which, self.settings.max_pixels, pdf=known.pdf)
+        kept = name and name[-LONGEST_NAME:].encode(errors="replace").decode()
+        about: dict[str, Any] = {"tries": known.tries, "source": self._source, "name": kept}
+        return Job(task, validated, pictures, priority=priority, durable=durable, **about)
 
     def put(self, job: Job, *, key: str | None = None, admitted: bool = False) -> FarmJob:
         """Queue *job*. With an idempotency *key*, a repeat returns the job that the key started first.
@@ -284,11 +297,16 @@ class Farm:
         """Where the file *name* of a job's result lies. Raises UnknownJob or UnknownFile."""
         return self.results.file(job_id, name)
 
-    def jobs(
-        self, *, status: str | None = None, task: str | None = None, before: str = "g", limit: int = 100
-    ) -> list[dict[str, Any]]:
-        """The records of at most *limit* jobs with an id below *before*, the newest first."""
-        return self._records.newest(status=status, task=task, before=before, limit=limit)
+    def jobs(self, *, before: str = LAST_ID, limit: int = 100, **query: Any) -> list[dict[str, Any]]:
+        """The records of at most *limit* jobs with an id below *before*, the newest first.
+
+        *query* is what a Query has: `status`, `task`, `source`, parts of `name`, `error` and `id`, `since`, `until`.
+        """
+        return list(self._listing.pages(Query(**query), before, limit))
+
+    def page(self, query: Query, before: str = LAST_ID, limit: int = 100) -> Page:
+        """What can be found of these in a moment, and where to go on."""
+        return self._listing.page(query, before, limit)
 
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
         """Yield what happens to a job: its state when it changes, its log from byte *start* on, finally its record.
@@ -297,6 +315,10 @@ class Farm:
         UnknownJob.
         """
         return self._records.follow(job_id, start)
+
+    def log(self, job_id: str) -> list[dict[str, Any]]:
+        """What a job has said so far: `at`, and `log` or `progress`; of a dead letter the last lines."""
+        return self._records.log(job_id)
 
     def running(self) -> list[dict[str, Any]]:
         """The jobs that workers have now: the `id`, `task`, `worker` and `seconds` of each."""
@@ -367,6 +389,10 @@ class Farm:
     def close(self) -> None:
         """Stop watching for results."""
         self.results.close()
+
+
+def _name_of(picture: Any) -> str:
+    return os.path.basename(os.fspath(picture)) if isinstance(picture, (str, os.PathLike)) else ""
 
 
 def _bytes_of(picture: Picture | None) -> list[bytes]:

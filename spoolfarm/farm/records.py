@@ -8,7 +8,7 @@ from typing import Any
 
 from spoolfarm.errors import UnknownJob
 from spoolfarm.spool.files import modified
-from spoolfarm.spool.job import State
+from spoolfarm.spool.job import State, origin
 from spoolfarm.spool.jobfile import JobFile, born
 from spoolfarm.spool.record import ENDED, ended
 from spoolfarm.spool.spool import Spool
@@ -30,7 +30,7 @@ class Records:
         file = self._spool.find(job_id)
         if file is None:
             raise UnknownJob(f"no job {job_id!r}; results are kept for {self._kept:g} s")
-        return self._describe(file)
+        return self.of(file)
 
     def wait(self, job_id: str, timeout: float) -> dict[str, Any]:
         """The record of a job, as soon as it has ended, or as it is when *timeout* seconds are over."""
@@ -40,21 +40,6 @@ class Records:
         if ended(record) or timeout <= SOON:
             return record
         return self._results.wait(job_id, timeout - SOON) or self.get(job_id)
-
-    def newest(self, *, status: str | None, task: str | None, before: str, limit: int) -> list[dict[str, Any]]:
-        """The records of at most *limit* jobs with an id below *before*, the newest first."""
-        files = {file.id: file for file in self._files(status)}
-        found: list[dict[str, Any]] = []
-        for job_id in sorted((each for each in files if each < before), reverse=True):
-            if len(found) == limit:
-                break
-            try:
-                record = self._describe(files[job_id])
-            except UnknownJob:
-                continue  # it has expired meanwhile
-            if status in (None, record["status"]) and task in (None, record["task"]):
-                found.append(record)
-        return found
 
     def unfinished(self) -> list[str]:
         """The ids of all jobs that are queued or running."""
@@ -79,13 +64,17 @@ class Records:
         for wid, files in sorted(self._spool.running().items()):
             for file in files:
                 try:
-                    record = self._describe(file)
+                    record = self.of(file)
                 except UnknownJob:
                     continue  # it ended meanwhile and left nothing
                 if record["status"] == State.RUNNING:
                     seconds = round(time.time() - record["started"], 1)
                     found.append({"id": file.id, "task": record["task"], "worker": wid, "seconds": seconds})
         return found
+
+    def log(self, job_id: str) -> list[dict[str, Any]]:
+        """See `Farm.log`."""
+        return self._results.read_log(job_id) or self.get(job_id).get("log", [])
 
     def follow(self, job_id: str, start: int) -> Iterator[dict[str, Any] | None]:
         """See `Farm.follow`."""
@@ -98,35 +87,33 @@ class Records:
                     status = now
             yield event
 
-    def _files(self, status: str | None) -> Iterator[JobFile]:
-        """Every job that may have *status*, in the order of a job's life, so that the latest state wins."""
-        if status in (None, State.QUEUED):
-            yield from (file for file, _ in self._spool.queued())
-        if status in (None, State.RUNNING):
-            yield from (file for files in self._spool.running().values() for file in files)
-        if status not in (State.QUEUED, State.RUNNING):
-            yield from (JobFile("", job_id, 0, State.SUCCEEDED) for job_id in self._results.ids())
-
-    def _describe(self, file: JobFile) -> dict[str, Any]:
-        record = self._results.get(file.id)
-        if record is None and file.state is State.FAILED:
-            record = self._spool.dead.reason(file.id)
-        if record is None and file.state in ENDED:
-            record = self._results.told(file.id)
+    def of(self, file: JobFile) -> dict[str, Any]:
+        """All that is known of the job in *file*. Raises UnknownJob when it is gone."""
+        record = self.of_ended(file.id) if file.state in ENDED else self._results.get(file.id)
         if record is not None:
             return record
         try:
-            task, claimed = file.glance()
+            header, claimed = file.glance()
         except FileNotFoundError:
             return self.get(file.id)  # it moved on meanwhile
         running = file.state is State.RUNNING
-        return {
+        shown: dict[str, Any] = {
             "id": file.id,
-            "task": task,
+            "task": str(header["task"]),
             "status": file.state,
             "attempts": file.attempts,
             "created": born(file.id),
             "started": claimed if running else None,
             "finished": None,
             "progress": self._results.progress(file.id) if running else None,
+            **origin(header),
         }
+        if running:
+            shown["worker"] = file.worker
+        if file.attempts > running and (lost := self._results.lost(file.id)):
+            shown["lost"] = lost
+        return shown
+
+    def of_ended(self, job_id: str) -> dict[str, Any] | None:
+        """The record of an ended job, by its result or else its dead letter; None when there is neither."""
+        return self._results.get(job_id) or self._spool.dead.reason(job_id) or self._results.told(job_id)

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         process.die_with_parent(options.launcher)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        farm = Farm(settings=config.load())
+        farm = Farm(settings=config.load(), source="inbox")
         alone = lock(f"{farm.spool.root}/hotfolder.lock")
         close_to_others(alone.lock_file)
         alone.acquire(timeout=PATIENCE)

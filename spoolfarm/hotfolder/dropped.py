@@ -63,11 +63,14 @@ class Identity:
         return (self.device, self.inode) == (other.device, other.inode)
 
 
-def read(folder: int, name: str, limit: int, quiet: Callable[[Identity], float]) -> tuple[Identity, bytes]:
+def read(
+    folder: int, name: str, limit: int, quiet: Callable[[Identity], float], *, documents: bool = False
+) -> tuple[Identity, bytes]:
     """The file *name* in the open directory *folder*, whole: no writer had it open before or after it was read.
 
     *quiet* says for how many seconds a version of the file is known to be unchanged. Raises Unfinished, TooLarge over
-    *limit* bytes, InvalidRequest for anything that is not a file, and OSError.
+    *limit* bytes, InvalidRequest for anything that is not a file, and OSError. With *documents* PDF and TIFF files may
+    be of any size.
     """
     try:
         kind = stat.S_IFMT(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
@@ -89,7 +92,7 @@ def read(folder: int, name: str, limit: int, quiet: Callable[[Identity], float])
         patience = CUT_SHORT if not looks_whole(descriptor, identity.size) else 0.0 if told else QUIET
         if quiet(identity) < patience:
             raise Unfinished
-        if identity.size > limit:
+        if identity.size > limit and not (documents and _is_document(descriptor)):
             size = f"{identity.size} bytes are over the limit of {limit}"
             raise TooLarge(f"{printable(name)}: {size}; raise FARM_MAX_BODY_MB or send a smaller file")
         data = _read_all(descriptor, identity.size)
@@ -98,6 +101,11 @@ def read(folder: int, name: str, limit: int, quiet: Callable[[Identity], float])
         return identity, data
     finally:
         os.close(descriptor)
+
+
+def _is_document(descriptor: int) -> bool:
+    head = os.pread(descriptor, TAIL, 0)
+    return images.is_pdf(head) or images.sniff(head) == "TIFF"
 
 
 def untouched(folder: int, name: str, identity: Identity) -> bool:

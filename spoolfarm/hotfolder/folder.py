@@ -212,9 +212,11 @@ class HotFolder:
         def quiet(identity: Identity) -> float:
             return self._scanner.quiet(path, identity)
 
-        limit = PARAMS_LIMIT if name.endswith(PARAMS) else self._limit
         try:
-            return dropped.read(folder, name, limit, quiet)
+            if name.endswith(PARAMS):
+                return dropped.read(folder, name, PARAMS_LIMIT, quiet)
+            documents = self._farm.tasks.get(path.partition("/")[0]).pdf
+            return dropped.read(folder, name, self._limit, quiet, documents=documents)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -268,7 +270,7 @@ class HotFolder:
             raise params
         field = printable(note.path.rpartition("/")[2])
         try:
-            return self._farm.prepare(note.task, [data], params, priority=PRIORITY, field=field)
+            return self._farm.prepare(note.task, [data], params, priority=PRIORITY, field=field, name=note.path)
         except FarmError:
             raise
         except Exception as error:  # a custom task may raise anything: one bad file must not stop the others
@@ -300,7 +302,8 @@ class HotFolder:
         """Answer with *error*."""
         log.warning("%r: %s", note.path, error)
         now = time.time()
-        ended = Result(note.id, note.task, State.FAILED, 0, now, None, now, error=str(error), code=error.code)
+        about = {"error": str(error), "code": error.code, "source": "inbox", "name": printable(note.path)}
+        ended = Result(note.id, note.task, State.FAILED, 0, now, None, now, **about)  # type: ignore[arg-type]
         self._results.publish(ended, sync=False)
         self._arrived.append(note.id)
 
@@ -339,6 +342,8 @@ class HotFolder:
             note = self._outbox.address(note, endings)
             self._journal.save(note)
             self._outbox.promise(note)
+        if record["status"] == State.FAILED:
+            self._outbox.list_failure(note, record)
         self._outbox.write(note, endings)
         self._flying.discard(note.id)
         self._unwritten.discard(note.id)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 
 from spoolfarm.spool import files
+from spoolfarm.spool.system_files import is_system_file
 
 log = logging.getLogger(__name__)
 
@@ -71,5 +72,5 @@ class Inbox:
 
 
 def is_ours(name: str) -> bool:
-    """Whether something called *name* is looked at: not if it is hidden or its name says it is still being written."""
-    return not name.startswith(".") and not name.lower().endswith(BEING_WRITTEN)
+    """Whether something called *name* is looked at: not if it is hidden, the system's, or still being written."""
+    return not name.startswith(".") and not name.lower().endswith(BEING_WRITTEN) and not is_system_file(name)

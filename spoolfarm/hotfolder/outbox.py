@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
 from itertools import count
+from typing import Any
 
 from spoolfarm.errors import FarmError
 from spoolfarm.farm.sidecars import PARAMS, Sidecars
@@ -20,8 +22,12 @@ from spoolfarm.spool import files
 from spoolfarm.spool.job import Result, State, new_id
 from spoolfarm.spool.results import Results
 
+log = logging.getLogger(__name__)
+
 #: Bytes that a name may have with all its endings; some file systems take no more than 255, and a number may follow.
 LONGEST = 240
+#: The list of failures: beside the folders of the tasks, so that no answer can have its name.
+FAILURES = "failed.txt"
 #: The number of names for which the numbers in use are remembered.
 REMEMBERED = 10_000
 
@@ -71,6 +77,16 @@ class Outbox:
         place = f"{self._root}/{note.target}"
         files.make_directory(os.path.dirname(place))
         self._results.hand_over(note.id, place, endings.texts, endings.attached)
+
+    def list_failure(self, note: Note, record: Mapping[str, Any]) -> None:
+        """Add a line to the list of failures: when, where the answer is, and why; a crash may write it twice."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["finished"]))
+        fields = (when, dropped.printable(note.target), str(record.get("code")), str(record.get("error")))
+        line = "\t".join(" ".join(text.split()) for text in fields) + "\n"
+        try:
+            files.append(f"{self._root}/{FAILURES}", line.encode(errors="replace"))
+        except OSError as error:
+            log.warning("%r is not in %s: %s", note.target, FAILURES, error.strerror)  # its answer says it all the same
 
     def torn(self, note: Note) -> bool:
         """Whether a power cut has left only an empty file of its answer; that is then removed."""

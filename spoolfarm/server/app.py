@@ -123,7 +123,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
     app.secret_key = settings.flask_secret_key.encode("utf-8", "surrogateescape") or secrets.token_bytes(32)
-    app.extensions[FARM] = Farm(settings=settings)
+    app.extensions[FARM] = Farm(settings=settings, source="http")
     meter = metrics.Meter(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())

@@ -20,6 +20,16 @@ class Queued(BaseModel):
     status: State
 
 
+class LostAttempt(BaseModel):
+    """An attempt of a job that ended with its worker."""
+
+    attempt: int
+    worker: str
+    started: Seconds
+    ended: Seconds
+    reason: str = Field(description="how the worker ended, and its last words about this job")
+
+
 class Record(BaseModel):
     """All that is known of a job."""
 
@@ -31,6 +41,10 @@ class Record(BaseModel):
     started: Seconds | None
     finished: Seconds | None
     progress: float | None = Field(description="0 to 1, where the task tells it")
+    source: str | None = Field(default=None, description="who submitted it: http, cli, python, inbox or batch")
+    name: str | None = Field(default=None, description="the name of the file that its picture was")
+    worker: str | None = Field(default=None, description="the worker that has it, or ran it to its end")
+    lost: list[LostAttempt] = Field(default=[], description="the attempts that ended without a result")
     result: Any = Field(default=None, description="what the task answered, once it succeeded")
     files: list[str] = Field(default=[], description="the files of the result")
     error: str | None = Field(default=None, description="why it ended without a result")

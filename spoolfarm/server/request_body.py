@@ -71,6 +71,8 @@ class Asked:
     priority: int = NORMAL
     #: What errors call its pictures.
     field: str = "image"
+    #: The name of the first of them that was sent as a file.
+    name: str = ""
 
 
 def read_job(task: str = "", part: str = "image") -> Asked:
@@ -181,7 +183,13 @@ def _from_multipart(part: str) -> Asked:
     sent = [(name, file.read()) for name in FILES for file in request.files.getlist(name)]
     sent += [(name, images.from_base64(text, name)) for name in ("image", "images") for text in form.getlist(name)]
     field = sent[0][0] if sent else part
-    return Asked(body.task, [data for _, data in sent], body.params, body.priority, field)
+    names = (file.filename for name in FILES for file in request.files.getlist(name) if file.filename)
+    return Asked(body.task, [data for _, data in sent], body.params, body.priority, field, _last(next(names, "")))
+
+
+def _last(path: str) -> str:
+    """The file's own name in *path*, which some browsers send with the folders of the machine that they run on."""
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _from_raw(task: str) -> Asked:

@@ -34,7 +34,7 @@ class Endings:
         job = file.job_or_guess(task)
         if code in DAMAGE:
             error = f"{error}; it is kept in {self._dead.path(file.id)}"
-        ended = Result.without_run(job, State.FAILED, error, code)
+        ended = Result.without_run(job, State.FAILED, error, code, self._results.lost(job.id))
         self._results.publish(ended, sync=job.durable)
         self._dead.bury(file.path, file.id, ended.record())
 

@@ -78,6 +78,10 @@ class Job:
     attempts: int = 0
     #: How often it may be claimed; 0: as often as the spool allows.
     tries: int = 0
+    #: Who submitted it: http, cli, python, inbox or batch; empty when nobody says.
+    source: str = ""
+    #: The name of the file that its picture was, where it was one.
+    name: str = ""
 
     def to_buffers(self) -> list[bytes]:
         """The job file: one line of JSON, then the pictures' raw bytes. `head -1 FILE` shows the line.
@@ -94,7 +98,11 @@ class Job:
         }
         if self.tries:
             header["tries"] = self.tries
-        header["params"] = self.params  # behind the others, for they may be large: see `task_of`
+        if self.source:
+            header["source"] = self.source
+        if self.name:
+            header["name"] = self.name
+        header["params"] = self.params  # behind the others, for they may be large: see `header_of`
         text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         line = checksum.seal(text.encode(errors="surrogatepass"), *self.images)
         return [line + b"\n", *self.images]
@@ -120,18 +128,18 @@ class Job:
         return cls(**_fields(header), images=images, attempts=attempts)
 
 
-def task_of(beginning: bytes) -> str:
-    """The task that a job file is for, by its first bytes, which may be less than its header. Raises DamagedJob.
+def header_of(beginning: bytes) -> dict[str, Any]:
+    """What a job file's header says before the parameters, by the file's first bytes: its `task`, for one.
 
-    What comes before the parameters says it. As a text in JSON has no plain quote, only the header itself can hold
-    their name in the way it is looked for.
+    The bytes may be less than the header. As a text in JSON has no plain quote, only the header itself can hold the
+    name of the parameters in the way it is looked for. Raises DamagedJob.
     """
     line, newline, _ = beginning.partition(b"\n")
     before, found, _ = line.partition(b',"params":')
-    task = _parse(line if newline or not found else before + b"}").get("task")
-    if not isinstance(task, str):
+    header = _parse(line if newline or not found else before + b"}")
+    if not isinstance(header.get("task"), str):
         raise DamagedJob("its header names no task")
-    return task
+    return header
 
 
 def _parse(line: bytes) -> dict[str, Any]:
@@ -157,7 +165,12 @@ def _check(header: Mapping[str, Any], pictures: memoryview) -> None:
 
 def _fields(header: Mapping[str, Any]) -> dict[str, Any]:
     named = {name: header[name] for name in ("task", "params", "id", "priority", "durable", "created")}
-    return {**named, "tries": header.get("tries", 0)}
+    return {**named, "tries": header.get("tries", 0), **origin(header)}
+
+
+def origin(header: Mapping[str, Any]) -> dict[str, str]:
+    """Where a job came from, as far as its *header* or its record says: its `source`, its `name`."""
+    return {name: said for name in ("source", "name") if isinstance(said := header.get(name), str) and said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +193,22 @@ class Result:
     files: Mapping[str, bytes | Path] = field(default_factory=dict)
     #: More about why it failed, for programs: JSON values.
     details: Mapping[str, Any] = field(default_factory=dict)
+    #: As the job has them.
+    source: str = ""
+    name: str = ""
+    #: The worker that ran it.
+    worker: str = ""
+    #: The attempts that ended without a result: the `attempt`, `worker`, `started`, `ended` and `reason` of each.
+    lost: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
-    def without_run(cls, job: Job, status: State, error: str, code: str) -> Result:
+    def without_run(
+        cls, job: Job, status: State, error: str, code: str, lost: Sequence[Mapping[str, Any]] = ()
+    ) -> Result:
         """The result of *job* when it ends now with *error*, without having been run to its end."""
-        return cls(job.id, job.task, status, job.attempts, job.created, None, time.time(), error=error, code=code)
+        times = (job.created, None, time.time())
+        known = {"source": job.source, "name": job.name, "lost": lost}
+        return cls(job.id, job.task, status, job.attempts, *times, error=error, code=code, **known)  # type: ignore[arg-type]
 
     def record(self) -> dict[str, Any]:
         """What `GET /v1/jobs/<id>` shows."""
@@ -198,6 +222,14 @@ class Result:
             "finished": self.finished,
             "progress": 1.0 if self.status is State.SUCCEEDED else None,
         }
+        if self.source:
+            shown["source"] = self.source
+        if self.name:
+            shown["name"] = self.name
+        if self.worker:
+            shown["worker"] = self.worker
+        if self.lost:
+            shown["lost"] = self.lost
         if self.status is State.SUCCEEDED:
             shown["result"] = self.result
             if self.files:

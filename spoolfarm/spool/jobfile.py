@@ -8,9 +8,10 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from spoolfarm.spool import files
-from spoolfarm.spool.job import DamagedJob, Job, State, UnreadableJob, task_of
+from spoolfarm.spool.job import DamagedJob, Job, State, UnreadableJob, header_of
 
 #: A job file's name: the id, and how often the job was claimed.
 NAME = re.compile(r"([0-9a-f]{24})\.a(\d{1,3})")
@@ -33,16 +34,24 @@ class JobFile:
         """The job in the file. Raises DamagedJob."""
         return read_job(self.path, self.attempts)
 
-    def glance(self) -> tuple[str, float]:
-        """The job's task, "?" when its file is damaged, and when the file came to its place, as a time.time()."""
+    @property
+    def worker(self) -> str:
+        """The worker that has it, when it is running."""
+        return self.path.split("/")[-2]
+
+    def glance(self) -> tuple[dict[str, Any], float]:
+        """The job's header, with the task "?" when its file is damaged, and when the file came to its place.
+
+        The header may lack the parameters; the time is a time.time().
+        """
         came = os.lstat(self.path).st_ctime
         try:
-            return task_of(files.read_beginning(self.path)), came
+            return header_of(files.read_beginning(self.path)), came
         except DamagedJob:
-            return "?", came  # the worker that claims it will find and report that
+            return {"task": "?"}, came  # the worker that claims it will find and report that
         except OSError as error:
             if error.errno in NO_FILE or error.errno in files.UNREADABLE:
-                return "?", came
+                return {"task": "?"}, came
             raise
 
     def job_or_guess(self, task: str = "?") -> Job:
@@ -61,12 +70,23 @@ class Claim:
     path: str
     started: float
 
+    @property
+    def worker(self) -> str:
+        """The worker that has it."""
+        return self.path.split("/")[-2]
+
 
 def job_files(directory: str, state: State) -> Iterator[JobFile]:
     """The job files in *directory*, which holds jobs in *state*; anything else there is skipped."""
     for name in files.names(directory):
-        if parsed := NAME.fullmatch(name):
-            yield JobFile(f"{directory}/{name}", parsed[1], int(parsed[2]), state)
+        if file := job_file(directory, name, state):
+            yield file
+
+
+def job_file(directory: str, name: str, state: State) -> JobFile | None:
+    """The job file *name* in *directory*, which holds jobs in *state*; None when that is no job file's name."""
+    parsed = NAME.fullmatch(name)
+    return JobFile(f"{directory}/{name}", parsed[1], int(parsed[2]), state) if parsed else None
 
 
 def read_job(path: str, attempts: int = 0) -> Job:

@@ -3,6 +3,7 @@
     results/<id>.json    how job <id> ended: its record
     results/<id>/        the files of its result, if it has any; see `attachments.py`
     results/<id>.log     what it logged while it ran: one JSON object a line, {"at": ..., "log" or "progress": ...}
+    results/index/       what listings filter by; see `index.py`
     results/inbox/       what the hot folder has answered: not ours any more, and never touched again
     results/tmp/         being written
 
@@ -27,6 +28,7 @@ from spoolfarm.errors import UnknownFile, UnknownJob
 from spoolfarm.spool import checksum, files
 from spoolfarm.spool.arrivals import Arrivals
 from spoolfarm.spool.attachments import Attachments
+from spoolfarm.spool.index import Index
 from spoolfarm.spool.job import NUMBER, Result
 from spoolfarm.spool.jobfile import born
 from spoolfarm.spool.record import DamagedRecord, damaged, parsed
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 
 #: What an id looks like; anything else is not one of our jobs, and such files are never touched.
 ID = re.compile(r"[0-9a-f]{24}")
+#: What the file of a result is called.
+RESULT = re.compile(rf"{ID.pattern}\.json")
 #: Seconds for which a file may lie in tmp/ unwritten, at least.
 WRITING = 3600.0
 #: Seconds between reads of a log that is being followed.
@@ -54,6 +58,7 @@ class Results:
         if make:
             files.make_directory(self._tmp)
         self.attachments = Attachments(self.root, self._tmp)
+        self.index = Index(f"{self.root}/index")
         self._arrivals = Arrivals(self.root)
 
     def publish(self, result: Result, *, sync: bool) -> bool:
@@ -68,6 +73,8 @@ class Results:
         won = files.publish(temporary, self._path(result.id))
         if sync:
             files.sync_directory(self.root)
+            if won:
+                self.index.add(result.record())
         return won
 
     def _write(self, temporary: str, data: bytes, *, sync: bool = False) -> None:
@@ -181,12 +188,7 @@ class Results:
 
     def ids(self) -> list[str]:
         """The ids of all ended jobs, unsorted."""
-        found = []
-        for name in files.names(self.root):
-            stem, dot, suffix = name.partition(".")
-            if dot and suffix == "json" and ID.fullmatch(stem):
-                found.append(stem)
-        return found
+        return [name[:-5] for name in files.names(self.root) if RESULT.fullmatch(name)]
 
     def write_log(self, job_id: str, **words: Any) -> None:
         """Add one line to the job's log, if the disk takes it: no line is worth a job."""
@@ -215,6 +217,10 @@ class Results:
             if (words := said(line)) is not None:
                 lines.append({**words, "next": start})
         return lines
+
+    def lost(self, job_id: str) -> list[dict[str, Any]]:
+        """The attempts of a job that ended without a result, by its log: see `Result.lost`."""
+        return [line["attempt"] for line in self.read_log(job_id) if isinstance(line.get("attempt"), dict)]
 
     def progress(self, job_id: str) -> float | None:
         """How much of a running job is done, by the end of its log; None when it does not say."""
@@ -259,6 +265,7 @@ class Results:
             last = max(files.modified(each) for each in (path, *(f"{path}/{inner}" for inner in files.names(path))))
             if now - last > max(seconds, WRITING):
                 files.remove_tree(path) if os.path.isdir(path) else files.remove(path)
+        self.index.expire(seconds)
         return gone
 
     def _expire(self, name: str, latest: float) -> bool:

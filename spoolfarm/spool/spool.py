@@ -264,7 +264,8 @@ class Spool:
 
     def _recover(self, file: JobFile, cause: str, code: str) -> None:
         """Send a job whose worker is dead to where it belongs; with a *code* the job has killed it."""
-        patient = time.time() - files.changed(file.path) < UNREADABLE  # the disk may do better the next time
+        claimed, now = files.changed(file.path), time.time()
+        patient = now - claimed < UNREADABLE  # the disk may do better the next time
         try:
             record = self.results.read(file.id)
         except DamagedRecord:
@@ -286,13 +287,15 @@ class Spool:
             return
         if os.path.exists(f"{self.marks}/{file.id}"):
             self._endings.cancel(file, 0.0)
-        elif code:
+            return
+        lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
+        self.results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
+        if code:
             self._endings.give_up(file, code, cause)
         elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
             often = f"the worker died in every one of {file.attempts} attempts"
             self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
         else:
-            self.results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}")
             self._requeue(file.path, job, file.attempts)
 
     # Change one's mind.
@@ -352,6 +355,7 @@ class Spool:
                 place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
                 files.remove(f"{self.marks}/{job_id}")
                 self.results.remove(job_id)
+                self.results.index.forget(job_id)
                 files.sync_directory(self.results.root)  # else a power cut could bring the old result back
                 move(file.path, f"{place.path}/{name}")
                 self._synced.sync(place)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from spoolfarm import config
@@ -141,7 +142,7 @@ class Worker:
             if isinstance(outcome, Stopping):
                 self._spool.give_back(claim)
                 continue
-            self._finish(claim, result := _result(claim, outcome))
+            self._finish(claim, result := self._result(claim, outcome))
             self._stats.count(claim.job.task, failed=result.status is State.FAILED)
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
                 self._spool.results.remove_log(claim.job.id)  # a caller that waits for the result wants no log
@@ -186,7 +187,12 @@ class Worker:
             said: Exception = ValueError(f"the files of the task's answer cannot be published: {error}")
         except (TypeError, ValueError, RecursionError) as error:
             said = TypeError(f"the task's result is nothing JSON can say: {error}")
-        self._spool.finish(claim, _result(claim, said))
+        self._spool.finish(claim, self._result(claim, said))
+
+    def _result(self, claim: Claim, outcome: Any) -> Result:
+        """How the job of *claim* ended, with the attempts that did not come so far."""
+        result = _result(claim, outcome)
+        return result if claim.job.attempts == 1 else replace(result, lost=self._spool.results.lost(claim.job.id))
 
 
 def _result(claim: Claim, outcome: Any) -> Result:
@@ -195,6 +201,7 @@ def _result(claim: Claim, outcome: Any) -> Result:
 
     def ended(status: State, **more: Any) -> Result:
         times = (job.created, claim.started, time.time())
+        more |= {"source": job.source, "name": job.name, "worker": claim.worker}
         return Result(job.id, job.task, status, job.attempts, *times, **more)
 
     if isinstance(outcome, Answer):

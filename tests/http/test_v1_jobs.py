@@ -43,7 +43,7 @@ def test_a_job_is_accepted_done_and_shown(live: RunningFarm) -> None:
     assert body == {"id": body["id"], "task": "echo", "status": "queued"}
     assert answer.headers["Location"] == f"/v1/jobs/{body['id']}"
     record = finished(live, body["id"])
-    assert record.keys() == RECORD | {"result"}
+    assert record.keys() == RECORD | {"result", "worker"}
     assert (record["status"], record["attempts"], record["progress"]) == ("succeeded", 1, 1.0)
     assert record["created"] <= record["started"] <= record["finished"]
     assert record["result"] == {"params": {"n": 7, "name": "é"}, "bytes": 5}
@@ -56,7 +56,7 @@ def test_a_job_is_accepted_done_and_shown(live: RunningFarm) -> None:
 def test_prefer_wait_answers_200_with_the_finished_job(live: RunningFarm) -> None:
     answer = submit(live, {"task": "echo", "params": {"n": 1}}, Prefer="wait=20")
     assert answer.status_code == 200
-    assert answer.json().keys() == RECORD | {"result"}
+    assert answer.json().keys() == RECORD | {"result", "worker"}
     assert answer.headers["Preference-Applied"] == "wait=20"
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['id']}"
 
@@ -65,7 +65,7 @@ def test_prefer_wait_answers_200_for_a_job_that_failed_too(live: RunningFarm) ->
     whole = grain("PNG")
     answer = submit(live, {"task": "ocr", "image": text_of(whole[: len(whole) // 2])}, Prefer="wait=20")
     assert answer.status_code == 200
-    assert answer.json().keys() == RECORD | {"error", "code"}
+    assert answer.json().keys() == RECORD | {"error", "code", "worker"}
     assert (answer.json()["status"], answer.json()["code"]) == ("failed", "broken_image")
 
 

@@ -87,9 +87,10 @@ def worker(farm: Farm) -> Iterator[None]:
 
 
 def left(farm: Farm) -> list[str]:
-    """Every file below the farm's directories, its workers' own left out."""
+    """Every file below the farm's directories, its workers' own and the index, a cache, left out."""
     found = []
     for root in (farm.spool.root, farm.results.root):
         for folder, _, names in os.walk(root):
-            found += [f"{folder}/{name}" for name in names if "/workers" not in folder and "/idle" not in folder]
+            if not any(part in folder for part in ("/workers", "/idle", "/index")):
+                found += [f"{folder}/{name}" for name in names]
     return found

@@ -29,7 +29,7 @@ def open_farm(*, make: bool | None = False) -> Iterator[Farm]:
 
     settings = config.load()
     owner.become(settings.spool_dir)
-    farm = Farm(make=make)
+    farm = Farm(make=make, source="cli")
     try:
         yield farm
     finally:

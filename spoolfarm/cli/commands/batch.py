@@ -65,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
         return 2
     with closing(ledger):
         summary, stopped_by = _work(options, settings, inputs, ledger)
+    if passed_over := inputs.said():
+        print(f"spoolfarm: passed over, as no picture by its name: {passed_over}", file=sys.stderr)
     _tell(summary, os.path.join(out, LINES))
     if stopped_by:
         print(f"spoolfarm: interrupted; --resume goes on with {out}", file=sys.stderr)

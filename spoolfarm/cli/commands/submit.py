@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -55,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
         for name in options.files or [""]:
             try:
                 pictures = [_read(name)] if name else []
-                job = farm.prepare(options.task, pictures, params, priority=options.priority, durable=True)
+                about = {"priority": options.priority, "name": "" if name == "-" else os.path.basename(name)}
+                job = farm.prepare(options.task, pictures, params, durable=True, **about)
                 jobs.append((name, farm.put(job).id))
             except (FarmError, OSError) as error:
                 complain(error, name)

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request, send_file
 from pydantic import BaseModel, Field
 
 from spoolfarm.errors import InvalidRequest, UnknownJob
+from spoolfarm.farm.query import Query
 from spoolfarm.server.current import address, farm, json_response
 from spoolfarm.server.endpoint import (
     JOB_ID,
@@ -43,6 +44,12 @@ class JobsQuery(BaseModel):
 
     status: State | None = None
     task: str | None = None
+    source: str | None = Field(default=None, description="who submitted it: http, cli, python, inbox or batch")
+    name: str = Field(default="", description="part of the name of its file, in any case")
+    error: str = Field(default="", description="part of the text of its error, in any case")
+    id: str = Field(default="", description="the beginning of its id")
+    since: float | None = Field(default=None, description="submitted at this time or later, in seconds since 1970")
+    until: float | None = Field(default=None, description="submitted before this time")
     limit: int = Field(default=100, ge=1, le=MAX_LISTED)
     before: str = Field(default="g", description="only jobs with an id below this one")
 
@@ -57,7 +64,13 @@ def create() -> Response:
     if key is not None and not key.strip():
         raise InvalidRequest("Idempotency-Key: is empty; send another for each job, or none")
     job = farm().prepare(
-        asked.task, asked.pictures, asked.params, priority=asked.priority, durable=True, field=asked.field
+        asked.task,
+        asked.pictures,
+        asked.params,
+        priority=asked.priority,
+        durable=True,
+        field=asked.field,
+        name=asked.name,
     )
     submitted = farm().put(job, key=key)
     wait = prefer_wait()
@@ -76,10 +89,14 @@ def create() -> Response:
 
 @blueprint.get("")
 def listing() -> Response:
-    """The newest jobs first, with `status`, `task`, `limit` and `before` (an id) to choose."""
-    asked = checked(JobsQuery, request.args, strict=False)
-    found = farm().jobs(status=asked.status, task=asked.task, before=asked.before, limit=asked.limit)
-    return json_response({"jobs": found, "next": found[-1]["id"] if len(found) == asked.limit else None})
+    """The jobs that fit all that is asked for, the newest first, `limit` at most.
+
+    A page that takes long to find ends early, be it with none: there is no more only where `next` is null.
+    """
+    asked = checked(JobsQuery, request.args, strict=False).model_dump()
+    limit, before = asked.pop("limit"), asked.pop("before")
+    page = farm().page(Query(**asked), before, limit)
+    return json_response({"jobs": page.records, "next": page.next})
 
 
 @blueprint.get("/<job_id>")

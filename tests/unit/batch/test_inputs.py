@@ -114,3 +114,18 @@ def test_names_go_from_the_folder_given_alone_else_from_here_else_from_what_hold
 
 def test_the_root_is_a_base_too() -> None:
     assert Inputs("/", ["/a/b.jpg"]).name("/a/b.jpg") == "a/b.jpg"
+
+
+def test_what_is_passed_over_is_counted_by_kind_and_named() -> None:
+    make("in/a.jpg", *(f"in/{name}.txt" for name in "bcde"), "in/scan", "in/x.HEIC", "in/._a.jpg", "in/.hidden.jpg")
+    make("in/Thumbs.db", "in/desktop.ini", "in/~$x.jpg", "in/@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg", "in/__MACOSX/a.jpg")
+    found = find(["in"], PICTURES - {".heic"})
+    assert [found.name(path) for path in found.paths] == ["a.jpg"]
+    assert found.said() == (
+        "6 of the system (._a.jpg, @eaDir, Thumbs.db, ...), 4 .txt (b.txt, c.txt, d.txt, ...), 1 .heic (x.HEIC), "
+        "1 hidden (.hidden.jpg), 1 without a suffix (scan)"
+    )
+    assert find(["in/b.txt"], PICTURES).said() == ""  # it was named, and is an input
+    assert find(["in", "in/b.txt"], PICTURES).passed_over == [
+        path for path in find(["in"], PICTURES).passed_over if not path.endswith("b.txt")
+    ]

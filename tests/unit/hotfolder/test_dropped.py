@@ -89,3 +89,19 @@ def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 11)
     with opened(tmp_path) as folder, pytest.raises(TooLarge, match="11 bytes are over the limit of 10"):
         dropped.read(folder, "a", 10, lambda identity: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("data", "taken"),
+    [(b"%PDF-1.7 ... %%EOF", True), (b"II*\0\x08\0\0\0a whole page", True), (b"GIF89a in vain;", False)],
+)
+def test_a_document_may_be_of_any_size_where_documents_are_taken(tmp_path: Path, data: bytes, taken: bool) -> None:
+    (tmp_path / "a").write_bytes(data)
+    with opened(tmp_path) as folder:
+        if taken:
+            assert dropped.read(folder, "a", 10, lambda identity: 9.0, documents=True)[1] == data
+        else:
+            with pytest.raises(TooLarge):
+                dropped.read(folder, "a", 10, lambda identity: 9.0, documents=True)
+        with pytest.raises(TooLarge):
+            dropped.read(folder, "a", 10, lambda identity: 9.0)

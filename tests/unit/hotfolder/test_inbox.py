@@ -264,7 +264,7 @@ def test_a_file_that_cannot_be_read_is_told_so_and_not_tried_without_end(
 ) -> None:
     tries = []
 
-    def refuse(folder: int, name: str, *_: Any) -> Any:
+    def refuse(folder: int, name: str, *_: Any, **named: Any) -> Any:
         tries.append(name)
         if name == "a":
             raise PermissionError(errno.EACCES, "Permission denied")
@@ -277,3 +277,28 @@ def test_a_file_that_cannot_be_read_is_told_so_and_not_tried_without_end(
     record = json.loads((hot.out / "echo/a.json").read_bytes())
     assert record["error"] == "a: cannot be read: Permission denied"
     assert len(tries) < 30
+
+
+def test_what_systems_leave_in_folders_stays_where_it_is(hot: Hot) -> None:
+    names = ["Thumbs.db", "desktop.ini", "~$x.docx", "@eaDir/scan.jpg/SYNOPHOTO_THUMB_XL.jpg", "__MACOSX/scan.jpg"]
+    for name in names:
+        path = hot.inbox / "echo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    (hot.inbox / "echo/scan.jpg").write_bytes(b"a picture")
+    hot.until(lambda: work(hot.farm.spool) or hot.answers())
+    hot.until(lambda: len(left(hot.inbox)) == len(names))
+    assert list(hot.answers()) == ["echo/scan.jpg"]
+    assert hot.folder._inbox.waiting() == 0
+
+
+def test_failures_are_listed_in_one_file(hot: Hot) -> None:
+    (hot.inbox / "echo/sub").mkdir(parents=True)
+    (hot.inbox / "echo/sub/a b.jpg").symlink_to("nowhere")
+    (hot.inbox / "echo/good.jpg").write_bytes(b"x")
+    hot.settle()
+    (line,) = (hot.out / "failed.txt").read_text().splitlines()
+    when, place, code, error = line.split("\t")
+    assert (place, code) == ("echo/sub/a b.jpg", "invalid_request")
+    assert when[:2] == "20"
+    assert "symbolic link" in error

@@ -37,6 +37,7 @@ def test_a_queued_job_is_shown_as_it_waits(front: FlaskClient) -> None:
         "started": None,
         "finished": None,
         "progress": None,
+        "source": "http",
     }
 
 

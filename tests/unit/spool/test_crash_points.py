@@ -45,6 +45,9 @@ def test_a_job_that_kills_its_worker_every_time_ends_as_a_dead_letter_with_a_rea
     reason = json.loads(Path(tree.spool.dead.path(job.id), "reason.json").read_text())
     assert (reason["attempts"], reason["code"]) == (3, "worker_died")
     assert "bang 3" in reason["error"]
-    assert [line["log"] for line in reason["log"]] == ["attempt 1 ended: bang 1", "attempt 2 ended: bang 2"]
+    assert [line["log"] for line in reason["log"]] == [f"attempt {number} ended: bang {number}" for number in (1, 2, 3)]
+    assert [(attempt["attempt"], attempt["reason"]) for attempt in reason["lost"]] == [
+        (number, f"bang {number}") for number in (1, 2, 3)
+    ]
     assert tree.spool.results.wait(job.id, 0) == {key: reason[key] for key in reason if key not in ("log", "crc32")}
     assert sound(Tally(violations=standing(tree)))

@@ -52,7 +52,7 @@ def test_the_first_result_stays_and_a_late_one_changes_nothing(results: Results,
     assert record is not None
     assert record["result"] == "first"
     assert results.exists(job_id)
-    assert sorted(os.listdir(tmp_path)) == [f"{job_id}.json", "tmp"]
+    assert sorted(os.listdir(tmp_path)) == [f"{job_id}.json", "index", "tmp"]
     assert not os.listdir(tmp_path / "tmp")
 
 

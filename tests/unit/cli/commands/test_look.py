@@ -33,10 +33,16 @@ def test_the_overview_shows_what_waits_runs_and_died(farm: Farm, capsys: pytest.
 
 
 def test_the_overview_of_an_idle_farm_says_so(farm: Farm, capsys: pytest.CaptureFixture[str]) -> None:
-    fail(farm)
+    dead = fail(farm, 7)
     assert main(["status"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:4] == ["queued   nothing", "running  nothing", "dead     1 letter", "workers  0 ready"]
+    assert lines[:3] == ["queued   nothing", "running  nothing", "dead     7 letters"]
+    assert [line.split()[0] for line in lines[3:8]] == dead[:1:-1]
+    assert all(line.endswith("  no luck") for line in lines[3:8])
+    assert lines[8:10] == ["         ...; see `spoolfarm jobs --status failed`", "workers  0 ready"]
+    assert main(["status", "--json"]) == 0
+    letters = json.loads(capsys.readouterr().out)["dead_letters"]
+    assert [(letter["id"], letter["error"]) for letter in letters] == [(job_id, "no luck") for job_id in dead[:1:-1]]
 
 
 def test_status_of_jobs_shows_those_it_knows_and_names_the_others(

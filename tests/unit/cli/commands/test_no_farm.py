@@ -26,6 +26,9 @@ JOB = "18ea0844a7f039d2f821d687"
         ["retry", JOB],
         ["cancel", JOB],
         ["purge", "--dead"],
+        ["jobs", "--status", "failed"],
+        ["logs", JOB, "--follow"],
+        ["tasks"],
     ],
     ids=" ".join,
 )
