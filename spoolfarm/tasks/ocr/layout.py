@@ -15,8 +15,9 @@ import numpy as np
 
 from spoolfarm.tasks.ocr import columns, paragraphs
 from spoolfarm.tasks.ocr.cell import Cell
+from spoolfarm.tasks.ocr.letters import mostly_square
 from spoolfarm.tasks.ocr.page import Line
-from spoolfarm.tasks.ocr.rows import joined, rows
+from spoolfarm.tasks.ocr.rows import interleaved, joined, rows
 
 #: How far a gutter may lean, across by down, the least first: up to 6 degrees to either side.
 LEANS = [side * step / 100 for step in range(11) for side in ((1, -1) if step else (0,))]
@@ -31,13 +32,12 @@ def arrange(lines: Sequence[Line], rotation: int, order: str) -> tuple[tuple[Lin
 
     *order* is "auto", "rows" (straight across the page) or "none" (as given, each line a row).
     """
-    cells = level(lines, rotation)
     if order == "none":
-        blocks = [[[cell] for cell in cells]]
+        blocks = [[[cell] for cell in level(lines, rotation)]]
     elif order == "rows":
-        blocks = [rows(cells)]
+        blocks = [rows(level(lines, rotation + 90 if is_vertical(lines, rotation) else rotation))]
     else:
-        blocks = [rows(block) for block in columns.blocks(straightened(cells))]
+        blocks = [interleaved(rows(block)) for block in in_blocks(lines, rotation)]
     placed: list[Line] = []
     written: list[str] = []
     paragraph = -1
@@ -47,6 +47,33 @@ def arrange(lines: Sequence[Line], rotation: int, order: str) -> tuple[tuple[Lin
             placed.extend(replace(cell.line, block=number, row=len(written), paragraph=paragraph) for cell in row)
             written.append(joined(row))
     return tuple(placed), "\n".join(written)
+
+
+def in_blocks(lines: Sequence[Line], rotation: int) -> list[list[Cell]]:
+    """Part *lines* into blocks in reading order.
+
+    Of a page of vertical lines, these are taken as the rows of a page turned by a quarter: from right to left. Level
+    lines above them come first, all others last.
+    """
+    cells = level(lines, rotation)
+    if not is_vertical(lines, rotation):
+        return columns.blocks(straightened(cells))
+    top = min(cell.top for cell in cells if runs_down(cell.line, rotation))
+    level_ones = [cell for cell in cells if not runs_down(cell.line, rotation)]
+    above = [cell for cell in level_ones if cell.middle < top]
+    others = [cell for cell in level_ones if cell.middle >= top]
+    down = level([line for line in lines if runs_down(line, rotation)], rotation + 90)
+    return [block for part in (above, straightened(down), others) for block in columns.blocks(part)]
+
+
+def is_vertical(lines: Sequence[Line], rotation: int) -> bool:
+    """Whether most of *lines*, by length, are Chinese or Japanese written top down."""
+    down = sum(line.box.w for line in lines if runs_down(line, rotation) and mostly_square(line.text))
+    return 2 * down > sum(line.box.w for line in lines)
+
+
+def runs_down(line: Line, rotation: int) -> bool:
+    return round((line.box.angle - rotation) / 90) % 4 == 1
 
 
 def level(lines: Sequence[Line], rotation: int) -> list[Cell]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from spoolfarm.tasks.ocr.cell import Cell
+from spoolfarm.tasks.ocr.letters import is_square
 
 #: A row this many times as far from the last one as the block's rows commonly are begins a paragraph,
 FAR = 1.4
@@ -50,13 +51,8 @@ def _ends_early(last: Row, row: Row, right: float) -> bool:
     """Whether the first word of *row* had room at the end of the row before it, and yet stands in a new one."""
     height, [cell] = _height(row), row
     first = cell.line.words[0].end * cell.width if cell.line.words else UNBREAKABLE * height
-    widest = 2 * height if _breaks_anywhere(cell.line.text) else UNBREAKABLE * height
+    widest = 2 * height if is_square(cell.line.text[:1]) else UNBREAKABLE * height
     return right - last[-1].right > min(first, widest) + (BLANK + 0.5) * height
-
-
-def _breaks_anywhere(text: str) -> bool:
-    """Whether a line may be broken after the first letter: Chinese, Japanese and full-width signs."""
-    return text[:1] >= "\u2e80"
 
 
 def _height(row: Row) -> float:

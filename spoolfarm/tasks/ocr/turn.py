@@ -12,6 +12,7 @@ from statistics import median
 
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import TextBox
+from spoolfarm.tasks.ocr.letters import is_square, mostly_square
 from spoolfarm.tasks.ocr.page import Line
 
 #: How many times as long as wide a box is that is likely to hold several letters, that surely does, and that does
@@ -39,6 +40,8 @@ PRIOR = 1.05
 ONE_LETTER = 1.6
 #: So many letters each of so many lines show whether Chinese that runs down is vertical or turned.
 LETTERS, LINES = 3, 3
+#: The box of a letter among them is at most so many times as high as their distance.
+AROUND = 1.3
 
 #: Reads a box with its text taken to run a number of quarters further clockwise.
 Read = Callable[[TextBox, int], Line]
@@ -116,7 +119,8 @@ def _line(found: TextBox, box: Box, page: int, height: float, read: Read) -> Lin
     line = either(found, page, read)
     if line.score < UNSURE and box.h >= LONG * box.w:
         other = either(found, page ^ 1, read)
-        return other if other.score >= line.score + BETTER else line
+        if len(other.text) > 1 and other.score >= line.score + BETTER:  # one letter lies as well as it stands
+            return other
     return line
 
 
@@ -140,8 +144,8 @@ def is_vertical(found: Sequence[Line], read: Read) -> bool:
     upright = turned = 0.0
     for line in sorted(square, key=lambda line: -line.box.w)[:LINES]:
         for letter in some_letters(line):
-            upright += letters_read(read(letter, -1))
-            turned += letters_read(read(letter, 1))
+            upright += read(letter, -1).score
+            turned += read(letter, 1).score
     return upright > turned
 
 
@@ -151,18 +155,8 @@ def some_letters(line: Line) -> Iterable[TextBox]:
     dx, dy = (end - start for start, end in zip(*line.box.corners()[:2], strict=True))
     for number in range(LETTERS):
         at = (int((number + 0.5) * count / LETTERS) + 0.5) / count - 0.5
-        box = replace(line.box, cx=line.box.cx + at * dx, cy=line.box.cy + at * dy, w=line.box.w / count)
-        yield TextBox(box, line.det_score)
-
-
-def mostly_square(text: str) -> bool:
-    """Whether most of *text* is Chinese or Japanese."""
-    return 2 * sum(map(is_square, text)) > len(text)
-
-
-def is_square(letter: str) -> bool:
-    """Whether *letter* is as wide as high: Chinese, Japanese and full-width signs."""
-    return letter >= "\u2e80"
+        cx, cy, w = line.box.cx + at * dx, line.box.cy + at * dy, line.box.w / count
+        yield TextBox(replace(line.box, cx=cx, cy=cy, w=w, h=min(line.box.h, AROUND * w)), line.det_score)
 
 
 def longest(found: Sequence[TextBox]) -> list[TextBox]:
