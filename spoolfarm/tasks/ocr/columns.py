@@ -17,7 +17,7 @@ from spoolfarm.tasks.ocr.side import Side, least, level, most
 #: The fewest rows of a column.
 ROWS = 3
 #: How far a line may lean into a gutter, in line heights.
-INTRUSION = 0.5
+INTRUSION = 0.7
 #: A gutter this many line heights wide may be as short as ROWS, a narrower one is so many times as long.
 WIDE, LONGER = 0.3, 2.0
 #: Where prose stands beside what is none, rows of which this part is level are those of a table; so many rows show it.
