@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -48,10 +49,12 @@ class Reader:
         start = time.perf_counter()
         found = [one for one in self._detector.find(picture, side) if wanted(one.box, regions, ignore)]
         middle = time.perf_counter()
-        if rotate:
-            lines, rotation = self._turned(picture, found)
-        else:
-            lines, rotation = [self._line(picture, one) for one in found], 0
+        read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
+        page = turn.of_page(found, read) if rotate else 0
+        if page and not turn.is_sure(found, page):
+            found = [one for one in self._find_upright(picture, side, page) if wanted(one.box, regions, ignore)]
+        lines = turn.lines(found, page, read) if rotate else [read(one, 0) for one in found]
+        rotation = 90 * page
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
         placed, text = layout.arrange(kept, rotation, order)
@@ -76,14 +79,12 @@ class Reader:
         placed, text = layout.arrange(kept, rotation, order)
         return Page(*size, rotation, placed, text, {})
 
-    def _turned(self, picture: Picture, found: Sequence[TextBox]) -> tuple[list[Line], int]:
-        """Read lines that may be turned by any number of quarters, and tell by how many degrees the page is."""
-        read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
-        lines = turn.lines(found, turn.of_page(found, read), read)
-        rotation = voted(lines)
-        if rotation % 180 and turn.is_vertical([line for line in lines if direction(line) == rotation], read):
-            rotation -= 90
-        return lines, rotation
+    def _find_upright(self, picture: Picture, side: int, page: int) -> list[TextBox]:
+        """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
+        upright = np.ascontiguousarray(np.rot90(picture, page))
+        height, width = upright.shape[:2]
+        found = self._detector.find(upright, side)
+        return [replace(one, box=one.box.with_page(page, width, height).turned(-page)) for one in found]
 
     def _line(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:
         box = found.box.turned(quarters)
@@ -96,13 +97,8 @@ def voted(lines: Sequence[Line]) -> int:
     votes = Counter[int]()
     for line in lines:
         if line.text:
-            votes[direction(line)] += round(line.box.w * line.score)
+            votes[round(line.box.angle / 90) % 4 * 90] += round(line.box.w * line.score)
     return max(votes, key=lambda rotation: votes[rotation], default=0)
-
-
-def direction(line: Line) -> int:
-    """The clockwise turn of a line, in whole quarters, in degrees."""
-    return round(line.box.angle / 90) % 4 * 90
 
 
 def wanted(box: Box, regions: Sequence[Polygon], ignore: Sequence[Polygon]) -> bool:
