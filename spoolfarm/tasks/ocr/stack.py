@@ -10,18 +10,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spoolfarm.tasks.ocr.detector import TextBox
-from spoolfarm.tasks.ocr.letters import mostly_square
+from spoolfarm.tasks.ocr.letters import is_square, mostly_square
 from spoolfarm.tasks.ocr.page import Line
 
 #: So many of its letters are read to see how they stand.
-LETTERS = 3
+LETTERS = 4
 #: The box of a letter among them is at most so many times as high as their distance.
 AROUND = 1.3
 #: Numbers are read one by one when there are so many, and the line reads worse than this.
 NUMBERS, DOUBTFUL = 3, 0.92
-#: The numbers of a stack read so much better upright than lying on their left side, and its digits so much better than
-#: when they lie on their right. Chinese letters are taken to stand upright unless they read so much worse.
-BETTER_NUMBER, BETTER_DIGIT, WORSE = 0.1, 0.2, 0.1
+#: The numbers of a stack read so much better upright than lying on their left side, and its letters so much better than
+#: when they lie on their right. Chinese in a box that stands is taken to be upright unless it reads so much worse.
+BETTER_NUMBER, BETTER_LETTER, WORSE = 0.1, 0.12, 0.1
+#: A column of cells that was taken for one line has at least and at most so many.
+FEWEST, MOST = 3, 15
 #: Letters of a vertical line are at most so many heights of its box apart; those of cells are further.
 DENSE = 1.5
 
@@ -31,22 +33,27 @@ Read = Callable[[TextBox, int], Line]
 def is_one(line: Line, read: Read, *, standing: bool) -> bool:
     """Whether the letters of *line* lie on their left side, so that they stand below each other.
 
-    Chinese is looked at in *standing* boxes only, in which it may well be written top down.
+    In *standing* boxes Chinese may well be written top down.
     """
     text = "".join(line.text.split())
     if len(text) < 2 or line.box.w < line.box.h:
         return False
     if has_numbers(line):
         as_they_lie, better = 0, BETTER_NUMBER
-    elif line.text.isdecimal():
-        as_they_lie, better = 1, BETTER_DIGIT
     elif standing and mostly_square(text):
         as_they_lie, better = 1, -WORSE
+    elif FEWEST <= len(text) <= MOST and all(map(may_be_a_cell, text)):
+        as_they_lie, better = 1, BETTER_LETTER
     else:
         return False
     chosen = _spread(pieces(line))
     gained = sum(read(one, -1).score - read(one, as_they_lie).score for one in chosen)
     return gained >= better * len(chosen)
+
+
+def may_be_a_cell(letter: str) -> bool:
+    """Whether a letter is of the kind that stands alone in the cells of a table, and about as wide as others of it."""
+    return letter.isdecimal() or letter.isupper() or is_square(letter)
 
 
 def has_numbers(line: Line) -> bool:

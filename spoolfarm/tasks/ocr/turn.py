@@ -34,8 +34,8 @@ GUESS = 0.5
 #: How much a turn gains by single letters that read when they lie on their left side: the recogniser knows them from
 #: vertical lines, and reads a letter of a page that stands right both ways.
 LYING_LETTER = 0.5
-#: A page is taken to be upright unless another turn reads this many times as well.
-PRIOR = 1.05
+#: A page is taken to be upright unless another turn reads this many times as well, and by so many letters more.
+PRIOR, MORE = 1.05, 0.6
 #: A box across the page's lines holds one letter when it is at most so many times as long as the lines are high.
 ONE_LETTER = 1.6
 
@@ -90,7 +90,7 @@ def asked(found: Sequence[TextBox], read: Read) -> int:
             else:
                 told[quarters % 4] += worth(line)
                 told[back] += LYING_LETTER * worth(line) * (len(line.text) == 1)
-    told[0] *= PRIOR
+    told[0] = PRIOR * told[0] + MORE
     return max(range(4), key=lambda quarters: told[quarters])
 
 
