@@ -112,25 +112,34 @@ def worth(line: Line) -> float:
 
 def lines(found: Sequence[TextBox], page: int, read: Read) -> list[Line]:
     """Read *found* on a page that is turned by *page* quarters; some lines may run another way."""
-    across = [one.box.turned(page) for one in found]
-    height = median(box.h for box in across) if across else 0.0
-    read_lines = [_line(one, box, page, height, read) for one, box in zip(found, across, strict=True)]
+    boxes = [one.box.turned(page) for one in found]
+    height = median(box.h for box in boxes) if boxes else 0.0
+    tall = SURELY if by_shape(boxes) != 1 else LONG  # most lines stand: so do short ones
+    read_lines = [
+        _across(one, page, read)
+        if box.h >= tall * box.w and (tall == LONG or box.h > ONE_LETTER * height)
+        else [_along(one, box, page, read)]
+        for one, box in zip(found, boxes, strict=True)
+    ]
     return [line for part in read_lines for line in part]
 
 
-def _line(found: TextBox, box: Box, page: int, height: float, read: Read) -> list[Line]:
-    """Read one box, in the page's frame *box*, on a page whose lines are *height* high."""
-    if box.h >= SURELY * box.w and box.h > ONE_LETTER * height:
-        line = either(found, page ^ 1, read)
-        runs_down = line.box == found.box.turned(page + 1)
-        if runs_down and not stack.is_column(line) and stack.is_one(line, read, standing=True):
-            return [read(piece, -1) for piece in stack.pieces(line)]
-        return [line]
+def _along(found: TextBox, box: Box, page: int, read: Read) -> Line:
+    """Read a box, *box* in the page's frame, with its text taken to run as the page's lines do."""
     line = either(found, page, read)
     if line.score < UNSURE and box.h >= LONG * box.w:
         other = either(found, page ^ 1, read)
         if len(other.text) > 1 and other.score >= line.score + BETTER:  # one letter lies as well as it stands
-            return [other]
+            return other
+    return line
+
+
+def _across(found: TextBox, page: int, read: Read) -> list[Line]:
+    """Read a box with its text taken to run across the page's lines; of a stack of cells, each is read."""
+    line = either(found, page ^ 1, read)
+    runs_down = line.box == found.box.turned(page + 1)
+    if runs_down and not stack.is_column(line) and stack.is_one(line, read, standing=True):
+        return [read(piece, -1) for piece in stack.pieces(line)]
     return [line]
 
 
