@@ -18,6 +18,8 @@ from spoolfarm.tasks.ocr.side import Side, least, level, most
 ROWS = 3
 #: How far a line may lean into a gutter, in line heights.
 INTRUSION = 0.7
+#: A line of which more than this part lies left of a gutter stands there.
+LEFT = 0.4
 #: A gutter this many line heights wide may be as short as ROWS, a narrower one is so many times as long.
 WIDE, LONGER = 0.3, 2.0
 #: Where prose stands beside what is none, rows of which this part is level are those of a table; so many rows show it.
@@ -44,8 +46,8 @@ class Cut:
         return [cell for cell in band if self.is_left(cell)], [cell for cell in band if not self.is_left(cell)]
 
     def is_left(self, cell: Cell) -> bool:
-        """Whether most of *cell* lies left of the gutter."""
-        return cell.centre < self.x
+        """Whether *cell* lies left of the gutter; of two lines taken for one, so does the whole."""
+        return self.x - cell.left > LEFT * cell.width
 
 
 def blocks(cells: Sequence[Cell]) -> list[list[Cell]]:
@@ -95,7 +97,7 @@ def possible(ordered: Sequence[Cell], piece: float = PIECE) -> list[Cut]:
         across = (lefts < x - reach) & (rights > x + reach)
         if (across & merged).sum() <= MERGED * len(ordered):
             across &= ~merged
-        is_left = (lefts + rights) / 2 < x
+        is_left = x - lefts > LEFT * (rights - lefts)
         for last, first in pairwise([-1, *np.flatnonzero(across), len(ordered)]):
             here = slice(last + 1, first)
             count, smaller = first - last - 1, min(is_left[here].sum(), (~is_left[here]).sum())

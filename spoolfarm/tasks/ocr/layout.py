@@ -27,10 +27,11 @@ STRAIGHT = 0.9
 FAN = 5
 
 
-def arrange(lines: Sequence[Line], rotation: int, order: str) -> tuple[tuple[Line, ...], str]:
+def arrange(lines: Sequence[Line], rotation: int, order: str, join: bool = False) -> tuple[tuple[Line, ...], str]:
     """Put *lines* in reading order, number their blocks and rows, and return them with the page's text.
 
-    *order* is "auto", "rows" (straight across the page) or "none" (as given, each line a row).
+    *order* is "auto", "rows" (straight across the page) or "none" (as given, each line a row). With *join*, the text
+    has each paragraph on one line.
     """
     if order == "none":
         blocks = [[[cell] for cell in level(lines, rotation)]]
@@ -40,13 +41,15 @@ def arrange(lines: Sequence[Line], rotation: int, order: str) -> tuple[tuple[Lin
         blocks = [interleaved(rows(block)) for block in in_blocks(lines, rotation)]
     placed: list[Line] = []
     written: list[str] = []
+    numbers: list[int] = []
     paragraph = -1
     for number, block in enumerate(blocks):
         for row, begins in zip(block, paragraphs.beginnings(block), strict=True):
             paragraph += begins
             placed.extend(replace(cell.line, block=number, row=len(written), paragraph=paragraph) for cell in row)
             written.append(joined(row))
-    return tuple(placed), "\n".join(written)
+            numbers.append(paragraph)
+    return tuple(placed), "\n".join(paragraphs.flowing(written, numbers) if join else written)
 
 
 def in_blocks(lines: Sequence[Line], rotation: int) -> list[list[Cell]]:

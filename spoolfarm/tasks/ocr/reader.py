@@ -37,6 +37,7 @@ class Reader:
         side: int = 1280,
         min_score: float = 0.5,
         order: str = "auto",
+        join: bool = False,
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
     ) -> Page:
@@ -44,7 +45,7 @@ class Reader:
 
         Without *rotate* all text is taken to be upright. *side* is what the longer side is shrunk to for finding
         lines. Lines below *min_score* are dropped, as are those whose centre lies in none of *regions* or in one of
-        *ignore*, polygons in the picture's pixels. *order* is explained at `layout.arrange`.
+        *ignore*, polygons in the picture's pixels. *order* and *join* are explained at `layout.arrange`.
         """
         start = time.perf_counter()
         found = [one for one in self._detector.find(picture, side) if wanted(one.box, regions, ignore)]
@@ -57,7 +58,7 @@ class Reader:
         rotation = 90 * page
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
-        placed, text = layout.arrange(kept, rotation, order)
+        placed, text = layout.arrange(kept, rotation, order, join)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
         return Page(width, height, rotation, placed, text, ms)
@@ -69,6 +70,7 @@ class Reader:
         rotation: int | None = None,
         *,
         order: str = "auto",
+        join: bool = False,
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
     ) -> Page:
@@ -76,7 +78,7 @@ class Reader:
         if rotation is None:
             rotation = voted(lines)
         kept = [line for line in lines if wanted(line.box, regions, ignore)]
-        placed, text = layout.arrange(kept, rotation, order)
+        placed, text = layout.arrange(kept, rotation, order, join)
         return Page(*size, rotation, placed, text, {})
 
     def _find_upright(self, picture: Picture, side: int, page: int) -> list[TextBox]:
