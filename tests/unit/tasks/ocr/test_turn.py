@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -20,25 +21,36 @@ def reader() -> Reader:
     return Reader()
 
 
-def grid(rows: Sequence[str], family: str = SANS, size: int = 28, width: int = 70, first: int = 70) -> pages.Page:
+@dataclass(frozen=True)
+class Grid:
     """A table of cells that are parted by blanks, the first column *first* pixels wide, the others *width*."""
-    cells = [row.split() for row in rows]
-    sheet = pages.Sheet(40 + first + width * max(map(len, cells)), 40 + 2 * size * len(rows))
-    for number, row in enumerate(cells):
-        places = [20, *(20 + first + width * index for index in range(len(row) - 1))]
-        sheet.row(20 + 2 * size * number, list(zip(places, row, strict=True)), pages.font(family, size))
-    return sheet.page("grid")
+
+    rows: Sequence[str]
+    family: str = SANS
+    size: int = 28
+    width: int = 70
+    first: int = 70
+
+    def drawn(self) -> pages.Page:
+        cells = [row.split() for row in self.rows]
+        most = max(map(len, cells))
+        sheet = pages.Sheet(40 + self.first + self.width * most, 40 + 2 * self.size * len(cells))
+        face = pages.font(self.family, self.size)
+        places = [20, *(20 + self.first + self.width * index for index in range(most - 1))]
+        for number, row in enumerate(cells):
+            sheet.row(20 + 2 * self.size * number, list(zip(places, row, strict=False)), face)
+        return sheet.page("grid")
 
 
 #: Tables of which no cell, or hardly one, shows by its shape which way it runs.
 TABLES = {
-    "digits": grid(["7 3 9 1 4", "2 5 8 4 6", "5 1 7 3 2", "4 9 2 5 7"]),
-    "sudoku": grid(["5 3 7 2 4", "6 1 9 5 8", "4 8 3 7 1", "7 2 6 4 5", "3 4 5 1 9"], size=36, width=72),
-    "league": grid(["Team P W D Pts", "Lyon 4 3 1 10", "Genk 4 2 1 7", "Hull 4 1 0 3"], first=130),
-    "answers": grid(["1. D 11. B", "2. C 12. C", "3. B 13. D", "4. A 14. A"], width=90, first=90),
-    "marks": grid(["姓名 语 数 英", "王小明 9 8 7", "李华 7 9 5", "张伟 8 4 9"], CHINESE, 32, 90, 140),
-    "timetable": grid(["Line 5 6 7 8", "Mo 2 4 5 3", "Sa 1 2 4 5", "Su 1 3 2 4"], first=110),
-    "products": grid(["1 2 3 4 5", "2 4 6 8 10", "3 6 9 12 15", "4 8 12 16 20", "5 10 15 20 25"]),
+    "digits": Grid(["7 3 9 1 4", "2 5 8 4 6", "5 1 7 3 2", "4 9 2 5 7"]),
+    "sudoku": Grid(["5 3 7 2 4", "6 1 9 5 8", "4 8 3 7 1", "7 2 6 4 5", "3 4 5 1 9"], size=36, width=72),
+    "league": Grid(["Team P W D Pts", "Lyon 4 3 1 10", "Genk 4 2 1 7", "Hull 4 1 0 3"], first=130),
+    "answers": Grid(["1. D 11. B", "2. C 12. C", "3. B 13. D", "4. A 14. A"], width=90, first=90),
+    "marks": Grid(["姓名 语 数 英", "王小明 9 8 7", "李华 7 9 5", "张伟 8 4 9"], CHINESE, 32, 90, 140),
+    "timetable": Grid(["Line 5 6 7 8", "Mo 2 4 5 3", "Sa 1 2 4 5", "Su 1 3 2 4"], first=110),
+    "products": Grid(["1 2 3 4 5", "2 4 6 8 10", "3 6 9 12 15", "4 8 12 16 20", "5 10 15 20 25"]),
 }
 
 
@@ -57,7 +69,7 @@ TABLES = {
     ],
 )
 def test_a_table_of_short_cells_is_read_in_rows_however_it_is_turned(reader: Reader, table: str, rotation: int) -> None:
-    made = TABLES[table]
+    made = TABLES[table].drawn()
     page = reader.read(np.ascontiguousarray(np.rot90(made.picture, -rotation // 90)))
     assert page.rotation == rotation
     assert [row.split() for row in page.text.split("\n")] == [row.split() for row in made.rows]
@@ -65,7 +77,7 @@ def test_a_table_of_short_cells_is_read_in_rows_however_it_is_turned(reader: Rea
 
 @pytest.mark.parametrize("text", ["-5", "5", "2", "No", "+3", "人"])
 def test_one_short_text_is_upright(reader: Reader, text: str) -> None:
-    page = reader.read(grid([text], CHINESE, 60).picture)
+    page = reader.read(Grid([text], CHINESE, 60).drawn().picture)
     assert (page.rotation, page.text) == (0, text)
 
 
@@ -89,7 +101,7 @@ def test_a_page_of_vertical_chinese_is_upright_and_a_turned_one_is_not(reader: R
 def test_a_label_that_runs_up_beside_level_lines_is_read(reader: Reader) -> None:
     label = pages.Sheet(240, 60)
     label.write(20, 10, "Temperature", pages.font(SANS, 30))
-    picture = grid(["Monday 12.5", "Tuesday 13.1", "Friday 9.8"], width=120, first=180).picture
+    picture = Grid(["Monday 12.5", "Tuesday 13.1", "Friday 9.8"], width=120, first=180).drawn().picture
     side = np.full((picture.shape[0], 60, 3), 255, np.uint8)
     upwards = np.rot90(label.page("label").picture)[: picture.shape[0]]
     side[: upwards.shape[0], :60] = upwards[:, :60]
