@@ -24,7 +24,7 @@ LEFT = 0.4
 WIDE, LONGER = 0.3, 2.0
 #: Where prose stands beside what is none, rows of which this part is level are those of a table; so many rows show it.
 LEVEL, SEVERAL = 0.6, 5
-#: On one side at least, the middle piece of text is so many line heights wide.
+#: On one side at least, pieces of text are so many line heights wide in the mean.
 PIECE = 4.0
 #: How many cuts are looked at closely, the largest first.
 TRIES = 32
@@ -82,7 +82,7 @@ def find_cut(ordered: Sequence[Cell]) -> Cut | None:
 def possible(ordered: Sequence[Cell], piece: float = PIECE) -> list[Cut]:
     """Cuts with enough cells on both sides that no cell of theirs crosses, the largest first.
 
-    On one side at least, the middle cell is *piece* line heights wide.
+    On one side at least, cells are *piece* line heights wide in the mean.
     """
     if len(ordered) < 2 * ROWS:
         return []
@@ -106,7 +106,7 @@ def possible(ordered: Sequence[Cell], piece: float = PIECE) -> list[Cut]:
                 continue
             seen.add(same)
             widths = (rights - lefts)[here]
-            if max(np.median(widths[is_left[here]]), np.median(widths[~is_left[here]])) >= piece * height:
+            if max(widths[is_left[here]].mean(), widths[~is_left[here]].mean()) >= piece * height:
                 found[Cut(float(x), int(last + 1), int(first))] = count, smaller
     return sorted(found, key=lambda cut: found[cut], reverse=True)[:TRIES]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -19,6 +20,8 @@ FULL = 0.75
 LONG, RAGGED = 8.0, 0.45
 #: So are lines of which this part goes on from the line before.
 GOING_ON = 0.4
+#: Lines are numbered when this part of them has the number after that of the line before.
+COUNTED = 0.6
 #: Rows are level when their middles differ by at most this part of their height, beside what all differ by, which is at
 #: most this much: a page may be a little askew.
 NEAR, ASKEW = 0.2, 0.45
@@ -42,16 +45,18 @@ class Side:
     @classmethod
     def of(cls, cells: Sequence[Cell]) -> Side:
         height = median(cell.height for cell in cells)
-        width = most(cell.right for cell in cells) - least(cell.left for cell in cells)
         found = rows(cells)
+        told = without_numbers(found)
+        text = [cell for row in told for cell in row]
+        width = most(cell.right for cell in text) - least(cell.left for cell in text)
         return cls(
             rows=found,
             width=width / height,
-            filled=median(sum(cell.width for cell in row) for row in found) / max(width, 1.0),
-            pieces=median(len(row) for row in found),
-            long=median(cell.width for cell in cells) / height,
-            blanks=median(cell.line.text.count(" ") for cell in cells),
-            going_on=sum(goes_on(row[0].line.text) for row in found) / len(found),
+            filled=median(sum(cell.width for cell in row) for row in told) / max(width, 1.0),
+            pieces=median(len(row) for row in told),
+            long=median(cell.width for cell in text) / height,
+            blanks=median(cell.line.text.count(" ") for cell in text),
+            going_on=sum(goes_on(row[0].line.text) for row in told) / len(told),
         )
 
     @property
@@ -67,6 +72,16 @@ class Side:
     def prose(self) -> bool:
         ragged = self.long >= LONG and self.filled >= RAGGED
         return self.full or (self.wide and (ragged or self.going_on >= GOING_ON))
+
+
+def without_numbers(found: list[list[Cell]]) -> list[list[Cell]]:
+    """The rows without the numbers before them, where most are counted, as the lines of a deposition are."""
+    numbers = [int(row[0].line.text) if row[0].line.text.isdecimal() else None for row in found]
+    counted = sum(one is not None and one + 1 == other for one, other in pairwise(numbers))
+    if counted < COUNTED * len(found):
+        return found
+    rest = [row if number is None else row[1:] for row, number in zip(found, numbers, strict=True)]
+    return [row for row in rest if row] or found
 
 
 def goes_on(text: str) -> bool:

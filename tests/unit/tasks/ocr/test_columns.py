@@ -101,6 +101,21 @@ def test_the_pages_of_an_open_book_are_read_one_after_the_other() -> None:
     assert read(pages) == ["22", *rows["a"], "23", *rows["b"]]
 
 
+def test_numbered_lines_of_two_pages_side_by_side_are_read_page_by_page() -> None:
+    words = "Q. Where were you at the time?", "A. At home, as I said before.", "Q. Alone?", "A. With my brother."
+    pages = [
+        one
+        for page, left in enumerate((0, 420))
+        for row in range(24)
+        for one in (
+            line(str(row + 1), left, 100 + 26 * row, 24),
+            line(f"{page} {words[row % 4]}", left + 50, 100 + 26 * row, 11 * len(words[row % 4])),
+        )
+    ]
+    expected = [f"{row + 1}\t{page} {words[row % 4]}" for page in range(2) for row in range(24)]
+    assert read(pages) == expected
+
+
 @pytest.mark.parametrize(
     ("left", "right"),
     [
