@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,13 @@ class Box:
             return self
         w, h = (self.h, self.w) if quarters % 2 else (self.w, self.h)
         return Box(self.cx, self.cy, w, h, -((-self.angle - 90 * quarters + 180) % 360 - 180))
+
+    def with_page(self, quarters: int, width: float, height: float) -> Box:
+        """The box where it lies when its page of *width* x *height* pixels is turned by *quarters* clockwise."""
+        cx, cy = self.cx, self.cy
+        for _ in range(quarters % 4):
+            cx, cy, width, height = height - cy, cx, height, width
+        return replace(self, cx=cx, cy=cy, angle=-((-self.angle - 90 * quarters + 180) % 360 - 180))
 
     def corners(self) -> list[tuple[float, float]]:
         """The corners, clockwise, beginning at the top left of the text."""

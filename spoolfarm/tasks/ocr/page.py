@@ -70,7 +70,8 @@ class Page:
     #: Degrees by which the page is turned clockwise: 0, 90, 180 or 270.
     rotation: int
     lines: tuple[Line, ...]
-    #: The rows, joined by line breaks; within a row, pieces that lie apart are joined by a tab, close ones by a blank.
+    #: The rows, or the paragraphs, joined by line breaks; in a row, pieces that lie apart are joined by a tab, close
+    #: ones by a blank.
     text: str
     #: Milliseconds by step.
     ms: Mapping[str, float]

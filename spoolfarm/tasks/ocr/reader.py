@@ -6,26 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
 
-from spoolfarm.tasks.ocr import layout
+from spoolfarm.tasks.ocr import layout, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
 from spoolfarm.tasks.ocr.page import Line, Page
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
-
-#: How many times as tall as wide a box is that votes for a turned page, and one that is read as turned whatever the
-#: vote: between the two stands a single digit.
-TALL, SURELY_TALL = 1.5, 3.0
-#: A line read with less than this score is read again upside down. Upright lines rarely score less, others never more.
-UNSURE = 0.88
-#: The second reading must score this much better to be believed.
-BETTER = 0.05
-#: So many of the longest lines are read first: when most of them stand on their head, the others are taken to as well.
-PROBES = 5
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 Polygon = Sequence[Sequence[float]]
@@ -46,6 +37,7 @@ class Reader:
         side: int = 1280,
         min_score: float = 0.5,
         order: str = "auto",
+        join: bool = False,
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
     ) -> Page:
@@ -53,16 +45,20 @@ class Reader:
 
         Without *rotate* all text is taken to be upright. *side* is what the longer side is shrunk to for finding
         lines. Lines below *min_score* are dropped, as are those whose centre lies in none of *regions* or in one of
-        *ignore*, polygons in the picture's pixels. *order* is explained at `layout.arrange`.
+        *ignore*, polygons in the picture's pixels. *order* and *join* are explained at `layout.arrange`.
         """
         start = time.perf_counter()
         found = [one for one in self._detector.find(picture, side) if wanted(one.box, regions, ignore)]
         middle = time.perf_counter()
-        lines = self._turned(picture, found) if rotate else [self._line(picture, one) for one in found]
-        rotation = voted(lines) if rotate else 0
+        read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
+        page = turn.of_page(found, read) if rotate else 0
+        if page and not turn.is_sure(found, page):
+            found = [one for one in self._find_upright(picture, side, page) if wanted(one.box, regions, ignore)]
+        lines = turn.lines(found, page, read) if rotate else [read(one, 0) for one in found]
+        rotation = 90 * page
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
-        placed, text = layout.arrange(kept, rotation, order)
+        placed, text = layout.arrange(kept, rotation, order, join)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
         return Page(width, height, rotation, placed, text, ms)
@@ -74,35 +70,23 @@ class Reader:
         rotation: int | None = None,
         *,
         order: str = "auto",
+        join: bool = False,
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
     ) -> Page:
         """The page of *size*, width and height, with *lines* in order; `read` explains the rest."""
-        turn = voted(lines) if rotation is None else rotation
+        if rotation is None:
+            rotation = voted(lines)
         kept = [line for line in lines if wanted(line.box, regions, ignore)]
-        placed, text = layout.arrange(kept, turn, order)
-        return Page(*size, turn, placed, text, {})
+        placed, text = layout.arrange(kept, rotation, order, join)
+        return Page(*size, rotation, placed, text, {})
 
-    def _turned(self, picture: Picture, found: Sequence[TextBox]) -> list[Line]:
-        """Read lines that may be turned by any number of quarters."""
-        boxes = upright_or_downwards(found)
-        longest = sorted(range(len(boxes)), key=lambda index: -boxes[index].box.w)
-        lines = {index: self._either(picture, boxes[index]) for index in longest[:PROBES]}
-        over = {index for index, line in lines.items() if line.box != boxes[index].box}
-        upside_down = 2 * sum(boxes[index].box.w for index in over) > sum(boxes[index].box.w for index in lines)
-        for index in longest:
-            if index not in lines or (upside_down and index not in over):  # 69 reads well both ways: ask the others
-                lines[index] = self._either(picture, boxes[index], 2 if upside_down else 0)
-        return [lines[index] for index in range(len(boxes))]
-
-    def _either(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:
-        """Read a line turned by *quarters*, and when that is doubtful, the other way up too."""
-        line = self._line(picture, found, quarters)
-        if line.score < UNSURE:
-            other = self._line(picture, found, quarters + 2)
-            if other.score >= line.score + BETTER:
-                return other
-        return line
+    def _find_upright(self, picture: Picture, side: int, page: int) -> list[TextBox]:
+        """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
+        upright = np.ascontiguousarray(np.rot90(picture, page))
+        height, width = upright.shape[:2]
+        found = self._detector.find(upright, side)
+        return [replace(one, box=one.box.with_page(page, width, height).turned(-page)) for one in found]
 
     def _line(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:
         box = found.box.turned(quarters)
@@ -110,26 +94,13 @@ class Reader:
         return Line(box, text, score, found.score, words=words)
 
 
-def upright_or_downwards(found: Sequence[TextBox]) -> list[TextBox]:
-    """Turn tall boxes so that their text runs down; those that could be either go with most of the others' length."""
-    lying = sum(one.box.w for one in found if one.box.w >= TALL * one.box.h)
-    standing = sum(one.box.h for one in found if one.box.h >= TALL * one.box.w)
-
-    def stands(box: Box) -> bool:
-        if max(box.w, box.h) >= SURELY_TALL * min(box.w, box.h):
-            return box.h > box.w
-        return standing > lying
-
-    return [replace(one, box=one.box.turned(1)) if stands(one.box) else one for one in found]
-
-
 def voted(lines: Sequence[Line]) -> int:
     """The clockwise turn in degrees that most of the text, by length, agrees on."""
     votes = Counter[int]()
     for line in lines:
-        if line.text and line.box.w >= TALL * line.box.h:
+        if line.text:
             votes[round(line.box.angle / 90) % 4 * 90] += round(line.box.w * line.score)
-    return max(votes, key=lambda turn: votes[turn], default=0)
+    return max(votes, key=lambda rotation: votes[rotation], default=0)
 
 
 def wanted(box: Box, regions: Sequence[Polygon], ignore: Sequence[Polygon]) -> bool:

@@ -46,6 +46,9 @@ class OcrParams(Params):
     order: Literal["auto", "rows", "none"] = Field(
         default="auto", description="auto: column by column, then row by row; rows: straight across; none: as found"
     )
+    join: bool = Field(
+        default=False, description="each paragraph of the text on one line, and words parted by a hyphen as one"
+    )
     regions: Polygons = Field(default=[], description="polygons [[x, y], ...]: only lines centred in one of them")
     ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no lines centred in one of them")
     dpi: float | None = Field(
@@ -137,7 +140,7 @@ def _has_pages(data: bytes) -> bool:
 
 
 def _choices(params: OcrParams) -> dict[str, Any]:
-    return {"order": params.order, "regions": params.regions, "ignore": params.ignore}
+    return {"order": params.order, "join": params.join, "regions": params.regions, "ignore": params.ignore}
 
 
 def _shown(page: Page, decode: float) -> dict[str, Any]:

@@ -236,6 +236,14 @@ def test_lines_below_the_wanted_score_are_dropped(ocr: Ocr, slip: pages.Page) ->
     assert len(none["lines"]) < 4
 
 
+def test_join_puts_a_paragraph_on_one_line(ocr: Ocr) -> None:
+    [answer] = run(
+        ocr, note("The ferry leaves the north quay and re-", "turns in the evening", width=600).jpeg(), join=True
+    )
+    assert answer["text"] == "The ferry leaves the north quay and returns in the evening"
+    assert [line["row"] for line in answer["lines"]] == [0, 1]
+
+
 def test_order_none_gives_each_line_a_row_of_its_own(ocr: Ocr, invoice: pages.Page) -> None:
     [answer] = run(ocr, invoice.jpeg(), order="none")
     assert [line["row"] for line in answer["lines"]] == list(range(len(answer["lines"])))

@@ -1,0 +1,146 @@
+"""The columns: where a page is cut so that what stands side by side is read one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from spoolfarm.tasks.ocr import margins
+from spoolfarm.tasks.ocr.cell import Cell
+from spoolfarm.tasks.ocr.side import Side, least, level, most
+
+#: The fewest rows of a column.
+ROWS = 3
+#: How far a line may lean into a gutter, in line heights.
+INTRUSION = 0.7
+#: A line of which more than this part lies left of a gutter stands there.
+LEFT = 0.4
+#: A gutter this many line heights wide may be as short as ROWS, a narrower one is so many times as long.
+WIDE, LONGER = 0.3, 2.0
+#: Where prose stands beside what is none, rows of which this part is level are those of a table; so many rows show it.
+LEVEL, SEVERAL = 0.6, 5
+#: On one side at least, pieces of text are so many line heights wide in the mean.
+PIECE = 4.0
+#: How many cuts are looked at closely, the largest first.
+TRIES = 32
+#: Two lines are taken for one, across a gutter, where two others each above and below are at most so many heights away
+#: and as high, their heights' logarithms differing by this; so they are up to this part of all lines.
+CLOSE, SIMILAR, MERGED = 0.6, 0.25, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A part of a page, from *first* to before *last* of its cells from top to bottom, parted by a gutter at *x*."""
+
+    x: float
+    first: int
+    last: int
+
+    def sides(self, ordered: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+        band = ordered[self.first : self.last]
+        return [cell for cell in band if self.is_left(cell)], [cell for cell in band if not self.is_left(cell)]
+
+    def is_left(self, cell: Cell) -> bool:
+        """Whether *cell* lies left of the gutter; of two lines taken for one, so does the whole."""
+        return self.x - cell.left > LEFT * cell.width
+
+
+def blocks(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Part *cells* into blocks in reading order: page by page, and on each above a cut, left and right of it, below."""
+    ordered = sorted(cells, key=lambda cell: cell.middle)
+    fold = margins.fold(ordered)
+    if fold is None:
+        return _parted(ordered)
+    book = Cut(fold, 0, len(ordered))
+    return [block for page in book.sides(ordered) for block in _parted(page)]
+
+
+def _parted(ordered: Sequence[Cell]) -> list[list[Cell]]:
+    cut = find_cut(ordered)
+    if cut is None:
+        return [list(ordered)] if ordered else []
+    left, right = cut.sides(ordered)
+    parts = ordered[: cut.first], left, right, ordered[cut.last :]
+    return [block for part in parts for block in _parted(part)]
+
+
+def find_cut(ordered: Sequence[Cell]) -> Cut | None:
+    """The cut of the most cells that has columns on both sides, or None."""
+    for cut in possible(ordered):
+        if are_columns(*cut.sides(ordered)):
+            first, last = margins.trimmed(ordered[cut.first : cut.last])
+            inner = Cut(cut.x, cut.first + first, cut.first + last)
+            return inner if are_columns(*inner.sides(ordered)) else cut
+    return None
+
+
+def possible(ordered: Sequence[Cell], piece: float = PIECE) -> list[Cut]:
+    """Cuts with enough cells on both sides that no cell of theirs crosses, the largest first.
+
+    On one side at least, cells are *piece* line heights wide in the mean.
+    """
+    if len(ordered) < 2 * ROWS:
+        return []
+    lefts = np.array([cell.left for cell in ordered])
+    rights = np.array([cell.right for cell in ordered])
+    height = median(cell.height for cell in ordered)
+    reach = INTRUSION * height
+    merged = are_merged(ordered)
+    found: dict[Cut, tuple[int, int]] = {}
+    seen = set()
+    for x in {round(right / reach): right for right in np.sort(rights)}.values():
+        across = (lefts < x - reach) & (rights > x + reach)
+        if (across & merged).sum() <= MERGED * len(ordered):
+            across &= ~merged
+        is_left = x - lefts > LEFT * (rights - lefts)
+        for last, first in pairwise([-1, *np.flatnonzero(across), len(ordered)]):
+            here = slice(last + 1, first)
+            count, smaller = first - last - 1, min(is_left[here].sum(), (~is_left[here]).sum())
+            same = last, first, is_left[here].sum()
+            if smaller < ROWS or same in seen:
+                continue
+            seen.add(same)
+            widths = (rights - lefts)[here]
+            if max(widths[is_left[here]].mean(), widths[~is_left[here]].mean()) >= piece * height:
+                found[Cut(float(x), int(last + 1), int(first))] = count, smaller
+    return sorted(found, key=lambda cut: found[cut], reverse=True)[:TRIES]
+
+
+def are_merged(ordered: Sequence[Cell]) -> np.ndarray[Any, Any]:
+    """Which cells stand as close to others above and below as lines do: across a gutter, two lines taken for one."""
+    edges = np.array([(cell.left, cell.top, cell.right, cell.bottom) for cell in ordered])
+    left, upper, right, lower = edges.T
+    height = lower - upper
+    shared = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    gap = upper - lower[:, None]  # from the row's cell down to the column's
+    close = (shared > 0) & (np.abs(gap) <= CLOSE * height[:, None])
+    similar = np.abs(np.log(height / height[:, None])) <= SIMILAR
+    below = (close & similar).sum(axis=1)
+    above = (close & similar).sum(axis=0)
+    among: np.ndarray[Any, Any] = (below >= 2) & (above >= 2)
+    return among
+
+
+def are_columns(left: Sequence[Cell], right: Sequence[Cell]) -> bool:
+    """Whether two sides of a gutter are read one after the other, judged where both have lines."""
+    if not left or not right:
+        return False
+    height = median(cell.height for cell in [*left, *right])
+    highest = max(map(margins.top, (left, right))) - height
+    lowest = min(map(margins.bottom, (left, right))) + height
+    beside = [[cell for cell in side if highest <= cell.middle <= lowest] for side in (left, right)]
+    if min(map(len, beside)) < ROWS:
+        return False
+    sides = [Side.of(cells) for cells in beside]
+    white = least(cell.left for cell in beside[1]) - most(cell.right for cell in beside[0])
+    fewest = min(len(side.rows) for side in sides)
+    if fewest < (ROWS if white >= WIDE * height else LONGER * ROWS):
+        return False
+    if all(side.prose for side in sides):
+        return True
+    return fewest >= SEVERAL and any(side.full for side in sides) and level(*sides) <= LEVEL

@@ -1,0 +1,174 @@
+"""The order in which pages of many kinds are read, on made-up lines."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from spoolfarm.tasks.ocr import layout
+from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.page import Line
+
+
+def line(text: str, left: float, top: float, width: float, height: float = 20) -> Line:
+    return Line(Box(left + width / 2, top + height / 2, width, height, 0), text, 1, 1)
+
+
+def down(text: str, right: float, top: float, length: float, width: float = 30) -> Line:
+    """A line that runs down."""
+    return Line(Box(right - width / 2, top + length / 2, length, width, 90), text, 1, 1)
+
+
+def column(name: str, left: float, count: int, *, width: float = 300, top: float = 100, step: float = 26) -> list[Line]:
+    """Lines of prose, each 20 high."""
+    return [line(f"{name}{row} goes on and on", left, top + step * row, width) for row in range(count)]
+
+
+def names(name: str, count: int) -> list[str]:
+    return [f"{name}{row}" for row in range(count)]
+
+
+def read(lines: Sequence[Line], **options: bool) -> list[str]:
+    shuffled = random.Random(1).sample(list(lines), len(lines))
+    return layout.arrange(shuffled, 0, "auto", **options)[1].split("\n")
+
+
+def first_words(lines: Sequence[Line]) -> list[str]:
+    return [row.split(" ")[0] for row in read(lines)]
+
+
+def test_a_title_over_the_middle_column_comes_first() -> None:
+    columns = [one for name, left in (("a", 0), ("b", 340), ("c", 680)) for one in column(name, left, 12)]
+    expected = [word for name in "abc" for word in names(name, 12)]
+    assert first_words([line("Title", 400, 30, 180, 44), *columns]) == ["Title", *expected]
+
+
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_narrow_columns_are_read_one_by_one_below_a_title_that_spans_them(count: int) -> None:
+    columns = [one for index in range(count) for one in column("abcde"[index], 170 * index, 15, width=140)]
+    expected = [word for name in "abcde"[:count] for word in names(name, 15)]
+    assert first_words([line("Title", 20, 30, 170 * count - 40, 44), *columns]) == ["Title", *expected]
+
+
+def test_a_running_head_comes_before_the_columns_and_a_page_number_after_them() -> None:
+    columns = column("a", 0, 20) + column("b", 340, 20)
+    head, number = [line("Chapter", 0, 40, 120), line("17", 610, 40, 30)], line("Page", 600, 680, 40)
+    assert first_words([*head, *columns, number]) == ["Chapter\t17", *names("a", 20), *names("b", 20), "Page"]
+
+
+def test_the_head_of_a_letter_is_no_part_of_the_columns_below_it() -> None:
+    head = [line("Company", 0, 0, 200, 30), line("Street", 420, 0, 80), line("City", 420, 24, 60)]
+    columns = column("a", 0, 20, top=140) + column("b", 340, 20, top=140)
+    found = first_words([*head, *columns])
+    assert set(found[:2]) == {"Company\tStreet", "City"}
+    assert found[2:] == names("a", 20) + names("b", 20)
+
+
+def test_prose_beside_a_table_is_read_after_or_before_it_as_a_whole() -> None:
+    table = [line(f"{row}{cell}", 120 * cell, 100 + 31 * row, 60) for row in range(10) for cell in range(3)]
+    found = read([*table, *column("note", 420, 12)])
+    assert found == ["\t".join(f"{row}{cell}" for cell in range(3)) for row in range(10)] + [
+        f"note{row} goes on and on" for row in range(12)
+    ]
+
+
+def test_a_paragraph_across_the_page_parts_the_columns_above_it_from_those_below() -> None:
+    above = column("a", 0, 8) + column("b", 340, 8)
+    across = [line(f"wide{row}", 0, 340 + 26 * row, 640) for row in range(8)]
+    below = column("c", 0, 8, top=600) + column("d", 340, 8, top=600)
+    wide = [f"wide{row}" for row in range(8)]
+    expected = names("a", 8) + names("b", 8) + wide + names("c", 8) + names("d", 8)
+    assert first_words([*above, *across, *below]) == expected
+
+
+def test_two_lines_taken_for_one_do_not_tear_their_columns_apart() -> None:
+    columns = column("a", 0, 20) + column("b", 320, 20)
+    kept = [one for one in columns if not one.text.startswith(("a9", "b9"))]
+    found = first_words([*kept, line("merged", 0, 100 + 26 * 9, 620)])
+    assert found == [*names("a", 9), "merged", *names("a", 20)[10:], *names("b", 9), *names("b", 20)[10:]]
+
+
+def test_the_pages_of_an_open_book_are_read_one_after_the_other() -> None:
+    pages = []
+    for name, left, number in (("a", 0, "22"), ("b", 700, "23")):
+        pages.append(line(number, left if name == "a" else 1240, 0, 40))
+        pages += [
+            line(f"{name}{row}.{cell}", left + 190 * cell, 60 + 40 * row, 70) for row in range(8) for cell in range(3)
+        ]
+    rows = {name: ["\t".join(f"{name}{row}.{cell}" for cell in range(3)) for row in range(8)] for name in "ab"}
+    assert read(pages) == ["22", *rows["a"], "23", *rows["b"]]
+
+
+def test_numbered_lines_of_two_pages_side_by_side_are_read_page_by_page() -> None:
+    words = "Q. Where were you at the time?", "A. At home, as I said before.", "Q. Alone?", "A. With my brother."
+    pages = [
+        one
+        for page, left in enumerate((0, 420))
+        for row in range(24)
+        for one in (
+            line(str(row + 1), left, 100 + 26 * row, 24),
+            line(f"{page} {words[row % 4]}", left + 50, 100 + 26 * row, 11 * len(words[row % 4])),
+        )
+    ]
+    expected = [f"{row + 1}\t{page} {words[row % 4]}" for page in range(2) for row in range(24)]
+    assert read(pages) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (["Name:", "Date of birth:", "City:", "Telephone:"], ["Anna Berg", "12.03.1984", "Oslo", "555 0182"]),
+        (["Milk 1 l", "Brown bread, sliced", "TOTAL", "CASH"], ["1.20", "12.80", "14.00", "20.00"]),
+        (["1", "2", "3", "4"], ["Q. Where were you that night?", "A. At home.", "Q. Was anybody with you?", "A. No."]),
+        (["Winter", "How it began", "The long way home", "Notes"], ["1", "12", "118", "240"]),
+    ],
+    ids=["form", "receipt", "deposition", "contents"],
+)
+def test_what_stands_left_and_right_on_one_level_is_one_row(left: list[str], right: list[str]) -> None:
+    lines = [line(text, 0, 100 + 28 * row, 11 * len(text)) for row, text in enumerate(left)]
+    lines += [line(text, 300, 102 + 28 * row, 11 * len(text)) for row, text in enumerate(right)]
+    assert read(lines) == [f"{one}\t{other}" for one, other in zip(left, right, strict=True)]
+
+
+def test_a_cell_of_several_lines_is_read_whole_in_its_row() -> None:
+    lines = []
+    for row, top in enumerate((100, 190, 280)):
+        lines += [line(f"item{row}", 0, top + 12, 80), line(f"price{row}", 420, top + 12, 80)]
+        lines += [line(f"long{row}", 150, top, 200), line(f"text{row}", 150, top + 24, 120)]
+    assert read(lines) == [f"item{row}\tlong{row} text{row}\tprice{row}" for row in range(3)]
+
+
+def test_a_note_beside_prose_is_not_mixed_into_its_lines() -> None:
+    note = [line(f"note{row}", 700, 139 + 26 * row, 70) for row in range(4)]
+    found = first_words([*column("a", 0, 10, width=640), *note])
+    assert [word for word in found if word.startswith("note")] == names("note", 4)
+    start = found.index("note0")
+    assert found[start : start + 4] == names("note", 4)
+
+
+def test_vertical_lines_are_read_from_right_to_left_below_their_heading() -> None:
+    lines = [down(f"{text}文字列縦書", 600 - 45 * row, 100, 400) for row, text in enumerate("一二三四五六")]
+    found = read([line("見出し", 200, 20, 200, 40), line("7", 300, 560, 20), *lines])
+    assert [text[0] for text in found] == ["見", *"一二三四五六", "7"]
+
+
+def test_paragraphs_are_put_on_one_line_each_and_parted_words_joined() -> None:
+    rows = (
+        "The ferry leaves the north quay and re-",
+        "turns after noon; the Anglo-",
+        "Saxon goods (wool-",
+        "and silk-bales) stay.",
+    )
+    lines = [line(text, 0, 100 + 26 * row, 400) for row, text in enumerate(rows)]
+    table = [line(text, left, 320, 90) for text, left in (("Total", 0), ("12.00", 300))]
+    assert read([*lines, *table], join=True) == [
+        "The ferry leaves the north quay and returns after noon; the Anglo-Saxon goods (wool- and silk-bales) stay.",
+        "Total\t12.00",
+    ]
+
+
+def test_chinese_paragraphs_are_joined_without_blanks() -> None:
+    lines = [line(text, 0, 100 + 26 * row, 400) for row, text in enumerate(("春天河水上涨，", "道路封闭。"))]
+    assert read(lines, join=True) == ["春天河水上涨，道路封闭。"]
