@@ -10,6 +10,8 @@ from spoolfarm.spool.index import Index, field
 
 #: A text after every id.
 LAST_ID = "g"
+#: What the clock in an id can say, in seconds since the epoch.
+LAST_TIME = 1.8e10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +63,4 @@ class Query:
 
 def _first_id(seconds: float) -> str:
     """The first id that a job submitted at *seconds* since the epoch may have."""
-    return f"{min(max(0, int(seconds * 1e9)), 2**64 - 1):016x}"
+    return f"{int(min(max(0.0, seconds), LAST_TIME) * 1e9):016x}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -54,6 +55,8 @@ def test_every_filter_finds_its_jobs_whether_they_are_durable_or_not(farm: Farm)
         assert ids(farm, id=bad[:20]) == [bad]
         assert ids(farm, since=time.time() + 1) == ids(farm, until=time.time() - 60) == []
         assert ids(farm, since=time.time() - 60, until=time.time() + 1) == [bad, good]
+        assert ids(farm, since=-1e300, until=math.inf) == [bad, good]
+        assert ids(farm, since=1e300) == ids(farm, until=-math.inf) == []
         for job_id in (good, bad):
             farm.remove_result(job_id)
     assert ids(farm) == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spoolfarm.errors import BrokenImage, UnsupportedMedia
-from spoolfarm.images import check, decode, pages
+from spoolfarm.images import check, decode, several_pages
 from tests.unit.images.test_tiff import LIMIT, SHAPE, assert_same, bgr, drawn, tiff, written
 
 
@@ -65,9 +65,9 @@ def test_a_chain_of_pages_that_bites_its_tail_or_leads_nowhere_ends() -> None:
     [count] = struct.unpack_from("<H", data, first)
     for after in (first, 0xFFFFFFF0, 3):
         struct.pack_into("<I", data, first + 2 + 12 * count, after)
-        assert pages(bytes(data)) == 1
+        assert not several_pages(bytes(data))
     with pytest.raises(BrokenImage):
-        pages(b"II*\0\xff\xff\xff\xff")
+        several_pages(b"II*\0\xff\xff\xff\xff")
 
 
 @pytest.mark.parametrize("seed", range(40))
