@@ -97,7 +97,8 @@ class Journal:
         #: The earlier versions that are still on disk.
         self._old: dict[str, list[int]] = {}
         files.make_directory(root)
-        for name in sorted(files.names(root), key=lambda name: (len(name), name)):
+        # A directory that cannot be read is not an empty one: without its notes, files would be answered again.
+        for name in sorted(os.listdir(root), key=lambda name: (len(name), name)):
             self._load(name)
 
     def __len__(self) -> int:
