@@ -10,15 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images
-from spoolfarm.errors import (
-    InvalidParams,
-    InvalidRequest,
-    JobFailed,
-    SpoolFull,
-    SpoolUnavailable,
-    UnknownFile,
-    WaitTimeout,
-)
+from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
 from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.farm_job import FarmJob
@@ -265,10 +257,7 @@ class Farm:
 
     def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed, or UnknownFile when somebody else was faster."""
-        try:
-            attached = {name: self.results.file(record["id"], name).read_bytes() for name in record.get("files", ())}
-        except FileNotFoundError as error:
-            raise UnknownFile(f"the result of job {record['id']} was removed before it was read") from error
+        attached = self.results.contents(record)
         self.results.collect(record["id"])
         return Answer(outcome(record), attached)
 

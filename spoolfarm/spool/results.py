@@ -162,6 +162,13 @@ class Results:
             raise UnknownFile(f"the result of job {job_id} has no file {name!r}; it has {record.get('files', [])}")
         return self.attachments.path(job_id, name)
 
+    def contents(self, record: Mapping[str, Any]) -> dict[str, bytes]:
+        """The files of the result of *record*, by name. Raises UnknownFile when they have just been removed."""
+        try:
+            return {name: self.file(record["id"], name).read_bytes() for name in record.get("files", ())}
+        except FileNotFoundError as error:
+            raise UnknownFile(f"the result of job {record['id']} was removed before it was read") from error
+
     def remove(self, job_id: str) -> bool:
         """Forget a result, its files and its log. False when there was no result."""
         self.remove_log(job_id)

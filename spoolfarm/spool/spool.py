@@ -56,7 +56,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from filelock import Timeout
 
@@ -69,18 +68,16 @@ from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.endings import PATIENCE, Endings, cancelled
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
-from spoolfarm.spool.lease import Lease, LeaseLost, known
+from spoolfarm.spool.lease import Lease, LeaseLost
 from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.marks import Marks
-from spoolfarm.spool.record import DamagedRecord, damaged
+from spoolfarm.spool.recovery import UNREADABLE, Recovery
 from spoolfarm.spool.results import Results
 
 log = logging.getLogger(__name__)
 
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
-#: Seconds for which a job may be unreadable before it is given up.
-UNREADABLE = 60.0
 #: Seconds after which a file in tmp/ belongs to nobody.
 ABANDONED = 3600.0
 
@@ -104,6 +101,7 @@ class Spool:
         self._locator = Locator(self.queue, self.active, self.marks, self.dead, results, attempts=max_attempts)
         self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
         self._marks = Marks(self.marks, results, f"{self.workers}/retry.lock")
+        self._recovery = Recovery(self, self._endings, self._marks)
         self.ringer = Ringer(self.root)
         self.disabled = DisabledTasks(self.root)
         if make:
@@ -229,9 +227,10 @@ class Spool:
         if self._endings.begun(file.path):
             self._endings.let_go(file, job)
         else:
-            self._requeue(file.path, job, file.attempts - 1)
+            self.requeue(file.path, job, file.attempts - 1)
 
-    def _requeue(self, path: str, job: Job, attempts: int) -> None:
+    def requeue(self, path: str, job: Job, attempts: int) -> None:
+        """Queue a claimed *job* again, whose file is at *path*, as one of so many *attempts*."""
         place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a{attempts}"
         move(path, f"{place.path}/{name}")
         self.ringer.ring(place, name)
@@ -248,67 +247,7 @@ class Spool:
         *causes* says by worker id how a worker died, *codes* by what code its job ends if that was to blame; of several
         each is tried again, alone. Any process may call this at any time, even several at once.
         """
-        seen = 0
-        for wid in known(self.workers, self.active):
-            if (lease := Lease.take_over(self.workers, self.active, wid)) is None:
-                continue
-            try:
-                had = list(job_files(lease.active, State.RUNNING))
-                why = (causes or {}).get(wid, "its worker died"), (codes or {}).get(wid, "") if len(had) == 1 else ""
-                seen += sum(self._try(self._recover, file, *why) for file in had)
-                self.retire(lease)
-            finally:
-                lease.drop()
-        for file in job_files(self.marks, State.CANCELLED):
-            self._try(self._endings.cancel, file, 0.0)
-        for mark in self._marks.files():
-            self._try(self._marks.tidy, mark, self.find)
-        return seen
-
-    def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
-        """Do *act* for one job. If the disk refuses, the job stays as it is and must not keep the others waiting."""
-        try:
-            act(file, *more)
-        except Exception as error:  # whatever one job's files hold, the others are recovered
-            log.error("job %s: not recovered yet: %s", file.id, error, exc_info=not isinstance(error, OSError))
-            return False
-        return True
-
-    def _recover(self, file: JobFile, cause: str, code: str) -> None:
-        """Send a job whose worker is dead to where it belongs; with a *code* the job has killed it."""
-        claimed, now = files.changed(file.path), time.time()
-        patient = now - claimed < UNREADABLE  # the disk may do better the next time
-        try:
-            record = self.results.read(file.id)
-        except DamagedRecord:
-            self.results.remove(file.id)  # a power cut corrupted it
-            record = None
-        except OSError as error:
-            if patient or error.errno not in files.UNREADABLE or not self.results.exists(file.id):
-                raise
-            record = damaged(file.id, 0.0, str(error))
-        if record is not None or self._endings.begun(file.path):
-            self._endings.settle(file, record, file.job_or_guess())
-            return
-        try:
-            job = file.job()
-        except DamagedJob as error:
-            if patient and isinstance(error, UnreadableJob):
-                raise OSError(str(error)) from error
-            self._endings.give_up(file, error.code, str(error))
-            return
-        if self._marks.on(file.id):
-            self._endings.cancel(file, 0.0)
-            return
-        lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
-        self.results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
-        if code:
-            self._endings.give_up(file, code, cause)
-        elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
-            often = f"the worker died in every one of {file.attempts} attempts"
-            self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
-        else:
-            self._requeue(file.path, job, file.attempts)
+        return self._recovery.run(causes or {}, codes or {})
 
     # Change one's mind.
 

@@ -126,7 +126,7 @@ RACES = {
     "a result that was taken is published again": Race(Spool, "finish", finished_from_the_start),
     "a living worker's jobs are reclaimed": Race(Lease, "take_over", taken_from_the_living),
     "a cancel takes back a forget": Race(Marks, "set", mark_replaced),
-    "a reclaimed job counts from zero": Race(Spool, "_requeue", requeued_afresh),
+    "a reclaimed job counts from zero": Race(Spool, "requeue", requeued_afresh),
     "a job is written where workers look": Race(Spool, "put", put_in_place),
     "a letter loses its reason": Race(DeadLetters, "remove", letter_removed_bit_by_bit),
 }
