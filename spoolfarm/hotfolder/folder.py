@@ -111,7 +111,7 @@ class HotFolder:
         begin = time.monotonic()
         names = self._scanner.listen(seconds, elsewhere=bool(self._flying))
         self._woken = time.monotonic() - begin < seconds
-        came = list(self._flying) if names is None else [name.removesuffix(".json") for name in names]
+        came = sorted(self._flying) if names is None else [name.removesuffix(".json") for name in names]
         self._arrived.extend(job_id for job_id in came if job_id in self._flying)
 
     def _pause(self) -> float:
@@ -371,10 +371,10 @@ class HotFolder:
         now = time.monotonic()
         if now >= self._recheck_due:
             self._recheck_due = now + RECHECK
-            self._arrived.extend(filter(self._results.exists, self._flying))
+            self._arrived.extend(filter(self._results.exists, sorted(self._flying)))
         if now >= self._audit_due:
             self._audit_due = now + AUDIT
-            for lost in [each for each in self._flying if not self._is_job(each)]:
+            for lost in [each for each in sorted(self._flying) if not self._is_job(each)]:
                 self._flying.discard(lost)
                 if (note := self._journal.get(lost)) is not None:
                     self._resume(note)  # it is not what we thought, perhaps after an error

@@ -161,6 +161,8 @@ class Journal:
             files.remove(f"{self._root}/{name}")
             return
         except OSError as error:
+            if error.errno not in files.UNREADABLE:
+                raise  # the next note would meet it as well
             log.error("the note %s is passed over: %s", printable(name), error.strerror)
             return
         if note.id in self._notes:  # a crash left the version before this one

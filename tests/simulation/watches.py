@@ -37,24 +37,24 @@ class SimulatedWatch:
         self._owner: Process | None = None
         self._seen: list[tuple[str, str]] = []
         self._woken = False
-        self._directories: set[str] = set()
+        self._directories: dict[str, None] = {}
         for directory in directories:
             self.add(directory)
 
     def add(self, directory: str, events: int = 0) -> None:
-        self._directories.add(directory)
+        self._directories[directory] = None
         there = self._world.watches.setdefault(directory, [])
         if self not in there:
             there.append(self)
 
     def remove(self, directory: str) -> None:
-        self._directories.discard(directory)
+        self._directories.pop(directory, None)
         there = self._world.watches.get(directory, [])
         if self in there:
             there.remove(self)
 
-    def directories(self) -> set[str]:
-        return set(self._directories)
+    def directories(self) -> list[str]:
+        return list(self._directories)
 
     def see(self, directory: str, name: str) -> None:
         """The kernel has an event."""

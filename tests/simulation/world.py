@@ -232,7 +232,7 @@ class World:
         if luck < stalls + kills:
             self._half(name, act, arguments)
             self.kill(process)
-        elif name in ERRORS:
+        elif name in ERRORS and not (name in ("open", "read") and self._is_note(arguments[0])):
             self._half(name, act, arguments)
             if name == "close":
                 act(*arguments)  # Linux closes a descriptor even when close(2) fails
@@ -241,6 +241,10 @@ class World:
             self.errors += 1
             self.note(f"{process} {name} {arguments[0]}: {errno.errorcode[number]}")
             raise OSError(number, os.strerror(number), str(arguments[0]))
+
+    def _is_note(self, file: str | int) -> bool:
+        """Whether it is a note of the hot folder: of a file whose note cannot be read, two answers are no fault."""
+        return "/taken/" in (self.disk.open_files[file].path if isinstance(file, int) else file)
 
     def _half(self, name: str, act: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         if name == "write" and self.chance.random() < 0.5:
