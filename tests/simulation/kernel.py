@@ -23,6 +23,7 @@ from spoolfarm.config import Settings
 from spoolfarm.farm import farm as farm_module
 from spoolfarm.hotfolder import archiver, scanner
 from spoolfarm.spool import arrivals, doorbell, files, lease, lock, results, sweep_clock
+from spoolfarm.spool.job import Job
 from spoolfarm.tasks.registry import Registry
 from tests.simulation import watches
 from tests.simulation.disk import on_disk
@@ -95,6 +96,7 @@ class Kernel:
             yield module, "FileLock", watches.SimulatedLock
         yield files, "_shared_sync", lambda path: files.SharedSync(path)  # each process has its own
         yield farm_module, "Registry", lambda *_: self._registry
+        yield farm_module, "Job", lambda *given, **named: Job(*given, **{"created": self._here().now, **named})
         yield Settings, "by_name", lambda _: {}  # only the registry asks, and it takes long
 
     def _here(self) -> World:
