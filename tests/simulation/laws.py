@@ -54,6 +54,8 @@ class Life:
     #: Who has ended it, in which of its acts.
     ender: Process | None = None
     ended_in: int = 0
+    #: Whether it runs again though it had ended, for its worker died before it let go: it runs at least once.
+    rerun: bool = False
     #: Whether its result has expired.
     expired: bool = False
     #: Whether somebody has begun to forget it, and whether that has returned.
@@ -97,7 +99,8 @@ class Laws:
         if target and (found := DROPPED.fullmatch(target)):
             self.dropped.setdefault(found[1], 0)
         if target and (found := ANSWER.fullmatch(target)):
-            self._answered(process, found[1])
+            job = RESULT.fullmatch(source or "")
+            self._answered(process, found[1], rerun=bool(job and self.life(job[1]).rerun))
         if target and (found := RESULT.fullmatch(target)):
             self._ended(process, self.life(found[1]), node, replaced)
         if source and (found := RESULT.fullmatch(source)):
@@ -152,7 +155,7 @@ class Laws:
         life.backwards += 1
         if life.ended and not given_back:
             self._check(life.result is None, life, f"{process} queues it, though it has a result")
-            life.ended = 0  # its worker had not let go when its result was taken: it runs at least once
+            life.ended, life.rerun = 0, True  # its worker had not let go when its result was taken
 
     def _active_dead(self, process: Process, life: Life, place: re.Match[str], before: int, after: int) -> None:
         self._owned(process, life, place)
@@ -222,8 +225,8 @@ class Laws:
             record = {}
         self._check(record.get("id") == life.id, life, "its result is torn, or another's")
 
-    def _answered(self, process: Process, name: str) -> None:
-        self.dropped[name] = self.dropped.get(name, 0) + 1
+    def _answered(self, process: Process, name: str, *, rerun: bool) -> None:
+        self.dropped[name] = self.dropped.get(name, 0) + (not rerun or not self.dropped.get(name))
         if self.dropped[name] > 1:
             raise Violation(f"the file {name}: {process} answers it for the {self.dropped[name]}. time")
 
