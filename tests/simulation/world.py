@@ -232,7 +232,7 @@ class World:
         if luck < stalls + kills:
             self._half(name, act, arguments)
             self.kill(process)
-        elif name in ERRORS and not (name in ("open", "read") and self._is_note(arguments[0])):
+        elif name in ERRORS and not (name in ("open", "read", "close") and self._is_note(arguments[0])):
             self._half(name, act, arguments)
             if name == "close":
                 act(*arguments)  # Linux closes a descriptor even when close(2) fails
