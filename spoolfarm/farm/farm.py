@@ -256,8 +256,8 @@ class Farm:
         return record
 
     def collect(self, record: Mapping[str, Any]) -> Answer:
-        """Take the result and its files away. Raises JobFailed."""
-        attached = {name: self.results.file(record["id"], name).read_bytes() for name in record.get("files", ())}
+        """Take the result and its files away. Raises JobFailed, or UnknownFile when somebody else was faster."""
+        attached = self.results.contents(record)
         self.results.collect(record["id"])
         return Answer(outcome(record), attached)
 

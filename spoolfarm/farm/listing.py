@@ -188,7 +188,7 @@ class EndedJobs:
         """Have the index learn of those jobs seen that it did not know."""
         seen, self._seen = self._seen, {}
         self._index.add(*(record for record in seen.values() if record is not None))
-        for slot in {slot_of(job_id) for job_id in seen}:
+        for slot in sorted({slot_of(job_id) for job_id in seen}):
             self._missing[slot] = [job_id for job_id in self._missing[slot] if job_id not in seen]
             if not self._missing[slot]:
                 del self._missing[slot]
@@ -212,7 +212,7 @@ class EndedJobs:
             there.setdefault(slot_of(job_id), set()).add(job_id)
         compared, self._compared = self._compared, {}
         missing, self._missing = self._missing, {}
-        for slot in {*there, *self._index.slots()}:
+        for slot in sorted({*there, *self._index.slots()}):
             ids = there.get(slot, set())
             state = hash(frozenset(ids)), self._index.size(slot)
             if state == compared.get(slot):

@@ -33,6 +33,7 @@ from spoolfarm.hotfolder.journal import Journal, Note
 from spoolfarm.hotfolder.outbox import Outbox
 from spoolfarm.hotfolder.scanner import Scanner
 from spoolfarm.spool.job import Job, Result, State, new_id
+from spoolfarm.spool.record import DamagedRecord
 
 log = logging.getLogger("spoolfarm.hotfolder")
 
@@ -110,7 +111,7 @@ class HotFolder:
         begin = time.monotonic()
         names = self._scanner.listen(seconds, elsewhere=bool(self._flying))
         self._woken = time.monotonic() - begin < seconds
-        came = list(self._flying) if names is None else [name.removesuffix(".json") for name in names]
+        came = sorted(self._flying) if names is None else [name.removesuffix(".json") for name in names]
         self._arrived.extend(job_id for job_id in came if job_id in self._flying)
 
     def _pause(self) -> float:
@@ -132,11 +133,11 @@ class HotFolder:
         """Continue where the process before this one stopped."""
         if note.target:
             self._outbox.promise(note)
-        ended = self._results.exists(note.id)
-        if ended and self._results.get(note.id) is not None:
+        ended, damaged = self._results.exists(note.id), self._is_damaged(note.id)
+        if ended and not damaged:
             self._flying.add(note.id)
             self._arrived.append(note.id)
-        elif (ended and self._results.remove(note.id)) or (note.target and self._outbox.torn(note)):
+        elif (damaged and self._results.remove(note.id)) or (note.target and self._outbox.torn(note)):
             self._archiver.end(note)  # a power cut corrupted the result: the file is taken again
         elif note.target:
             self._archiver.add(note.id, Sidecars.of({}))
@@ -144,6 +145,16 @@ class HotFolder:
             self._flying.add(note.id)
         else:
             self._journal.remove(note)  # it was never enqueued
+
+    def _is_damaged(self, job_id: str) -> bool:
+        """Whether there is a result that never can be read; one that the disk cannot read now is none."""
+        try:
+            self._results.read(job_id)
+        except DamagedRecord:
+            return True
+        except OSError:
+            return False
+        return False
 
     def _is_job(self, job_id: str) -> bool:
         try:
@@ -344,20 +355,26 @@ class HotFolder:
             self._outbox.promise(note)
         if record["status"] == State.FAILED:
             self._outbox.list_failure(note, record)
-        self._outbox.write(note, endings)
+        try:
+            self._outbox.write(note, endings)
+        except FileNotFoundError:
+            if self._results.exists(note.id):
+                raise
+            self._archiver.end(note)  # somebody has just removed the result: the file is taken again
+        else:
+            self._archiver.add(note.id, endings)
         self._flying.discard(note.id)
         self._unwritten.discard(note.id)
-        self._archiver.add(note.id, endings)
 
     def _look_for_lost(self) -> None:
         """Find results that came without an event, and take files again whose job has been removed."""
         now = time.monotonic()
         if now >= self._recheck_due:
             self._recheck_due = now + RECHECK
-            self._arrived.extend(filter(self._results.exists, self._flying))
+            self._arrived.extend(filter(self._results.exists, sorted(self._flying)))
         if now >= self._audit_due:
             self._audit_due = now + AUDIT
-            for lost in [each for each in self._flying if not self._is_job(each)]:
+            for lost in [each for each in sorted(self._flying) if not self._is_job(each)]:
                 self._flying.discard(lost)
                 if (note := self._journal.get(lost)) is not None:
                     self._resume(note)  # it is not what we thought, perhaps after an error

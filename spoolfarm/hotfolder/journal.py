@@ -15,6 +15,7 @@ A note that is damaged goes, too, and its file is found again.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -28,6 +29,10 @@ from spoolfarm.spool import checksum, files
 log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"([0-9a-f]{24})\.(\d+)\.json")
+
+
+#: Errors that the next note would meet as well.
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,8 @@ class Journal:
         #: The earlier versions that are still on disk.
         self._old: dict[str, list[int]] = {}
         files.make_directory(root)
-        for name in sorted(files.names(root), key=lambda name: (len(name), name)):
+        # A directory that cannot be read is not an empty one: without its notes, files would be answered again.
+        for name in sorted(os.listdir(root), key=lambda name: (len(name), name)):
             self._load(name)
 
     def __len__(self) -> int:
@@ -160,6 +166,8 @@ class Journal:
             files.remove(f"{self._root}/{name}")
             return
         except OSError as error:
+            if error.errno in EXHAUSTED:
+                raise
             log.error("the note %s is passed over: %s", printable(name), error.strerror)
             return
         if note.id in self._notes:  # a crash left the version before this one

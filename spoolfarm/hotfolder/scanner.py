@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 RESCAN = 1.0
 #: The same, as a multiple of a scan's duration, so that an inbox of a hundred thousand files is not scanned constantly.
 RESCAN_SHARE = 20
+#: The most seconds between them: the process may have been stopped in the middle of a scan.
+RESCAN_MOST = 60.0
 #: Seconds between scans where no events come.
 POLL = 0.1
 #: The most paths kept from events; any further ones are found by the next scan of the whole inbox.
@@ -59,7 +61,9 @@ class Scanner:
         if path is None:
             self._walk = None
             self._tidy()
-            self._due = time.monotonic() + max(POLL if self._watch.blind else RESCAN, RESCAN_SHARE * self._cost)
+            self._due = time.monotonic() + max(
+                POLL if self._watch.blind else RESCAN, min(RESCAN_SHARE * self._cost, RESCAN_MOST)
+            )
         return path
 
     @property

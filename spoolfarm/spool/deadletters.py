@@ -11,12 +11,17 @@ import logging
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from filelock import Timeout
+
+from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.spool import checksum, files
 from spoolfarm.spool.job import State
 from spoolfarm.spool.jobfile import JobFile, born, job_files
+from spoolfarm.spool.lock import lock
 from spoolfarm.spool.record import DamagedRecord, damaged, parsed
 from spoolfarm.spool.results import ID, Results
 
@@ -27,6 +32,8 @@ REASON = "reason.json"
 #: Lines of a job's log that its dead letter keeps.
 LAST_LINES = 20
 
+#: Seconds to wait for another process that takes a letter away, which takes it milliseconds.
+PATIENCE = 10.0
 #: The most seconds between a result that says "failed" and the dead letter.
 BURIAL = 1.0
 
@@ -34,24 +41,37 @@ BURIAL = 1.0
 class DeadLetters:
     """The directory *root* of dead letters, whose logs are in *results*."""
 
-    def __init__(self, root: str, results: Results) -> None:
+    def __init__(self, root: str, results: Results, lock: str) -> None:
+        """Whoever takes a letter away holds the file *lock*."""
         self.root = root
         self._results = results
+        self._lock = lock
 
     def make(self) -> None:
         """Make the directory."""
         files.make_directory(self.root)
 
     def bury(self, path: str, job_id: str, record: Mapping[str, object]) -> None:
-        """Move the job file *path* here. The reason is written first, so no letter is without one."""
+        """Move the job file *path* here. The reason is written first, so no letter is without one.
+
+        Raises OSError; calling it again continues from there.
+        """
         letter = self.path(job_id)
         lines = self._results.read_log(job_id)
         files.make_directory(letter)
-        reason = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
-        sealed = checksum.seal(reason.encode(errors="replace"))
-        files.write_atomic(f"{letter}/{REASON}", sealed, sync=True)
+        text = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
+        reason = checksum.seal(text.encode(errors="replace"))
+        files.write_atomic(f"{letter}/{REASON}", reason, sync=True)
         files.sync_directory(letter)
-        os.rename(path, f"{letter}/{os.path.basename(path)}")
+        buried = f"{letter}/{os.path.basename(path)}"
+        try:
+            os.rename(path, buried)
+        except FileNotFoundError:
+            if os.path.lexists(path):
+                raise  # the letter was swept away, as an empty one
+        if os.path.lexists(buried) and not os.path.exists(f"{letter}/{REASON}"):
+            # The retry before took it for what was left of the old letter.
+            files.write_atomic(f"{letter}/{REASON}", reason, sync=True)
 
     def letter(self, job_id: str) -> list[JobFile]:
         """The dead letter of a job, even if its worker has published the result and has yet to bury the job."""
@@ -81,10 +101,31 @@ class DeadLetters:
             problem = f"its reason {path} cannot be read: {files.why(error, path)}"
         return damaged(job_id, born(job_id), problem)
 
+    @contextmanager
+    def taking(self, patience: float = PATIENCE) -> Iterator[None]:
+        """Within it no other process takes a letter away. Raises SpoolUnavailable after *patience* seconds."""
+        try:
+            with lock(self._lock, timeout=patience):
+                yield
+        except Timeout as error:
+            raise SpoolUnavailable("a process that takes another dead letter does not come to its end") from error
+
     def remove(self, job_id: str) -> None:
-        """Delete a letter, or what is left of it after its job file was taken back."""
+        """Delete a letter. One without a job file stays, for the job may be just about to be buried; see `tidy`.
+
+        Raises SpoolUnavailable.
+        """
+        if self._is_whole(job_id):
+            with self.taking():
+                if self._is_whole(job_id):
+                    self._remove(job_id)
+
+    def _is_whole(self, job_id: str) -> bool:
+        return any(job_files(self.path(job_id), State.FAILED))
+
+    def _remove(self, job_id: str) -> None:
         letter = self.path(job_id)
-        for name in files.names(letter):
+        for name in sorted(files.names(letter), key=lambda name: name == REASON):  # the reason last
             files.remove(f"{letter}/{name}")
         files.remove_empty(letter)
 
@@ -95,14 +136,22 @@ class DeadLetters:
     def expire(self, seconds: float, now: float | None = None) -> int:
         """Delete letters buried more than *seconds* before *now*; return how many."""
         now, gone = time.time() if now is None else now, 0
-        for job_id in self.ids():
-            if now - files.modified(self.path(job_id)) > seconds:
-                try:
-                    self.remove(job_id)
-                    gone += 1
-                except OSError as error:
-                    log.warning("dead letter %s not removed (%s)", job_id, error.strerror or error)
+        old = [job_id for job_id in self.ids() if now - files.modified(self.path(job_id)) > seconds]
+        try:
+            with self.taking(0) if old else nullcontext():
+                for job_id in old:
+                    gone += self._expire(job_id)
+        except SpoolUnavailable as error:
+            log.warning("dead letters wait to be removed: %s", error)
         return gone
+
+    def _expire(self, job_id: str) -> bool:
+        try:
+            self._remove(job_id)
+        except OSError as error:
+            log.warning("dead letter %s not removed (%s)", job_id, error.strerror or error)
+            return False
+        return True
 
     def tidy(self, tmp: str, seconds: float, now: float | None = None) -> None:
         """Remove letters whose job was taken back more than *seconds* before *now* by a process that got no further.
@@ -113,7 +162,7 @@ class DeadLetters:
         now = time.time() if now is None else now
         for job_id in self.ids():
             letter = self.path(job_id)
-            if now - files.modified(letter) < seconds or any(job_files(letter, State.FAILED)):
+            if now - files.modified(letter) < seconds or self._is_whole(job_id):
                 continue
             try:
                 for name in files.names(letter):
@@ -127,15 +176,20 @@ class DeadLetters:
         """Remove what is left of a letter whose job was taken back, unless it has been buried again by now."""
         letter, aside = self.path(job_id), f"{tmp}/{job_id}.{random.getrandbits(32):08x}"
         reason = f"{letter}/{REASON}"
+        if self._is_whole(job_id):
+            return
         try:
             os.rename(reason, aside)
         except FileNotFoundError:
             files.remove_empty(letter)
             return
         files.remove_empty(letter)
-        if os.path.isdir(letter):
-            files.publish(aside, reason)
-        else:
+        try:
+            if os.path.isdir(letter):
+                files.publish(aside, reason)  # the job has been buried again
+        except FileNotFoundError:
+            pass  # and taken back once more
+        finally:
             files.remove(aside)
 
     def path(self, job_id: str) -> str:

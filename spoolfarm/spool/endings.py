@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from spoolfarm.spool import files
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.job import Job, Result, State
-from spoolfarm.spool.jobfile import JobFile
+from spoolfarm.spool.jobfile import Claim, JobFile
 from spoolfarm.spool.lock import lock
 from spoolfarm.spool.results import Results
 
-#: What a mark says when nobody wants the result.
-FORGET = b"forget"
 #: Seconds to wait for another process that ends a cancelled job, which takes it about a millisecond.
 PATIENCE = 10.0
 #: The codes of jobs that no worker could end: they become dead letters even if they are not durable.
@@ -28,18 +27,44 @@ class Endings:
         self._results = results
         self._dead = dead
         self._lock = lock
+        #: The records of claimed jobs whose result is visible, and that the disk has not let go of yet, by file.
+        self._shown: dict[str, Mapping[str, object]] = {}
+
+    def finish(self, claim: Claim, result: Result) -> None:
+        """Make *result* visible, and then remove the job. Raises OSError; calling it again continues from there."""
+        if not self.begun(claim.path):  # else somebody may have taken the result since
+            self._results.show(result, sync=claim.job.durable)
+            self._shown[claim.path] = result.record()
+        self.let_go(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), claim.job)
+
+    def begun(self, path: str) -> bool:
+        """Whether this process has made the result of the job in *path* visible, and could not remove the job."""
+        return path in self._shown
+
+    def let_go(self, file: JobFile, job: Job) -> None:
+        """The end of `finish` and `give_up`."""
+        if job.durable:
+            self._results.sync_names()
+        self.settle(file, self._shown[file.path], job)
+        del self._shown[file.path]
 
     def give_up(self, file: JobFile, code: str, error: str, task: str = "?") -> None:
-        """End a job that no worker can end."""
+        """End a job that no worker can end. Raises OSError; calling it again continues from there."""
         job = file.job_or_guess(task)
-        if code in DAMAGE:
-            error = f"{error}; it is kept in {self._dead.path(file.id)}"
-        ended = Result.without_run(job, State.FAILED, error, code, self._results.lost(job.id))
-        self._results.publish(ended, sync=job.durable)
-        self._dead.bury(file.path, file.id, ended.record())
+        if not self.begun(file.path):
+            if code in DAMAGE:
+                error = f"{error}; it is kept in {self._dead.path(file.id)}"
+            ended = Result.without_run(job, State.FAILED, error, code, self._results.lost(job.id))
+            self._results.show(ended, sync=job.durable)
+            self._shown[file.path] = ended.record()
+        self.let_go(file, job)
 
-    def settle(self, file: JobFile, record: Mapping[str, object], job: Job) -> None:
-        """Remove the file of a job whose result is visible; a durable job that failed becomes a dead letter."""
+    def settle(self, file: JobFile, record: Mapping[str, object] | None, job: Job) -> None:
+        """Remove the file of a job whose result is visible; a durable job that failed becomes a dead letter.
+
+        Without a *record*, that of the result that this process has made visible.
+        """
+        record = self._shown[file.path] if record is None else record
         if record["status"] == State.FAILED and (job.durable or record.get("code") in HOPELESS):
             self._dead.bury(file.path, file.id, record)
         else:
@@ -55,14 +80,11 @@ class Endings:
                 job = file.job_or_guess()
             except FileNotFoundError:
                 return  # another caller was first
-            self._results.publish(Result.without_run(job, State.CANCELLED, "cancelled", "cancelled"), sync=job.durable)
-            files.remove(file.path)
+            if os.path.lexists(file.path):  # a disk that cannot read it may not say that it is gone
+                self._results.publish(cancelled(job), sync=job.durable)
+                files.remove(file.path)
 
-    def drop_mark(self, mark: JobFile) -> None:
-        """Remove a mark whose job has ended, and with it a result that nobody wants."""
-        try:
-            if files.read(mark.path) == FORGET:
-                self._results.remove(mark.id)
-        except FileNotFoundError:
-            return  # another caller was first
-        files.remove(mark.path)
+
+def cancelled(job: Job) -> Result:
+    """The result of a job that was cancelled before it was run to its end."""
+    return Result.without_run(job, State.CANCELLED, "cancelled", "cancelled")

@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from spoolfarm.spool.rename import rename_new
 
@@ -102,7 +102,10 @@ def append(path: str, line: bytes) -> None:
 
 
 def publish(temporary: str, path: str) -> bool:
-    """Make the finished file *temporary* appear at *path* unless something is already there; return whether it did."""
+    """Make the finished file *temporary* appear at *path* unless something is already there; return whether it did.
+
+    Raises OSError only when it did not. A *temporary* that the disk refuses to remove is left for the next sweep.
+    """
     try:
         try:
             os.link(temporary, path)
@@ -113,7 +116,8 @@ def publish(temporary: str, path: str) -> bool:
     except FileExistsError:
         return False
     finally:
-        remove(temporary)
+        with suppress(OSError):
+            remove(temporary)
     return True
 
 
@@ -192,7 +196,11 @@ def remove_tree(path: str) -> None:
     except FileNotFoundError:
         return
     except OSError:
-        shutil.rmtree(path)
+        while os.path.lexists(path):
+            try:
+                shutil.rmtree(path)
+            except FileNotFoundError:
+                continue  # another process removes it, too
 
 
 def modified(path: str) -> float:

@@ -110,12 +110,16 @@ def read_job(path: str, attempts: int = 0) -> Job:
 
 
 def move(path: str, target: str) -> None:
-    """Rename a job file into a bucket, which may have to be made, and may be removed again before the rename."""
+    """Rename a job file into a bucket, which may have to be made, and may be removed again before the rename.
+
+    Raises FileNotFoundError when the file itself is gone.
+    """
     for _ in range(MOVE_TRIES):
         try:
             os.rename(path, target)
             return
         except FileNotFoundError:
+            os.lstat(path)
             # Not synced here: that would take long enough for the new bucket to be removed again as an empty one.
             bucket = os.path.dirname(target)
             task = os.path.dirname(bucket)

@@ -19,6 +19,8 @@ from spoolfarm.spool.lock import lock
 #: Seconds to wait for the worker's own lock: another process may be testing whether it is free.
 PATIENCE = 10.0
 
+#: How the names end of what a worker has in workers/.
+LEAVINGS = frozenset({"lock", "json", "token", "bell"})
 #: The locks among those of the workers that are no worker's life.
 SHARED = frozenset({"suspects", "cancel", "retry"})
 
@@ -113,6 +115,12 @@ class Lease:
 def new_worker_id() -> str:
     """An id for a worker, used once."""
     return f"{socket.gethostname()}-{os.urandom(6).hex()}"
+
+
+def known(workers: str, active: str) -> list[str]:
+    """The ids of all workers that have left anything, whether they live or not."""
+    left = (name.rpartition(".") for name in files.names(workers))
+    return sorted({*files.names(active), *(wid for wid, _, kind in left if kind in LEAVINGS)} - SHARED)
 
 
 def ready(workers: str) -> list[dict[str, Any]]:

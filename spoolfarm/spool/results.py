@@ -63,6 +63,16 @@ class Results:
 
     def publish(self, result: Result, *, sync: bool) -> bool:
         """Make *result* visible, and with *sync* power-cut proof. False when the job has a result already."""
+        won = self.show(result, sync=sync)
+        if sync:
+            self.sync_names()
+        return won
+
+    def show(self, result: Result, *, sync: bool) -> bool:
+        """Make *result* visible. With *sync* it is power-cut proof after `sync_names`. False when there is one already.
+
+        Raises OSError only when it is not visible.
+        """
         record = checksum.seal(result.to_bytes())
         if result.files:
             if self.exists(result.id):
@@ -71,11 +81,13 @@ class Results:
         temporary = f"{self._tmp}/{result.id}.{random.getrandbits(32):08x}"
         self._write(temporary, record, sync=sync)
         won = files.publish(temporary, self._path(result.id))
-        if sync:
-            files.sync_directory(self.root)
-            if won:
-                self.index.add(result.record())
+        if won and sync:
+            self.index.add(result.record())
         return won
+
+    def sync_names(self) -> None:
+        """Sync to disk which results there are."""
+        files.sync_directory(self.root)
 
     def _write(self, temporary: str, data: bytes, *, sync: bool = False) -> None:
         """Write a file in tmp/, which may have been removed."""
@@ -149,6 +161,13 @@ class Results:
         if name not in record.get("files", ()):
             raise UnknownFile(f"the result of job {job_id} has no file {name!r}; it has {record.get('files', [])}")
         return self.attachments.path(job_id, name)
+
+    def contents(self, record: Mapping[str, Any]) -> dict[str, bytes]:
+        """The files of the result of *record*, by name. Raises UnknownFile when they have just been removed."""
+        try:
+            return {name: self.file(record["id"], name).read_bytes() for name in record.get("files", ())}
+        except FileNotFoundError as error:
+            raise UnknownFile(f"the result of job {record['id']} was removed before it was read") from error
 
     def remove(self, job_id: str) -> bool:
         """Forget a result, its files and its log. False when there was no result."""
@@ -273,11 +292,25 @@ class Results:
         stem, dot, suffix = name.partition(".")
         if not ID.fullmatch(stem) or self._came(name, stem) >= latest:
             return False
-        if suffix in ("json", "log"):
-            return files.remove(os.path.join(self.root, name)) and suffix == "json"
+        if suffix == "log":
+            files.remove(os.path.join(self.root, name))
+        elif suffix == "json":
+            return self._remove_old(stem, latest)
         if not dot and not self.exists(stem):
             self.attachments.remove(stem)
         return False
+
+    def _remove_old(self, job_id: str, latest: float) -> bool:
+        """Remove a result, but not one that has just come in the place of the old one, as after a retry."""
+        aside = f"{self._tmp}/{job_id}.{random.getrandbits(32):08x}"
+        try:
+            os.rename(self._path(job_id), aside)
+        except FileNotFoundError:
+            return False
+        if files.modified(aside) >= latest:
+            files.publish(aside, self._path(job_id))
+            return False
+        return files.remove(aside)
 
     def close(self) -> None:
         """Stop watching for arrivals."""

@@ -56,8 +56,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
 
 from filelock import Timeout
 
@@ -67,21 +65,19 @@ from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets,
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.doorbell import Ringer
-from spoolfarm.spool.endings import FORGET, PATIENCE, Endings
+from spoolfarm.spool.endings import PATIENCE, Endings, cancelled
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
-from spoolfarm.spool.lease import SHARED, Lease, LeaseLost
+from spoolfarm.spool.lease import Lease, LeaseLost
 from spoolfarm.spool.locate import Locator
-from spoolfarm.spool.lock import lock
-from spoolfarm.spool.record import DamagedRecord, damaged
-from spoolfarm.spool.results import ID, Results
+from spoolfarm.spool.marks import Marks
+from spoolfarm.spool.recovery import UNREADABLE, Recovery
+from spoolfarm.spool.results import Results
 
 log = logging.getLogger(__name__)
 
 #: How often a job is claimed before it is given up.
 MAX_ATTEMPTS = 3
-#: Seconds for which a job may be unreadable before it is given up.
-UNREADABLE = 60.0
 #: Seconds after which a file in tmp/ belongs to nobody.
 ABANDONED = 3600.0
 
@@ -101,9 +97,11 @@ class Spool:
         self.keys = f"{self.root}/keys"
         self.parts = f"{self.root}/parts"
         self.workers = f"{self.root}/workers"
-        self.dead = DeadLetters(f"{self.root}/dead", results)
+        self.dead = DeadLetters(f"{self.root}/dead", results, f"{self.workers}/retry.lock")
         self._locator = Locator(self.queue, self.active, self.marks, self.dead, results, attempts=max_attempts)
         self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
+        self._marks = Marks(self.marks, results, f"{self.workers}/retry.lock")
+        self._recovery = Recovery(self, self._endings, self._marks)
         self.ringer = Ringer(self.root)
         self.disabled = DisabledTasks(self.root)
         if make:
@@ -163,7 +161,10 @@ class Spool:
             batch = [first]
             room = most(place.task) if first.job.attempts == 1 else 1
             if room > 1:
-                room = min(room, cursor.share(len(files.names(self.active))))
+                try:
+                    room = min(room, cursor.share(len(files.names(self.active))))
+                except OSError:
+                    room = 1  # the job that is claimed must be run all the same
             while len(batch) < room and (name_of_next := cursor.next_of(place)) is not None:
                 try:
                     if name_of_next.endswith(".a0") and (claim := self._claim(lease, place, name_of_next)):
@@ -190,10 +191,14 @@ class Spool:
         started = time.time()
         try:
             try:
-                job = read_job(path, attempts)
-                if job.task != place.task:
-                    raise DamagedJob(f"its file {name} is of task {job.task!r}, and lay in the queue of {place.task!r}")
-                return Claim(job, path, started)
+                claim = Claim(read_job(path, attempts), path, started)
+                if claim.job.task != place.task:
+                    task = claim.job.task
+                    raise DamagedJob(f"its file {name} is of task {task!r}, and lay in the queue of {place.task!r}")
+                if not self._marks.on(parsed[1]):
+                    return claim
+                self._endings.finish(claim, cancelled(claim.job))  # it was requeued by who did not see the mark
+                return None
             except DamagedJob as error:
                 if isinstance(error, UnreadableJob) and time.time() - born(parsed[1]) < UNREADABLE:
                     move(path, f"{place.path}/{name}")  # the disk may do better the next time
@@ -202,24 +207,37 @@ class Spool:
                 self._endings.give_up(claimed, error.code, str(error), place.task)
                 return None
         except OSError:
-            move(path, f"{place.path}/{name}")
+            if not self._endings.begun(path):
+                move(path, f"{place.path}/{name}")
             raise
 
-    def give_back(self, claim: Claim) -> None:
-        """Requeue a claimed job, as if it had not been claimed."""
-        self._requeue(claim.path, claim.job, claim.job.attempts - 1)
+    def take_back(self, lease: Lease) -> None:
+        """Requeue what the worker of *lease*, which runs nothing, has in active/: a claim that failed left it there."""
+        for file in job_files(lease.active, State.RUNNING):
+            try:
+                self._put_back(file, file.job())
+            except DamagedJob as error:
+                self._endings.give_up(file, error.code, str(error))
 
-    def _requeue(self, path: str, job: Job, attempts: int) -> None:
+    def give_back(self, claim: Claim) -> None:
+        """Requeue a claimed job, as if it had not been claimed, unless it has ended."""
+        self._put_back(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), claim.job)
+
+    def _put_back(self, file: JobFile, job: Job) -> None:
+        if self._endings.begun(file.path):
+            self._endings.let_go(file, job)
+        else:
+            self.requeue(file.path, job, file.attempts - 1)
+
+    def requeue(self, path: str, job: Job, attempts: int) -> None:
+        """Queue a claimed *job* again, whose file is at *path*, as one of so many *attempts*."""
         place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a{attempts}"
         move(path, f"{place.path}/{name}")
         self.ringer.ring(place, name)
 
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then remove the job. Raises OSError; calling it again continues from there."""
-        self.results.publish(result, sync=claim.job.durable)
-        self._endings.settle(
-            JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job
-        )
+        self._endings.finish(claim, result)
 
     # Recover.
 
@@ -229,74 +247,7 @@ class Spool:
         *causes* says by worker id how a worker died, *codes* by what code its job ends if that was to blame; of several
         each is tried again, alone. Any process may call this at any time, even several at once.
         """
-        seen = 0
-        for wid in {*files.names(self.active), *(n[:-5] for n in files.names(self.workers) if n.endswith(".lock"))}:
-            lease = Lease.take_over(self.workers, self.active, wid) if wid not in SHARED else None
-            if lease is None:
-                continue
-            try:
-                had = list(job_files(lease.active, State.RUNNING))
-                why = (causes or {}).get(wid, "its worker died"), (codes or {}).get(wid, "") if len(had) == 1 else ""
-                seen += sum(self._try(self._recover, file, *why) for file in had)
-                self.retire(lease)
-            finally:
-                lease.drop()
-        for file in job_files(self.marks, State.CANCELLED):
-            self._try(self._endings.cancel, file, 0.0)
-        for name in filter(ID.fullmatch, files.names(self.marks)):
-            if self.results.exists(name):
-                found = self.find(name)  # after the result: its worker lets go of the job a little later
-                if not found or found.state is not State.RUNNING:
-                    self._try(self._endings.drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
-        return seen
-
-    def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
-        """Do *act* for one job. If the disk refuses, the job stays as it is and must not keep the others waiting."""
-        try:
-            act(file, *more)
-        except OSError as error:
-            log.error("job %s: not recovered yet: %s", file.id, error)
-            return False
-        except Exception:  # whatever one job's files hold, the others are recovered
-            log.exception("job %s: not recovered", file.id)
-            return False
-        return True
-
-    def _recover(self, file: JobFile, cause: str, code: str) -> None:
-        """Send a job whose worker is dead to where it belongs; with a *code* the job has killed it."""
-        claimed, now = files.changed(file.path), time.time()
-        patient = now - claimed < UNREADABLE  # the disk may do better the next time
-        try:
-            record = self.results.read(file.id)
-        except DamagedRecord:
-            self.results.remove(file.id)  # a power cut corrupted it
-            record = None
-        except OSError as error:
-            if patient:
-                raise
-            record = damaged(file.id, 0.0, str(error))
-        if record is not None:
-            self._endings.settle(file, record, file.job_or_guess())
-            return
-        try:
-            job = file.job()
-        except DamagedJob as error:
-            if patient and isinstance(error, UnreadableJob):
-                raise OSError(str(error)) from error
-            self._endings.give_up(file, error.code, str(error))
-            return
-        if os.path.exists(f"{self.marks}/{file.id}"):
-            self._endings.cancel(file, 0.0)
-            return
-        lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
-        self.results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
-        if code:
-            self._endings.give_up(file, code, cause)
-        elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
-            often = f"the worker died in every one of {file.attempts} attempts"
-            self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
-        else:
-            self._requeue(file.path, job, file.attempts)
+        return self._recovery.run(causes or {}, codes or {})
 
     # Change one's mind.
 
@@ -308,8 +259,10 @@ class Spool:
         ended = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
         while (file := self.find(job_id)) and (file.state not in ended or file.path.startswith(self.marks)):
             if file.state is State.RUNNING:
-                files.write_atomic(f"{self.marks}/{job_id}", FORGET if forget else b"")
-                return not (self.results.exists(job_id) and files.remove(f"{self.marks}/{job_id}"))
+                self._marks.set(job_id, forget=forget)  # and it stays until its worker has let go of the job
+                if os.path.exists(file.path):
+                    return not self.results.exists(job_id)
+                continue  # its worker has died, or given it back, or ended it
             taken = f"{self.marks}/{os.path.basename(file.path)}"
             try:
                 os.rename(file.path, taken)  # to itself, if a process that cancelled it got no further
@@ -328,21 +281,21 @@ class Spool:
         """Cancel a job that nobody waits for any more, and remove what is left of it when it has ended."""
         try:
             if self.cancel(job_id, forget=True) and not self.results.exists(job_id):
-                return  # it runs; its result goes when it has ended
+                return  # it runs, and its result goes when it has ended
         except UnknownJob:
             pass
         self.results.remove(job_id)
 
     def marked(self, job_id: str) -> bool:
         """Whether a cancellation was requested while the job ran."""
-        return os.path.exists(f"{self.marks}/{job_id}")
+        return self._marks.on(job_id)
 
     def retry(self, job_id: str) -> None:
         """Queue a dead letter again, with its attempts at zero. Raises UnknownJob when there is no such letter.
 
         One caller at a time: a late one must not remove the result of the job that runs again.
         """
-        with self._retrying():
+        with self.dead.taking():
             for file in self.dead.letter(job_id):
                 try:
                     job = file.job()
@@ -353,24 +306,19 @@ class Spool:
                 except FileNotFoundError:
                     break  # it has just been removed
                 place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job_id}.a0"
-                files.remove(f"{self.marks}/{job_id}")
+                self._marks.remove(job_id)
                 self.results.remove(job_id)
                 self.results.index.forget(job_id)
-                files.sync_directory(self.results.root)  # else a power cut could bring the old result back
-                move(file.path, f"{place.path}/{name}")
+                self.results.sync_names()  # else a power cut could bring the old result back
+                try:
+                    move(file.path, f"{place.path}/{name}")
+                except FileNotFoundError:
+                    break
                 self._synced.sync(place)
                 self.dead.withdraw(job_id, self.tmp)
                 self.ringer.ring(place, name)
                 return
         raise UnknownJob(f"no dead letter {job_id!r}")
-
-    @contextmanager
-    def _retrying(self) -> Iterator[None]:
-        try:
-            with lock(f"{self.workers}/retry.lock", timeout=PATIENCE):
-                yield
-        except Timeout as error:
-            raise SpoolUnavailable("a process that queues another dead letter does not come to its end") from error
 
     # Look.
 
@@ -392,13 +340,12 @@ class Spool:
         return {wid: list(job_files(f"{self.active}/{wid}", State.RUNNING)) for wid in files.names(self.active)}
 
     def tidy(self, now: float | None = None) -> None:
-        """Remove what dead processes left half-written or half done, and marks on jobs that no longer exist."""
+        """Remove what dead processes left half-written or half done."""
         now = time.time() if now is None else now
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
         for folder in (self.marks, self.workers):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
-        marked = filter(ID.fullmatch, files.names(self.marks))
-        for path in left + [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]:
+        for path in left:
             if now - files.modified(path) > ABANDONED:
                 files.remove(path)
         self.dead.tidy(self.tmp, ABANDONED, now)

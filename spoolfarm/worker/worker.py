@@ -103,6 +103,7 @@ class Worker:
             try:
                 if idle:
                     lease.check()
+                    self._spool.take_back(lease)
                 batch = self._spool.claim(lease, cursor, self._executor.most)
             except LeaseLost as error:
                 log.error("this worker can claim nothing any more, and ends: %s", error)
@@ -174,8 +175,7 @@ class Worker:
                 except OSError:
                     continue  # not yet
         try:
-            if not self._spool.results.exists(claim.job.id):
-                self._spool.give_back(claim)
+            self._spool.give_back(claim)
         except OSError:
             pass  # it stays claimed, and is requeued when this worker is gone
 

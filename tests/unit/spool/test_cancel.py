@@ -44,15 +44,20 @@ def test_a_running_job_is_marked_and_the_mark_goes_with_it(tree: Tree, spool: Sp
     lease.end()
 
 
-def test_a_cancel_that_comes_too_late_leaves_no_mark(tree: Tree, spool: Spool) -> None:
+@pytest.mark.parametrize("forget", [False, True])
+def test_the_mark_of_a_cancel_that_comes_too_late_goes_when_the_worker_has_let_go(
+    forget: bool, tree: Tree, spool: Spool
+) -> None:
     job = new()
     spool.put(job)
     lease = tree.lease()
     (claim,) = one(lease, spool)
     spool.results.publish(succeeded(claim, "done"), sync=False)  # and the worker has not let go of it yet
-    for forget in (False, True):
-        assert spool.cancel(job.id, forget=forget) is False
-        assert os.listdir(spool.marks) == []
+    assert spool.cancel(job.id, forget=forget) is False
+    spool.finish(claim, succeeded(claim, "done"))
+    spool.reclaim()
+    assert os.listdir(spool.marks) == []
+    assert spool.results.exists(job.id) is not forget
     lease.end()
 
 

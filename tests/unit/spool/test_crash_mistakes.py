@@ -72,11 +72,11 @@ def test_removing_the_job_before_its_result_is_published_is_found(base: Path, mo
 
 
 def test_writing_results_in_place_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def publish(results: Results, result: Result, *, sync: bool) -> bool:
+    def show(results: Results, result: Result, *, sync: bool) -> bool:
         files.write_new(f"{results.root}/{result.id}.json", [result.to_bytes()], sync=sync)
         return True
 
-    monkeypatch.setattr(Results, "publish", publish)
+    monkeypatch.setattr(Results, "show", show)
     assert any("I5" in each and "torn" in each for each in enumerate_points(finish(True), base, ["half"]).violations)
 
 

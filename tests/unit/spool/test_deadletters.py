@@ -23,7 +23,7 @@ def results(tmp_path: Path) -> Results:
 
 @pytest.fixture
 def dead(tmp_path: Path, results: Results) -> DeadLetters:
-    made = DeadLetters(str(tmp_path / "dead"), results)
+    made = DeadLetters(str(tmp_path / "dead"), results, str(tmp_path / "retry.lock"))
     made.make()
     return made
 

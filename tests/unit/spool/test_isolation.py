@@ -12,7 +12,7 @@ import pytest
 
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.farm import Farm
-from spoolfarm.spool import files, lease
+from spoolfarm.spool import files, lease, recovery
 from spoolfarm.spool import spool as spool_module
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Job
@@ -75,7 +75,7 @@ def test_a_claimed_job_that_cannot_be_read_does_not_keep_the_recovery_of_others(
     assert tree.spool.reclaim() == 1
     assert drive(tree) == [good.id]
     assert tree.spool.results.get(bad.id) is None
-    monkeypatch.setattr(spool_module, "UNREADABLE", 0.0)
+    monkeypatch.setattr(recovery, "UNREADABLE", 0.0)
     assert tree.spool.reclaim() == 1
     assert (tree.spool.results.get(bad.id) or {})["code"] == "unreadable"
 

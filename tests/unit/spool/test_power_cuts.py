@@ -141,8 +141,9 @@ def unsynced_parents(patch: pytest.MonkeyPatch) -> None:
 
 
 def unsynced_results(patch: pytest.MonkeyPatch) -> None:
-    publish = Results.publish
-    patch.setattr(Results, "publish", lambda results, result, *, sync: publish(results, result, sync=False))
+    show = Results.show
+    patch.setattr(Results, "show", lambda results, result, *, sync: show(results, result, sync=False))
+    patch.setattr(Results, "sync_names", lambda results: None)
 
 
 def early_removal(patch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,7 @@ def test_what_a_crashed_submitter_left_is_swept_after_an_hour(spool: Spool) -> N
     assert os.listdir(spool.tmp) == ["young"]
 
 
-def test_marks_on_jobs_that_are_no_more_are_swept_after_an_hour(tree: Tree, spool: Spool) -> None:
+def test_old_marks_on_jobs_that_are_no_more_are_swept(tree: Tree, spool: Spool) -> None:
     running, gone, fresh = new(), aged(new(), DAY), aged(new(), DAY)
     spool.put(running)
     lease = tree.lease()
@@ -176,6 +176,7 @@ def test_marks_on_jobs_that_are_no_more_are_swept_after_an_hour(tree: Tree, spoo
         Path(path).touch()
     for path in [f"{spool.marks}/{running.id}", f"{spool.marks}/{gone.id}", *half]:
         os.utime(path, (time.time() - 4000, time.time() - 4000))
+    spool.reclaim()
     spool.tidy()
     assert set(os.listdir(spool.marks)) == {running.id, fresh.id}
     assert not any(name.endswith(".tmp") for name in os.listdir(spool.workers))

@@ -126,7 +126,7 @@ def test_a_job_that_cannot_be_recovered_now_keeps_no_other_waiting(
     for job in back:
         tree.orphan(job, 1, wid)
     with monkeypatch.context() as patch:
-        patch.setattr(Results, "publish", refuse(errno.ENOSPC))
+        patch.setattr(Results, "show", refuse(errno.ENOSPC))
         assert spool.reclaim() == 3
     assert all(where(spool, job).startswith("queue/") for job in back)
     assert caplog.text.count("not recovered yet") == 3

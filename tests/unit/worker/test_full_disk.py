@@ -19,15 +19,15 @@ from spoolfarm.worker.worker import Worker
 def test_a_result_that_the_disk_does_not_take_is_kept_until_it_does(
     farm: Farm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publish, tries = Results.publish, []
+    show, tries = Results.show, []
 
     def full(results: Results, result: Any, *, sync: bool) -> bool:
         tries.append(result)
         if len(tries) <= 3:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return publish(results, result, sync=sync)
+        return show(results, result, sync=sync)
 
-    monkeypatch.setattr(Results, "publish", full)
+    monkeypatch.setattr(Results, "show", full)
     monkeypatch.setattr(worker_module, "DISK_RETRY", 0.01)
     job = farm.submit("echo", n=1)
     worker = Worker(farm, LocalExecutor({"echo": Echo()}), ["echo"], lambda done: done >= 1)
@@ -49,7 +49,7 @@ def test_a_worker_that_is_told_to_end_while_the_disk_is_full_gives_the_job_back(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Results, "publish", full)
+        patch.setattr(Results, "show", full)
         worker.run("w1")
     assert job.status() == "queued"
     assert job.record()["attempts"] == 0

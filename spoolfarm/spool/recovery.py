@@ -1,0 +1,98 @@
+"""Recovery: what dead processes left behind is sent to where it belongs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from spoolfarm.spool import files
+from spoolfarm.spool.endings import Endings
+from spoolfarm.spool.job import DamagedJob, State, UnreadableJob
+from spoolfarm.spool.jobfile import JobFile, job_files
+from spoolfarm.spool.lease import Lease, known
+from spoolfarm.spool.marks import Marks
+from spoolfarm.spool.record import DamagedRecord, damaged
+
+if TYPE_CHECKING:
+    from spoolfarm.spool.spool import Spool
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a job may be unreadable before it is given up.
+UNREADABLE = 60.0
+
+
+class Recovery:
+    """Recovers the jobs of *spool*, which end by *endings*, and tidies its *marks*."""
+
+    def __init__(self, spool: Spool, endings: Endings, marks: Marks) -> None:
+        self._spool = spool
+        self._results = spool.results
+        self._endings = endings
+        self._marks = marks
+
+    def run(self, causes: Mapping[str, str], codes: Mapping[str, str]) -> int:
+        """See `Spool.reclaim`."""
+        spool, seen = self._spool, 0
+        for wid in known(spool.workers, spool.active):
+            if (lease := Lease.take_over(spool.workers, spool.active, wid)) is None:
+                continue
+            try:
+                had = list(job_files(lease.active, State.RUNNING))
+                why = causes.get(wid, "its worker died"), codes.get(wid, "") if len(had) == 1 else ""
+                seen += sum(self._try(self._recover, file, *why) for file in had)
+                spool.retire(lease)
+            finally:
+                lease.drop()
+        for file in job_files(spool.marks, State.CANCELLED):
+            self._try(self._endings.cancel, file, 0.0)
+        for mark in self._marks.files():
+            self._try(self._marks.tidy, mark, spool.find)
+        return seen
+
+    def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
+        """Do *act* for one job. If the disk refuses, the job stays as it is and must not keep the others waiting."""
+        try:
+            act(file, *more)
+        except Exception as error:  # whatever one job's files hold, the others are recovered
+            log.error("job %s: not recovered yet: %s", file.id, error, exc_info=not isinstance(error, OSError))
+            return False
+        return True
+
+    def _recover(self, file: JobFile, cause: str, code: str) -> None:
+        """Send a job whose worker is dead to where it belongs; with a *code* the job has killed it."""
+        claimed, now, most = files.changed(file.path), time.time(), self._spool.max_attempts
+        patient = now - claimed < UNREADABLE  # the disk may do better the next time
+        try:
+            record = self._results.read(file.id)
+        except DamagedRecord:
+            self._results.remove(file.id)  # a power cut corrupted it
+            record = None
+        except OSError as error:
+            if patient or error.errno not in files.UNREADABLE or not self._results.exists(file.id):
+                raise
+            record = damaged(file.id, 0.0, str(error))
+        if record is not None or self._endings.begun(file.path):
+            self._endings.settle(file, record, file.job_or_guess())
+            return
+        try:
+            job = file.job()
+        except DamagedJob as error:
+            if patient and isinstance(error, UnreadableJob):
+                raise OSError(str(error)) from error
+            self._endings.give_up(file, error.code, str(error))
+            return
+        if self._marks.on(file.id):
+            self._endings.cancel(file, 0.0)
+            return
+        lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
+        self._results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
+        if code:
+            self._endings.give_up(file, code, cause)
+        elif file.attempts >= min(job.tries or most, most):
+            often = f"the worker died in every one of {file.attempts} attempts"
+            self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
+        else:
+            self._spool.requeue(file.path, job, file.attempts)
