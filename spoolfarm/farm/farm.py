@@ -63,11 +63,12 @@ class Farm:
         settings: config.Settings | None = None,
         make: bool | None = None,
         source: str = "python",
+        caller: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         """With *make* its directories are made if they do not exist; otherwise that raises NoFarm.
 
         By default a farm is made in a checkout and where the caller names it, but not in an arbitrary directory.
-        *source* is who submits jobs here, as their records say.
+        *source* is who submits jobs here, as their records say; *caller* tells the request that does so now.
         """
         self.settings = settings or config.load()
         if make is None:
@@ -85,6 +86,7 @@ class Farm:
         )
         self.root = self.spool.root
         self._source = source
+        self._caller = caller
         #: The hot folder's directory, with one folder for each task.
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
@@ -207,12 +209,11 @@ class Farm:
             raise InvalidRequest(wrong_number(known, task, field, len(pictures)))
         if known.pictures:
             for index, picture in enumerate(pictures):
-                if known.pdf and images.is_pdf(picture):
-                    continue
                 which = field if len(pictures) == 1 else f"{field}[{index}]"
-                images.check(picture, which, self.settings.max_pixels, pdf=known.pdf)
+                if not (known.pdf and images.is_pdf(picture)):
+                    images.check(picture, which, self.settings.max_pixels, pdf=known.pdf)
         kept = name and name[-LONGEST_NAME:].encode(errors="replace").decode()
-        about: dict[str, Any] = {"tries": known.tries, "source": self._source, "name": kept}
+        about: dict[str, Any] = {"tries": known.tries, "source": self._source, "name": kept, **self._caller()}
         return Job(task, validated, pictures, priority=priority, durable=durable, **about)
 
     def put(self, job: Job, *, key: str | None = None, admitted: bool = False) -> FarmJob:

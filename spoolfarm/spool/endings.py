@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from typing import Any
 
-from spoolfarm.spool import files
+from spoolfarm.spool import counts, files, job_log
+from spoolfarm.spool.counts import Counts
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.jobfile import JobFile
@@ -19,15 +22,23 @@ PATIENCE = 10.0
 HOPELESS = frozenset({"worker_died", "too_much_memory", "damaged", "unreadable"})
 #: Those of them whose reason is the job's file.
 DAMAGE = HOPELESS - {"worker_died", "too_much_memory"}
+#: Those for which a worker is killed because of what its job does: the next one would be, too.
+FAULTS = frozenset({"too_much_memory"})
 
 
 class Endings:
     """Ends jobs in *results* and *dead*; a process that cancels one holds the file *lock*."""
 
-    def __init__(self, results: Results, dead: DeadLetters, lock: str) -> None:
+    def __init__(self, results: Results, dead: DeadLetters, counts: Counts, lock: str) -> None:
         self._results = results
         self._dead = dead
+        self._counts = counts
         self._lock = lock
+
+    def tell(self, record: Mapping[str, Any]) -> None:
+        """Count and log the end of a job that no worker of this process has run."""
+        self._counts.add(counts.ending(record))
+        job_log.tell(record)
 
     def give_up(self, file: JobFile, code: str, error: str, task: str = "?") -> None:
         """End a job that no worker can end."""
@@ -37,6 +48,25 @@ class Endings:
         ended = Result.without_run(job, State.FAILED, error, code, self._results.lost(job.id))
         self._results.publish(ended, sync=job.durable)
         self._dead.bury(file.path, file.id, ended.record())
+        self.tell(ended.record())
+
+    def lose(self, file: JobFile, task: str, cause: str, reason: str, *, alone: bool, last: bool) -> bool:
+        """Note that an attempt ended with its worker; end the job when it was the *last*, or to blame *alone*.
+
+        False when the job is to be tried again.
+        """
+        claimed, now = files.changed(file.path), time.time()
+        lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
+        self._results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
+        self._counts.add({("lost", task, reason): 1.0})
+        if alone and reason in FAULTS:
+            self.give_up(file, reason, cause)
+        elif last:
+            often = f"the worker died in every one of {file.attempts} attempts"
+            self.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
+        else:
+            return False
+        return True
 
     def settle(self, file: JobFile, record: Mapping[str, object], job: Job) -> None:
         """Remove the file of a job whose result is visible; a durable job that failed becomes a dead letter."""
@@ -55,7 +85,9 @@ class Endings:
                 job = file.job_or_guess()
             except FileNotFoundError:
                 return  # another caller was first
-            self._results.publish(Result.without_run(job, State.CANCELLED, "cancelled", "cancelled"), sync=job.durable)
+            ended = Result.without_run(job, State.CANCELLED, "cancelled", "cancelled")
+            if self._results.publish(ended, sync=job.durable):
+                self.tell(ended.record())
             files.remove(file.path)
 
     def drop_mark(self, mark: JobFile) -> None:

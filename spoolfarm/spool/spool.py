@@ -9,6 +9,7 @@
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
     disabled/<task>                   why no worker can run it; see `disabled.py`
+    counts/                           what has been done so far; see `counts.py`
     workers/<wid>.lock, <wid>.json    a worker's life; and what it says of itself, locked while it waits for room
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
     workers/cancel.lock, retry.lock   held while a job in cancel/ is ended, or a dead letter is queued again
@@ -56,7 +57,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from filelock import Timeout
@@ -64,16 +64,17 @@ from filelock import Timeout
 from spoolfarm.errors import NoFarm, SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
+from spoolfarm.spool.counts import Counts
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.endings import FORGET, PATIENCE, Endings
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
-from spoolfarm.spool.lease import SHARED, Lease, LeaseLost
+from spoolfarm.spool.lease import SHARED, Lease, LeaseLost, alive
 from spoolfarm.spool.locate import Locator
-from spoolfarm.spool.lock import lock
-from spoolfarm.spool.record import DamagedRecord, damaged
+from spoolfarm.spool.lock import held
+from spoolfarm.spool.record import ENDED, DamagedRecord, damaged
 from spoolfarm.spool.results import ID, Results
 
 log = logging.getLogger(__name__)
@@ -103,20 +104,21 @@ class Spool:
         self.workers = f"{self.root}/workers"
         self.dead = DeadLetters(f"{self.root}/dead", results)
         self._locator = Locator(self.queue, self.active, self.marks, self.dead, results, attempts=max_attempts)
-        self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
+        self.counts = Counts(f"{self.root}/counts")
+        self.endings = Endings(results, self.dead, self.counts, f"{self.workers}/cancel.lock")
         self.ringer = Ringer(self.root)
         self.disabled = DisabledTasks(self.root)
         if make:
             self.make()
         elif not os.path.isdir(self.queue):
             raise NoFarm(f"no farm here: {self.root} is no spool")
-        self._synced = SyncedBuckets(self.queue)
-        self._counts = BucketCounts(self.queue)
+        self._synced, self._counts = SyncedBuckets(self.queue), BucketCounts(self.queue)
 
     def make(self) -> None:
         """Make the missing directories: all of them at first, later those that have been removed."""
         for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers):
             files.make_directory(path)
+        self.counts.make()
         self.dead.make()
         self.ringer.make()
 
@@ -199,7 +201,7 @@ class Spool:
                     move(path, f"{place.path}/{name}")  # the disk may do better the next time
                     return None
                 claimed = JobFile(path, parsed[1], attempts, State.RUNNING)
-                self._endings.give_up(claimed, error.code, str(error), place.task)
+                self.endings.give_up(claimed, error.code, str(error), place.task)
                 return None
         except OSError:
             move(path, f"{place.path}/{name}")
@@ -217,17 +219,17 @@ class Spool:
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then remove the job. Raises OSError; calling it again continues from there."""
         self.results.publish(result, sync=claim.job.durable)
-        self._endings.settle(
+        self.endings.settle(
             JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), result.record(), claim.job
         )
 
     # Recover.
 
-    def reclaim(self, causes: Mapping[str, str] | None = None, codes: Mapping[str, str] | None = None) -> int:
+    def reclaim(self, causes: Mapping[str, str] | None = None, reasons: Mapping[str, str] | None = None) -> int:
         """Requeue the jobs of dead workers, or end them; return how many there were.
 
-        *causes* says by worker id how a worker died, *codes* by what code its job ends if that was to blame; of several
-        each is tried again, alone. Any process may call this at any time, even several at once.
+        *causes* says by worker id how a worker died, *reasons* in a word; a job that is to blame alone ends by that, of
+        several each is tried again, alone. Any process may call this at any time, even several at once.
         """
         seen = 0
         for wid in {*files.names(self.active), *(n[:-5] for n in files.names(self.workers) if n.endswith(".lock"))}:
@@ -236,18 +238,18 @@ class Spool:
                 continue
             try:
                 had = list(job_files(lease.active, State.RUNNING))
-                why = (causes or {}).get(wid, "its worker died"), (codes or {}).get(wid, "") if len(had) == 1 else ""
+                why = (causes or {}).get(wid, "its worker died"), (reasons or {}).get(wid, "unknown"), len(had) == 1
                 seen += sum(self._try(self._recover, file, *why) for file in had)
                 self.retire(lease)
             finally:
                 lease.drop()
         for file in job_files(self.marks, State.CANCELLED):
-            self._try(self._endings.cancel, file, 0.0)
+            self._try(self.endings.cancel, file, 0.0)
         for name in filter(ID.fullmatch, files.names(self.marks)):
             if self.results.exists(name):
                 found = self.find(name)  # after the result: its worker lets go of the job a little later
                 if not found or found.state is not State.RUNNING:
-                    self._try(self._endings.drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
+                    self._try(self.endings.drop_mark, JobFile(f"{self.marks}/{name}", name, 0, State.CANCELLED))
         return seen
 
     def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
@@ -262,10 +264,9 @@ class Spool:
             return False
         return True
 
-    def _recover(self, file: JobFile, cause: str, code: str) -> None:
-        """Send a job whose worker is dead to where it belongs; with a *code* the job has killed it."""
-        claimed, now = files.changed(file.path), time.time()
-        patient = now - claimed < UNREADABLE  # the disk may do better the next time
+    def _recover(self, file: JobFile, cause: str, reason: str, alone: bool) -> None:
+        """Send a job whose worker is dead to where it belongs; *alone*: that worker had no other job."""
+        patient = time.time() - files.changed(file.path) < UNREADABLE  # the disk may do better the next time
         try:
             record = self.results.read(file.id)
         except DamagedRecord:
@@ -276,26 +277,21 @@ class Spool:
                 raise
             record = damaged(file.id, 0.0, str(error))
         if record is not None:
-            self._endings.settle(file, record, file.job_or_guess())
+            self.endings.settle(file, record, file.job_or_guess())
+            self.endings.tell(record)  # its worker died before it could
             return
         try:
             job = file.job()
         except DamagedJob as error:
             if patient and isinstance(error, UnreadableJob):
                 raise OSError(str(error)) from error
-            self._endings.give_up(file, error.code, str(error))
+            self.endings.give_up(file, error.code, str(error))
             return
         if os.path.exists(f"{self.marks}/{file.id}"):
-            self._endings.cancel(file, 0.0)
+            self.endings.cancel(file, 0.0)
             return
-        lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
-        self.results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
-        if code:
-            self._endings.give_up(file, code, cause)
-        elif file.attempts >= min(job.tries or self.max_attempts, self.max_attempts):
-            often = f"the worker died in every one of {file.attempts} attempts"
-            self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
-        else:
+        last = file.attempts >= min(job.tries or self.max_attempts, self.max_attempts)
+        if not self.endings.lose(file, job.task, cause, reason, alone=alone, last=last):
             self._requeue(file.path, job, file.attempts)
 
     # Change one's mind.
@@ -305,8 +301,7 @@ class Spool:
 
         With *forget* the result of a running job goes too, once it has ended. Raises UnknownJob.
         """
-        ended = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
-        while (file := self.find(job_id)) and (file.state not in ended or file.path.startswith(self.marks)):
+        while (file := self.find(job_id)) and (file.state not in ENDED or file.path.startswith(self.marks)):
             if file.state is State.RUNNING:
                 files.write_atomic(f"{self.marks}/{job_id}", FORGET if forget else b"")
                 return not (self.results.exists(job_id) and files.remove(f"{self.marks}/{job_id}"))
@@ -316,7 +311,7 @@ class Spool:
             except FileNotFoundError:
                 continue  # a worker was first
             try:
-                self._endings.cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED), PATIENCE)
+                self.endings.cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED), PATIENCE)
             except Timeout as error:
                 raise SpoolUnavailable("a process that cancels another job does not come to its end") from error
             return True
@@ -342,7 +337,7 @@ class Spool:
 
         One caller at a time: a late one must not remove the result of the job that runs again.
         """
-        with self._retrying():
+        with held(f"{self.workers}/retry.lock", PATIENCE, "queues another dead letter"):
             for file in self.dead.letter(job_id):
                 try:
                     job = file.job()
@@ -363,14 +358,6 @@ class Spool:
                 self.ringer.ring(place, name)
                 return
         raise UnknownJob(f"no dead letter {job_id!r}")
-
-    @contextmanager
-    def _retrying(self) -> Iterator[None]:
-        try:
-            with lock(f"{self.workers}/retry.lock", timeout=PATIENCE):
-                yield
-        except Timeout as error:
-            raise SpoolUnavailable("a process that queues another dead letter does not come to its end") from error
 
     # Look.
 
@@ -395,10 +382,11 @@ class Spool:
         """Remove what dead processes left half-written or half done, and marks on jobs that no longer exist."""
         now = time.time() if now is None else now
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
-        for folder in (self.marks, self.workers):
+        for folder in (self.marks, self.workers, self.counts.root):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
         marked = filter(ID.fullmatch, files.names(self.marks))
         for path in left + [f"{self.marks}/{job_id}" for job_id in marked if self.find(job_id) is None]:
             if now - files.modified(path) > ABANDONED:
                 files.remove(path)
         self.dead.tidy(self.tmp, ABANDONED, now)
+        self.counts.fold(lambda wid: alive(self.workers, wid))
