@@ -80,7 +80,7 @@ class Job:
     attempts: int = 0
     #: How often it may be claimed; 0: as often as the spool allows.
     tries: int = 0
-    #: Who submitted it: http, cli, python, inbox or batch; empty when nobody says.
+    #: Who submitted it: http, cli, python, inbox, batch or part; empty when nobody says.
     source: str = ""
     #: The name of the file that its picture was, where it was one.
     name: str = ""
