@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images
-from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
+from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, WaitTimeout
 from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.farm_job import FarmJob
@@ -21,6 +21,7 @@ from spoolfarm.farm.query import LAST_ID, Query
 from spoolfarm.farm.records import Records
 from spoolfarm.farm.staff import Staff
 from spoolfarm.farm.subjobs import Subjobs
+from spoolfarm.farm.totals import Totals
 from spoolfarm.spool import lease, sweep_clock
 from spoolfarm.spool.idempotency import IdempotencyKeys
 from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
@@ -345,15 +346,14 @@ class Farm:
         """How many jobs and workers there are, and how much room the disk has."""
         return count(self.spool)
 
+    def totals(self) -> Totals:
+        """How many jobs have ended since the spool was made, whoever submitted them, and how long they took."""
+        return Totals.of(self.spool)
+
     def missing(self) -> list[str]:
         """What keeps the farm from taking and doing general work, a sentence each; empty when nothing does."""
-        general = set(self.tasks.lane("general"))
-        found = [] if any(general & set(worker["tasks"]) for worker in self.workers()) else ["no worker is ready"]
-        try:
-            self.admission.check()
-        except SpoolUnavailable as error:
-            found.append(str(error))
-        return found
+        nobody = not any({*self.tasks.lane("general")} & {*worker["tasks"]} for worker in self.workers())
+        return list(filter(None, ["no worker is ready" if nobody else "", self.admission.problem()]))
 
     # Change one's mind.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spoolfarm.spool import buckets, lease
+from spoolfarm.spool import lease
 from spoolfarm.spool.spool import Spool
 
 
@@ -39,8 +39,3 @@ def count(spool: Spool) -> Figures:
         free_bytes=disk.f_bavail * disk.f_frsize,
         total_bytes=disk.f_blocks * disk.f_frsize,
     )
-
-
-def oldest(spool: Spool) -> dict[str, float]:
-    """For how many seconds the first job of each task has been in the queue; tasks without any are left out."""
-    return buckets.oldest(spool.queue)

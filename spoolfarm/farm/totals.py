@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from spoolfarm.spool.counts import BUCKETS, Series
+from spoolfarm.spool import buckets
+from spoolfarm.spool.counts import BUCKETS
 from spoolfarm.spool.spool import Spool
 
 
@@ -22,7 +23,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All of them only grow."""
+    """All of them but the last only grow."""
 
     #: Jobs that ended, by task, outcome and source.
     jobs: Mapping[tuple[str, ...], float] = field(default_factory=dict)
@@ -33,19 +34,18 @@ class Totals:
     lost: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     #: Workers that were started in the place of others, by lane and reason.
     restarts: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    #: For how many seconds the first job of each task has been in the queue; tasks without any are left out.
+    oldest: Mapping[str, float] = field(default_factory=dict)
 
-
-def count(spool: Spool) -> Totals:
-    """The totals of *spool* now; no restart sets them back, and no removal of a result."""
-    return _sorted_out(spool.counts.read())
-
-
-def _sorted_out(counts: Mapping[Series, float]) -> Totals:
-    found: dict[str, dict[tuple[str, ...], float]] = {}
-    for (kind, *labels), value in sorted(counts.items()):
-        found.setdefault(kind, {})[tuple(labels)] = value
-    jobs, lost, restarts = (found.get(kind, {}) for kind in ("jobs", "lost", "restarts"))
-    return Totals(jobs, _histograms(found.get("wait", {})), _histograms(found.get("run", {})), lost, restarts)
+    @classmethod
+    def of(cls, spool: Spool) -> Totals:
+        """The totals of *spool* now; no restart sets them back, and no removal of a result."""
+        found: dict[str, dict[tuple[str, ...], float]] = {}
+        for (kind, *labels), value in sorted(spool.counts.read().items()):
+            found.setdefault(kind, {})[tuple(labels)] = value
+        wait, run = (_histograms(found.get(kind, {})) for kind in ("wait", "run"))
+        jobs, lost, restarts = (found.get(kind, {}) for kind in ("jobs", "lost", "restarts"))
+        return cls(jobs, wait, run, lost, restarts, buckets.oldest(spool.queue))
 
 
 def _histograms(cells: Mapping[tuple[str, ...], float]) -> dict[str, Histogram]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from platform import python_version
 
@@ -12,9 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from spoolfarm.farm import totals
 from spoolfarm.farm.farm import Farm
-from spoolfarm.farm.figures import oldest
 from spoolfarm.farm.totals import Totals
 from spoolfarm.server.endpoint import Endpoint
 
@@ -69,14 +67,15 @@ class SpoolCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges, and then what only grows."""
-        yield from self._gauges()
-        yield from _counters(totals.count(self._farm.spool))
+        done = self._farm.totals()
+        yield from self._gauges(done.oldest)
+        yield from _counters(done)
         about = {"version": version("spoolfarm"), "python": python_version()}
         build = GaugeMetricFamily("farm_build_info", "What runs here; always 1.", labels=list(about))
         build.add_metric(list(about.values()), 1)
         yield build
 
-    def _gauges(self) -> Iterator[Metric]:
+    def _gauges(self, oldest: Mapping[str, float]) -> Iterator[Metric]:
         figures = self._farm.figures()
         queued = GaugeMetricFamily("farm_jobs_queued", "Jobs that wait for a worker.", labels=["task"])
         for task, count in figures.queued.items():
@@ -85,7 +84,7 @@ class SpoolCollector(Collector):
         waiting = GaugeMetricFamily(
             "farm_queue_oldest_seconds", "How long the first job of the queue has been there.", labels=["task"]
         )
-        for task, seconds in {**dict.fromkeys(self._farm.tasks.names(), 0.0), **oldest(self._farm.spool)}.items():
+        for task, seconds in {**dict.fromkeys(self._farm.tasks.names(), 0.0), **oldest}.items():
             waiting.add_metric([task], seconds)
         yield waiting
         yield GaugeMetricFamily("farm_jobs_running", "Jobs that a worker has.", value=figures.running)
