@@ -19,7 +19,7 @@ FIRST, LAST = 0, 9
 #: The default priority.
 NORMAL = 5
 #: What a job and its record may say about where it came from.
-ORIGIN = ("source", "name", "request_id", "traceparent")
+ORIGIN = frozenset({"source", "name", "request_id", "traceparent"})
 #: What a number is in JSON.
 NUMBER = (int, float)
 
@@ -188,7 +188,7 @@ def _fields(header: Mapping[str, Any]) -> dict[str, Any]:
 
 def origin(header: Mapping[str, Any]) -> dict[str, Any]:
     """Where a job came from, as far as its *header* or its record says: what of ORIGIN is known."""
-    return {name: said for name in ORIGIN if isinstance(said := header.get(name), str) and said}
+    return {name: said for name in header.keys() & ORIGIN if isinstance(said := header[name], str) and said}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ class Worker:
         self._lease: Lease | None = None
         self._counts: WorkerCounts | None = None
         self._tracer: tracing.Tracer | None = None
+        #: Whether the log is to tell of each job, which is known when it runs.
+        self._tells = False
 
     def stop(self, *_: object) -> None:
         """Let the running batch be the last. A signal handler."""
@@ -87,6 +89,7 @@ class Worker:
         lease = self._lease = Lease.take(self._spool.workers, self._spool.active, wid)
         bell = self._bell = Bell(self._spool.root, wid)
         self._counts = self._spool.counts.of(wid)
+        self._tells = job_log.wanted()
         try:
             self._set_up()
         except TaskUnavailable:
@@ -145,14 +148,15 @@ class Worker:
 
     def _run(self, batch: Sequence[Claim]) -> None:
         self._begin_job()
-        if job_log.wanted():
+        if self._tells:
             log_lines.about(**_about(batch))
         context = RunContext(self._farm, batch, lambda: self._stopping)
         trace = self._tracer.begin(batch) if self._tracer is not None else None
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         if os.getpid() != self._about["pid"]:
             os._exit(_status(outcomes[0]))  # the task's own child: the lease and the jobs are its parent's
-        log_lines.about()
+        if self._tells:
+            log_lines.about()
         if trace is not None:
             trace.ran()
         for claim, outcome in zip(batch, outcomes, strict=True):
@@ -184,9 +188,10 @@ class Worker:
         assert self._counts is not None
         job, status = claim.job, result.status
         self._stats.count(job.task, failed=status is State.FAILED)
+        outcome = "succeeded" if status is State.SUCCEEDED else str(status)  # an enum's hash is slow
         waited, ran = claim.started - job.created, result.finished - claim.started
-        self._counts.count(job.task, status, job.source or UNKNOWN, waited, ran)
-        if job_log.wanted():
+        self._counts.count(job.task, outcome, job.source or UNKNOWN, waited, ran)
+        if self._tells:
             job_log.tell(result.record())
 
     def _finish(self, claim: Claim, result: Result) -> Result | None:
@@ -238,10 +243,19 @@ def _result(claim: Claim, outcome: Any) -> Result:
     job = claim.job
 
     def ended(status: State, **more: Any) -> Result:
-        more |= job.origin()
-        now = time.time()
+        times = (job.created, claim.started, time.time())
         return Result(
-            job.id, job.task, status, job.attempts, job.created, claim.started, now, worker=claim.worker, **more
+            job.id,
+            job.task,
+            status,
+            job.attempts,
+            *times,
+            source=job.source,
+            name=job.name,
+            request_id=job.request_id,
+            traceparent=job.traceparent,
+            worker=claim.worker,
+            **more,
         )
 
     if isinstance(outcome, Answer):
