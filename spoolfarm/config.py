@@ -19,11 +19,13 @@ from spoolfarm.values import (
     any_text,
     base_path,
     channels,
+    collector,
     command,
     directory,
     directory_if_any,
     key,
     log_file,
+    log_form,
     module,
     networks,
     origins,
@@ -48,7 +50,7 @@ HOME = "FARM_HOME"
 #: Stands in an environment that has every setting that holds: `.env` says nothing beside it.
 COMPLETE = "SPOOLFARM_SETTINGS_COMPLETE"
 #: What cannot change while the farm runs.
-FIXED = ("FARM_BIND", "FARM_SPOOL_DIR", "FARM_RESULTS_DIR", "FARM_RUN_DIR")
+FIXED = ("FARM_BIND", "FARM_SPOOL_DIR", "FARM_RESULTS_DIR", "FARM_RUN_DIR", "FARM_LOG")
 
 T = TypeVar("T")
 
@@ -199,6 +201,15 @@ class Settings:
         log_file,
         "file for one line a request, or - for the farm's log; empty: none",
         is_path=True,
+    )
+    log: str = setting(
+        "FARM_LOG", "text", log_form, "text: a log for people; json: one for programs, with a line a job"
+    )
+    traces: str = setting(
+        "FARM_TRACES",
+        "",
+        collector,
+        "where spans are sent, OTLP over HTTP, such as http://127.0.0.1:4318; empty: nowhere. Takes the extra `otel`",
     )
     front_threads: int = setting(
         "FARM_FRONT_THREADS", "512", whole(4, 10_000), "requests the front serves at once; a waiting one costs little"

@@ -140,6 +140,18 @@ def precision(text: str) -> str:
     return text
 
 
+def collector(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", text):
+        raise ValueError("an address such as http://127.0.0.1:4318")
+    return text
+
+
+def log_form(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError("text or json")
+    return text
+
+
 def origins(text: str) -> tuple[str, ...]:
     found = words(text)
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin) for origin in found):

@@ -44,6 +44,7 @@ class PrivateFarm:
         self._lock.acquire(timeout=0)
         own = {
             **settings.environment(),
+            "FARM_LOG": "text",
             "FARM_SPOOL_DIR": f"{self._root}/spool",
             "FARM_RESULTS_DIR": f"{self._root}/results",
             "FARM_WORKERS": str(workers),

@@ -46,6 +46,14 @@ class Admission:
                 raise SpoolFull(f"{self._queued} jobs are waiting; try later, raise FARM_MAX_QUEUED or add workers")
             self._queued += count
 
+    def problem(self) -> str:
+        """What `check` would raise; nothing when all is well."""
+        try:
+            self.check()
+        except SpoolUnavailable as error:
+            return str(error)
+        return ""
+
     def check(self) -> None:
         """Raise SpoolUnavailable when spool or results cannot be written, or a disk of theirs or the data's is full."""
         for path, name in self._places.items():

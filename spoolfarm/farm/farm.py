@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from spoolfarm import config, images
-from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, SpoolUnavailable, WaitTimeout
+from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, WaitTimeout
 from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.farm_job import FarmJob
@@ -21,6 +21,7 @@ from spoolfarm.farm.query import LAST_ID, Query
 from spoolfarm.farm.records import Records
 from spoolfarm.farm.staff import Staff
 from spoolfarm.farm.subjobs import Subjobs
+from spoolfarm.farm.totals import Totals
 from spoolfarm.spool import lease, sweep_clock
 from spoolfarm.spool.idempotency import IdempotencyKeys
 from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
@@ -63,11 +64,12 @@ class Farm:
         settings: config.Settings | None = None,
         make: bool | None = None,
         source: str = "python",
+        caller: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         """With *make* its directories are made if they do not exist; otherwise that raises NoFarm.
 
         By default a farm is made in a checkout and where the caller names it, but not in an arbitrary directory.
-        *source* is who submits jobs here, as their records say.
+        *source* is who submits jobs here, as their records say; *caller* tells the request that does so now.
         """
         self.settings = settings or config.load()
         if make is None:
@@ -85,6 +87,7 @@ class Farm:
         )
         self.root = self.spool.root
         self._source = source
+        self._caller = caller
         #: The hot folder's directory, with one folder for each task.
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
@@ -207,12 +210,11 @@ class Farm:
             raise InvalidRequest(wrong_number(known, task, field, len(pictures)))
         if known.pictures:
             for index, picture in enumerate(pictures):
-                if known.pdf and images.is_pdf(picture):
-                    continue
                 which = field if len(pictures) == 1 else f"{field}[{index}]"
-                images.check(picture, which, self.settings.max_pixels, pdf=known.pdf)
+                if not (known.pdf and images.is_pdf(picture)):
+                    images.check(picture, which, self.settings.max_pixels, pdf=known.pdf)
         kept = name and name[-LONGEST_NAME:].encode(errors="replace").decode()
-        about: dict[str, Any] = {"tries": known.tries, "source": self._source, "name": kept}
+        about: dict[str, Any] = {"tries": known.tries, "source": self._source, "name": kept, **self._caller()}
         return Job(task, validated, pictures, priority=priority, durable=durable, **about)
 
     def put(self, job: Job, *, key: str | None = None, admitted: bool = False) -> FarmJob:
@@ -344,15 +346,14 @@ class Farm:
         """How many jobs and workers there are, and how much room the disk has."""
         return count(self.spool)
 
+    def totals(self) -> Totals:
+        """How many jobs have ended since the spool was made, whoever submitted them, and how long they took."""
+        return Totals.of(self.spool)
+
     def missing(self) -> list[str]:
         """What keeps the farm from taking and doing general work, a sentence each; empty when nothing does."""
-        general = set(self.tasks.lane("general"))
-        found = [] if any(general & set(worker["tasks"]) for worker in self.workers()) else ["no worker is ready"]
-        try:
-            self.admission.check()
-        except SpoolUnavailable as error:
-            found.append(str(error))
-        return found
+        nobody = not any({*self.tasks.lane("general")} & {*worker["tasks"]} for worker in self.workers())
+        return list(filter(None, ["no worker is ready" if nobody else "", self.admission.problem()]))
 
     # Change one's mind.
 

@@ -20,7 +20,7 @@ class Query:
 
     status: str | None = None
     task: str | None = None
-    #: Who submitted it: http, cli, python, inbox or batch.
+    #: Who submitted it: http, cli, python, inbox, batch or part.
     source: str | None = None
     #: Part of the name of its file, and part of the text of its error, in any case.
     name: str = ""

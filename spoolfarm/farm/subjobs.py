@@ -27,6 +27,8 @@ from spoolfarm.tasks.registry import Registry
 AHEAD = 2
 #: Subjobs under way at least.
 LEAST = 4
+#: Who submits a part, as its record says.
+PART = "part"
 #: Seconds between checks whether the job is to go on.
 LOOK = 0.25
 #: Seconds between checks whether a part still exists.
@@ -74,7 +76,8 @@ class Subjobs:
         priority = min(LAST, self._whole.priority + 1)  # nobody shall wait for all pages of somebody's book
         job_id = part_id(self._whole.id, self._count)
         self._count += 1
-        self._put(Job(task, self._tasks.get(task).validate(params), [picture], job_id, priority))
+        origin = {**self._whole.origin(), "source": PART, "name": ""}
+        self._put(Job(task, self._tasks.get(task).validate(params), [picture], job_id, priority, **origin))
         return job_id
 
     def _put(self, job: Job) -> None:

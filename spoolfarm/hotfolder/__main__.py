@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from spoolfarm.errors import FarmError
 from spoolfarm.farm.farm import Farm
 from spoolfarm.hotfolder.folder import HotFolder
 from spoolfarm.spool.lock import close_to_others, lock
-from spoolfarm.system import process
+from spoolfarm.system import log_lines, process
 
 #: Seconds to wait for the lock: the hot folder of a launcher that was killed is dying.
 PATIENCE = 10.0
@@ -26,9 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_lines.begin("text", "hot folder")
     try:
-        farm = Farm(settings=config.load(), source="inbox")
+        settings = config.load()
+        log_lines.begin(settings.log, "hot folder")
+        farm = Farm(settings=settings, source="inbox")
         alone = lock(f"{farm.spool.root}/hotfolder.lock")
         close_to_others(alone.lock_file)
         alone.acquire(timeout=PATIENCE)

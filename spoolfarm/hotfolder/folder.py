@@ -316,6 +316,7 @@ class HotFolder:
         about = {"error": str(error), "code": error.code, "source": "inbox", "name": printable(note.path)}
         ended = Result(note.id, note.task, State.FAILED, 0, now, None, now, **about)  # type: ignore[arg-type]
         self._results.publish(ended, sync=False)
+        self._farm.spool.endings.tell(ended.record())
         self._arrived.append(note.id)
 
     # Answer.

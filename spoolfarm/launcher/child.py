@@ -10,8 +10,9 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
+from spoolfarm.system import log_lines
 from spoolfarm.system.output import MARK
 
 log = logging.getLogger("launcher")
@@ -56,6 +57,7 @@ class Child:
         self._rest = b""
         #: When each line came, as a time.time(), and the line.
         self.last_lines: deque[tuple[float, str]] = deque(maxlen=LAST_LINES)
+        self._printed = log_lines.Printed()
         #: When to start it, by time.monotonic().
         self.due = 0.0
 
@@ -166,10 +168,25 @@ class Child:
     def _print(self, line: bytes) -> None:
         said, mark, _ = line.partition(MARK)
         if said or not mark:
-            text = said.decode(errors="replace").rstrip()
-            if not text.startswith("INFO "):
-                self.last_lines.append((time.time(), text))
-            level = logging.getLevelNamesMapping().get(text.partition(" ")[0], logging.INFO)
-            logging.getLogger(self.name).log(level, "%s", text)
+            if (logged := log_lines.parsed(said)) is not None:
+                self._pass_on_logged(logged)
+            else:
+                self._pass_on_text(said.decode(errors="replace").rstrip())
         if mark:
             self.last_lines.clear()  # they were another job's
+
+    def _pass_on_text(self, text: str) -> None:
+        level, logger, message = self._printed.read(text)
+        if not text.startswith("INFO "):
+            self.last_lines.append((time.time(), text))
+        fields = {"logger": logger, "message": message} if logger else {}
+        now = log_lines.time_of(time.time())
+        line = {"time": now, "level": logging.getLevelName(level), "process": self.name, "message": text, **fields}
+        logging.getLogger(self.name).log(level, "%s", text, extra={"line": line})
+
+    def _pass_on_logged(self, line: dict[str, Any]) -> None:
+        level = log_lines.level(line["level"])
+        if level > logging.INFO:
+            words = [line["message"], *str(line.get("exception", "")).splitlines()]
+            self.last_lines.extend((time.time(), each) for each in words)
+        logging.getLogger(self.name).log(level, "%s", line["message"], extra={"line": {**line, "process": self.name}})

@@ -27,7 +27,7 @@ from spoolfarm.launcher.logfile import LogFile
 from spoolfarm.launcher.pool import WorkerPool
 from spoolfarm.spool import checksum, files
 from spoolfarm.spool.lock import close_to_others, lock
-from spoolfarm.system import orphans, process, streams
+from spoolfarm.system import log_lines, orphans, process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
 log = logging.getLogger("launcher")
@@ -336,8 +336,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given:
         become_launcher(given)
     try:
-        with Log("%(asctime)s %(levelname).1s %(name)s: %(message)s"):
-            return Launcher(config.load()).run()
+        settings = config.load()
+        log_lines.tell_jobs(settings.log)
+        with Log(log_lines.formatter(settings.log, "launcher", log_lines.ALONE)):
+            return Launcher(settings).run()
     except (FarmError, OSError) as error:
         hint = f" ({error.hint})" if isinstance(error, FarmError) and error.hint else ""
         print(f"launcher.py: {error}{hint}", file=sys.stderr)  # noqa: T201

@@ -15,11 +15,11 @@ FAREWELL = 1.0
 
 
 class Log(logging.Handler):
-    """Within it everything that is logged goes to standard error, in the format *form*."""
+    """Within it everything that is logged goes to standard error, each record as *lines* make it."""
 
-    def __init__(self, form: str) -> None:
+    def __init__(self, lines: logging.Formatter) -> None:
         super().__init__(logging.INFO)
-        self.setFormatter(logging.Formatter(form))
+        self.setFormatter(lines)
         self._lines: queue.Queue[str | None] = queue.Queue(MOST)
         self._lost = 0
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)

@@ -16,6 +16,8 @@ from spoolfarm.launcher.memory_watch import MemoryWatch
 from spoolfarm.launcher.worker_child import WorkerChild
 from spoolfarm.launcher.zygote_child import LOADING, UNFIT, ZygoteChild
 from spoolfarm.spool import files, lease
+from spoolfarm.spool.job import State
+from spoolfarm.spool.jobfile import JobFile, job_files
 from spoolfarm.spool.spool import Spool
 from spoolfarm.system.orphans import Reaper
 from spoolfarm.tasks.lanes import GENERAL, LANES
@@ -83,11 +85,11 @@ class WorkerPool:
 
     def look(self, *, ending: bool = False) -> None:
         """Find which workers died and what runs too long, and unless *ending* start the workers that are due."""
-        causes, codes = self._reap(ending)
+        causes, reasons = self._reap(ending)
         self._keep_zygote(ending)
         now = time.monotonic()
         try:
-            self._spool.reclaim(causes, codes)
+            self._spool.reclaim(causes, reasons)
             self._enforce(now)
         except OSError as error:
             log.error("the spool does not obey: %s", error)  # a full disk, perhaps; the next call tries again
@@ -147,33 +149,42 @@ class WorkerPool:
         return self._zygote is not None and self._zygote.wanted and self._wanted.get(GENERAL, 0) > 0
 
     def _reap(self, ending: bool) -> tuple[dict[str, str], dict[str, str]]:
-        """Record which workers died; return why, and by what code if it was their job's fault, by worker id."""
+        """Record which workers died, and return why by worker id: in a sentence, and in a word."""
         causes: dict[str, str] = {}
-        codes: dict[str, str] = {}
+        reasons: dict[str, str] = {}
         for worker in list(self.workers):
             was_ready = self._ready(worker)
             ended = worker.reap()
             if ended is None:
                 self._judge(worker)
                 continue
+            jobs = self._jobs(worker.wid)
             words = worker.last_words(self._claimed(worker.wid))
-            codes |= {worker.wid: worker.code} if worker.code else {}
             cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, words]))
+            reason = reasons[worker.wid] = worker.code or _word(ended)
             if worker.retired or ending:
                 self.workers.remove(worker)
             elif ended == "exit status 0":
                 worker.plan_restart(failed=False)  # it ended to be replaced by a new one
+                self._spool.counts.add({("restarts", worker.lane, reason): 1.0})
             else:
                 wait = worker.plan_restart(failed=not was_ready)
-                log.error("%s ended: %s; starting it again in %.1f s", worker.name, cause, wait)
-        return causes, codes
+                self._spool.counts.add({("restarts", worker.lane, reason if was_ready else "not_ready"): 1.0})
+                fields = {"worker": worker.wid, "jobs": [file.id for file in jobs], "reason": reason}
+                said = "%s ended%s: %s; starting it again in %.1f s"
+                log.error(said, worker.name, _with(jobs), cause, wait, extra={"fields": fields})
+        return causes, reasons
 
     def _claimed(self, wid: str) -> float:
         """When a worker claimed the jobs that it has, as a time.time(); 0 when it has none."""
         try:
-            return min((file.glance()[1] for file in self._spool.running().get(wid, [])), default=0.0)
+            return min((file.glance()[1] for file in self._jobs(wid)), default=0.0)
         except OSError:
             return 0.0  # somebody else has given them back already
+
+    def _jobs(self, wid: str) -> list[JobFile]:
+        """What the worker has claimed."""
+        return list(job_files(f"{self._spool.active}/{wid}", State.RUNNING))
 
     def _judge(self, worker: WorkerChild) -> None:
         """Kill a worker that lives on without its lease: the lease was removed, or the worker does not end."""
@@ -186,7 +197,7 @@ class WorkerPool:
             return
         worker.leaseless_since = worker.leaseless_since or now
         if now - worker.leaseless_since > LAST_WILL:
-            worker.kill_for("killed because it has no lease any more")
+            worker.kill_for("killed because it has no lease any more", "lease_lost")
 
     def _enforce(self, now: float) -> None:
         """Kill the worker of a job that is past its time limit, or that was cancelled and does not notice."""
@@ -206,11 +217,11 @@ class WorkerPool:
                 waited = passed if lease.waits(self._spool.workers, worker.wid) else stopped
                 self._running_since[run] = min(now, running_since.get(run, now) + waited)
                 if now - self._running_since[run] > limit:
-                    worker.kill_for(f"killed after {limit:g} s ({lane.timeout_setting})")
+                    worker.kill_for(f"killed after {limit:g} s ({lane.timeout_setting})", "timeout", file)
                 if self._spool.marked(file.id):
                     self._marked_since[run] = min(now, marked_since.get(run, now) + stopped)
                     if now - self._marked_since[run] > CANCEL_GRACE:
-                        worker.kill_for("killed because its job was cancelled")
+                        worker.kill_for("killed because its job was cancelled", "cancelled", file)
 
     # Scale.
 
@@ -309,3 +320,15 @@ class WorkerPool:
         """All children: the workers, and the zygote while it lives."""
         zygote = [] if self._zygote is None or self._zygote.pid is None else [self._zygote]
         return [*self.workers, *zygote]
+
+
+def _word(ended: str) -> str:
+    """How a worker *ended* that nobody killed for a reason, for counting."""
+    if ended == "exit status 0":
+        return "recycled"
+    return "exited" if ended.startswith("exit") else "killed"
+
+
+def _with(jobs: Sequence[JobFile]) -> str:
+    """Which *jobs* it had, as a part of a sentence."""
+    return f" with job {', '.join(file.id for file in jobs)}" if jobs else ""

@@ -12,6 +12,7 @@ from spoolfarm import config
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import SPOOL_MARK, WORKER_MARK, command, with_threads, without_secrets
 from spoolfarm.launcher.zygote_child import ZygoteChild
+from spoolfarm.spool.jobfile import JobFile
 from spoolfarm.spool.lease import new_worker_id
 from spoolfarm.system import devices, orphans
 
@@ -42,10 +43,8 @@ class WorkerChild(Child):
         self._tasks = ",".join(tasks)
         self._zygote = zygote
         self.wid = ""
-        #: Why it was killed.
-        self.reason = ""
-        #: By what code its job is to end, if it was killed for what the job did.
-        self.code = ""
+        #: Why it was killed: in a sentence, and in a word, by which its job ends if that was at fault.
+        self.reason = self.code = ""
         #: Whether it was asked to end, and is not to be restarted.
         self.retired = False
         #: Whether it has had a lease in this life, and since when it has had none, by time.monotonic().
@@ -82,9 +81,9 @@ class WorkerChild(Child):
             orphans.kill_marked({WORKER_MARK: self.wid})
         return ended
 
-    def kill_for(self, reason: str, code: str = "") -> None:
-        """Kill it at once, and remember why; with a *code* its job is at fault, and ends by it."""
-        log.warning("%s: %s", self.name, reason)
+    def kill_for(self, reason: str, code: str, job: JobFile | None = None) -> None:
+        """Kill it at once, and remember why: in a sentence, and in a word. It may be for the *job* that it has."""
+        log.warning("%s: %s%s", self.name, reason, f"; it has job {job.id}" if job else "")
         self.reason, self.code = reason, code
         self.kill()
 

@@ -21,7 +21,7 @@ from typing import Any
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.launcher.zygote_child import UNFIT
-from spoolfarm.system import process, threads
+from spoolfarm.system import log_lines, process, threads
 from spoolfarm.worker import worker
 
 log = logging.getLogger("spoolfarm.zygote")
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     process.die_with_parent(options.launcher)
     faulthandler.enable()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_lines.begin("text", "zygote")
     sys.path[0] = str(config.ROOT)  # where a worker looks for custom tasks
     with socket.socket(fileno=os.dup(0)) as launcher:
         try:

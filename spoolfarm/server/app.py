@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import random
 import secrets
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from spoolfarm.errors import FarmError, JobFailed, WaitTimeout
 from spoolfarm.farm.farm import Farm
 from spoolfarm.server import openapi
 from spoolfarm.server.content_coding import inflated
-from spoolfarm.server.current import FARM, LIVE, PROJECT, address, json_response
+from spoolfarm.server.current import FARM, LIVE, PROJECT, address, caller, json_response, request_id
 from spoolfarm.server.form_body import MAX_PARTS, FormRequest
 from spoolfarm.server.guard import Guard
 from spoolfarm.server.live import PATH, Live
@@ -123,7 +122,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
     app.config["MAX_FORM_PARTS"] = MAX_PARTS
     app.secret_key = settings.flask_secret_key.encode("utf-8", "surrogateescape") or secrets.token_bytes(32)
-    app.extensions[FARM] = Farm(settings=settings, source="http")
+    app.extensions[FARM] = Farm(settings=settings, source="http", caller=caller)
     meter = metrics.Meter(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())
@@ -228,7 +227,8 @@ def malformed(_: Exception) -> Response:
 
 
 def _fault(error: Exception) -> Response:
-    log.error("%s %r failed", request.method, request.path, exc_info=error)
+    asked = {"fields": {"request_id": request_id()}}
+    log.error("%s %r (request %s) failed", request.method, request.path, request_id(), exc_info=error, extra=asked)
     return _error(500, {"error": "the farm failed; its log says how", "code": "internal_error"})
 
 
@@ -249,5 +249,5 @@ def _error(status: int, body: dict[str, Any], location: str | None = None) -> Re
 
 def _headers(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["X-Request-Id"] = request.headers.get("X-Request-Id", "")[:100] or f"{random.getrandbits(64):016x}"
+    response.headers["X-Request-Id"] = request_id()
     return response

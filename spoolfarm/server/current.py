@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 from typing import Any, cast
 
-from flask import Response, current_app, request
+from flask import Response, current_app, has_request_context, request
 
 from spoolfarm.farm.farm import Farm
 from spoolfarm.tasks.flower.project import Project
@@ -16,6 +18,11 @@ FARM = "spoolfarm"
 PROJECT = "spoolfarm.project"
 #: Where it keeps those who are connected by Socket.IO.
 LIVE = "spoolfarm.live"
+
+#: Where a request's id is kept, and the most characters of one that a client gives.
+REQUEST_ID, LONGEST_ID = "farm.request_id", 100
+#: A trace and a span of it, as W3C Trace Context has them; an id of zeros is none.
+TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -28,6 +35,24 @@ def farm() -> Farm:
 def project() -> Project:
     """The Flower project of the application that serves this request."""
     return cast(Project, current_app.extensions[PROJECT])
+
+
+def request_id() -> str:
+    """The id of the current request: the client's own, or a new one."""
+    environ = request.environ
+    if REQUEST_ID not in environ:
+        given = environ.get("HTTP_X_REQUEST_ID", "")[:LONGEST_ID]
+        environ[REQUEST_ID] = given if given.isprintable() and given else f"{random.getrandbits(64):016x}"
+    return str(environ[REQUEST_ID])
+
+
+def caller() -> dict[str, str]:
+    """What a job says of the request that submits it: its id and its trace. Nothing outside of a request."""
+    if not has_request_context():
+        return {}
+    traceparent = request.environ.get("HTTP_TRACEPARENT", "")
+    known = {"request_id": request_id()}
+    return {**known, "traceparent": traceparent} if TRACEPARENT.fullmatch(traceparent) else known
 
 
 def address(path: str) -> str:

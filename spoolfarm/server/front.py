@@ -19,7 +19,7 @@ from spoolfarm import config
 from spoolfarm.server import upstream
 from spoolfarm.server.app import create_app, malformed
 from spoolfarm.server.views.uploads import UPLOADS
-from spoolfarm.system import process
+from spoolfarm.system import log_lines, process
 
 #: Seconds an idle connection is kept for the client's next request.
 KEEP_ALIVE = 30
@@ -42,7 +42,9 @@ class Front(BaseApplication):  # type: ignore[misc]
         """Called at the start and at every reload."""
         if self._launched:
             adopt()
-        for name, value in options(config.load()).items():
+        settings = config.load()
+        log_lines.begin(settings.log, "front", logging.WARNING)
+        for name, value in options(settings).items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
@@ -115,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = argparse.ArgumentParser(prog="server.py", description="The farm's HTTP front alone, on FARM_BIND.")
     command.add_argument("--launcher", type=int, metavar="PID", help=argparse.SUPPRESS)
     options = command.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_lines.begin("text", "front", logging.WARNING)
     if options.launcher:
         process.die_with_parent(options.launcher)
     try:

@@ -41,8 +41,10 @@ class Record(BaseModel):
     started: Seconds | None
     finished: Seconds | None
     progress: float | None = Field(description="0 to 1, where the task tells it")
-    source: str | None = Field(default=None, description="who submitted it: http, cli, python, inbox or batch")
+    source: str | None = Field(default=None, description="who submitted it: http, cli, python, inbox, batch or part")
     name: str | None = Field(default=None, description="the name of the file that its picture was")
+    request_id: str | None = Field(default=None, description="the X-Request-Id of the request that submitted it")
+    traceparent: str | None = Field(default=None, description="the trace that the request named (W3C Trace Context)")
     worker: str | None = Field(default=None, description="the worker that has it, or ran it to its end")
     lost: list[LostAttempt] = Field(default=[], description="the attempts that ended without a result")
     result: Any = Field(default=None, description="what the task answered, once it succeeded")

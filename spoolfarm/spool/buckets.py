@@ -121,6 +121,19 @@ class Cursor:
             files.remove_empty(f"{self._root}/{bucket.task}")  # so that no worker searches it in vain
 
 
+def oldest(root: str) -> dict[str, float]:
+    """For how many seconds the first job of each task in the queue has been there, whatever its priority.
+
+    Lists the oldest bucket of each task. A job that was given back or is tried again has been there since then.
+    """
+    found = {}
+    by_age = sorted(buckets(root, files.names(root)), key=lambda each: each.name[1:])
+    for place in by_age:
+        if place.task not in found and (names := files.names(place.path)):
+            found[place.task] = max(0.0, time.time() - files.changed(f"{place.path}/{min(names)}"))
+    return found
+
+
 def _previous_slot() -> str:
     """The slot before the current one: a submitter may still be on its way into either of the two."""
     return f"{(time.time_ns() >> 32) - 1:08x}"

@@ -37,7 +37,7 @@ def _files(spool: str, results: str) -> Iterator[tuple[str, Check]]:
             yield from ((f"{folder}/{name}", _reason) for name in names if top == "dead" and name == REASON)
     yield from ((f"{spool}/keys/{name}", _key) for name in files.names(f"{spool}/keys") if _KEY.fullmatch(name))
     announced = (f"{spool}/workers/{name}" for name in files.names(f"{spool}/workers") if name.endswith(".json"))
-    yield from ((path, _object) for path in (*announced, f"{spool}/launcher.json"))
+    yield from ((path, _object) for path in (*announced, f"{spool}/launcher.json", f"{spool}/counts/totals.json"))
     for name in files.names(results):
         job_id, _, suffix = name.partition(".")
         if ID.fullmatch(job_id) and suffix in ("json", "log"):

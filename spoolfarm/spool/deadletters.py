@@ -15,13 +15,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from filelock import Timeout
-
 from spoolfarm.errors import SpoolUnavailable
 from spoolfarm.spool import checksum, files
 from spoolfarm.spool.job import State
 from spoolfarm.spool.jobfile import JobFile, born, job_files
-from spoolfarm.spool.lock import lock
+from spoolfarm.spool.lock import held
 from spoolfarm.spool.record import DamagedRecord, damaged, parsed
 from spoolfarm.spool.results import ID, Results
 
@@ -104,11 +102,8 @@ class DeadLetters:
     @contextmanager
     def taking(self, patience: float = PATIENCE) -> Iterator[None]:
         """Within it no other process takes a letter away. Raises SpoolUnavailable after *patience* seconds."""
-        try:
-            with lock(self._lock, timeout=patience):
-                yield
-        except Timeout as error:
-            raise SpoolUnavailable("a process that takes another dead letter does not come to its end") from error
+        with held(self._lock, patience, "takes another dead letter"):
+            yield
 
     def remove(self, job_id: str) -> None:
         """Delete a letter. One without a job file stays, for the job may be just about to be buried; see `tidy`.

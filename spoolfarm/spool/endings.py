@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from typing import Any
 
-from spoolfarm.spool import files
+from spoolfarm.spool import counts, files, job_log
+from spoolfarm.spool.counts import Counts
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.jobfile import Claim, JobFile
@@ -18,17 +21,20 @@ PATIENCE = 10.0
 HOPELESS = frozenset({"worker_died", "too_much_memory", "damaged", "unreadable"})
 #: Those of them whose reason is the job's file.
 DAMAGE = HOPELESS - {"worker_died", "too_much_memory"}
+#: Those for which a worker is killed because of what its job does: the next one would be, too.
+FAULTS = frozenset({"too_much_memory"})
 
 
 class Endings:
     """Ends jobs in *results* and *dead*; a process that cancels one holds the file *lock*."""
 
-    def __init__(self, results: Results, dead: DeadLetters, lock: str) -> None:
+    def __init__(self, results: Results, dead: DeadLetters, counts: Counts, lock: str) -> None:
         self._results = results
         self._dead = dead
+        self._counts = counts
         self._lock = lock
         #: The records of claimed jobs whose result is visible, and that the disk has not let go of yet, by file.
-        self._shown: dict[str, Mapping[str, object]] = {}
+        self._shown: dict[str, Mapping[str, Any]] = {}
 
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then remove the job. Raises OSError; calling it again continues from there."""
@@ -48,6 +54,11 @@ class Endings:
         self.settle(file, self._shown[file.path], job)
         del self._shown[file.path]
 
+    def tell(self, record: Mapping[str, Any]) -> None:
+        """Count and log the end of a job that no worker of this process has run."""
+        self._counts.add(counts.ending(record))
+        job_log.tell(record)
+
     def give_up(self, file: JobFile, code: str, error: str, task: str = "?") -> None:
         """End a job that no worker can end. Raises OSError; calling it again continues from there."""
         job = file.job_or_guess(task)
@@ -57,18 +68,39 @@ class Endings:
             ended = Result.without_run(job, State.FAILED, error, code, self._results.lost(job.id))
             self._results.show(ended, sync=job.durable)
             self._shown[file.path] = ended.record()
+        record = self._shown[file.path]
         self.let_go(file, job)
+        self.tell(record)
 
-    def settle(self, file: JobFile, record: Mapping[str, object] | None, job: Job) -> None:
+    def lose(self, file: JobFile, task: str, cause: str, reason: str, *, alone: bool, last: bool) -> bool:
+        """Note that an attempt ended with its worker; end the job when it was the *last*, or to blame *alone*.
+
+        False when the job is to be tried again.
+        """
+        claimed, now = files.changed(file.path), time.time()
+        lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
+        self._results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
+        self._counts.add({("lost", task, reason): 1.0})
+        if alone and reason in FAULTS:
+            self.give_up(file, reason, cause)
+        elif last:
+            often = f"the worker died in every one of {file.attempts} attempts"
+            self.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
+        else:
+            return False
+        return True
+
+    def settle(self, file: JobFile, record: Mapping[str, Any] | None, job: Job) -> Mapping[str, Any]:
         """Remove the file of a job whose result is visible; a durable job that failed becomes a dead letter.
 
-        Without a *record*, that of the result that this process has made visible.
+        Returns the *record*; without one it is that of the result that this process has made visible.
         """
         record = self._shown[file.path] if record is None else record
         if record["status"] == State.FAILED and (job.durable or record.get("code") in HOPELESS):
             self._dead.bury(file.path, file.id, record)
         else:
             files.remove(file.path)
+        return record
 
     def cancel(self, file: JobFile, patience: float) -> None:
         """End a job as cancelled. One caller at a time: a late one must not bring back a result that was forgotten.
@@ -81,7 +113,9 @@ class Endings:
             except FileNotFoundError:
                 return  # another caller was first
             if os.path.lexists(file.path):  # a disk that cannot read it may not say that it is gone
-                self._results.publish(cancelled(job), sync=job.durable)
+                ended = cancelled(job)
+                if self._results.publish(ended, sync=job.durable):
+                    self.tell(ended.record())
                 files.remove(file.path)
 
 

@@ -18,6 +18,8 @@ from spoolfarm.spool import checksum
 FIRST, LAST = 0, 9
 #: The default priority.
 NORMAL = 5
+#: What a job and its record may say about where it came from.
+ORIGIN = frozenset({"source", "name", "request_id", "traceparent"})
 #: What a number is in JSON.
 NUMBER = (int, float)
 
@@ -78,10 +80,13 @@ class Job:
     attempts: int = 0
     #: How often it may be claimed; 0: as often as the spool allows.
     tries: int = 0
-    #: Who submitted it: http, cli, python, inbox or batch; empty when nobody says.
+    #: Who submitted it: http, cli, python, inbox, batch or part; empty when nobody says.
     source: str = ""
     #: The name of the file that its picture was, where it was one.
     name: str = ""
+    #: The id of the HTTP request that submitted it, and the trace that the request belongs to: its `traceparent`.
+    request_id: str = ""
+    traceparent: str = ""
 
     def to_buffers(self) -> list[bytes]:
         """The job file: one line of JSON, then the pictures' raw bytes. `head -1 FILE` shows the line.
@@ -102,10 +107,23 @@ class Job:
             header["source"] = self.source
         if self.name:
             header["name"] = self.name
+        if self.request_id:
+            header["request_id"] = self.request_id
+        if self.traceparent:
+            header["traceparent"] = self.traceparent
         header["params"] = self.params  # behind the others, for they may be large: see `header_of`
         text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         line = checksum.seal(text.encode(errors="surrogatepass"), *self.images)
         return [line + b"\n", *self.images]
+
+    def origin(self) -> dict[str, Any]:
+        """Where it came from, by the names of ORIGIN."""
+        return {
+            "source": self.source,
+            "name": self.name,
+            "request_id": self.request_id,
+            "traceparent": self.traceparent,
+        }
 
     @classmethod
     def from_bytes(cls, data: bytes, attempts: int = 0) -> Job:
@@ -168,9 +186,9 @@ def _fields(header: Mapping[str, Any]) -> dict[str, Any]:
     return {**named, "tries": header.get("tries", 0), **origin(header)}
 
 
-def origin(header: Mapping[str, Any]) -> dict[str, str]:
-    """Where a job came from, as far as its *header* or its record says: its `source`, its `name`."""
-    return {name: said for name in ("source", "name") if isinstance(said := header.get(name), str) and said}
+def origin(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a job came from, as far as its *header* or its record says: what of ORIGIN is known."""
+    return {name: said for name in header.keys() & ORIGIN if isinstance(said := header[name], str) and said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +214,8 @@ class Result:
     #: As the job has them.
     source: str = ""
     name: str = ""
+    request_id: str = ""
+    traceparent: str = ""
     #: The worker that ran it.
     worker: str = ""
     #: The attempts that ended without a result: the `attempt`, `worker`, `started`, `ended` and `reason` of each.
@@ -207,8 +227,7 @@ class Result:
     ) -> Result:
         """The result of *job* when it ends now with *error*, without having been run to its end."""
         times = (job.created, None, time.time())
-        known = {"source": job.source, "name": job.name, "lost": lost}
-        return cls(job.id, job.task, status, job.attempts, *times, error=error, code=code, **known)  # type: ignore[arg-type]
+        return cls(job.id, job.task, status, job.attempts, *times, error=error, code=code, lost=lost, **job.origin())
 
     def record(self) -> dict[str, Any]:
         """What `GET /v1/jobs/<id>` shows."""
@@ -226,6 +245,10 @@ class Result:
             shown["source"] = self.source
         if self.name:
             shown["name"] = self.name
+        if self.request_id:
+            shown["request_id"] = self.request_id
+        if self.traceparent:
+            shown["traceparent"] = self.traceparent
         if self.worker:
             shown["worker"] = self.worker
         if self.lost:

@@ -33,7 +33,7 @@ class Recovery:
         self._endings = endings
         self._marks = marks
 
-    def run(self, causes: Mapping[str, str], codes: Mapping[str, str]) -> int:
+    def run(self, causes: Mapping[str, str], reasons: Mapping[str, str]) -> int:
         """See `Spool.reclaim`."""
         spool, seen = self._spool, 0
         for wid in known(spool.workers, spool.active):
@@ -41,7 +41,7 @@ class Recovery:
                 continue
             try:
                 had = list(job_files(lease.active, State.RUNNING))
-                why = causes.get(wid, "its worker died"), codes.get(wid, "") if len(had) == 1 else ""
+                why = causes.get(wid, "its worker died"), reasons.get(wid, "unknown"), len(had) == 1
                 seen += sum(self._try(self._recover, file, *why) for file in had)
                 spool.retire(lease)
             finally:
@@ -61,10 +61,9 @@ class Recovery:
             return False
         return True
 
-    def _recover(self, file: JobFile, cause: str, code: str) -> None:
-        """Send a job whose worker is dead to where it belongs; with a *code* the job has killed it."""
-        claimed, now, most = files.changed(file.path), time.time(), self._spool.max_attempts
-        patient = now - claimed < UNREADABLE  # the disk may do better the next time
+    def _recover(self, file: JobFile, cause: str, reason: str, alone: bool) -> None:
+        """Send a job whose worker is dead to where it belongs; *alone*: that worker had no other job."""
+        patient = time.time() - files.changed(file.path) < UNREADABLE  # the disk may do better the next time
         try:
             record = self._results.read(file.id)
         except DamagedRecord:
@@ -75,7 +74,8 @@ class Recovery:
                 raise
             record = damaged(file.id, 0.0, str(error))
         if record is not None or self._endings.begun(file.path):
-            self._endings.settle(file, record, file.job_or_guess())
+            ended = self._endings.settle(file, record, file.job_or_guess())
+            self._endings.tell(ended)  # its worker died before it could
             return
         try:
             job = file.job()
@@ -87,12 +87,7 @@ class Recovery:
         if self._marks.on(file.id):
             self._endings.cancel(file, 0.0)
             return
-        lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
-        self._results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
-        if code:
-            self._endings.give_up(file, code, cause)
-        elif file.attempts >= min(job.tries or most, most):
-            often = f"the worker died in every one of {file.attempts} attempts"
-            self._endings.give_up(file, "worker_died", f"{often if file.attempts > 1 else 'the worker died'}: {cause}")
-        else:
+        most = self._spool.max_attempts
+        last = file.attempts >= min(job.tries or most, most)
+        if not self._endings.lose(file, job.task, cause, reason, alone=alone, last=last):
             self._spool.requeue(file.path, job, file.attempts)

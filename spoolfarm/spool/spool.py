@@ -9,6 +9,7 @@
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
     disabled/<task>                   why no worker can run it; see `disabled.py`
+    counts/                           what has been done so far; see `counts.py`
     workers/<wid>.lock, <wid>.json    a worker's life; and what it says of itself, locked while it waits for room
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
     workers/cancel.lock, retry.lock   held while a job in cancel/ is ended, or a dead letter is queued again
@@ -62,15 +63,17 @@ from filelock import Timeout
 from spoolfarm.errors import NoFarm, SpoolUnavailable, UnknownJob
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets, bucket, buckets
+from spoolfarm.spool.counts import Counts
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.endings import PATIENCE, Endings, cancelled
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
-from spoolfarm.spool.lease import Lease, LeaseLost
+from spoolfarm.spool.lease import Lease, LeaseLost, alive
 from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.marks import Marks
+from spoolfarm.spool.record import ENDED
 from spoolfarm.spool.recovery import UNREADABLE, Recovery
 from spoolfarm.spool.results import Results
 
@@ -99,22 +102,23 @@ class Spool:
         self.workers = f"{self.root}/workers"
         self.dead = DeadLetters(f"{self.root}/dead", results, f"{self.workers}/retry.lock")
         self._locator = Locator(self.queue, self.active, self.marks, self.dead, results, attempts=max_attempts)
-        self._endings = Endings(results, self.dead, f"{self.workers}/cancel.lock")
+        self.counts = Counts(f"{self.root}/counts")
+        self.endings = Endings(results, self.dead, self.counts, f"{self.workers}/cancel.lock")
         self._marks = Marks(self.marks, results, f"{self.workers}/retry.lock")
-        self._recovery = Recovery(self, self._endings, self._marks)
+        self._recovery = Recovery(self, self.endings, self._marks)
         self.ringer = Ringer(self.root)
         self.disabled = DisabledTasks(self.root)
         if make:
             self.make()
         elif not os.path.isdir(self.queue):
             raise NoFarm(f"no farm here: {self.root} is no spool")
-        self._synced = SyncedBuckets(self.queue)
-        self._counts = BucketCounts(self.queue)
+        self._synced, self._counts = SyncedBuckets(self.queue), BucketCounts(self.queue)
 
     def make(self) -> None:
         """Make the missing directories: all of them at first, later those that have been removed."""
         for path in (self.tmp, self.queue, self.active, self.marks, self.keys, self.parts, self.workers):
             files.make_directory(path)
+        self.counts.make()
         self.dead.make()
         self.ringer.make()
 
@@ -197,17 +201,17 @@ class Spool:
                     raise DamagedJob(f"its file {name} is of task {task!r}, and lay in the queue of {place.task!r}")
                 if not self._marks.on(parsed[1]):
                     return claim
-                self._endings.finish(claim, cancelled(claim.job))  # it was requeued by who did not see the mark
+                self.endings.finish(claim, cancelled(claim.job))  # it was requeued by who did not see the mark
                 return None
             except DamagedJob as error:
                 if isinstance(error, UnreadableJob) and time.time() - born(parsed[1]) < UNREADABLE:
                     move(path, f"{place.path}/{name}")  # the disk may do better the next time
                     return None
                 claimed = JobFile(path, parsed[1], attempts, State.RUNNING)
-                self._endings.give_up(claimed, error.code, str(error), place.task)
+                self.endings.give_up(claimed, error.code, str(error), place.task)
                 return None
         except OSError:
-            if not self._endings.begun(path):
+            if not self.endings.begun(path):
                 move(path, f"{place.path}/{name}")
             raise
 
@@ -217,15 +221,15 @@ class Spool:
             try:
                 self._put_back(file, file.job())
             except DamagedJob as error:
-                self._endings.give_up(file, error.code, str(error))
+                self.endings.give_up(file, error.code, str(error))
 
     def give_back(self, claim: Claim) -> None:
         """Requeue a claimed job, as if it had not been claimed, unless it has ended."""
         self._put_back(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), claim.job)
 
     def _put_back(self, file: JobFile, job: Job) -> None:
-        if self._endings.begun(file.path):
-            self._endings.let_go(file, job)
+        if self.endings.begun(file.path):
+            self.endings.let_go(file, job)
         else:
             self.requeue(file.path, job, file.attempts - 1)
 
@@ -237,17 +241,17 @@ class Spool:
 
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then remove the job. Raises OSError; calling it again continues from there."""
-        self._endings.finish(claim, result)
+        self.endings.finish(claim, result)
 
     # Recover.
 
-    def reclaim(self, causes: Mapping[str, str] | None = None, codes: Mapping[str, str] | None = None) -> int:
+    def reclaim(self, causes: Mapping[str, str] | None = None, reasons: Mapping[str, str] | None = None) -> int:
         """Requeue the jobs of dead workers, or end them; return how many there were.
 
-        *causes* says by worker id how a worker died, *codes* by what code its job ends if that was to blame; of several
-        each is tried again, alone. Any process may call this at any time, even several at once.
+        *causes* says by worker id how a worker died, *reasons* in a word; a job that is to blame alone ends by that, of
+        several each is tried again, alone. Any process may call this at any time, even several at once.
         """
-        return self._recovery.run(causes or {}, codes or {})
+        return self._recovery.run(causes or {}, reasons or {})
 
     # Change one's mind.
 
@@ -256,8 +260,7 @@ class Spool:
 
         With *forget* the result of a running job goes too, once it has ended. Raises UnknownJob.
         """
-        ended = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
-        while (file := self.find(job_id)) and (file.state not in ended or file.path.startswith(self.marks)):
+        while (file := self.find(job_id)) and (file.state not in ENDED or file.path.startswith(self.marks)):
             if file.state is State.RUNNING:
                 self._marks.set(job_id, forget=forget)  # and it stays until its worker has let go of the job
                 if os.path.exists(file.path):
@@ -269,7 +272,7 @@ class Spool:
             except FileNotFoundError:
                 continue  # a worker was first
             try:
-                self._endings.cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED), PATIENCE)
+                self.endings.cancel(JobFile(taken, file.id, file.attempts, State.CANCELLED), PATIENCE)
             except Timeout as error:
                 raise SpoolUnavailable("a process that cancels another job does not come to its end") from error
             return True
@@ -343,9 +346,10 @@ class Spool:
         """Remove what dead processes left half-written or half done."""
         now = time.time() if now is None else now
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
-        for folder in (self.marks, self.workers):
+        for folder in (self.marks, self.workers, self.counts.root):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
         for path in left:
             if now - files.modified(path) > ABANDONED:
                 files.remove(path)
         self.dead.tidy(self.tmp, ABANDONED, now)
+        self.counts.fold(lambda wid: alive(self.workers, wid))

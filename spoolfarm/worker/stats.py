@@ -24,7 +24,10 @@ class WorkerStats:
 
     def count(self, task: str, *, failed: bool) -> None:
         """Count one job of *task* that has ended."""
-        self._tasks.setdefault(task, _Counts()).add(int(time.time()), failed)
+        counts = self._tasks.get(task)
+        if counts is None:
+            counts = self._tasks[task] = _Counts()
+        counts.add(int(time.time()), failed)
         self._news = True
 
     @property
@@ -43,14 +46,17 @@ class _Counts:
     def __init__(self) -> None:
         self._ended = self._failed = 0
         self._seconds: deque[list[int]] = deque(maxlen=REMEMBERED + 2)
+        #: The second that is counted now.
+        self._last = [-1, 0, 0]
 
     def add(self, second: int, failed: bool) -> None:
         self._ended += 1
         self._failed += failed
-        if not self._seconds or self._seconds[-1][0] != second:
-            self._seconds.append([second, 0, 0])
-        self._seconds[-1][1] += 1
-        self._seconds[-1][2] += failed
+        if self._last[0] != second:
+            self._last = [second, 0, 0]
+            self._seconds.append(self._last)
+        self._last[1] += 1
+        self._last[2] += failed
 
     def record(self) -> dict[str, Any]:
         return {"ended": self._ended, "failed": self._failed, "seconds": list(self._seconds)}

@@ -17,17 +17,20 @@ from typing import Any
 from spoolfarm import config
 from spoolfarm.errors import FarmError, JobCancelled, TaskUnavailable
 from spoolfarm.farm.farm import Farm
+from spoolfarm.spool import job_log
 from spoolfarm.spool.attachments import BadAttachment
+from spoolfarm.spool.counts import UNKNOWN, WorkerCounts
 from spoolfarm.spool.doorbell import Bell
-from spoolfarm.spool.job import Result, State
+from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.lease import Lease, LeaseLost, new_worker_id
 from spoolfarm.spool.watch import RESCAN
-from spoolfarm.system import memory, process
+from spoolfarm.system import log_lines, memory, process
 from spoolfarm.system.output import Output
 from spoolfarm.tasks import Answer, Stopping, Task
 from spoolfarm.tasks.lanes import GENERAL
 from spoolfarm.tasks.registry import Registry
+from spoolfarm.worker import tracing
 from spoolfarm.worker.context import RunContext
 from spoolfarm.worker.executors.local import LocalExecutor, text_of
 from spoolfarm.worker.stats import WorkerStats
@@ -70,6 +73,10 @@ class Worker:
         self._parent = os.getppid()
         self._bell: Bell | None = None
         self._lease: Lease | None = None
+        self._counts: WorkerCounts | None = None
+        self._tracer: tracing.Tracer | None = None
+        #: Whether the log is to tell of each job, which is known when it runs.
+        self._tells = False
 
     def stop(self, *_: object) -> None:
         """Let the running batch be the last. A signal handler."""
@@ -81,12 +88,16 @@ class Worker:
         """Work as *wid* until stopped, full, or left by the parent."""
         lease = self._lease = Lease.take(self._spool.workers, self._spool.active, wid)
         bell = self._bell = Bell(self._spool.root, wid)
+        self._counts = self._spool.counts.of(wid)
+        self._tells = job_log.wanted()
         try:
             self._set_up()
         except TaskUnavailable:
             self._spool.retire(lease)
             bell.close()
             raise
+        if address := self._farm.settings.traces:
+            self._tracer = tracing.begin(address, wid, self._spool.results.lost)
         lease.announce(self._about)
         for task in self._tasks:
             self._spool.disabled.clear(task)
@@ -121,7 +132,10 @@ class Worker:
             idle = not batch and resting and (hint := bell.wait(RESCAN)) is None
         self._bell = None
         self._spool.retire(lease)
+        self._counts.close()
         bell.close()
+        if self._tracer is not None:
+            self._tracer.close()
 
     def _set_up(self) -> None:
         """Set up the tasks, and go on without those that fail. Raises TaskUnavailable when none is left."""
@@ -135,18 +149,31 @@ class Worker:
 
     def _run(self, batch: Sequence[Claim]) -> None:
         self._begin_job()
+        if self._tells:
+            log_lines.about(**_about(batch))
         context = RunContext(self._farm, batch, lambda: self._stopping)
+        trace = self._tracer.begin(batch) if self._tracer is not None else None
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         if os.getpid() != self._about["pid"]:
             os._exit(_status(outcomes[0]))  # the task's own child: the lease and the jobs are its parent's
+        if self._tells:
+            log_lines.about()
+        if trace is not None:
+            trace.ran()
         for claim, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Stopping):
                 self._spool.give_back(claim)
+                if trace is not None:
+                    trace.ended(claim, None)
                 continue
-            self._finish(claim, result := self._result(claim, outcome))
-            self._stats.count(claim.job.task, failed=result.status is State.FAILED)
+            if (result := self._finish(claim, self._result(claim, outcome))) is not None:
+                self._count(claim, result)
+            if trace is not None:
+                trace.ended(claim, result)
             if not claim.job.durable and (context.spoke or claim.job.attempts > 1):
                 self._spool.results.remove_log(claim.job.id)  # a caller that waits for the result wants no log
+        assert self._counts is not None
+        self._counts.write()
         context.close(ended=not any(isinstance(outcome, Stopping) for outcome in outcomes))
         self._done += len(batch)
 
@@ -157,11 +184,24 @@ class Worker:
         except OSError as error:
             log.warning("cannot tell what was done: %s", error)  # losing a figure is better than losing a worker
 
-    def _finish(self, claim: Claim, result: Result) -> None:
-        """Publish; while the disk does not take it, hold on to the job, which does not count as running."""
+    def _count(self, claim: Claim, result: Result) -> None:
+        """Count the end of a job, and tell of it where that is wanted."""
+        assert self._counts is not None
+        job, status = claim.job, result.status
+        self._stats.count(job.task, failed=status is State.FAILED)
+        outcome = "succeeded" if status is State.SUCCEEDED else str(status)  # an enum's hash is slow
+        waited, ran = claim.started - job.created, result.finished - claim.started
+        self._counts.count(job.task, outcome, job.source or UNKNOWN, waited, ran)
+        if self._tells:
+            job_log.tell(result.record())
+
+    def _finish(self, claim: Claim, result: Result) -> Result | None:
+        """Publish; while the disk does not take it, hold on to the job, which does not count as running.
+
+        Returns what was published: another result when JSON cannot say this one, and None when there was no room.
+        """
         try:
-            self._publish(claim, result)
-            return
+            return self._publish(claim, result)
         except OSError as error:
             log.error("job %s: the result cannot be written, and waits for room: %s", claim.job.id, error)
         assert self._lease is not None
@@ -169,25 +209,28 @@ class Worker:
             while not self._stopping:
                 time.sleep(DISK_RETRY)
                 try:
-                    self._publish(claim, result)
+                    result = self._publish(claim, result)
                     log.info("job %s: the result is written", claim.job.id)
-                    return
+                    return result
                 except OSError:
                     continue  # not yet
         try:
             self._spool.give_back(claim)
         except OSError:
             pass  # it stays claimed, and is requeued when this worker is gone
+        return None
 
-    def _publish(self, claim: Claim, result: Result) -> None:
+    def _publish(self, claim: Claim, result: Result) -> Result:
         try:
             self._spool.finish(claim, result)
-            return
+            return result
         except BadAttachment as error:
             said: Exception = ValueError(f"the files of the task's answer cannot be published: {error}")
         except (TypeError, ValueError, RecursionError) as error:
             said = TypeError(f"the task's result is nothing JSON can say: {error}")
-        self._spool.finish(claim, self._result(claim, said))
+        result = self._result(claim, said)
+        self._spool.finish(claim, result)
+        return result
 
     def _result(self, claim: Claim, outcome: Any) -> Result:
         """How the job of *claim* ended, with the attempts that did not come so far."""
@@ -201,8 +244,19 @@ def _result(claim: Claim, outcome: Any) -> Result:
 
     def ended(status: State, **more: Any) -> Result:
         times = (job.created, claim.started, time.time())
-        more |= {"source": job.source, "name": job.name, "worker": claim.worker}
-        return Result(job.id, job.task, status, job.attempts, *times, **more)
+        return Result(
+            job.id,
+            job.task,
+            status,
+            job.attempts,
+            *times,
+            source=job.source,
+            name=job.name,
+            request_id=job.request_id,
+            traceparent=job.traceparent,
+            worker=claim.worker,
+            **more,
+        )
 
     if isinstance(outcome, Answer):
         return ended(State.SUCCEEDED, result=outcome.value, files=outcome.files)
@@ -210,10 +264,25 @@ def _result(claim: Claim, outcome: Any) -> Result:
         status = State.CANCELLED if isinstance(outcome, JobCancelled) else State.FAILED
         return ended(status, error=text_of(outcome), code=outcome.code, details=outcome.details)
     if isinstance(outcome, BaseException):
-        log.error("job %s: task %s failed", job.id, job.task, exc_info=outcome)
+        about = {"fields": _about([claim])}
+        log.error("job %s%s: task %s failed", job.id, asked(job), job.task, exc_info=outcome, extra=about)
         said = f"{type(outcome).__name__}: {text_of(outcome)}"
         return ended(State.FAILED, error=said, code="task_error")
     return ended(State.SUCCEEDED, result=outcome)
+
+
+def _about(batch: Sequence[Claim]) -> dict[str, Any]:
+    """What the lines of a worker say beside their own, while it runs *batch*."""
+    first = batch[0].job
+    if len(batch) > 1:
+        return {"ids": [claim.job.id for claim in batch], "task": first.task}
+    known = {"request_id": first.request_id, "trace_id": job_log.trace_id(first.traceparent)}
+    return {"id": first.id, "task": first.task, "attempt": first.attempts, **known}
+
+
+def asked(job: Job) -> str:
+    """Which request submitted *job*, as a part of a line of the log."""
+    return f" (request {job.request_id})" if job.request_id else ""
 
 
 def _status(outcome: Any) -> int:
@@ -235,9 +304,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = Output()
     memory.keep()
     faulthandler.enable()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_lines.begin("text", "worker")
     try:
         settings = config.load()
+        log_lines.begin(settings.log, "worker")
         farm = Farm(settings=settings)
         names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
         tasks = usable(farm.tasks, names)

@@ -18,7 +18,7 @@ SECRET = ("Traceback", "site-packages", str(ROOT), "/spool", "/results/", ".py")
 #: What stands between the parts of a multipart body.
 BOUNDARY = "the-next-part"
 #: The fields of every job's record.
-RECORD = {"id", "task", "status", "attempts", "created", "started", "finished", "progress", "source"}
+RECORD = {"id", "task", "status", "attempts", "created", "started", "finished", "progress", "source", "request_id"}
 
 
 #: An answer of Flask's test client, or of `requests`: both have `status_code`, `text` and `headers`.

@@ -24,6 +24,7 @@ PROGRAMS = {
     "pdfimages": "poppler-utils",
     "pdftoppm": "poppler-utils",
     "pdftotext": "poppler-utils",
+    "promtool": "prometheus",
     "qpdf": "qpdf",
     "rsync": "rsync",
     "setpriv": "util-linux",

@@ -87,10 +87,10 @@ def worker(farm: Farm) -> Iterator[None]:
 
 
 def left(farm: Farm) -> list[str]:
-    """Every file below the farm's directories, its workers' own and the index, a cache, left out."""
+    """Every file below the farm's directories, its workers' own, what is counted and the index, a cache, left out."""
     found = []
     for root in (farm.spool.root, farm.results.root):
         for folder, _, names in os.walk(root):
-            if not any(part in folder for part in ("/workers", "/idle", "/index")):
+            if not any(part in folder for part in ("/workers", "/idle", "/index", "/counts")):
                 found += [f"{folder}/{name}" for name in names]
     return found

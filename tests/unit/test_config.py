@@ -50,6 +50,8 @@ BAD = [
     ("FARM_TASKS", "mine=module:Class,other", "name=package.module:Class"),
     ("FARM_SEGMENT_MODEL", "none.pth", "default, coco, classical, or the path of a weights file"),
     ("FARM_SEGMENT_PRECISION", "int8", "fp32 or bf16"),
+    ("FARM_TRACES", "127.0.0.1:4318", "an address such as"),
+    ("FARM_LOG", "yaml", "text or json"),
     ("FARM_ACCESS_LOG", "/no/such/directory/access.log", "-, or the path of a file in a directory that exists"),
     ("FARM_TIMEOUT", "0", "seconds from 0.01 to"),
     ("FARM_TIMEOUT", "-1", "seconds from 0.01 to"),

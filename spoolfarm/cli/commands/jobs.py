@@ -20,7 +20,9 @@ def takes(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--status", choices=[state.value for state in State], help="only those in this state")
     parser.add_argument("--task", metavar="TASK", help="only those of this task")
-    parser.add_argument("--source", metavar="WORD", help="only those that came by http, cli, python, inbox or batch")
+    parser.add_argument(
+        "--source", metavar="WORD", help="only those that came by http, cli, python, inbox, batch or part"
+    )
     parser.add_argument("--name", metavar="TEXT", default="", help="only those whose file has this in its name")
     parser.add_argument("--error", metavar="TEXT", default="", help="only those whose error has this in it")
     parser.add_argument("--id", metavar="TEXT", default="", help="only those whose id begins with this")

@@ -44,7 +44,7 @@ class JobsQuery(BaseModel):
 
     status: State | None = None
     task: str | None = None
-    source: str | None = Field(default=None, description="who submitted it: http, cli, python, inbox or batch")
+    source: str | None = Field(default=None, description="who submitted it: http, cli, python, inbox, batch or part")
     name: str = Field(default="", description="part of the name of its file, in any case")
     error: str = Field(default="", description="part of the text of its error, in any case")
     id: str = Field(default="", description="the beginning of its id")

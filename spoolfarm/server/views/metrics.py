@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from platform import python_version
 
 from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.totals import Totals
 from spoolfarm.server.endpoint import Endpoint
 
 #: Where the start of a request is recorded, by time.perf_counter().
@@ -57,23 +60,58 @@ class Meter:
 
 
 class SpoolCollector(Collector):
-    """Gauges of the spool as it is now."""
+    """The spool as it is now, and all that has been done so far, whoever asked for it."""
 
     def __init__(self, farm: Farm) -> None:
         self._farm = farm
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges."""
+        """Yield the gauges, and then what only grows."""
+        done = self._farm.totals()
+        yield from self._gauges(done.oldest)
+        yield from _counters(done)
+        about = {"version": version("spoolfarm"), "python": python_version()}
+        build = GaugeMetricFamily("farm_build_info", "What runs here; always 1.", labels=list(about))
+        build.add_metric(list(about.values()), 1)
+        yield build
+
+    def _gauges(self, oldest: Mapping[str, float]) -> Iterator[Metric]:
         figures = self._farm.figures()
         queued = GaugeMetricFamily("farm_jobs_queued", "Jobs that wait for a worker.", labels=["task"])
         for task, count in figures.queued.items():
             queued.add_metric([task], count)
         yield queued
+        waiting = GaugeMetricFamily(
+            "farm_queue_oldest_seconds", "How long the first job of the queue has been there.", labels=["task"]
+        )
+        for task, seconds in {**dict.fromkeys(self._farm.tasks.names(), 0.0), **oldest}.items():
+            waiting.add_metric([task], seconds)
+        yield waiting
         yield GaugeMetricFamily("farm_jobs_running", "Jobs that a worker has.", value=figures.running)
         yield GaugeMetricFamily("farm_dead_letters", "Jobs that failed for good.", value=figures.dead)
         yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(figures.workers))
         free = figures.free_bytes
         yield GaugeMetricFamily("farm_spool_free_bytes", "Free space on the spool's disk.", value=free)
+
+
+def _counters(done: Totals) -> Iterator[Metric]:
+    jobs = CounterMetricFamily("farm_jobs", "Jobs that have ended.", labels=["task", "outcome", "source"])
+    lost = CounterMetricFamily(
+        "farm_job_attempts_lost", "Attempts that ended with their worker.", labels=["task", "reason"]
+    )
+    restarts = CounterMetricFamily(
+        "farm_worker_restarts", "Workers started in the place of others.", labels=["lane", "reason"]
+    )
+    for family, counted in ((jobs, done.jobs), (lost, done.lost), (restarts, done.restarts)):
+        for labels, value in counted.items():
+            family.add_metric(labels, value)
+        yield family
+    wait = HistogramMetricFamily("farm_job_wait_seconds", "From a job's submission to its claim.", labels=["task"])
+    run = HistogramMetricFamily("farm_job_run_seconds", "From a job's claim to its end.", labels=["task"])
+    for histogram, observed in ((wait, done.wait), (run, done.run)):
+        for task, each in observed.items():
+            histogram.add_metric([task], each.buckets, each.sum)
+        yield histogram
 
 
 ENDPOINTS = {"metrics.metrics": Endpoint(responses={200: "text/plain"})}

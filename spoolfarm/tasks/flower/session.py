@@ -25,6 +25,8 @@ QUIET = {
 }
 #: What tells a simulation which job it is, for its record.
 JOB = "SPOOLFARM_JOB"
+#: What tells it which trace it belongs to, as OpenTelemetry hands that to processes.
+TRACEPARENT = "TRACEPARENT"
 #: Seconds that a keeper gets to end what it keeps; it gives up a little earlier.
 END = reaper.LAST + 5.0
 
@@ -32,11 +34,13 @@ END = reaper.LAST + 5.0
 class Session:
     """One running command. Leaving the context ends whatever of it still runs."""
 
-    def __init__(self, command: Sequence[str], directory: str, job_id: str = "") -> None:
+    def __init__(self, command: Sequence[str], directory: str, job_id: str = "", traceparent: str = "") -> None:
         given = {name: value for name, value in os.environ.items() if name not in config.SECRETS}
         environment = QUIET | given | {"PATH": search_path(command[0])}
         environment["PYTHONUNBUFFERED"] = "1"  # what it prints is there when it is printed
         environment[JOB] = job_id
+        if traceparent:
+            environment[TRACEPARENT] = traceparent
         python = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid())]
         try:
             self._keeper = subprocess.Popen(

@@ -97,7 +97,7 @@ class Simulate(Task):
     def _simulate(self, job: Job, context: Context) -> dict[str, Any]:
         start, clock = time.time() - run_records.SLACK, time.monotonic()
         folders: set[str] = set()
-        with Session(self._project.command(job.params), self._project.root, job.id) as session:
+        with Session(self._project.command(job.params), self._project.root, job.id, job.traceparent) as session:
             cancelled = _follow(session, context, folders)
             status = session.wait()
         folder = run_records.own(self._project, job.id, start, folders)

@@ -26,7 +26,7 @@ def kept(front: FlaskClient, job_id: str) -> Job:
 
 
 def test_a_queued_job_is_shown_as_it_waits(front: FlaskClient) -> None:
-    job_id = front.post("/v1/jobs", json={"task": "echo"}).get_json()["id"]
+    job_id = front.post("/v1/jobs", json={"task": "echo"}, headers={"X-Request-Id": "mine"}).get_json()["id"]
     record = front.get(f"/v1/jobs/{job_id}").get_json()
     assert record.pop("created") > 1e9
     assert record == {
@@ -38,6 +38,7 @@ def test_a_queued_job_is_shown_as_it_waits(front: FlaskClient) -> None:
         "finished": None,
         "progress": None,
         "source": "http",
+        "request_id": "mine",
     }
 
 
