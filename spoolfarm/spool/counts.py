@@ -22,6 +22,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from filelock import Timeout
+
 from spoolfarm.spool import checksum, files
 from spoolfarm.spool.lock import lock
 
@@ -46,8 +48,6 @@ UNKNOWN = "unknown"
 MAX = 2.0**53
 #: How often the files are read again because a sweep came between.
 READ_TRIES = 100
-#: Seconds to wait for another process that sweeps, which takes it about a millisecond.
-PATIENCE = 2.0
 
 _CELLS, _LINES = ".cells", ".lines"
 _NOW = f"now{_LINES}"
@@ -80,9 +80,10 @@ class Counts:
     def fold(self, alive: Callable[[str], bool]) -> None:
         """Put together what nobody writes any more: lines since the last time but one, and cells of no worker *alive*.
 
-        Lines lie for a while before they are read, because somebody may still be adding the last one.
+        Lines lie for a while before they are read, because somebody may still be adding the last one. Where another
+        process is at it there is nothing to do.
         """
-        with lock(f"{self.root}/lock", timeout=PATIENCE):
+        with contextlib.suppress(Timeout), lock(f"{self.root}/lock", timeout=0):
             done = [
                 name
                 for name in self._parts()

@@ -33,7 +33,9 @@ RESULT = re.compile(rf"{RESULTS}/([0-9a-f]{{24}})\.json")
 #: Who may remove a result, by what it does at the time.
 TAKERS = frozenset({"forget", "answer", "clear"})
 #: The files that a farm keeps in the end.
-STAYING = frozenset(f"{SPOOL}/workers/{name}.lock" for name in ("suspects", "cancel", "retry"))
+STAYING = frozenset(f"{SPOOL}/workers/{name}.lock" for name in ("suspects", "cancel", "retry")) | {
+    f"{SPOOL}/counts/{name}" for name in ("lock", "totals.json", "now.lines")
+}
 #: Seconds after which results and dead letters expire.
 KEPT = 86400.0
 
