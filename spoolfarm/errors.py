@@ -159,6 +159,12 @@ class TooManyClients(FarmError):
     code = "too_many_clients"
 
 
+class NoMemory(FarmError):
+    """The front has not enough memory for this request now; send it later, or less at once."""
+
+    code = "no_memory"
+
+
 class WaitTimeout(FarmError):
     """The result was not there in time."""
 

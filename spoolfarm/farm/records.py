@@ -68,7 +68,7 @@ class Records:
                 except UnknownJob:
                     continue  # it ended meanwhile and left nothing
                 if record["status"] == State.RUNNING:
-                    seconds = round(time.time() - record["started"], 1)
+                    seconds = round(max(0.0, time.time() - record["started"]), 1)
                     found.append({"id": file.id, "task": record["task"], "worker": wid, "seconds": seconds})
         return found
 

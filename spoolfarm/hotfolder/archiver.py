@@ -44,6 +44,7 @@ class Archiver:
         self._wake = wake
         self._waiting: deque[Leaving] = deque()
         self._thread = ThreadPoolExecutor(1, "archiver")
+        self._thread.submit(int)  # it begins now: once there are files to move, there may be no thread to be had
         self._moving: Future[list[tuple[Leaving, Note, Fate | OSError]]] | None = None
 
     def add(self, job_id: str, endings: Sidecars) -> None:

@@ -194,6 +194,9 @@ class HotFolder:
                 raise
             log.error("%r cannot be taken: %s", path, error)
             return False
+        except MemoryError:
+            log.error("%r cannot be taken: there is not enough memory for it", path)  # the next scan tries again
+            return False
 
     def _look_at(self, folder: int, name: str, path: str) -> bool:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -269,7 +272,7 @@ class HotFolder:
                 self._farm.put(job)
             elif isinstance(problem, FarmError):
                 self._refuse(note, problem)
-        except (SpoolFull, SpoolUnavailable, OSError):
+        except (SpoolFull, SpoolUnavailable, OSError, MemoryError):
             self._journal.remove(note)
             self._flying.discard(note.id)
             raise

@@ -85,8 +85,7 @@ class Launcher:
         log.info("%d workers; the front listens on %s", len(self._pool.workers), where)
         while not self._ended():
             self._obey()
-            self._look()
-            self._watch_due = self._pool.watch_memory()
+            self._look_after()
             for key, _ in self._selector.select(self._pause()):
                 if key.data is None:
                     os.read(key.fd, 4096)  # a signal came, and is recorded
@@ -176,6 +175,15 @@ class Launcher:
                     self._reopen_logs()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
                     self._pool.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
+
+    def _look_after(self) -> None:
+        """Look, whatever the system refuses: a launcher that ended would end all the others."""
+        try:
+            self._look()
+            self._watch_due = self._pool.watch_memory()
+        except OSError as error:
+            log.error("the farm cannot be looked after: %s", error)  # no descriptor is left, perhaps
+            self._watch_due = time.monotonic() + TICK
 
     def _look(self) -> None:
         """Find which children died, what runs too long, and what is to be started."""

@@ -190,7 +190,12 @@ class WorkerPool:
         """Kill a worker that lives on without its lease: the lease was removed, or the worker does not end."""
         if worker.pid is None:
             return
-        now, held = time.monotonic(), lease.alive(self._spool.workers, worker.wid)
+        now = time.monotonic()
+        try:
+            held = lease.alive(self._spool.workers, worker.wid)
+        except OSError as error:
+            log.error("%s cannot be judged: %s", worker.name, error)  # no descriptor is left, perhaps
+            return
         worker.had_lease = worker.had_lease or held or os.path.isdir(f"{self._spool.active}/{worker.wid}")
         if held or not worker.had_lease:
             worker.leaseless_since = None

@@ -16,7 +16,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, N
 from werkzeug.wsgi import get_input_stream
 
 from spoolfarm import config
-from spoolfarm.errors import FarmError, JobFailed, WaitTimeout
+from spoolfarm.errors import FarmError, JobFailed, NoMemory, WaitTimeout
 from spoolfarm.farm.farm import Farm
 from spoolfarm.server import openapi
 from spoolfarm.server.content_coding import inflated
@@ -74,6 +74,7 @@ STATUS = {
     "spool_full": 503,
     "spool_unavailable": 503,
     "too_many_clients": 503,
+    "no_memory": 503,
     "wait_timeout": 504,
 }
 #: Seconds after which a client may try again when the farm is full.
@@ -228,6 +229,10 @@ def malformed(_: Exception) -> Response:
 
 def _fault(error: Exception) -> Response:
     asked = {"fields": {"request_id": request_id()}}
+    if isinstance(error, MemoryError):
+        said = "%s %r (request %s): there is not enough memory"
+        log.error(said, request.method, request.path, request_id(), extra=asked)
+        return _farm_error(NoMemory())
     log.error("%s %r (request %s) failed", request.method, request.path, request_id(), exc_info=error, extra=asked)
     return _error(500, {"error": "the farm failed; its log says how", "code": "internal_error"})
 

@@ -26,6 +26,7 @@ from spoolfarm.server import unread_body
 from spoolfarm.server.current import LIVE
 from spoolfarm.server.pings import Pings
 from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
+from spoolfarm.server.thread_pool import ThreadPool
 
 #: Seconds a client may pause while it sends a request or reads the answer.
 READ_DEADLINE = 30.0
@@ -217,6 +218,10 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                 conn.close()
                 return True
         return False
+
+    def get_thread_pool(self) -> ThreadPool:
+        """Gunicorn's own pool would end the whole front when no thread can be started for a request."""
+        return ThreadPool(self.cfg.threads)
 
     def enqueue_req(self, conn: Any) -> None:
         """Let a thread of the pool serve the next request of *conn*."""

@@ -37,9 +37,9 @@ KNOWN = {
             "gunicorn.workers.gthread": "STOP_KEEPALIVE_LINGER",
             "gunicorn.workers.gthread:TConn": "close initialized data_ready parser set_timeout sock",
             "gunicorn.workers.gthread:ThreadWorker": (
-                "_accepting _keepalive_after accept alive enqueue_req handle handle_request keepalived_conns nr_conns "
-                "on_client_socket_readable on_pending_socket_readable pending_conns poller set_accept_enabled sockets "
-                "wait_for_and_dispatch_events worker_connections wsgi"
+                "_accepting _keepalive_after accept alive cfg enqueue_req get_thread_pool handle handle_request "
+                "keepalived_conns nr_conns on_client_socket_readable on_pending_socket_readable pending_conns poller "
+                "set_accept_enabled sockets wait_for_and_dispatch_events worker_connections wsgi"
             ),
         },
     ),

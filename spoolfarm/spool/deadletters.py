@@ -106,14 +106,16 @@ class DeadLetters:
             yield
 
     def remove(self, job_id: str) -> None:
-        """Delete a letter. One without a job file stays, for the job may be just about to be buried; see `tidy`.
+        """Delete a letter, and the job's log unless its result is kept.
 
-        Raises SpoolUnavailable.
+        A letter without a job file stays, for the job may be just about to be buried; see `tidy`. Raises
+        SpoolUnavailable.
         """
         if self._is_whole(job_id):
             with self.taking():
                 if self._is_whole(job_id):
                     self._remove(job_id)
+                    self._results.remove_stray_log(job_id)
 
     def _is_whole(self, job_id: str) -> bool:
         return any(job_files(self.path(job_id), State.FAILED))

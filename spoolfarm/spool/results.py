@@ -181,6 +181,11 @@ class Results:
         except OSError as error:
             log.warning("job %s: log not removed (%s)", job_id, error.strerror)
 
+    def remove_stray_log(self, job_id: str) -> None:
+        """Remove a job's log unless its result is kept."""
+        if not self.exists(job_id):
+            self.remove_log(job_id)
+
     def collect(self, job_id: str) -> bool:
         """Forget the result of a job that was not durable: its log went when it ended."""
         removed = files.remove(self._path(job_id))

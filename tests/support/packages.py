@@ -30,6 +30,7 @@ PROGRAMS = {
     "setpriv": "util-linux",
     "shellcheck": "shellcheck",
     "systemd-analyze": "systemd",
+    "unshare": "util-linux",
     "unzip": "unzip",
 }
 #: Families of fonts.

@@ -57,13 +57,15 @@ class RunningFarm:
         }
         self.farm = Farm(settings=load(self.given))
         self.log_path = path / "log"
+        #: What the launcher's command begins with; it replaces itself by the rest.
+        self.prefix: list[str] = []
         self._launcher: subprocess.Popen[bytes] | None = None
 
     def start(self, *, ready: bool = True) -> RunningFarm:
         """Start the launcher, and wait until all its workers are ready."""
         with open(self.log_path, "ab") as log:
             self._launcher = subprocess.Popen(
-                [sys.executable, str(self.root / "launcher.py")],
+                [*self.prefix, sys.executable, str(self.root / "launcher.py")],
                 env={**os.environ, "PYTHONPATH": str(self.root), **self.given},
                 stdout=log,
                 stderr=log,
