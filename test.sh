@@ -16,9 +16,11 @@ if [ -n "$missing" ] && command -v apt-get >/dev/null && $root true 2>/dev/null;
   $root apt-get update >/dev/null 2>&1 || true
   # shellcheck disable=SC2086  # the packages are words
   install $missing || for package in $missing; do install "$package" || true; done
-  case $missing in
-    *nginx*) { $root service nginx stop && $root update-rc.d nginx disable; } >/dev/null 2>&1 || true ;;
-  esac
+  for service in nginx prometheus; do
+    case $missing in
+      *$service*) { $root service $service stop && $root update-rc.d $service disable; } >/dev/null 2>&1 || true ;;
+    esac
+  done
 fi
 
 made=$(cat .venv/extras 2>/dev/null || echo all)
