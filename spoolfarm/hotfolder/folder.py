@@ -346,9 +346,8 @@ class HotFolder:
 
     def _drop_damaged(self, note: Note) -> None:
         """If there is a result, but not a whole one, have the file taken again."""
-        record = self._results.told(note.id) or {}
-        if "error" in record and self._results.get(note.id) is None:
-            log.error("%r is taken again: %s", note.path, record["error"])
+        if self._is_damaged(note.id):
+            log.error("%r is taken again: its result is damaged", note.path)
             self._flying.discard(note.id)
             self._resume(note)
 

@@ -248,9 +248,8 @@ def open_directory(root: str, parts: Iterable[str], *, make: bool = False) -> It
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in parts:
-            below = _descend(part, here, make=make)
-            os.close(here)
-            here = below
+            above, here = here, _descend(part, here, make=make)
+            os.close(above)
         yield here
     finally:
         os.close(here)

@@ -214,7 +214,7 @@ class Laws:
             life.result = node  # it was too young to go
             return
         if self._orphaned(life):
-            life.ended = 0  # and its result has been taken since
+            life.ended, life.rerun = 0, True  # and its result has been taken since
         life.ended += 1
         life.ender, life.ended_in = process, process.acts
         life.result = node
@@ -233,10 +233,13 @@ class Laws:
             raise Violation(f"the file {name}: {process} answers it for the {self.dropped[name]}. time")
 
     def _orphaned(self, life: Life) -> bool:
-        """Whether who has ended it before died, or failed, before it let go of it."""
-        held = any(found and found[1] in ("active", "cancel") for found in map(PLACE.fullmatch, life.places))
+        """Whether who has ended it before, or its worker, died or failed before it let go of it."""
+        place = next(filter(None, map(PLACE.fullmatch, life.places)), None)
+        if place is None or place[1] not in ("active", "cancel"):
+            return False
+        living = {each.name for each in self._world.processes if not each.dead}
         gone = life.ender is not None and (life.ender.dead or life.ender.acts != life.ended_in)
-        return held and (gone or life.expired)
+        return gone or life.expired or (place[1] == "active" and place[2] not in living)
 
     def _taken(self, process: Process, life: Life, node: Node, target: str | None) -> None:
         life.result = None
@@ -298,7 +301,11 @@ class Laws:
         """The files of the hot folder that have yet to be answered or moved, and its notes."""
         if not self._world.options.files:
             return []
-        left = [path for path, _ in self._world.disk.files(SPOOL) if "/inbox/" in path or "/taken/" in path]
+        left = [
+            path
+            for path, _ in self._world.disk.files(SPOOL)
+            if "/inbox/" in path or ("/taken/" in path and not path.endswith(".tmp"))
+        ]
         return left + [name for name, answers in self.dropped.items() if not answers]
 
     def examine(self) -> None:
@@ -311,6 +318,8 @@ class Laws:
                 names = [path for path, _ in self._world.disk.files(letter)]
                 self._check(f"{letter}/reason.json" in names, life, "is a dead letter without its reason")
         for path, _ in self._world.disk.files(RESULTS):
+            if self._world.errors and path.endswith(".log"):
+                continue  # one that the disk refuses to remove goes when it expires
             if found := re.fullmatch(rf"{RESULTS}/([0-9a-f]{{24}})(\.log|/.+)", path):
                 life = self.life(found[1])
                 self._check(not life.forgotten or bool(life.places), life, f"was forgotten, and has left {path}")

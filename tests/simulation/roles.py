@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from filelock import Timeout
@@ -202,7 +203,8 @@ class Roles:
         return self._start("dropper", body)
 
     def _drop(self, process: Process, path: str) -> None:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with suppress(FileExistsError):  # the hot folder makes it, too
+            os.makedirs(os.path.dirname(path))
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             os.write(descriptor, b"some words")

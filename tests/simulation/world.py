@@ -244,7 +244,8 @@ class World:
 
     def _is_note(self, file: str | int) -> bool:
         """Whether it is a note of the hot folder: of a file whose note cannot be read, two answers are no fault."""
-        return "/taken/" in (self.disk.open_files[file].path if isinstance(file, int) else file)
+        known = self.disk.open_files.get(file) if isinstance(file, int) else None
+        return "/taken/" in (known.path if known else str(file))
 
     def _half(self, name: str, act: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         if name == "write" and self.chance.random() < 0.5:
