@@ -136,7 +136,7 @@ class DeadLetters:
         old = [job_id for job_id in self.ids() if now - files.modified(self.path(job_id)) > seconds]
         try:
             with self.taking(0) if old else nullcontext():
-                for job_id in old:
+                for job_id in filter(self._is_whole, old):  # into another a job may be coming at this moment
                     gone += self._expire(job_id)
         except SpoolUnavailable as error:
             log.warning("dead letters wait to be removed: %s", error)
