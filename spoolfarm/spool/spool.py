@@ -283,7 +283,7 @@ class Spool:
     def forget(self, job_id: str) -> None:
         """Cancel a job that nobody waits for any more, and remove what is left of it when it has ended."""
         try:
-            if self.cancel(job_id, forget=True) and not self.results.exists(job_id):
+            if self.cancel(job_id, forget=True) and self.marked(job_id) and not self.results.exists(job_id):
                 return  # it runs, and its result goes when it has ended
         except UnknownJob:
             pass
