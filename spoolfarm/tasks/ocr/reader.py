@@ -81,6 +81,15 @@ class Reader:
         placed, text = layout.arrange(kept, rotation, order, join)
         return Page(*size, rotation, placed, text, {})
 
+    def line(self, picture: Picture, box: Box) -> tuple[str, float]:
+        """What the line in *box* says, and how sure that is, 0 to 1."""
+        text, score, _ = self._recogniser.read(cut(picture, box))
+        return text, score
+
+    def knows(self, text: str) -> bool:
+        """Whether all letters of *text* are among those that can be read."""
+        return self._recogniser.knows(text)
+
     def _find_upright(self, picture: Picture, side: int, page: int) -> list[TextBox]:
         """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
         upright = np.ascontiguousarray(np.rot90(picture, page))
