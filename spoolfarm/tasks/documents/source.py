@@ -63,11 +63,7 @@ class PdfSource:
                     single.pages.append(self.pdf.pages[index])
                 if cost.read <= page_cost.LARGE:
                     single.remove_unreferenced_resources()
-                fields = [note for note in single.pages[0].obj.get(Name.Annots, ()) if _is_field(note)]
-                if fields:
-                    single.Root.AcroForm = Dictionary(
-                        Fields=Array(fields)
-                    )  # without one, what is filled in is not shown
+                self._add_form(single)
                 layers = self.pdf.Root.get(Name.OCProperties)
                 if isinstance(layers, Dictionary):  # which of them are off
                     single.Root.OCProperties = single.copy_foreign(self.pdf.make_indirect(layers))
@@ -80,6 +76,20 @@ class PdfSource:
         except (pikepdf.PdfError, ValueError, TypeError, RuntimeError) as error:
             raise BrokenImage(f"page {index + 1} of the PDF is damaged: {error}") from error
         return file.getvalue()
+
+    def _add_form(self, single: pikepdf.Pdf) -> None:
+        """Give the page its form: without one, what is filled in is not shown."""
+        fields = [note for note in single.pages[0].obj.get(Name.Annots, ()) if _is_field(note)]
+        if not fields:
+            return
+        form = self.pdf.Root.get(Name.AcroForm)
+        single.Root.AcroForm = Dictionary(Fields=Array(fields))
+        for name in (Name.DR, Name.DA):  # what letters look like unless a field says so
+            if isinstance(form, Dictionary) and name in form:
+                single.Root.AcroForm[name] = single.copy_foreign(self.pdf.make_indirect(form[name]))
+        if any(Name.AP not in field for field in fields):  # a viewer is expected to draw them
+            single.Root.AcroForm.NeedAppearances = True
+            single.generate_appearance_streams()
 
     def scale(self, index: int) -> float:
         unit = self.pdf.pages[index].obj.get("/UserUnit", 1)
