@@ -15,6 +15,7 @@ import numpy as np
 from spoolfarm.tasks.ocr import layout, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
+from spoolfarm.tasks.ocr.finder import Finder
 from spoolfarm.tasks.ocr.page import Line, Page
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
 
@@ -26,7 +27,7 @@ class Reader:
     """Reads pages, one at a time, keeping at most *threads* threads busy."""
 
     def __init__(self, threads: int = 1) -> None:
-        self._detector = Detector(threads)
+        self._finder = Finder(Detector(threads))
         self._recogniser = Recogniser(threads)
 
     def read(
@@ -34,7 +35,7 @@ class Reader:
         picture: Picture,
         *,
         rotate: bool = True,
-        side: int = 1280,
+        side: int | None = None,
         min_score: float = 0.5,
         order: str = "auto",
         join: bool = False,
@@ -44,11 +45,13 @@ class Reader:
         """Read *picture*, (height, width, 3) uint8 in BGR order.
 
         Without *rotate* all text is taken to be upright. *side* is what the longer side is shrunk to for finding
-        lines. Lines below *min_score* are dropped, as are those whose centre lies in none of *regions* or in one of
-        *ignore*, polygons in the picture's pixels. *order* and *join* are explained at `layout.arrange`.
+        lines; without it, what suits the letters. Lines below *min_score* are dropped, as are those whose centre lies
+        in none of *regions* or in one of *ignore*, polygons in the picture's pixels. *order* and *join* are explained
+        at `layout.arrange`.
         """
         start = time.perf_counter()
-        found = [one for one in self._detector.find(picture, side) if wanted(one.box, regions, ignore)]
+        seen = self._finder.find(picture, side)
+        found = [one for one in seen.boxes if wanted(one.box, regions, ignore)]
         middle = time.perf_counter()
         read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
         page = turn.of_page(found, read) if rotate else 0
@@ -61,7 +64,7 @@ class Reader:
         placed, text = layout.arrange(kept, rotation, order, join)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
-        return Page(width, height, rotation, placed, text, ms)
+        return Page(width, height, rotation, placed, text, ms, seen.warnings)
 
     @staticmethod
     def place(
@@ -90,11 +93,11 @@ class Reader:
         """Whether all letters of *text* are among those that can be read."""
         return self._recogniser.knows(text)
 
-    def _find_upright(self, picture: Picture, side: int, page: int) -> list[TextBox]:
+    def _find_upright(self, picture: Picture, side: int | None, page: int) -> list[TextBox]:
         """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
         upright = np.ascontiguousarray(np.rot90(picture, page))
         height, width = upright.shape[:2]
-        found = self._detector.find(upright, side)
+        found = self._finder.find(upright, side).boxes
         return [replace(one, box=one.box.with_page(page, width, height).turned(-page)) for one in found]
 
     def _line(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:

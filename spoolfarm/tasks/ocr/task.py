@@ -36,11 +36,11 @@ class OcrParams(Params):
         default="auto",
         description="auto: text may be turned by quarters, and the page's turn is told; none: it is upright",
     )
-    side: int = Field(
-        default=1280,
+    side: int | None = Field(
+        default=None,
         ge=320,
         le=4096,
-        description="pixels the longer side is shrunk to for finding lines; more finds smaller text",
+        description="pixels the longer side is shrunk to for finding lines; by default what suits its letters",
     )
     min_score: float = Field(default=0.5, ge=0, le=1, description="lines the recogniser is less sure of are dropped")
     order: Literal["auto", "rows", "none"] = Field(
@@ -126,7 +126,7 @@ class Ocr(Task):
             new = [part for line in read.lines for part in there.without(line)]
             rotation = read.rotation if _length(read.lines) > _length(kept) else None
             placed = self._reader.place([*kept, *new], size, rotation, **_choices(params))
-            read = replace(placed, ms=read.ms)
+            read = replace(placed, ms=read.ms, warnings=read.warnings)
         wrong = {"wrong_fonts": sorted(there.wrong)} if there.wrong else {}
         return {**_shown(read, decode), "dpi": dpi, "source": "ocr", **wrong}
 
