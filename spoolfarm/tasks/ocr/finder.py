@@ -1,7 +1,7 @@
 """The finder: the lines of a picture, found at a scale at which its letters can be seen.
 
-Most pictures are shrunk to one look of the detector. Of a large one whose letters become too small by that, or of a
-long strip, overlapping tiles are looked at.
+Most pictures are shrunk to one look of the detector. Of a long strip, or of a large one of which that shows only a
+part, overlapping tiles are looked at.
 """
 
 from __future__ import annotations
@@ -16,32 +16,25 @@ import numpy as np
 
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import MARGIN, Detector, TextBox
-
-#: What is said of a picture whose letters are hardly seen: where they are so because it was shrunk, and where not.
-SHRUNK = "some letters are too small to be read surely at this side; raise it, or leave it out"
-LOW = "some letters are too small to be read surely; send a larger picture"
+from spoolfarm.tasks.ocr.legible import FAINT
 
 #: Pixels of the longer side in one look, and of the shorter one below which a picture is a strip.
 SIDE, STRIP = 1280, 320
-#: Boxes lower than this many pixels in a look are of letters that are hardly seen; in tiles they get so many pixels.
-SMALL, WANTED = 9.0, 16.0
-#: The part of the boxes that must be small.
-PART = 0.2
-#: A picture shrunk below this scale may have letters of which nothing is seen: up to so many of its tiles are looked at
-#: where it has the most edges, at a scale at which the longer side has so many pixels.
-FAINT, SAMPLE, CLOSER = 0.26, 3, 4096
+#: Of a picture of which letters may be overlooked, up to so many tiles are looked at, where it has the most edges, at a
+#: scale at which the longer side has so many pixels.
+SAMPLE, CLOSER = 3, 4096
 #: A tile has something to look for when this part of it are edges, and something new when so many lines are found.
 EDGES, NEW = 0.002, 2
-#: The most that tiles are enlarged over one look: pixels of the shrunk picture.
+#: Pixels of a shrunk picture that are looked at, at most.
 MOST = 24_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found, and what there is to say about letters that are too small."""
+    """What was found, and at which scale."""
 
     boxes: list[TextBox]
-    warnings: tuple[str, ...] = ()
+    scale: float
 
 
 class Finder:
@@ -56,23 +49,17 @@ class Finder:
         long, short = max(height, width), min(height, width)
         scale = min(1.0, ((side or SIDE) - 2 * MARGIN) / long)
         if side is None and short * scale < STRIP and scale < 1:
-            return self._in_tiles(picture, SIDE / short)
-        boxes = self._detector.find(picture, scale)
-        lows = heights(boxes, scale)
-        small = _small(lows)
-        if side is None and scale < 1:
-            if small:
-                return self._in_tiles(picture, scale * WANTED / max(float(np.quantile(lows, PART)), 2.0))
-            if scale < FAINT and self._overlooks(picture, boxes, CLOSER / long):
-                return self._in_tiles(picture, CLOSER / long)
-        strip = not boxes and short * scale < STRIP and scale < FAINT
-        return Found(boxes, _warnings(small or strip, scale))
+            return self.at(picture, SIDE / short)
+        found = self.at(picture, scale)
+        if side is None and scale < FAINT and self._overlooks(picture, found.boxes, CLOSER / long):
+            return self.at(picture, CLOSER / long)
+        return found
 
-    def _in_tiles(self, picture: np.ndarray[Any, Any], scale: float) -> Found:
+    def at(self, picture: np.ndarray[Any, Any], scale: float) -> Found:
+        """Find the lines of *picture* when it is shrunk to *scale*, or to what can be looked at."""
         height, width = picture.shape[:2]
         scale = min(1.0, scale, math.sqrt(MOST / (height * width)))
-        boxes = self._detector.find(picture, scale)
-        return Found(boxes, _warnings(_small(heights(boxes, scale)), scale))
+        return Found(self._detector.find(picture, scale), scale)
 
     def _overlooks(self, picture: np.ndarray[Any, Any], boxes: Sequence[TextBox], scale: float) -> bool:
         """Whether there are lines that none of *boxes* holds, seen from nearer."""
@@ -89,19 +76,6 @@ class Finder:
             if len(new) >= NEW:
                 return True
         return False
-
-
-def heights(boxes: Sequence[TextBox], scale: float) -> list[float]:
-    """How high the lines of *boxes* are in a look at *scale*, in pixels."""
-    return [min(one.box.w, one.box.h) * scale for one in boxes]
-
-
-def _small(lows: Sequence[float]) -> bool:
-    return sum(low < SMALL for low in lows) > PART * len(lows)
-
-
-def _warnings(small: bool, scale: float) -> tuple[str, ...]:
-    return (SHRUNK if scale < 1 else LOW,) if small else ()
 
 
 def _edges(picture: np.ndarray[Any, Any], boxes: Sequence[TextBox]) -> np.ndarray[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from spoolfarm.tasks.ocr import layout, turn
+from spoolfarm.tasks.ocr import layout, legible, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
-from spoolfarm.tasks.ocr.finder import Finder
+from spoolfarm.tasks.ocr.finder import Finder, Found
 from spoolfarm.tasks.ocr.page import Line, Page
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
 
@@ -51,20 +51,17 @@ class Reader:
         """
         start = time.perf_counter()
         seen = self._finder.find(picture, side)
-        found = [one for one in seen.boxes if wanted(one.box, regions, ignore)]
         middle = time.perf_counter()
-        read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
-        page = turn.of_page(found, read) if rotate else 0
-        if page and not turn.is_sure(found, page):
-            found = [one for one in self._find_upright(picture, side, page) if wanted(one.box, regions, ignore)]
-        lines = turn.lines(found, page, read) if rotate else [read(one, 0) for one in found]
-        rotation = 90 * page
+        lines, rotation = self._lines(picture, seen, rotate, lambda box: wanted(box, regions, ignore))
+        if side is None and seen.scale < 1 and (scale := legible.nearer(lines, seen.scale)):
+            seen = self._finder.at(picture, scale)
+            lines, rotation = self._lines(picture, seen, rotate, lambda box: wanted(box, regions, ignore))
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
         placed, text = layout.arrange(kept, rotation, order, join)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
-        return Page(width, height, rotation, placed, text, ms, seen.warnings)
+        return Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale))
 
     @staticmethod
     def place(
@@ -93,11 +90,24 @@ class Reader:
         """Whether all letters of *text* are among those that can be read."""
         return self._recogniser.knows(text)
 
-    def _find_upright(self, picture: Picture, side: int | None, page: int) -> list[TextBox]:
+    def _lines(
+        self, picture: Picture, seen: Found, rotate: bool, is_wanted: Callable[[Box], bool]
+    ) -> tuple[list[Line], int]:
+        """Read what was *seen*: the lines, and the clockwise turn of the page in degrees."""
+        found = [one for one in seen.boxes if is_wanted(one.box)]
+        read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
+        if not rotate:
+            return [read(one, 0) for one in found], 0
+        page = turn.of_page(found, read)
+        if page and not turn.is_sure(found, page):
+            found = [one for one in self._find_upright(picture, seen.scale, page) if is_wanted(one.box)]
+        return turn.lines(found, page, read), 90 * page
+
+    def _find_upright(self, picture: Picture, scale: float, page: int) -> list[TextBox]:
         """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
         upright = np.ascontiguousarray(np.rot90(picture, page))
         height, width = upright.shape[:2]
-        found = self._finder.find(upright, side).boxes
+        found = self._finder.at(upright, scale).boxes
         return [replace(one, box=one.box.with_page(page, width, height).turned(-page)) for one in found]
 
     def _line(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:
