@@ -20,6 +20,8 @@ from spoolfarm.tasks.ocr.legible import FAINT
 
 #: Pixels of the longer side in one look, and of the shorter one below which a picture is a strip.
 SIDE, STRIP = 1280, 320
+#: Pixels that the shorter side of a strip gets.
+ACROSS = 800
 #: Of a picture of which letters may be overlooked, up to so many tiles are looked at, where it has the most edges, at a
 #: scale at which the longer side has so many pixels.
 SAMPLE, CLOSER = 3, 4096
@@ -49,7 +51,7 @@ class Finder:
         long, short = max(height, width), min(height, width)
         scale = min(1.0, ((side or SIDE) - 2 * MARGIN) / long)
         if side is None and short * scale < STRIP and scale < 1:
-            return self.at(picture, SIDE / short)
+            return self.at(picture, ACROSS / short)
         found = self.at(picture, scale)
         if side is None and scale < FAINT and self._overlooks(picture, found.boxes, CLOSER / long):
             return self.at(picture, CLOSER / long)
