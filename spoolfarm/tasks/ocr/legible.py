@@ -25,7 +25,8 @@ LOW = "some letters are too small to be read surely; send a larger picture"
 
 def nearer(lines: Sequence[Line], scale: float) -> float | None:
     """The scale at which *lines*, found at *scale*, would be seen; None when they are."""
-    found = [size for line in lines if (size := _height(line)) is not None]
+    told = [size for line in lines if (size := _height(line)) is not None]
+    found = [size for size in told if size] or told  # what is not read tells of nothing beside what is
     low = sorted(size * scale for size in found if size * scale < LEAST)
     if len(low) <= PART * len(found):
         return None
