@@ -54,8 +54,10 @@ class Reader:
         middle = time.perf_counter()
         lines, rotation = self._lines(picture, seen, rotate, lambda box: wanted(box, regions, ignore))
         if side is None and seen.scale < 1 and (scale := legible.nearer(lines, seen.scale)):
-            seen = self._finder.at(picture, scale)
-            lines, rotation = self._lines(picture, seen, rotate, lambda box: wanted(box, regions, ignore))
+            closer = self._finder.at(picture, scale)
+            more, turned = self._lines(picture, closer, rotate, lambda box: wanted(box, regions, ignore))
+            if legible.letters(more) > legible.GAIN * legible.letters(lines):
+                seen, lines, rotation = closer, more, turned
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
         placed, text = layout.arrange(kept, rotation, order, join)
