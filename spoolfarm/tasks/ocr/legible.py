@@ -18,8 +18,6 @@ WIDTH, SQUARE = 0.52, 1.0
 FEW, GUESS, LONG = 4, 0.5, 4.0
 #: Where a picture is shrunk below this scale, letters may be there of which nothing is found.
 FAINT = 0.26
-#: A nearer look is believed when it gives so many times as many letters.
-GAIN = 1.05
 #: What is said: where letters are so small because the picture was shrunk, and where they are so in the picture.
 SHRUNK = "some letters are too small to be read surely at this side; raise it, or leave it out"
 LOW = "some letters are too small to be read surely; send a larger picture"
@@ -42,9 +40,9 @@ def warnings(lines: Sequence[Line], scale: float) -> tuple[str, ...]:
     return (SHRUNK if scale < 1 else LOW,)
 
 
-def letters(lines: Sequence[Line]) -> float:
-    """How many letters *lines* have, by how sure they are."""
-    return sum(len(line.text) * line.score for line in lines if line.score >= GUESS)
+def surety(lines: Sequence[Line]) -> float:
+    """How sure a letter of *lines* is in the mean, 0 to 1."""
+    return sum(len(line.text) * line.score for line in lines) / max(sum(len(line.text) for line in lines), 1)
 
 
 def _height(line: Line) -> float | None:

@@ -56,7 +56,7 @@ class Reader:
         if side is None and seen.scale < 1 and (scale := legible.nearer(lines, seen.scale)):
             closer = self._finder.at(picture, scale)
             more, turned = self._lines(picture, closer, rotate, lambda box: wanted(box, regions, ignore))
-            if legible.letters(more) > legible.GAIN * legible.letters(lines):
+            if legible.surety(more) > legible.surety(lines):
                 seen, lines, rotation = closer, more, turned
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
