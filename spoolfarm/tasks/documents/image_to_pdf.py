@@ -16,8 +16,9 @@ from spoolfarm.errors import BrokenImage
 
 #: The longer side, in points, of a page whose picture does not say how large it is: A4.
 LONGER_SIDE = 842.0
-#: Dots per inch that a picture may say of itself and be believed.
+#: Dots per inch that a picture may say of itself and be believed, but for what programs write that know none.
 BELIEVED = (50, 2400)
+DEFAULT = 72
 #: From the square of an image to a page of size 1, by EXIF's orientation.
 TURNS = {
     1: (1, 0, 0, 1, 0, 0),
@@ -56,7 +57,7 @@ def picture(pdf: pikepdf.Pdf, data: bytes, dpi: float | None) -> Shown:
         with images.opened(io.BytesIO(data), images.sniff(data) or "") as opened:
             turn = int(opened.getexif().get(images.ORIENTATION, 1))
             turn = turn if turn in TURNS else 1
-            points = 72 / (dpi or _dpi(opened))
+            across, down = (72 / said for said in ((dpi, dpi) if dpi else _dpi(opened)))
             if images.sniff(data) == "JPEG":
                 image = _jpeg(pdf, data, opened)
             elif turn == 1 and opened.mode == "1" and opened.info.get("compression") == FAX:
@@ -65,17 +66,24 @@ def picture(pdf: pikepdf.Pdf, data: bytes, dpi: float | None) -> Shown:
                 image = _png(pdf, data if turn == 1 and _plain(data) else _as_png(data, opened))
     except (*images.UNREADABLE, KeyError) as error:
         raise BrokenImage("the picture is damaged or cut short") from error
+    size = int(image.Width), int(image.Height)
+    if turn >= 5:  # what it says of its sides, it says of them as they are stored
+        across, down = down, across
+        size = size[::-1] if images.sniff(data) == "JPEG" else size
     if images.sniff(data) != "JPEG":
         turn = 1
-    across, down = (int(image.Width), int(image.Height)) if turn < 5 else (int(image.Height), int(image.Width))
-    width, height = across * points, down * points
+    width, height = size[0] * across, size[1] * down
     a, b, c, d, e, f = TURNS[turn]
     return Shown(image, width, height, (a * width, b * height, c * width, d * height, e * width, f * height))
 
 
-def _dpi(opened: ImageFile.ImageFile) -> float:
-    said = opened.info.get("dpi", (0, 0))[0]
-    return float(said) if BELIEVED[0] <= said <= BELIEVED[1] else 72 * max(opened.size) / LONGER_SIDE
+def _dpi(opened: ImageFile.ImageFile) -> tuple[float, float]:
+    """Dots per inch across and down, as the picture says, or as for A4."""
+    across, down = (float(said) for said in opened.info.get("dpi", (0, 0)))
+    believed = all(BELIEVED[0] <= said <= BELIEVED[1] for said in (across, down))
+    if believed and not round(across) == round(down) == DEFAULT:
+        return across, down
+    return (72 * max(opened.size) / LONGER_SIDE,) * 2
 
 
 def _jpeg(pdf: pikepdf.Pdf, data: bytes, opened: ImageFile.ImageFile) -> pikepdf.Object:

@@ -39,6 +39,8 @@ class SearchablePdf:
         page = self._pdf.pages[read.number - 1]
         if self._redo:
             strip_text.remove(self._pdf, page)
+        if wrong := read.record.get("wrong_fonts"):
+            strip_text.mute(self._pdf, page, wrong)
         text = text_layer.content(read, place(page, read.width, read.height), self._font)
         there = page.obj.get(Name.Contents)
         before = list(there.as_list()) if isinstance(there, Array) else [there] if there is not None else []

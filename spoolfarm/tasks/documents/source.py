@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from typing import Protocol
 
@@ -11,8 +12,11 @@ from pikepdf import Array, Dictionary, Name
 
 from spoolfarm import images
 from spoolfarm.errors import BrokenImage, InvalidParams, TooLarge
-from spoolfarm.tasks.documents import page_cost
+from spoolfarm.tasks.documents import page_cost, pdf_damage
 from spoolfarm.tasks.documents.tiff import Tiff
+
+#: How qpdf names a file without a name.
+_UNNAMED = re.compile(r"stream <[^>]*>:? ?")
 
 
 class Source(Protocol):
@@ -33,8 +37,12 @@ class PdfSource:
 
     def __init__(self, data: bytes, password: str) -> None:
         self.pdf = opened(data, password)
+        self._rebuilt = pdf_damage.is_rebuilt(self.pdf)
         try:
             self._count = len(self.pdf.pages)
+            if self._rebuilt:
+                self.pdf.trailer.Size = len(self.pdf.objects) + 1  # without one, what is saved would be damaged too
+                self._count = max(self._count, min(_said(self.pdf), page_cost.MOST_STREAMS))
         except (pikepdf.PdfError, ValueError, TypeError) as error:
             raise BrokenImage(f"the PDF's pages cannot be found: {error}") from error
 
@@ -43,7 +51,11 @@ class PdfSource:
 
     def page(self, index: int) -> bytes:
         """The page alone, with what it needs and nothing else of the document."""
+        if index >= len(self.pdf.pages):
+            raise BrokenImage(f"page {index + 1} of the PDF is lost: the file is cut short or damaged")
         try:
+            if self._rebuilt:
+                pdf_damage.check(self.pdf.pages[index])
             cost = page_cost.check(self.pdf.pages[index])
             with pikepdf.new() as single:
                 with warnings.catch_warnings():
@@ -51,18 +63,33 @@ class PdfSource:
                     single.pages.append(self.pdf.pages[index])
                 if cost.read <= page_cost.LARGE:
                     single.remove_unreferenced_resources()
-                fields = [note for note in single.pages[0].obj.get(Name.Annots, ()) if _is_field(note)]
-                if fields:
-                    single.Root.AcroForm = Dictionary(
-                        Fields=Array(fields)
-                    )  # without one, what is filled in is not shown
+                self._add_form(single)
+                layers = self.pdf.Root.get(Name.OCProperties)
+                if isinstance(layers, Dictionary):  # which of them are off
+                    single.Root.OCProperties = single.copy_foreign(self.pdf.make_indirect(layers))
                 file = io.BytesIO()
                 single.save(file, stream_decode_level=pikepdf.StreamDecodeLevel.none, compress_streams=False)
         except TooLarge as error:
             raise TooLarge(f"page {index + 1} of the PDF cannot be read: {error}") from error
+        except BrokenImage as error:
+            raise BrokenImage(f"page {index + 1} of the PDF is cut short or damaged: {error}") from error
         except (pikepdf.PdfError, ValueError, TypeError, RuntimeError) as error:
             raise BrokenImage(f"page {index + 1} of the PDF is damaged: {error}") from error
         return file.getvalue()
+
+    def _add_form(self, single: pikepdf.Pdf) -> None:
+        """Give the page its form: without one, what is filled in is not shown."""
+        fields = [note for note in single.pages[0].obj.get(Name.Annots, ()) if _is_field(note)]
+        if not fields:
+            return
+        form = self.pdf.Root.get(Name.AcroForm)
+        single.Root.AcroForm = Dictionary(Fields=Array(fields))
+        for name in (Name.DR, Name.DA):  # what letters look like unless a field says so
+            if isinstance(form, Dictionary) and name in form:
+                single.Root.AcroForm[name] = single.copy_foreign(self.pdf.make_indirect(form[name]))
+        if any(Name.AP not in field for field in fields):  # a viewer is expected to draw them
+            single.Root.AcroForm.NeedAppearances = True
+            single.generate_appearance_streams()
 
     def scale(self, index: int) -> float:
         unit = self.pdf.pages[index].obj.get("/UserUnit", 1)
@@ -99,6 +126,12 @@ def open_source(data: bytes, password: str = "") -> Source:
     return TiffSource(data) if images.sniff(data) == "TIFF" else PictureSource(data)
 
 
+def _said(pdf: pikepdf.Pdf) -> int:
+    """How many pages a PDF says that it has."""
+    count = pdf.Root.Pages.get(Name.Count)
+    return int(count) if isinstance(count, int) else 0
+
+
 def _is_field(note: pikepdf.Object) -> bool:
     return isinstance(note, Dictionary) and note.get(Name.Subtype) == Name.Widget
 
@@ -113,4 +146,4 @@ def opened(data: bytes, password: str = "") -> pikepdf.Pdf:
         what = "the password is wrong" if password else "the PDF is encrypted, and no password was sent"
         raise InvalidParams(f"params.password: {what}") from error
     except (pikepdf.PdfError, ValueError, RuntimeError) as error:
-        raise BrokenImage(f"the PDF is damaged: {error}") from error
+        raise BrokenImage(f"the PDF is damaged: {_UNNAMED.sub('', str(error))}") from error

@@ -6,8 +6,10 @@ the size of the text: Differentiable Binarization, https://arxiv.org/abs/1911.08
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -20,6 +22,8 @@ from spoolfarm.tasks.ocr.box import Box
 STRIDE = 32
 #: Pixels put around a picture: text that touches its edge is found too.
 MARGIN = 16
+#: Pixels of one look at most, but for its margins, and what it needs to see around what it tells of.
+LARGEST, CONTEXT = 1248, 96
 #: Probability above which a pixel belongs to the core of a line.
 PIXEL = 0.3
 #: Mean probability below which a core is no text.
@@ -48,21 +52,56 @@ class Detector:
     def __init__(self, threads: int) -> None:
         self._session = models.session(models.DETECTOR, threads)
 
-    def find(self, picture: np.ndarray[Any, Any], side: int) -> list[TextBox]:
-        """Return the boxes of *picture*, (height, width, 3) uint8, as found when its longer side is at most *side*."""
+    def find(self, picture: np.ndarray[Any, Any], scale: float) -> list[TextBox]:
+        """Return the boxes of *picture*, (height, width, 3) uint8, as found when it is shrunk to *scale*, 0 to 1."""
         height, width = picture.shape[:2]
-        scale = min(1.0, (side - 2 * MARGIN) / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if scale < 1:
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        pixels = cv2.dnn.blobFromImage(_framed(picture), 1 / 127.5, mean=(127.5, 127.5, 127.5))
-        chances = self._session.run(None, {"x": pixels})[0][0, 0]
+        paper = np.median(np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1])), axis=0)
+        chances = np.zeros((size[1] + 2 * MARGIN, size[0] + 2 * MARGIN), np.float32)
+        for down in tiles(size[1]):
+            for across in tiles(size[0]):
+                look = self._look(picture[down.start : down.end, across.start : across.end], paper)
+                inner = look[down.kept_from : down.kept_to, across.kept_from : across.kept_to]
+                top, left = down.start + down.kept_from, across.start + across.kept_from
+                chances[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
         return list(_boxes(chances, width / size[0], height / size[1]))
 
+    def _look(self, picture: np.ndarray[Any, Any], paper: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """How likely each pixel of *picture*, and of MARGIN pixels of *paper* around it, belongs to a line's core."""
+        height, width = picture.shape[:2]
+        pixels = cv2.dnn.blobFromImage(_framed(picture, paper), 1 / 127.5, mean=(127.5, 127.5, 127.5))
+        chances: np.ndarray[Any, Any] = self._session.run(None, {"x": pixels})[0][0, 0]
+        return chances[: height + 2 * MARGIN, : width + 2 * MARGIN]
 
-def _framed(picture: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Put paper around *picture*: MARGIN pixels, and what makes its sides multiples of STRIDE."""
-    paper = np.median(np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1])), axis=0)
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A piece of a length, and what of the look at it, with its margins, is taken."""
+
+    start: int
+    end: int
+    kept_from: int
+    kept_to: int
+
+
+def tiles(length: int) -> list[Tile]:
+    """Pieces of *length* that overlap, of which together all is taken once."""
+    if length <= LARGEST:
+        return [Tile(0, length, 0, length + 2 * MARGIN)]
+    count = math.ceil((length - 2 * CONTEXT) / (LARGEST - 2 * CONTEXT))
+    starts = [round(number * (length - LARGEST) / (count - 1)) for number in range(count)]
+    cuts = [(before + LARGEST + after) // 2 for before, after in pairwise(starts)]
+    edges = [-MARGIN, *cuts, length + MARGIN]
+    return [
+        Tile(start, start + LARGEST, edges[number] - start + MARGIN, edges[number + 1] - start + MARGIN)
+        for number, start in enumerate(starts)
+    ]
+
+
+def _framed(picture: np.ndarray[Any, Any], paper: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Put *paper* around *picture*: MARGIN pixels, and what makes its sides multiples of STRIDE."""
     height, width = picture.shape[:2]
     right, below = (MARGIN + -(length + 2 * MARGIN) % STRIDE for length in (width, height))
     return cv2.copyMakeBorder(picture, MARGIN, below, MARGIN, right, cv2.BORDER_CONSTANT, value=paper.tolist())

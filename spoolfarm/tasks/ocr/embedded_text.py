@@ -1,152 +1,171 @@
-"""Embedded text: what a page of a PDF says in letters, so that it need not be read from its picture."""
+"""Embedded text: what a page of a PDF says in letters, so that it need not be read from its picture.
+
+A letter is seen when the page looks different without it. One that is seen and known is taken as it is, and hidden when
+the rest of the page is read. What is not seen and lies where a picture is, an earlier reader left there.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
-import pypdfium2.raw as raw  # type: ignore[import-untyped]  # it comes without types
+import numpy as np
 
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.page import Line, Word
-from spoolfarm.tasks.ocr.pdf_page import COVERS, PdfPage
+from spoolfarm.tasks.ocr.pdf_letters import Letter, back, letters
+from spoolfarm.tasks.ocr.pdf_page import PdfPage
 
-#: A page with so many letters needs no reading, even when it is one large picture: somebody did so before.
+#: Pictures below so many letters that are not seen need no reading: somebody did so before.
 ENOUGH = 200
-#: With more letters a page is read from its picture: nobody wrote so much on a page, and it would take minutes.
-MOST = 200_000
-#: With more than this part of its letters unknown, a text is worth nothing.
+#: Pictures that cover less than this part of a page are marks and icons.
+WORTH = 0.004
+#: With more than this part of its letters unknown, a font says nothing.
 UNKNOWN = 0.1
+#: Unknown letters in runs shorter than this, in the mean, are signs such as the dots of a list.
+RUN = 1.5
 #: Heights between two letters beyond which they are not of the same line.
 APART = 1.5
 #: The part of its height that a letter shares with the others of its line.
 SHARED = 0.5
-#: The part of a line's letters that a page must have there already to have the line.
+#: The part of a word's letters that a page must have there already to have the word.
 PRESENT = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One letter. `along` and `across` are where it begins and ends, in pixels, seen from a text that runs right."""
-
-    text: str
-    along: tuple[float, float]
-    across: tuple[float, float]
-    #: Quarters of a turn by which its text is turned clockwise.
-    quarters: int
-    #: Whether a blank stands before it, and whether a new line begins with it.
-    blank: bool
-    new: bool
-
-    def centre(self) -> tuple[float, float]:
-        """Where it lies in the picture."""
-        return back(sum(self.along) / 2, sum(self.across) / 2, self.quarters)
-
-
 class EmbeddedText:
-    """The letters of a page; with *visible*, only of text that can be seen."""
+    """The letters of *page*; with *visible*, only those that can be seen."""
 
     def __init__(self, page: PdfPage, *, visible: bool) -> None:
-        self.letters, unknown = _letters(page, visible)
-        #: Whether the letters are known for what they are.
-        self.legible = unknown <= UNKNOWN * len(self.letters)
+        found = letters(page)
+        shown = _shown(page, found)
+        bad = _unknown(found)
+        #: Letters that are seen and known, and those that an earlier reader left.
+        self.seen = [one for one, shows in zip(found, shown, strict=True) if shows and _font(one) not in bad]
+        self.left = [
+            one
+            for one, shows in zip(found, shown, strict=True)
+            if not (shows or visible or _font(one) in bad) and _is_left(one)
+        ]
+        #: The names of the fonts whose letters are seen and not known.
+        self.wrong = {
+            one.drawn.name for one, shows in zip(found, shown, strict=True) if shows and one.drawn and _font(one) in bad
+        }
+
+    @property
+    def letters(self) -> list[Letter]:
+        """All of them."""
+        return [*self.seen, *self.left]
+
+    def objects(self) -> list[Any]:
+        """What draws the letters that are taken, for `PdfPage.picture` to leave out."""
+        return list({id(one.drawn): one.drawn.found for one in self.seen if one.drawn}.values())
 
     def enough(self, page: PdfPage) -> bool:
         """Whether this is all there is to read on *page*."""
-        if not self.letters or not self.legible or page.filled_in:
+        if not self.letters or self.wrong:
             return False
-        return page.covered < COVERS or len(self.letters) >= ENOUGH
+        if page.drawing.covered >= WORTH:
+            return len(self.left) >= ENOUGH
+        return not page.drawing.outlined
+
+    def doubt(self, fonts: Collection[int]) -> None:
+        """Take the letters of *fonts* for others than they are said to be."""
+        self.wrong |= {one.drawn.name for one in self.seen if one.drawn and one.drawn.font in fonts}
+        self.seen = [one for one in self.seen if _font(one) not in fonts]
 
     def lines(self) -> list[Line]:
         """The letters in lines."""
-        found: list[list[Letter]] = []
-        for letter in self.letters:
-            if not found or letter.new or _apart(found[-1][-1], letter):
-                found.append([])
-            found[-1].append(letter)
-        return [_line(letters) for letters in found]
+        return [_line(each) for group in (self.seen, self.left) for each in in_lines(group)]
 
-    def has(self, box: Box, text: str) -> bool:
-        """Whether the page has most of the line *text* in *box* already."""
-        wanted = sum(not each.isspace() for each in text)
+    def without(self, line: Line) -> Iterator[Line]:
+        """What of *line* the page has not yet among what an earlier reader left: all, some words, or nothing."""
+        if not self.left:
+            yield line
+            return
+        words = line.words or (Word(line.text, 0.0, 1.0),)
+        has = [self._has(line.box, word) for word in words]
+        start = 0
+        for at in range(1, len(words) + 1):
+            if at < len(words) and has[at] == has[start]:
+                continue
+            if not has[start]:
+                yield line if at - start == len(words) else _part(line, words[start:at])
+            start = at
+
+    def _has(self, box: Box, word: Word) -> bool:
+        wanted = sum(not each.isspace() for each in word.text)
         turn = math.radians(-box.angle)
         cos, sin = math.cos(turn), math.sin(turn)
+        start, end = (word.start - 0.5) * box.w, (word.end - 0.5) * box.w
         there = 0
-        for letter in self.letters:
+        for letter in self.left:
             x, y = letter.centre()
             x, y = x - box.cx, y - box.cy
-            there += abs(x * cos - y * sin) <= box.w / 2 and abs(x * sin + y * cos) <= box.h / 2
+            there += start <= x * cos - y * sin <= end and abs(x * sin + y * cos) <= box.h / 2
         return there >= PRESENT * wanted > 0
 
 
-def _letters(page: PdfPage, visible: bool) -> tuple[list[Letter], int]:
-    """The letters of *page*, and how many of them are not known for what they are."""
-    text = page.page.get_textpage()
-    found: list[Letter] = []
-    unknown = 0
-    try:
-        if raw.FPDFText_CountChars(text) > MOST:
-            return found, unknown
-        blank, new = False, True
-        for index, code in _codes(text):
-            if code in (10, 13):
-                new = True
-            elif code <= 32 or code in (0xA0, 0x3000):
-                blank = True
-            elif not visible or _seen(text, index):
-                private = 0xE000 <= code < 0xF900 or code == 0xFFFD
-                unknown += private or raw.FPDFText_HasUnicodeMapError(text, index) == 1
-                found.append(_letter(page, text, index, chr(code), blank, new))
-                blank = new = False
-    finally:
-        text.close()
-    return found, unknown
+def _font(letter: Letter) -> int:
+    return letter.drawn.font if letter.drawn else 0
 
 
-def _codes(text: raw.FPDF_TEXTPAGE) -> Iterator[tuple[int, int]]:
-    """The letters' numbers on the page and in Unicode; two halves of one letter come as one."""
-    high = 0
-    for index in range(raw.FPDFText_CountChars(text)):
-        code = raw.FPDFText_GetUnicode(text, index)
-        if 0xD800 <= code < 0xDC00:
-            high = code
-        elif 0xDC00 <= code < 0xE000:
-            if high:
-                yield index, 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)
-            high = 0
-        else:
-            yield index, code
+def _is_left(letter: Letter) -> bool:
+    """Whether a letter that is not seen says what is: it was drawn to be found, or nobody knows how it looks."""
+    drawn = letter.drawn
+    if drawn is None or not drawn.inked:
+        return True
+    return not drawn.layered and (letter.pictured or not letter.drawable)
 
 
-def _seen(text: raw.FPDF_TEXTPAGE, index: int) -> bool:
-    written = raw.FPDFText_GetTextObject(text, index)
-    return not written or raw.FPDFTextObj_GetTextRenderMode(written) != raw.FPDF_TEXTRENDERMODE_INVISIBLE
+def _shown(page: PdfPage, found: Sequence[Letter]) -> list[bool]:
+    """For each letter whether the page looks different without it."""
+    inked = {id(one.drawn): one.drawn.found for one in found if one.drawn and one.drawn.inked}
+    if not inked:
+        return [False] * len(found)
+    whole, bare = page.preview(), page.preview(without=inked.values())
+    changed = np.pad((whole != bare).any(axis=2).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    height, width = whole.shape[:2]
+    across, down = width / page.width, height / page.height
+
+    def shows(letter: Letter) -> bool:
+        if letter.drawn is None or not letter.drawn.inked:
+            return False
+        left, top, right, bottom = letter.rect()
+        x0, x1 = (min(max(x, 0), width) for x in (math.floor(left * across), math.ceil(right * across)))
+        y0, y1 = (min(max(y, 0), height) for y in (math.floor(top * down), math.ceil(bottom * down)))
+        return bool(changed[y1, x1] - changed[y0, x1] - changed[y1, x0] + changed[y0, x0])
+
+    shown = [shows(letter) for letter in found]
+    for index in range(1, len(found) - 1):  # what looks like a blank between two others
+        around = found[index - 1].drawn is found[index].drawn is found[index + 1].drawn
+        shown[index] |= around and shown[index - 1] and shows(found[index + 1])
+    return shown
 
 
-def _letter(page: PdfPage, text: raw.FPDF_TEXTPAGE, index: int, letter: str, blank: bool, new: bool) -> Letter:
-    box, matrix = raw.FS_RECTF(), raw.FS_MATRIX()
-    raw.FPDFText_GetLooseCharBox(text, index, box)
-    raw.FPDFText_GetMatrix(text, index, matrix)
-    x0, y0 = page.pixel(box.left, box.bottom)
-    x1, y1 = page.pixel(box.right, box.top)
-    from_x, from_y = page.pixel(0, 0)
-    to_x, to_y = page.pixel(matrix.a * 1000, matrix.b * 1000)
-    quarters = round(math.atan2(to_y - from_y, to_x - from_x) / (math.pi / 2)) % 4
-    one, other = forth(x0, y0, quarters), forth(x1, y1, quarters)
-    along = (min(one[0], other[0]), max(one[0], other[0]))
-    across = (min(one[1], other[1]), max(one[1], other[1]))
-    return Letter(letter, along, across, quarters, blank, new)
+def _unknown(found: Sequence[Letter]) -> set[int]:
+    """The fonts whose letters nobody knows."""
+    by_font: dict[int, list[Letter]] = defaultdict(list)
+    for letter in found:
+        by_font[_font(letter)].append(letter)
+    return {
+        font
+        for font, group in by_font.items()
+        if sum(one.unknown for one in group) > UNKNOWN * len(group)
+        and len(group) > RUN * sum(one.blank or one.new for one in group)
+    }
 
 
-def forth(x: float, y: float, quarters: int) -> tuple[float, float]:
-    """A point of the picture as seen from a text that is turned clockwise by *quarters*."""
-    return [(x, y), (y, -x), (-x, -y), (-y, x)][quarters]
-
-
-def back(along: float, across: float, quarters: int) -> tuple[float, float]:
-    """The point of the picture that `forth` gave."""
-    return [(along, across), (-across, along), (-along, -across), (across, -along)][quarters]
+def in_lines(group: Sequence[Letter]) -> list[list[Letter]]:
+    """Part letters into lines."""
+    found: list[list[Letter]] = []
+    for letter in group:
+        if not found or letter.new or _apart(found[-1][-1], letter):
+            found.append([])
+        found[-1].append(letter)
+    return found
 
 
 def _apart(last: Letter, letter: Letter) -> bool:
@@ -158,21 +177,38 @@ def _apart(last: Letter, letter: Letter) -> bool:
     return letter.quarters != last.quarters or shared < SHARED * lower or not -height < gap < APART * height
 
 
-def _line(letters: Sequence[Letter]) -> Line:
+def box_of(group: Sequence[Letter]) -> Box:
+    """The box around the letters of one line."""
+    start, end = min(one.along[0] for one in group), max(one.along[1] for one in group)
+    top, bottom = min(one.across[0] for one in group), max(one.across[1] for one in group)
+    cx, cy = back((start + end) / 2, (top + bottom) / 2, group[0].quarters)
+    angle = group[0].quarters * 90 if group[0].quarters < 3 else -90
+    return Box(cx, cy, max(end - start, 1.0), max(bottom - top, 1.0), angle)
+
+
+def _line(group: Sequence[Letter]) -> Line:
     """The letters of one line as what a reader would have found."""
-    start, end = min(one.along[0] for one in letters), max(one.along[1] for one in letters)
-    top, bottom = min(one.across[0] for one in letters), max(one.across[1] for one in letters)
-    length = max(end - start, 1.0)
-    words: list[list[Letter]] = []
-    for letter in letters:
-        if letter.blank or not words:
-            words.append([])
-        words[-1].append(letter)
-    found = []
-    for word in words:
-        begin, until = (word[0].along[0] - start) / length, (word[-1].along[1] - start) / length
-        found.append(Word("".join(one.text for one in word), begin, until))
-    cx, cy = back((start + end) / 2, (top + bottom) / 2, letters[0].quarters)
-    angle = letters[0].quarters * 90 if letters[0].quarters < 3 else -90
-    box = Box(cx, cy, length, max(bottom - top, 1.0), angle)
-    return Line(box, " ".join(word.text for word in found), 1.0, 1.0, words=tuple(found), present=True)
+    box = box_of(group)
+    start = min(one.along[0] for one in group)
+    breaks = [index for index, one in enumerate(group) if index == 0 or one.blank]
+    words = []
+    for first, last in pairwise([*breaks, len(group)]):
+        begin, until = (group[first].along[0] - start) / box.w, (group[last - 1].along[1] - start) / box.w
+        words.append(Word("".join(one.text for one in group[first:last]), begin, until))
+    return Line(box, " ".join(word.text for word in words), 1.0, 1.0, words=tuple(words), present=True)
+
+
+def _part(line: Line, words: Sequence[Word]) -> Line:
+    """The piece of a line that has only *words*."""
+    start, end = words[0].start, words[-1].end
+    length, middle = max(end - start, 1e-3), ((start + end) / 2 - 0.5) * line.box.w
+    turn = math.radians(line.box.angle)
+    box = Box(
+        line.box.cx + middle * math.cos(turn),
+        line.box.cy + middle * math.sin(turn),
+        length * line.box.w,
+        line.box.h,
+        line.box.angle,
+    )
+    inner = tuple(Word(word.text, (word.start - start) / length, (word.end - start) / length) for word in words)
+    return Line(box, " ".join(word.text for word in words), line.score, line.det_score, words=inner)

@@ -75,6 +75,8 @@ class Page:
     text: str
     #: Milliseconds by step.
     ms: Mapping[str, float]
+    #: What to know about how well it could be read.
+    warnings: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """The page as JSON values."""
@@ -86,6 +88,7 @@ class Page:
             "paragraphs": [[index for index, _ in group] for _, group in groupby(enumerate(self.lines), _paragraph)],
             "lines": [line.record(str(number)) for number, line in enumerate(self.lines)],
             "ms": {step: round(value, 1) for step, value in self.ms.items()},
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
         }
 
 

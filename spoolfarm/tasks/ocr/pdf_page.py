@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,23 @@ import pypdfium2.raw as raw  # type: ignore[import-untyped]
 
 from spoolfarm.errors import BrokenImage
 from spoolfarm.images import MAX_SIDE
+from spoolfarm.tasks.ocr.drawing import Drawing
 
 #: Dots per inch of a page that is drawn, not scanned.
 DRAWN = 300.0
 #: The least and the most of a scanned page: within these it is rendered as it was scanned.
 SCANNED = (100.0, 400.0)
-#: A picture that covers this part of a page makes it a scanned one.
+#: Pictures that cover this part of a page make it a scanned one.
 COVERS = 0.5
 #: Points to the inch.
 INCH = 72.0
-#: How deep forms within forms are searched for the scan.
-DEPTH = 3
+#: Dots per inch at which it is seen whether letters show.
+PREVIEW = 100.0
 #: Steps in a pixel in which places are told.
 FINE = 16
 
 Point = tuple[float, float]
+Picture = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class PdfPage:
@@ -40,15 +43,21 @@ class PdfPage:
             self._pdf = pdfium.PdfDocument(data)
             self._pdf.init_forms()
             self.page = self._pdf[0]
+            if raw.FPDFPage_GetAnnotCount(self.page):
+                # What is written in forms and notes becomes part of the page, where its letters can be had.
+                raw.FPDFPage_Flatten(self.page, raw.FLAT_NORMALDISPLAY)
+                self.page.close()
+                self.page = self._pdf[0]
         except (pdfium.PdfiumError, IndexError) as error:
             raise BrokenImage(f"the PDF cannot be read: {error}") from error
         across, down = self.page.get_size()
         if not (0 < across < math.inf and 0 < down < math.inf):
             self._pdf.close()
             raise BrokenImage("the page has no size")
-        #: The part of the page that its largest picture covers.
-        self.covered, native = self._scan(across * down)
-        self.dpi = dpi or (min(max(native, SCANNED[0]), SCANNED[1]) if self.covered >= COVERS else DRAWN)
+        self.drawing = Drawing(self.page)
+        scan = max(self.drawing.pictures, key=lambda picture: picture.area, default=None)
+        scanned = scan is not None and self.drawing.covered >= COVERS
+        self.dpi = dpi or (min(max(scan.dpi, SCANNED[0]), SCANNED[1]) if scan and scanned else DRAWN)
         most = min(math.sqrt(max_pixels / (across * down)), MAX_SIDE / max(across, down))
         dpi = min(self.dpi, INCH * most)
         # Whole pixels, and those of the scan where there is one; the renderer rounds up.
@@ -63,13 +72,27 @@ class PdfPage:
     def __exit__(self, *_: object) -> None:
         self._pdf.close()
 
-    def picture(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """The page on white paper, (height, width, 3) uint8 in BGR order. Raises BrokenImage."""
+    def picture(self, without: Iterable[Any] = ()) -> Picture:
+        """The page on white paper, (height, width, 3) uint8 in BGR order, *without* some of its objects.
+
+        Raises BrokenImage.
+        """
+        return self._rendered(self._scale, without)[: self.height, : self.width]
+
+    def preview(self, without: Iterable[Any] = ()) -> Picture:
+        """The same, small."""
+        return self._rendered(min(self._scale, PREVIEW / INCH), without)
+
+    def _rendered(self, scale: float, without: Iterable[Any]) -> Picture:
+        hidden = [one for one in without if raw.FPDFPageObj_SetIsActive(one, False)]
         try:
-            bitmap = self.page.render(scale=self._scale)
+            bitmap = self.page.render(scale=scale)
         except pdfium.PdfiumError as error:
             raise BrokenImage(f"the page cannot be rendered: {error}") from error
-        pixels = bitmap.to_numpy()[: self.height, : self.width]
+        finally:
+            for one in hidden:
+                raw.FPDFPageObj_SetIsActive(one, True)
+        pixels = bitmap.to_numpy()
         return np.ascontiguousarray(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2))
 
     def pixel(self, x: float, y: float) -> Point:
@@ -78,28 +101,3 @@ class PdfPage:
         size = (0, 0, self.width * FINE, self.height * FINE, 0)
         raw.FPDF_PageToDevice(self.page, *size, x, y, across, down)
         return across.value / FINE, down.value / FINE
-
-    @property
-    def filled_in(self) -> bool:
-        """Whether something is written over the page, in a form or as a note: it is not among the page's letters."""
-        for index in range(raw.FPDFPage_GetAnnotCount(self.page)):
-            note = raw.FPDFPage_GetAnnot(self.page, index)
-            kind = raw.FPDFAnnot_GetSubtype(note)
-            raw.FPDFPage_CloseAnnot(note)
-            if kind in (raw.FPDF_ANNOT_WIDGET, raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP):
-                return True
-        return False
-
-    def _scan(self, area: float) -> tuple[float, float]:
-        """The part of the page's *area* that its largest picture covers, and that picture's dots per inch."""
-        best = (0.0, 0.0)
-        for found in self.page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=DEPTH):
-            try:
-                left, bottom, right, top = found.get_bounds()
-                across, down = found.get_px_size()
-            except pdfium.PdfiumError:
-                continue
-            size = abs((right - left) * (top - bottom))
-            if size > 0 and size / area > best[0]:
-                best = (size / area, INCH * math.sqrt(across * down / size))
-        return best

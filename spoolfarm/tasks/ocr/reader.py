@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,9 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from spoolfarm.tasks.ocr import layout, turn
+from spoolfarm.tasks.ocr import layout, legible, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
+from spoolfarm.tasks.ocr.finder import Finder, Found
 from spoolfarm.tasks.ocr.page import Line, Page
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
 
@@ -26,7 +27,7 @@ class Reader:
     """Reads pages, one at a time, keeping at most *threads* threads busy."""
 
     def __init__(self, threads: int = 1) -> None:
-        self._detector = Detector(threads)
+        self._finder = Finder(Detector(threads))
         self._recogniser = Recogniser(threads)
 
     def read(
@@ -34,7 +35,7 @@ class Reader:
         picture: Picture,
         *,
         rotate: bool = True,
-        side: int = 1280,
+        side: int | None = None,
         min_score: float = 0.5,
         order: str = "auto",
         join: bool = False,
@@ -44,24 +45,25 @@ class Reader:
         """Read *picture*, (height, width, 3) uint8 in BGR order.
 
         Without *rotate* all text is taken to be upright. *side* is what the longer side is shrunk to for finding
-        lines. Lines below *min_score* are dropped, as are those whose centre lies in none of *regions* or in one of
-        *ignore*, polygons in the picture's pixels. *order* and *join* are explained at `layout.arrange`.
+        lines; without it, what suits the letters. Lines below *min_score* are dropped, as are those whose centre lies
+        in none of *regions* or in one of *ignore*, polygons in the picture's pixels. *order* and *join* are explained
+        at `layout.arrange`.
         """
         start = time.perf_counter()
-        found = [one for one in self._detector.find(picture, side) if wanted(one.box, regions, ignore)]
+        seen = self._finder.find(picture, side)
         middle = time.perf_counter()
-        read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
-        page = turn.of_page(found, read) if rotate else 0
-        if page and not turn.is_sure(found, page):
-            found = [one for one in self._find_upright(picture, side, page) if wanted(one.box, regions, ignore)]
-        lines = turn.lines(found, page, read) if rotate else [read(one, 0) for one in found]
-        rotation = 90 * page
+        lines, rotation = self._lines(picture, seen, rotate, lambda box: wanted(box, regions, ignore))
+        if side is None and seen.scale < 1 and (scale := legible.nearer(lines, seen.scale)):
+            closer = self._finder.at(picture, scale)
+            more, turned = self._lines(picture, closer, rotate, lambda box: wanted(box, regions, ignore))
+            if legible.surety(more) > legible.surety(lines):
+                seen, lines, rotation = closer, more, turned
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
         placed, text = layout.arrange(kept, rotation, order, join)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
-        return Page(width, height, rotation, placed, text, ms)
+        return Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale))
 
     @staticmethod
     def place(
@@ -81,11 +83,33 @@ class Reader:
         placed, text = layout.arrange(kept, rotation, order, join)
         return Page(*size, rotation, placed, text, {})
 
-    def _find_upright(self, picture: Picture, side: int, page: int) -> list[TextBox]:
+    def line(self, picture: Picture, box: Box) -> tuple[str, float]:
+        """What the line in *box* says, and how sure that is, 0 to 1."""
+        text, score, _ = self._recogniser.read(cut(picture, box))
+        return text, score
+
+    def knows(self, text: str) -> bool:
+        """Whether all letters of *text* are among those that can be read."""
+        return self._recogniser.knows(text)
+
+    def _lines(
+        self, picture: Picture, seen: Found, rotate: bool, is_wanted: Callable[[Box], bool]
+    ) -> tuple[list[Line], int]:
+        """Read what was *seen*: the lines, and the clockwise turn of the page in degrees."""
+        found = [one for one in seen.boxes if is_wanted(one.box)]
+        read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
+        if not rotate:
+            return [read(one, 0) for one in found], 0
+        page = turn.of_page(found, read)
+        if page and not turn.is_sure(found, page):
+            found = [one for one in self._find_upright(picture, seen.scale, page) if is_wanted(one.box)]
+        return turn.lines(found, page, read), 90 * page
+
+    def _find_upright(self, picture: Picture, scale: float, page: int) -> list[TextBox]:
         """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
         upright = np.ascontiguousarray(np.rot90(picture, page))
         height, width = upright.shape[:2]
-        found = self._detector.find(upright, side)
+        found = self._finder.at(upright, scale).boxes
         return [replace(one, box=one.box.with_page(page, width, height).turned(-page)) for one in found]
 
     def _line(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:

@@ -30,6 +30,11 @@ class Recogniser:
         self._session = models.session(models.RECOGNISER, threads)
         names = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._characters = ["", *names, " "]
+        self._known = frozenset(self._characters)
+
+    def knows(self, text: str) -> bool:
+        """Whether all letters of *text* are among those that can be read."""
+        return self._known.issuperset(text)
 
     def read(self, line: np.ndarray[Any, Any]) -> tuple[str, float, tuple[Word, ...]]:
         """Read a picture that `cut` made: its text, how sure that is, 0 to 1, and its words."""

@@ -41,6 +41,7 @@ class OcrResult(BaseModel):
     paragraphs: list[list[int]] = Field(description="the numbers of each paragraph's lines")
     lines: list[TextLine]
     ms: dict[str, float] = Field(description="milliseconds by step")
+    warnings: list[str] = Field(default=[], description="such as of letters too small to be sure of")
 
 
 class DocumentPage(BaseModel):
@@ -51,6 +52,7 @@ class DocumentPage(BaseModel):
     height: int | None = None
     rotation: int | None = None
     lines: int | None = Field(default=None, description="how many")
+    warnings: list[str] = Field(default=[], description="such as of letters too small to be sure of")
     error: str | None = None
     code: str | None = None
 

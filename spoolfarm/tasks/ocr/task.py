@@ -18,7 +18,7 @@ from spoolfarm.tasks.documents.outputs import Output
 from spoolfarm.tasks.ocr.result import DocumentResult, OcrResult
 
 if TYPE_CHECKING:
-    from spoolfarm.tasks.ocr.page import Page
+    from spoolfarm.tasks.ocr.page import Line, Page
     from spoolfarm.tasks.ocr.reader import Picture, Reader
 
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -36,11 +36,11 @@ class OcrParams(Params):
         default="auto",
         description="auto: text may be turned by quarters, and the page's turn is told; none: it is upright",
     )
-    side: int = Field(
-        default=1280,
+    side: int | None = Field(
+        default=None,
         ge=320,
         le=4096,
-        description="pixels the longer side is shrunk to for finding lines; more finds smaller text",
+        description="pixels the longer side is shrunk to for finding lines; by default what suits its letters",
     )
     min_score: float = Field(default=0.5, ge=0, le=1, description="lines the recogniser is less sure of are dropped")
     order: Literal["auto", "rows", "none"] = Field(
@@ -104,6 +104,7 @@ class Ocr(Task):
 
     def _read_pdf(self, data: bytes, params: OcrParams, max_pixels: int) -> dict[str, Any]:
         """Read the one page of a PDF, or take the text that it has already."""
+        from spoolfarm.tasks.ocr.doubts import doubtful
         from spoolfarm.tasks.ocr.embedded_text import EmbeddedText
         from spoolfarm.tasks.ocr.pdf_page import PdfPage
 
@@ -111,25 +112,33 @@ class Ocr(Task):
         redo = params.existing == "redo"
         with PdfPage(data, params.dpi, max_pixels) as page:
             there = EmbeddedText(page, visible=redo)
-            kept = there.lines() if there.legible else []
+            if redo:
+                there.doubt(doubtful(there, page, self._reader))
+            kept = there.lines()
             size, dpi = (page.width, page.height), round(page.dpi, 2)
-            picture = None if not redo and there.enough(page) else page.picture()
+            picture = None if there.enough(page) else page.picture(without=there.objects())
         decode = time.perf_counter() - start
         if picture is None:
             placed = self._reader.place(kept, size, **_choices(params))
-            return {**_shown(placed, decode), "dpi": dpi, "source": "text"}
+            return {**_shown(placed, decode), "dpi": dpi, "source": "ocr" if redo else "text"}
         read = self._page(picture, params)
         if kept:
-            new = [line for line in read.lines if not there.has(line.box, line.text)]
-            placed = self._reader.place([*kept, *new], size, read.rotation, **_choices(params))
-            read = replace(placed, ms=read.ms)
-        return {**_shown(read, decode), "dpi": dpi, "source": "ocr"}
+            new = [part for line in read.lines for part in there.without(line)]
+            rotation = read.rotation if _length(read.lines) > _length(kept) else None
+            placed = self._reader.place([*kept, *new], size, rotation, **_choices(params))
+            read = replace(placed, ms=read.ms, warnings=read.warnings)
+        wrong = {"wrong_fonts": sorted(there.wrong)} if there.wrong else {}
+        return {**_shown(read, decode), "dpi": dpi, "source": "ocr", **wrong}
 
     def _page(self, picture: Picture, params: OcrParams) -> Page:
         turns = params.rotate == "auto"
         return self._reader.read(
             picture, rotate=turns, side=params.side, min_score=params.min_score, **_choices(params)
         )
+
+
+def _length(lines: Sequence[Line]) -> float:
+    return sum(line.box.w for line in lines)
 
 
 def _has_pages(data: bytes) -> bool:

@@ -90,3 +90,27 @@ def test_a_photo_of_several_pictures_in_one_file_goes_in_as_it_is_on_one_page(tm
     first.save(file, "MPO", save_all=True, append_images=[second])
     _, packed, _ = made(file.getvalue(), tmp_path)
     assert packed == file.getvalue()
+
+
+def sized(data: bytes) -> list[float]:
+    """Width and height, in points, of the page that *data* becomes."""
+    with pdfs.of_picture(data) as pdf:
+        return [float(length) for length in pdf.pages[0].mediabox[2:]]
+
+
+def stored(kind: str, dpi: tuple[int, int], turn: int = 1) -> bytes:
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[ORIENTATION] = turn
+    page((204, 98)).convert("L").save(file, kind, dpi=dpi, exif=exif)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG", "PNG"])
+def test_a_page_is_as_large_as_both_resolutions_say(kind: str) -> None:
+    assert sized(stored(kind, (204, 98))) == pytest.approx([72, 72], abs=0.2)
+    assert sized(stored(kind, (102, 98), turn=6)) == pytest.approx([72, 144], abs=0.2)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG", "PNG", "BMP"])
+def test_a_picture_that_says_only_what_programs_write_without_knowing_fits_a_page(kind: str) -> None:
+    assert max(sized(stored(kind, (72, 72)))) == pytest.approx(842, abs=0.1)
