@@ -94,7 +94,7 @@ def test_a_batch_outlives_a_killed_worker(bench: Bench) -> None:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert out.startswith("40 succeeded, 0 failed")
-    assert "ended: killed by signal 9 (SIGKILL)" in err
+    assert re.search(r"ended( with job [0-9a-f]{24})?: killed by signal 9 \(SIGKILL\)", err)
     assert sorted(line["file"] for line in bench.lines()) == sorted(names)
 
 
