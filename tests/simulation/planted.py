@@ -118,7 +118,7 @@ RACES = {
     "a forgotten job runs again": Race(Marks, "on", marks_unseen),
     "a cancel brings a result back": Race(endings, "lock", no_lock),
     "a retry throws away what was buried meanwhile": Race(DeadLetters, "withdraw", letter_emptied),
-    "of two retries the later one loses a result": Race(deadletters, "lock", no_lock),
+    "of two retries the later one loses a result": Race(deadletters, "held", no_lock),
     "a late result replaces the first": Race(files, "publish", published_by_rename),
     "a claim takes two steps": Race(Spool, "_claim", claimed_in_two_steps),
     "a claim is not counted": Race(Spool, "_claim", uncounted),
