@@ -33,9 +33,9 @@ RESULT = re.compile(rf"{RESULTS}/([0-9a-f]{{24}})\.json")
 #: Who may remove a result, by what it does at the time.
 TAKERS = frozenset({"forget", "answer", "clear"})
 #: The files that a farm keeps in the end.
-STAYING = frozenset(f"{SPOOL}/workers/{name}.lock" for name in ("suspects", "cancel", "retry")) | {
-    f"{SPOOL}/counts/{name}" for name in ("lock", "totals.json", "now.lines")
-}
+STAYING = frozenset(f"{SPOOL}/workers/{name}.lock" for name in ("suspects", "cancel", "retry"))
+#: Where it keeps what never expires: answers that are the user's, and how many jobs there were.
+KEPT_BELOW = (f"{RESULTS}/inbox/", f"{SPOOL}/counts/")
 #: Seconds after which results and dead letters expire.
 KEPT = 86400.0
 
@@ -327,7 +327,7 @@ class Laws:
     def examine_leftovers(self) -> None:
         """Look at what is left when results have expired, too."""
         for path, _ in self._world.disk.files():
-            if path not in STAYING and not path.startswith(f"{RESULTS}/inbox/"):
+            if path not in STAYING and not path.startswith(KEPT_BELOW):
                 raise Violation(f"{path} is left in the end")
 
     def _check(self, holds: bool, life: Life, otherwise: str) -> None:
