@@ -90,4 +90,4 @@ def files_of(farm: RunningFarm) -> set[str]:
         for directory, _, names in os.walk(root):
             found |= {os.path.join(directory, name) for name in names}
     kept = ("launcher.lock", "launcher.json")
-    return {path for path in found if not {"workers", "idle"} & {*Path(path).parts} and Path(path).name not in kept}
+    return {path for path in found if not {"workers", "idle", "counts", "index"} & {*Path(path).parts} and Path(path).name not in kept}
