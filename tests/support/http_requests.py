@@ -89,5 +89,5 @@ def files_of(farm: RunningFarm) -> set[str]:
     for root in (farm.farm.spool.root, farm.farm.results.root):
         for directory, _, names in os.walk(root):
             found |= {os.path.join(directory, name) for name in names}
-    kept = ("launcher.lock", "launcher.json")
-    return {path for path in found if not {"workers", "idle", "counts", "index"} & {*Path(path).parts} and Path(path).name not in kept}
+    kept = {"workers", "idle", "counts", "index", "launcher.lock", "launcher.json"}
+    return {path for path in found if not kept & {*Path(path).parts}}

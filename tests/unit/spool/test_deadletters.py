@@ -118,13 +118,24 @@ def test_a_letter_that_cannot_be_thrown_away_keeps_no_other(
     dead: DeadLetters, caplog: pytest.LogCaptureFixture
 ) -> None:
     stuck, other = "0" * 24, "1" * 24
-    Path(dead.path(stuck), "folder").mkdir(parents=True)
+    Path(dead.path(stuck), f"{stuck}.a3").mkdir(parents=True)
     Path(dead.path(other)).mkdir()
-    for each in (Path(dead.path(stuck), "folder"), Path(dead.path(stuck)), Path(dead.path(other))):
-        os.utime(each, (0, 0))
+    Path(dead.path(other), f"{other}.a3").touch()
+    for each in (stuck, other):
+        os.utime(dead.path(each), (0, 0))
     assert dead.expire(100) == 1
     assert dead.ids() == [stuck]
     assert f"dead letter {stuck} not removed" in caplog.text
+
+
+def test_a_letter_whose_job_may_be_coming_does_not_expire(dead: DeadLetters) -> None:
+    """The clock may jump by days between the reason and the job of one burial."""
+    coming = "0" * 24
+    Path(dead.path(coming)).mkdir()
+    Path(dead.path(coming), "reason.json").write_text("{}")
+    os.utime(dead.path(coming), (0, 0))
+    assert dead.expire(100) == 0
+    assert dead.ids() == [coming]
 
 
 def emptied(tmp_path: Path, dead: DeadLetters, age: float) -> str:
