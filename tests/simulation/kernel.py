@@ -74,7 +74,7 @@ class Kernel:
         for name in CALLS:
             yield os, name, self._led(name)
         yield os, "scandir", self._scanned(os.scandir)
-        yield fcntl, "fcntl", self._answered(fcntl.fcntl, 0)  # no file here is written to by anybody else
+        yield fcntl, "fcntl", self._leased(fcntl.fcntl)
         yield archiver, "ThreadPoolExecutor", AtOnce
         yield sweep_clock, "believed", lambda _: self._here().now  # it takes hours to believe that hours have passed
         yield os, "chmod", self._answered(os.chmod, None)
@@ -175,6 +175,20 @@ class Kernel:
                 if operation & fcntl.LOCK_NB:
                     raise BlockingIOError(11, "Resource temporarily unavailable")
                 world.sleep(0.001)
+
+        return call
+
+    def _leased(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(file: Any, command: int, argument: Any = 0) -> Any:
+            """A read lease is granted on a file that nobody has open for writing; see fcntl(2)."""
+            if not on_disk(file):
+                return real(file, command, argument)
+            opened = self._here().disk.open_files
+            writers = (each for each in opened.values() if each.flags & (os.O_WRONLY | os.O_RDWR))
+            wanted = command == fcntl.F_SETLEASE and argument == fcntl.F_RDLCK
+            if wanted and any(each.node is opened[file].node for each in writers):
+                raise BlockingIOError(11, "Resource temporarily unavailable")
+            return 0
 
         return call
 

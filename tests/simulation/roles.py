@@ -203,8 +203,9 @@ class Roles:
         return self._start("dropper", body)
 
     def _drop(self, process: Process, path: str) -> None:
-        with suppress(FileExistsError):  # the hot folder makes it, too
-            os.makedirs(os.path.dirname(path))
+        while not os.path.isdir(os.path.dirname(path)):
+            with suppress(FileExistsError):  # the hot folder makes it, too
+                os.makedirs(os.path.dirname(path))
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
             os.write(descriptor, b"some words")
