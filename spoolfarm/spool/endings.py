@@ -17,12 +17,12 @@ from spoolfarm.spool.results import Results
 
 #: Seconds to wait for another process that ends a cancelled job, which takes it about a millisecond.
 PATIENCE = 10.0
-#: The codes of jobs that no worker could end: they become dead letters even if they are not durable.
-HOPELESS = frozenset({"worker_died", "too_much_memory", "damaged", "unreadable"})
-#: Those of them whose reason is the job's file.
-DAMAGE = HOPELESS - {"worker_died", "too_much_memory"}
+#: The codes of jobs whose own file is at fault.
+DAMAGE = frozenset({"damaged", "unreadable"})
 #: Those for which a worker is killed because of what its job does: the next one would be, too.
 FAULTS = frozenset({"too_much_memory"})
+#: The codes of jobs that no worker could end: they become dead letters even if they are not durable.
+HOPELESS = DAMAGE | FAULTS | {"worker_died"}
 
 
 class Endings:
@@ -33,14 +33,14 @@ class Endings:
         self._dead = dead
         self._counts = counts
         self._lock = lock
-        #: The records of claimed jobs whose result is visible, and that the disk has not let go of yet, by file.
-        self._shown: dict[str, Mapping[str, Any]] = {}
+        #: The visible results of claimed jobs that the disk has not let go of yet, by file.
+        self._shown: dict[str, Result] = {}
 
     def finish(self, claim: Claim, result: Result) -> None:
         """Make *result* visible, and then remove the job. Raises OSError; calling it again continues from there."""
         if not self.begun(claim.path):  # else somebody may have taken the result since
             self._results.show(result, sync=claim.job.durable)
-            self._shown[claim.path] = result.record()
+            self._shown[claim.path] = result
         self.let_go(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), claim.job)
 
     def begun(self, path: str) -> bool:
@@ -51,7 +51,10 @@ class Endings:
         """The end of `finish` and `give_up`."""
         if job.durable:
             self._results.sync_names()
-        self.settle(file, self._shown[file.path], job)
+        if (result := self._shown[file.path]).status is State.SUCCEEDED:
+            files.remove(file.path)
+        else:
+            self.settle(file, result.record(), job)
         del self._shown[file.path]
 
     def tell(self, record: Mapping[str, Any]) -> None:
@@ -67,8 +70,8 @@ class Endings:
                 error = f"{error}; it is kept in {self._dead.path(file.id)}"
             ended = Result.without_run(job, State.FAILED, error, code, self._results.lost(job.id))
             self._results.show(ended, sync=job.durable)
-            self._shown[file.path] = ended.record()
-        record = self._shown[file.path]
+            self._shown[file.path] = ended
+        record = self._shown[file.path].record()
         self.let_go(file, job)
         self.tell(record)
 
@@ -95,7 +98,7 @@ class Endings:
 
         Returns the *record*; without one it is that of the result that this process has made visible.
         """
-        record = self._shown[file.path] if record is None else record
+        record = self._shown[file.path].record() if record is None else record
         if record["status"] == State.FAILED and (job.durable or record.get("code") in HOPELESS):
             self._dead.bury(file.path, file.id, record)
         else:

@@ -18,6 +18,8 @@ from spoolfarm.spool import checksum
 FIRST, LAST = 0, 9
 #: The default priority.
 NORMAL = 5
+#: Made once: making it takes as long as encoding a job.
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 #: What a job and its record may say about where it came from.
 ORIGIN = frozenset({"source", "name", "request_id", "traceparent"})
 #: What a number is in JSON.
@@ -112,7 +114,7 @@ class Job:
         if self.traceparent:
             header["traceparent"] = self.traceparent
         header["params"] = self.params  # behind the others, for they may be large: see `header_of`
-        text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _JSON.encode(header)
         line = checksum.seal(text.encode(errors="surrogatepass"), *self.images)
         return [line + b"\n", *self.images]
 
@@ -265,5 +267,5 @@ class Result:
 
     def to_bytes(self) -> bytes:
         """The record as JSON. Raises ValueError or TypeError when the result is not a JSON value."""
-        text = json.dumps(self.record(), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _JSON.encode(self.record())
         return text.encode(errors="surrogatepass")

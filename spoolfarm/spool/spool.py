@@ -201,7 +201,9 @@ class Spool:
                     raise DamagedJob(f"its file {name} is of task {task!r}, and lay in the queue of {place.task!r}")
                 if not self._marks.on(parsed[1]):
                     return claim
-                self.endings.finish(claim, cancelled(claim.job))  # it was requeued by who did not see the mark
+                ended = cancelled(claim.job)  # it was requeued by who did not see the mark
+                self.endings.finish(claim, ended)
+                self.endings.tell(ended.record())
                 return None
             except DamagedJob as error:
                 if isinstance(error, UnreadableJob) and time.time() - born(parsed[1]) < UNREADABLE:

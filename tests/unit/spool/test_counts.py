@@ -222,6 +222,17 @@ def test_each_way_in_which_a_job_ends_without_a_worker_is_counted_once(tree: Tre
     }
 
 
+def test_a_job_that_is_cancelled_when_it_is_claimed_is_counted(tree: Tree) -> None:
+    """It was requeued by a process that did not see the mark."""
+    spool, job = tree.spool, Job("echo", source="http")
+    spool.put(job)
+    files.write_atomic(f"{spool.marks}/{job.id}", b"")
+    lease = tree.lease()
+    assert spool.claim(lease, spool.cursor(["echo"]), lambda _: 1) == []
+    lease.end()
+    assert spool.counts.read() == {("jobs", "echo", "cancelled", "http"): 1}
+
+
 def test_a_worker_that_died_between_result_and_count_is_counted_for(tree: Tree) -> None:
     spool = tree.spool
     job = Job("echo", source="inbox")
