@@ -159,7 +159,7 @@ class WorkerPool:
                 self._judge(worker)
                 continue
             jobs = self._jobs(worker.wid)
-            words = worker.last_words(self._claimed(worker.wid))
+            words = worker.last_words(_claimed(jobs))
             cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, words]))
             reason = reasons[worker.wid] = worker.code or _word(ended)
             if worker.retired or ending:
@@ -174,13 +174,6 @@ class WorkerPool:
                 said = "%s ended%s: %s; starting it again in %.1f s"
                 log.error(said, worker.name, _with(jobs), cause, wait, extra={"fields": fields})
         return causes, reasons
-
-    def _claimed(self, wid: str) -> float:
-        """When a worker claimed the jobs that it has, as a time.time(); 0 when it has none."""
-        try:
-            return min((file.glance()[1] for file in self._jobs(wid)), default=0.0)
-        except OSError:
-            return 0.0  # somebody else has given them back already
 
     def _jobs(self, wid: str) -> list[JobFile]:
         """What the worker has claimed."""
@@ -332,6 +325,14 @@ def _word(ended: str) -> str:
     if ended == "exit status 0":
         return "recycled"
     return "exited" if ended.startswith("exit") else "killed"
+
+
+def _claimed(jobs: Sequence[JobFile]) -> float:
+    """When a worker claimed the *jobs* that it has, as a time.time(); 0 when it has none."""
+    try:
+        return min((os.lstat(file.path).st_ctime for file in jobs), default=0.0)
+    except OSError:
+        return 0.0  # somebody else has given them back already
 
 
 def _with(jobs: Sequence[JobFile]) -> str:
