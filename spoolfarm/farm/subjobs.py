@@ -83,8 +83,9 @@ class Subjobs:
     def _put(self, job: Job) -> None:
         """Queue a part, unless an earlier attempt did. Less durable than the whole job: a lost part is done again."""
         if job.id in self._known:
-            if (self._spool.results.told(job.id) or {}).get("code") == "damaged":
-                self._spool.forget(job.id)  # a power cut corrupted it
+            if (self._spool.results.told(job.id) or {}).get("code") == "damaged":  # by a power cut
+                self._let_go(job.id)
+                self._spool.results.remove(job.id)
             elif self._spool.find(job.id) is not None:
                 return
         else:
@@ -96,6 +97,12 @@ class Subjobs:
             except SpoolUnavailable:  # a full disk, perhaps
                 self._check()
                 time.sleep(LOOK)
+
+    def _let_go(self, job_id: str) -> None:
+        """Wait until no worker has a part that has ended: the next job of that id must not be taken for it."""
+        while (file := self._spool.find(job_id)) is not None and file.state is State.RUNNING:
+            self._check()
+            time.sleep(LOOK)
 
     def _ended(self, job_id: str) -> Answer | JobFailed:
         """How a part ended, when it has."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from tests.support.pictures import small
 from tests.support.running_farm import ROOT, RunningFarm, until
@@ -86,9 +86,15 @@ def test_a_model_is_trained_its_history_plotted_and_a_drawn_digit_told(farm: Run
 def test_a_page_that_is_opened_again_goes_on_and_can_stop_the_training(farm: RunningFarm, page: Page) -> None:
     page.goto(f"{farm.url}/federated")
     page.fill("#key input", "secret")
-    page.click("#key button")
+    slow: list[Route] = []
+    page.route("**/api/models/", lambda route: slow.append(route))
+    with page.expect_request("**/api/models/"):
+        page.click("#key button")
     page.fill("[name=rounds]", "1000")
-    page.click("text=Start")
+    page.click("text=Start")  # before the page is connected
+    for route in slow:
+        route.continue_()
+    page.unroute("**/api/models/")
     expect(page.locator("#log")).to_contain_text("writing to")
     page.reload()
     expect(page.locator("#log")).to_contain_text("writing to")

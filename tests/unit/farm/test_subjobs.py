@@ -13,6 +13,7 @@ from spoolfarm.errors import BrokenImage, FarmError, JobCancelled, JobFailed
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.subjobs import LEAST, forget, noted, part_id, sweep
 from spoolfarm.spool.job import Job, Result, State
+from spoolfarm.spool.lease import Lease, new_worker_id
 from spoolfarm.tasks import Answer
 from tests.support.thread_workers import working
 
@@ -138,6 +139,28 @@ def test_a_part_that_a_power_cut_tore_is_done_again(farm: Farm, whole: Job) -> N
         damaged = Result(torn, "echo", State.FAILED, 1, *times, error="cut short", code="damaged")
         farm.results.publish(damaged, sync=False)
         assert sizes(farm.subjobs(whole, never).map("echo", items(1))) == [1]
+
+
+def test_a_torn_part_is_done_again_once_its_worker_has_let_go_of_it(farm: Farm, whole: Job) -> None:
+    with working(farm):
+        sizes(farm.subjobs(whole, never).map("echo", items(1)))
+    part = part_id(whole.id, 0)
+    Path(f"{farm.results.root}/{part}.json").write_bytes(b"torn")
+    lease = Lease.take(farm.spool.workers, farm.spool.active, new_worker_id())
+    held = Path(lease.active, f"{part}.a1")
+    held.touch()
+    waited = []
+
+    def let_go() -> None:
+        if held.exists() and farm.results.exists(part):
+            waited.append(part)
+            if len(waited) > 1:
+                held.unlink()
+
+    with working(farm):
+        assert sizes(farm.subjobs(whole, let_go).map("echo", items(1))) == [1]
+    assert waited
+    farm.spool.retire(lease)
 
 
 def test_a_part_that_fails_is_an_outcome_like_any_other(farm: Farm, whole: Job) -> None:

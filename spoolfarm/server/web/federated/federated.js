@@ -11,6 +11,8 @@ let socket = null;
 let job = null;
 let seen = 0;
 let curve = null;
+/** Settled once the key has been tried: whoever starts a run at once must wait for the connection. */
+let opened = null;
 
 async function ask(path, options = {}) {
   const headers = { ...options.headers, ...(key && { "X-API-Key": key }) };
@@ -32,7 +34,7 @@ function wantKey() {
 $("key").addEventListener("submit", event => {
   event.preventDefault();
   key = $("key").querySelector("input").value.trim();
-  open();
+  opened = open();
 });
 
 async function open() {
@@ -119,8 +121,9 @@ function value(text) {
   return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 
-$("start").addEventListener("submit", event => {
+$("start").addEventListener("submit", async event => {
   event.preventDefault();
+  await opened;
   if (!socket) return wantKey();
   const params = {};
   for (const [name, text] of new FormData($("start"))) if (text !== "") params[name] = Number(text);
@@ -230,4 +233,4 @@ for (const name of ["dragenter", "dragover", "dragleave", "drop"])
     if (name === "drop") take(event.dataTransfer.files[0]);
   });
 
-open();
+opened = open();
