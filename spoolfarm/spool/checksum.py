@@ -12,9 +12,10 @@ import json
 import zlib
 from typing import Any
 
+#: The field and the object's end.
+_FIELD = b',"crc32":"%08x"}'
 _NAME = b',"crc32":"'
-#: Bytes of the field with the object's end: eight digits, a quote, a brace.
-_LENGTH = len(_NAME) + 10
+_LENGTH = len(_FIELD % 0)
 
 
 class Altered(ValueError):
@@ -24,17 +25,17 @@ class Altered(ValueError):
 def seal(text: bytes, *more: bytes | memoryview) -> bytes:
     """The JSON object *text*, which has a field already, with the checksum of itself and *more* added."""
     body = text[:-1]
-    return b'%s%s%08x"}' % (body, _NAME, _crc(body, more))
+    return body + _FIELD % _crc(body, more)
 
 
 def check(text: bytes, *more: bytes | memoryview) -> bool:
     """Whether *text* has a checksum, by which it and *more* are whole. Raises Altered when they are not."""
-    body, field = text[:-_LENGTH], text[-_LENGTH:]
-    if not field.startswith(_NAME) or not field.endswith(b'"}'):
-        return False
-    if field[len(_NAME) : -2] != b"%08x" % _crc(body, more):
+    field = text[-_LENGTH:]
+    if field == _FIELD % _crc(text[:-_LENGTH], more):
+        return True
+    if field.startswith(_NAME) and field.endswith(b'"}'):
         raise Altered("its checksum does not fit")
-    return True
+    return False
 
 
 def opened(data: bytes) -> dict[str, Any]:

@@ -41,21 +41,21 @@ class Endings:
         if not self.begun(claim.path):  # else somebody may have taken the result since
             self._results.show(result, sync=claim.job.durable)
             self._shown[claim.path] = result
-        self.let_go(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), claim.job)
+        self.let_go(claim.path, claim.job)
 
     def begun(self, path: str) -> bool:
         """Whether this process has made the result of the job in *path* visible, and could not remove the job."""
         return path in self._shown
 
-    def let_go(self, file: JobFile, job: Job) -> None:
-        """The end of `finish` and `give_up`."""
+    def let_go(self, path: str, job: Job) -> None:
+        """The end of `finish` and `give_up`, for a *job* whose file is at *path*."""
         if job.durable:
             self._results.sync_names()
-        if (result := self._shown[file.path]).status is State.SUCCEEDED:
-            files.remove(file.path)
+        if (result := self._shown[path]).status is State.SUCCEEDED:
+            files.remove(path)
         else:
-            self.settle(file, result.record(), job)
-        del self._shown[file.path]
+            self.settle(JobFile(path, job.id, job.attempts, State.RUNNING), result.record(), job)
+        del self._shown[path]
 
     def tell(self, record: Mapping[str, Any]) -> None:
         """Count and log the end of a job that no worker of this process has run."""
@@ -72,7 +72,7 @@ class Endings:
             self._results.show(ended, sync=job.durable)
             self._shown[file.path] = ended
         record = self._shown[file.path].record()
-        self.let_go(file, job)
+        self.let_go(file.path, job)
         self.tell(record)
 
     def lose(self, file: JobFile, task: str, cause: str, reason: str, *, alone: bool, last: bool) -> bool:

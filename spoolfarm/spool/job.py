@@ -21,7 +21,7 @@ NORMAL = 5
 #: Made once: making it takes as long as encoding a job.
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 #: What a job and its record may say about where it came from.
-ORIGIN = frozenset({"source", "name", "request_id", "traceparent"})
+ORIGIN = ("source", "name", "request_id", "traceparent")
 #: What a number is in JSON.
 NUMBER = (int, float)
 
@@ -145,7 +145,18 @@ class Job:
             at += size
         if at != len(data):
             raise DamagedJob("its length does not fit its header")
-        return cls(**_fields(header), images=images, attempts=attempts)
+        return cls(
+            header["task"],
+            header["params"],
+            images,
+            header["id"],
+            header["priority"],
+            header["durable"],
+            header["created"],
+            attempts,
+            header.get("tries", 0),
+            **origin(header),
+        )
 
 
 def header_of(beginning: bytes) -> dict[str, Any]:
@@ -183,14 +194,9 @@ def _check(header: Mapping[str, Any], pictures: memoryview) -> None:
         raise DamagedJob("its priority or the checksum of its pictures is wrong")
 
 
-def _fields(header: Mapping[str, Any]) -> dict[str, Any]:
-    named = {name: header[name] for name in ("task", "params", "id", "priority", "durable", "created")}
-    return {**named, "tries": header.get("tries", 0), **origin(header)}
-
-
 def origin(header: Mapping[str, Any]) -> dict[str, Any]:
     """Where a job came from, as far as its *header* or its record says: what of ORIGIN is known."""
-    return {name: said for name in header.keys() & ORIGIN if isinstance(said := header[name], str) and said}
+    return {name: said for name in ORIGIN if isinstance(said := header.get(name), str) and said}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Marks:
 
     def on(self, job_id: str) -> bool:
         """Whether a job is marked."""
-        return os.path.exists(self._path(job_id))
+        return os.access(self._path(job_id), os.F_OK)  # every claim asks; os.path.exists takes twice as long
 
     def remove(self, job_id: str) -> None:
         """Remove the mark of a job that is queued again."""

@@ -231,7 +231,7 @@ class Spool:
 
     def _put_back(self, file: JobFile, job: Job) -> None:
         if self.endings.begun(file.path):
-            self.endings.let_go(file, job)
+            self.endings.let_go(file.path, job)
         else:
             self.requeue(file.path, job, file.attempts - 1)
 

@@ -7,7 +7,6 @@ import io
 import logging
 import os
 import stat
-import struct
 import sys
 import termios
 from typing import Any
@@ -38,10 +37,12 @@ class Output:
     def begin_job(self) -> None:
         """What is printed from now on belongs to another job."""
         try:
-            if self._pipe is None or _pipe() != self._pipe:
-                return  # a task has put something else in its place
-            unread = struct.unpack("i", fcntl.ioctl(2, termios.FIONREAD, bytes(4)))[0]
-            if (self._spoke or unread) and unread < FULL:
+            if self._pipe is None:
+                return
+            unread = int.from_bytes(fcntl.ioctl(2, termios.FIONREAD, bytes(4)), sys.byteorder)
+            if not self._spoke and not unread:
+                return
+            if _pipe() == self._pipe and unread < FULL:  # else a task has put something else in its place
                 os.write(2, MARK + b"\n")
                 self._spoke = False
         except OSError:

@@ -32,7 +32,7 @@ from tests.simulation.world import World
 #: The calls of `os` that the disk answers.
 CALLS = (
     "open", "read", "pread", "write", "close", "fsync", "fstat", "stat", "lstat", "rename", "link", "unlink", "mkdir",
-    "rmdir", "listdir", "truncate", "utime",
+    "rmdir", "listdir", "truncate", "utime", "access",
 )  # fmt: skip
 
 
@@ -78,7 +78,6 @@ class Kernel:
         yield archiver, "ThreadPoolExecutor", AtOnce
         yield sweep_clock, "believed", lambda _: self._here().now  # it takes hours to believe that hours have passed
         yield os, "chmod", self._answered(os.chmod, None)
-        yield os, "access", self._answered(os.access, True)
         room = SimpleNamespace(f_blocks=10**9, f_bavail=10**9, f_frsize=4096, f_files=10**9, f_favail=10**9, f_flag=0)
         yield os, "statvfs", self._answered(os.statvfs, room)
         yield os, "urandom", lambda size: random.randbytes(size)

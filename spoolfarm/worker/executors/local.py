@@ -18,6 +18,7 @@ class LocalExecutor:
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
         self._tasks = dict(tasks)
+        self._process = os.getpid()
 
     def setup(self) -> dict[str, str]:
         """Load every task's models. Those that fail are left out from now on, and returned with the reason."""
@@ -42,11 +43,10 @@ class LocalExecutor:
         ends the worker raises nothing here, so whatever is raised is the task's own, be it a SystemExit. A child that
         the task has forked comes back here, too, and runs nothing more.
         """
-        process = os.getpid()
         try:
             return _one_each(self._tasks[task].run(batch, context), task, len(batch))
         except BaseException as error:  # noqa: BLE001  # whatever a task raises is the answer to its job
-            if len(batch) == 1 or os.getpid() != process:
+            if len(batch) == 1 or os.getpid() != self._process:
                 return [error]
         return [outcome for job in batch for outcome in self.run(task, [job], context)]
 
