@@ -20,6 +20,7 @@ BUILT_IN: Mapping[str, str] = {
     "document": "spoolfarm.tasks.ocr.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
     "edit": "spoolfarm.tasks.edit.task:Edit",
+    "measure": "spoolfarm.tasks.segment.measure:Measure",
     "ocr": "spoolfarm.tasks.ocr.task:Ocr",
     "orient": "spoolfarm.tasks.segment.orient:Orient",
     "segment": "spoolfarm.tasks.segment.task:Segment",
@@ -30,12 +31,13 @@ EXTRAS: Mapping[str, str] = {
     "classify": "flower",
     "document": "ocr",
     "edit": "edit",
+    "measure": "segment",
     "ocr": "ocr",
     "orient": "segment",
     "segment": "segment",
     "simulate": "flower",
 }
-#: The engine of `segment` and `orient` that learned nothing, and the extra whose libraries are enough for it.
+#: The engine of those with the extra `segment` that learned nothing, and the extra whose libraries are enough for it.
 CLASSICAL, ITS_EXTRA = "classical", "edit"
 
 #: What a task says of itself in numbers, and the least of each.
