@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -69,6 +70,13 @@ class Wishes(Params):
             if low < high:
                 raise ValueError(f"{name!r} and {other!r} overlap: one ends at {high:g}, the other begins at {low:g}")
         return classes
+
+    @field_validator("outputs")
+    @classmethod
+    def _can_be_written(cls, outputs: list[Table]) -> list[Table]:
+        if "xlsx" in outputs and find_spec("xlsxwriter") is None:
+            raise ValueError("xlsx needs a library that is not installed here: pip install xlsxwriter")
+        return outputs
 
     @model_validator(mode="after")
     def _one_scale(self) -> Wishes:
