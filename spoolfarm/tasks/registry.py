@@ -37,8 +37,8 @@ EXTRAS: Mapping[str, str] = {
     "segment": "segment",
     "simulate": "flower",
 }
-#: Where FARM_SEGMENT_MODEL needs no torch, and the extra whose libraries are enough: the engine that learned nothing, and
-#: what the names of ONNX models end in.
+#: Where FARM_SEGMENT_MODEL needs no torch, and the extra whose libraries are enough: the engine that learned nothing,
+#: and what the names of ONNX models end in.
 CLASSICAL, CLASSICAL_EXTRA = "classical", "edit"
 ONNX, ONNX_EXTRA = ".onnx", "ocr"
 
