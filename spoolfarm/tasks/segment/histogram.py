@@ -13,6 +13,8 @@ from spoolfarm.tasks.segment.sizes import OTHER, Sizes, class_of
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 56, 24, 64, 52
 #: The fewest and the most bars.
 FEWEST, MOST = 5, 40
+#: Lines across, and the most numbers below.
+STEPS, NUMBERS = 5, 8
 #: Colours of the classes of sizes, in turn; the first one is that of bars without classes.
 COLOURS = ("#2860b0", "#3f8f5f", "#c9772b", "#8a4fa8", "#b23b4e", "#4a9aa8", "#8c7a34", "#5b6470")
 #: The colour of objects in none of the classes.
@@ -27,7 +29,7 @@ def svg(values: Sequence[float], classes: Sizes, name: str, unit: str) -> str:
         kind = class_of(value, classes)
         bar = counts[min(bars - 1, max(0, int((value - low) / step)))]
         bar[kind] = bar.get(kind, 0) + 1
-    top = _round_up(max((sum(each.values()) for each in counts), default=1))
+    top = STEPS * max(1, math.ceil(max(sum(each.values()) for each in counts) / STEPS))
     colours = {kind: COLOURS[number % len(COLOURS)] for number, kind in enumerate(classes)}
     colours[OTHER] = GREY if classes else COLOURS[0]
     title = f"{len(values)} object{'' if len(values) == 1 else 's'}"
@@ -40,7 +42,7 @@ def svg(values: Sequence[float], classes: Sizes, name: str, unit: str) -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="22" font-size="14">{escape(title)}</text>',
         *_legend(colours, values, classes),
-        *_axes(low, step * bars, top, f"{name.replace('_', ' ')} ({unit})"),
+        *_axes(low, step, bars, top, f"{name.replace('_', ' ')} ({unit})"),
     ]
     for number, bar in enumerate(counts):
         parts += _stack(number, bars, bar, top, colours)
@@ -52,7 +54,7 @@ def _bars(values: Sequence[float]) -> tuple[float, float, int]:
     if not values:
         return 0.0, 1.0, FEWEST
     low, high = min(values), max(values)
-    wanted = min(MOST, max(FEWEST, 2 * round(len(values) ** (1 / 3)) + 1))
+    wanted = min(MOST, max(FEWEST, round(3 * len(values) ** (1 / 3))))
     step = _round_up(max((high - low) / wanted, high * 1e-6, 1e-12))
     begin = math.floor(low / step) * step
     return begin, step, max(1, math.floor((high - begin) / step) + 1)
@@ -78,16 +80,19 @@ def _stack(number: int, bars: int, bar: Mapping[str, int], top: float, colours: 
     return found
 
 
-def _axes(low: float, span: float, top: float, name: str) -> list[str]:
+def _axes(low: float, step: float, bars: int, top: float, name: str) -> list[str]:
+    """Lines across with counts on the left, and below the limits of some bars."""
     found = []
-    for step in range(6):
-        x, y = LEFT + step / 5 * (WIDTH - LEFT - RIGHT), _up(step / 5)
+    for number in range(STEPS + 1):
+        y = _up(number / STEPS)
         found += [
             f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#e4e6ea"/>',
-            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#6a6f78">{step / 5 * top:.4g}</text>',
-            f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#6a6f78">'
-            f"{low + step / 5 * span:.4g}</text>",
+            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#6a6f78">{number * top / STEPS:.4g}</text>',
         ]
+    for number in range(0, bars + 1, math.ceil(bars / NUMBERS)):
+        x = LEFT + number * (WIDTH - LEFT - RIGHT) / bars
+        place = f'x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle" fill="#6a6f78"'
+        found.append(f"<text {place}>{low + number * step:.4g}</text>")
     centre = (LEFT + WIDTH - RIGHT) // 2
     return [*found, f'<text x="{centre}" y="{HEIGHT - 10}" text-anchor="middle">{escape(name)}</text>']
 

@@ -38,4 +38,4 @@ def _chain(points: np.ndarray[Any, Any]) -> float:
     steps = np.roll(points, -1, axis=0) - points
     across = np.count_nonzero(np.abs(steps).sum(axis=1) == 2)
     corners = np.count_nonzero((steps != np.roll(steps, -1, axis=0)).any(axis=1))
-    return STRAIGHT * (len(steps) - across) + ACROSS * across + CORNER * corners
+    return float(STRAIGHT * (len(steps) - across) + ACROSS * across + CORNER * corners)
