@@ -16,8 +16,8 @@ from spoolfarm.training.exports.drawn import Drawn
 ANNOTATIONS, ROBOFLOW = "annotations", "_annotations.coco.json"
 #: The lists that a COCO file has.
 PARTS = ("images", "annotations", "categories")
-#: What a batch writes of all its answers.
-LINES = "results.jsonl"
+#: What the names of parameter files of the hot folder end in.
+PARAMS = ".params.json"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,16 @@ class Found:
 
 
 def find(path: Path) -> Found:
-    """The labels that *path*, a file or a folder, has. Raises FarmError when it has none, or more than one kind."""
+    """The labels that *path*, a file or a folder, has. Raises FarmError, which names it, where they make no sense."""
+    try:
+        return _find(path)
+    except FarmError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise FarmError(f"{path}: {error}", hint=error.hint) from error
+
+
+def _find(path: Path) -> Found:
     if path.is_file():
         folder = path.parent.parent if path.parent.name == ANNOTATIONS else path.parent
         return _file(path, folder)
@@ -70,7 +79,7 @@ def _file(path: Path, folder: Path) -> Found:
 def _several(path: Path, files: Sequence[Path]) -> Found:
     """What the files of single pictures say, of LabelMe or of the farm. Raises FarmError for any others."""
     drawn = Drawn()
-    for file in files:
+    for file in (each for each in files if not each.name.endswith(PARAMS)):
         name, said = file.relative_to(path).as_posix(), _json(file)
         if labelme.is_labelme(said):
             labelme.add(drawn, said, name)

@@ -15,6 +15,8 @@ from spoolfarm.training.exports.drawn import Drawn, ellipse, numbers, pairs, run
 
 #: Shapes that enclose nothing.
 OPEN = ("line", "linestrip", "point", "points", "keypoints")
+#: Shapes whose points are all their corners; the last two are boxes that are turned.
+CLOSED = ("polygon", "rotation", "oriented_rectangle")
 
 
 def is_labelme(said: Any) -> bool:
@@ -36,7 +38,7 @@ def add(drawn: Drawn, said: dict[str, Any], file: str) -> None:
 def _outline(place: str, shape: dict[str, Any], said: dict[str, Any]) -> tuple[Any, Any]:
     """What a shape encloses, and the box that it is where it is one."""
     kind, points = shape.get("shape_type") or "polygon", pairs(place, shape.get("points"))
-    if kind == "polygon":
+    if kind in CLOSED:
         return [points], None
     if kind in OPEN:
         return None, None
@@ -47,10 +49,10 @@ def _outline(place: str, shape: dict[str, Any], said: dict[str, Any]) -> tuple[A
     if kind == "circle":
         radius = math.dist(corners[0], corners[1])
         return ellipse(x0, y0, radius, radius), None
-    if kind == "rectangle":
-        return None, [min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0)]
-    if kind == "oriented_rectangle":
-        return [points], None
+    if kind == "rectangle":  # two corners, or with some programs all four
+        left, top = (min(each) for each in zip(*corners, strict=True))
+        right, bottom = (max(each) for each in zip(*corners, strict=True))
+        return None, [left, top, right - left, bottom - top]
     if kind == "mask":
         size = (side(place, said.get(name)) for name in ("imageHeight", "imageWidth"))
         return runs(_mask(place, shape.get("mask")), round(min(x0, x1)), round(min(y0, y1)), *size), None

@@ -84,6 +84,7 @@ def labelme(folder: Path, how: str) -> Path:
         elif how == "circle":
             shapes.append({"label": "nut", "points": [[x, y], [x + radius, y]], "shape_type": "circle"})
         shapes.append({"label": "nut", "points": [[3, 3]], "shape_type": "point"})
+        shapes.append({"label": "nut", "points": [[1, 1], [4, 1], [4, 4], [1, 4]], "shape_type": "rectangle"})
         said = {
             "version": "5.5.0",
             "flags": {},
@@ -251,7 +252,7 @@ def test_the_export_of_a_tool_says_what_was_drawn(tmp_path: Path, write: Callabl
 
 def test_what_has_no_outline_is_passed_over_and_counted(tmp_path: Path) -> None:
     assert "passed over: 2 labels without an outline" in Labelled(cvat(tmp_path / "a", "mask")).check()
-    assert "passed over: 2 labels without an outline" in Labelled(labelme(tmp_path / "b", "mask")).check()
+    assert "passed over: 4 labels without an outline" in Labelled(labelme(tmp_path / "b", "mask")).check()
     assert "passed over: 2 labels without an outline" in Labelled(via(tmp_path / "c", "csv")).check()
 
 
@@ -374,6 +375,7 @@ def test_what_makes_no_sense_is_refused_in_a_line_that_names_it(
     (folder / file).write_text(text.replace(old, new, 1))
     with pytest.raises(FarmError, match=said) as refused:
         Labelled(folder).check()
+    assert str(refused.value).startswith(str(folder))
     assert "\n" not in str(refused.value)
 
 

@@ -361,3 +361,10 @@ def test_a_picture_without_objects_has_a_row_of_totals(measure: Any) -> None:
 def test_bad_parameters_are_named(params: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidParams, match=said):
         Measure().validate(params)
+
+
+def test_a_workbook_that_cannot_be_written_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spoolfarm.tasks.segment.wishes.find_spec", lambda name: None)
+    with pytest.raises(InvalidParams, match=r"params\.outputs: .*pip install xlsxwriter"):
+        Measure().validate({"outputs": ["xlsx"]})
+    assert Measure().validate({"outputs": ["csv"]})["outputs"] == ["csv"]
