@@ -133,7 +133,7 @@ class Settings:
         "FARM_SEGMENT_MODEL",
         "default",
         segment_model,
-        "what finds objects: default, coco, classical, or the path of a weights file",
+        "what finds objects: default, coco, classical, or the path of a weights file or an ONNX model",
         is_path=True,
     )
     segment_precision: str = setting(
