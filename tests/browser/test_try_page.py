@@ -329,10 +329,12 @@ def test_language_and_theme_are_kept(page: Page) -> None:
     page.get_by_role("link", name="中文").click()
     expect(page.locator("h1")).to_have_text("试一试")
     page.locator("#theme").select_option("dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.reload()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 18, 17)"
     expect(page.locator("h1")).to_have_text("试一试")
     page.locator("#theme").select_option("system")
+    expect(page.locator("html")).not_to_have_attribute("data-theme", "dark")
     page.get_by_role("link", name="English").click()
     expect(page.locator("h1")).to_have_text("Try it")
 
