@@ -35,7 +35,11 @@ from spoolfarm.server.views import (
     home,
     inference,
     items,
+    job_bulk,
+    job_inputs,
+    job_page,
     jobs,
+    jobs_page,
     masks,
     metrics,
     platform,
@@ -49,7 +53,10 @@ from spoolfarm.tasks.flower.project import Project
 log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
-VIEWS = (home, masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
+VIEWS = (
+    *(home, masks, uploads, items, edit, tyocr, inference, platform, federated),
+    *(run, jobs, job_inputs, job_bulk, jobs_page, job_page, tasks, health, openapi),
+)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,

@@ -32,7 +32,9 @@ ALLOWED = {503, 504}
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm that waits for no result longer than a moment."""
-    farm = RunningFarm(tmp_path_factory.mktemp("quick"), FARM_ENABLE="echo,edit,ocr", FARM_TIMEOUT=0.5)
+    farm = RunningFarm(
+        tmp_path_factory.mktemp("quick"), FARM_ENABLE="echo,edit,ocr", FARM_TIMEOUT=0.5, FARM_MAX_WAIT=0.5
+    )
     try:
         yield farm.start()
     finally:
