@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -12,6 +13,8 @@ from spoolfarm.farm.figures import Figures, count
 from spoolfarm.spool import files
 from spoolfarm.spool.job import FIRST, LAST
 from spoolfarm.spool.spool import Spool
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two looks, and after which a listener hears that nothing has changed.
 LOOK, SILENCE = 0.5, 15.0
@@ -79,12 +82,15 @@ class Changes:
     def _watch(self) -> None:
         before: dict[str, int] = {}
         while True:
-            if (now := self._stamp()) != before:
-                figures = count(self._spool)
-                with self._changed:
-                    self._number, self._figures = self._number + 1, figures
-                    self._changed.notify_all()
-            before = now
+            try:
+                if (now := self._stamp()) != before:
+                    figures = count(self._spool)
+                    with self._changed:
+                        self._number, self._figures = self._number + 1, figures
+                        self._changed.notify_all()
+                before = now
+            except OSError as error:
+                log.warning("changes are not seen: %s", error)  # the next look may see them
             with self._changed:
                 if self._changed.wait_for(lambda: self.closed or not self._listeners, LOOK):
                     self._thread = None
