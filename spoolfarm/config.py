@@ -157,6 +157,12 @@ class Settings:
         "FARM_RESULT_TTL", "86400", seconds(), "seconds the result of a submitted job is kept after its end"
     )
     dead_ttl: float = setting("FARM_DEAD_TTL", "604800", seconds(), "seconds a dead letter is kept")
+    keep_mb: int = setting(
+        "FARM_KEEP_MB",
+        "256",
+        whole(0, 10_000_000),
+        "pictures and parameters of ended jobs that are kept, in MiB, to be looked at and run again; 0: none",
+    )
     max_body_mb: int = setting("FARM_MAX_BODY_MB", "32", whole(1, 4096), "larger request bodies get 413, in MiB")
     max_pixels: int = setting(
         "FARM_MAX_PIXELS", "50000000", whole(1, 1_000_000_000), "larger pictures are refused from their header"
@@ -179,7 +185,9 @@ class Settings:
         whole(0, 10_000_000),
         "a worker that holds more while it runs a job is killed and the job fails, in MiB; 0: no limit",
     )
-    api_key: str = setting("FARM_API_KEY", "", key, "when set, every endpoint but /, /health and /ready wants it")
+    api_key: str = setting(
+        "FARM_API_KEY", "", key, "when set, every endpoint but the pages, /health and /ready wants it"
+    )
     hosts: tuple[str, ...] = setting(
         "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"
     )

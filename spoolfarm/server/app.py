@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask_cors import CORS
+from jinja2 import StrictUndefined
 from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
@@ -34,7 +35,11 @@ from spoolfarm.server.views import (
     home,
     inference,
     items,
+    job_bulk,
+    job_inputs,
+    job_page,
     jobs,
+    jobs_page,
     masks,
     metrics,
     platform,
@@ -48,7 +53,10 @@ from spoolfarm.tasks.flower.project import Project
 log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
-VIEWS = (home, masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
+VIEWS = (
+    *(home, masks, uploads, items, edit, tyocr, inference, platform, federated),
+    *(run, jobs, job_inputs, job_bulk, jobs_page, job_page, tasks, health, openapi),
+)
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,
@@ -96,7 +104,7 @@ MAX_SENTENCE = 1000
 
 
 class Sessionless(SessionInterface):
-    """No request has a session: nothing is read from cookies, and none is ever set."""
+    """No request has a session: cookies keep nothing but the language and the theme of the pages."""
 
     _none = NullSession()
 
@@ -117,7 +125,10 @@ class Application(Flask):
 def create_app(settings: config.Settings | None = None) -> Flask:
     """Make the application. Without *settings* they are read from the environment and `.env`."""
     settings = settings or config.load()
-    app = Application("spoolfarm", static_folder=None)
+    app = Application(
+        "spoolfarm", static_folder="server/web", static_url_path="/web", template_folder="server/templates"
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False  # an address is the same with a slash at its end
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20
