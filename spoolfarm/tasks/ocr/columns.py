@@ -50,23 +50,26 @@ class Cut:
         return self.x - cell.left > LEFT * cell.width
 
 
-def blocks(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Part *cells* into blocks in reading order: page by page, and on each above a cut, left and right of it, below."""
+def blocks(cells: Sequence[Cell], *, tiers: bool = False) -> list[list[Cell]]:
+    """Part *cells* into blocks in reading order: page by page, and on each above a cut, left and right of it, below.
+
+    With *tiers*, every cut is one between columns: vertical lines below others stand in a tier of their own.
+    """
     ordered = sorted(cells, key=lambda cell: cell.middle)
     fold = margins.fold(ordered)
     if fold is None:
-        return _parted(ordered)
+        return _parted(ordered, tiers)
     book = Cut(fold, 0, len(ordered))
-    return [block for page in book.sides(ordered) for block in _parted(page)]
+    return [block for page in book.sides(ordered) for block in _parted(page, tiers)]
 
 
-def _parted(ordered: Sequence[Cell]) -> list[list[Cell]]:
-    cut = find_cut(ordered)
+def _parted(ordered: Sequence[Cell], tiers: bool) -> list[list[Cell]]:
+    cut = next(iter(possible(ordered)), None) if tiers else find_cut(ordered)
     if cut is None:
         return [list(ordered)] if ordered else []
     left, right = cut.sides(ordered)
     parts = ordered[: cut.first], left, right, ordered[cut.last :]
-    return [block for part in parts for block in _parted(part)]
+    return [block for part in parts for block in _parted(part, tiers)]
 
 
 def find_cut(ordered: Sequence[Cell]) -> Cut | None:

@@ -17,6 +17,7 @@ import numpy as np
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import MARGIN, Detector, TextBox
 from spoolfarm.tasks.ocr.legible import FAINT
+from spoolfarm.tasks.ocr.slopes import Slopes
 
 #: Pixels of the longer side in one look, and of the shorter one below which a picture is a strip.
 SIDE, STRIP = 1280, 320
@@ -33,10 +34,11 @@ MOST = 24_000_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found, and at which scale."""
+    """What was found, at which scale, and how the lines rise and fall."""
 
     boxes: list[TextBox]
     scale: float
+    slopes: Slopes
 
 
 class Finder:
@@ -61,7 +63,8 @@ class Finder:
         """Find the lines of *picture* when it is shrunk to *scale*, or to what can be looked at."""
         height, width = picture.shape[:2]
         scale = min(1.0, scale, math.sqrt(MOST / (height * width)))
-        return Found(self._detector.find(picture, scale), scale)
+        chances = self._detector.look(picture, scale)
+        return Found(chances.boxes(), scale, chances.slopes())
 
     def _overlooks(self, picture: np.ndarray[Any, Any], boxes: Sequence[TextBox], scale: float) -> bool:
         """Whether there are lines that none of *boxes* holds, seen from nearer."""
@@ -74,7 +77,8 @@ class Finder:
                 break
             top, left = (int(index) // across) * size, (int(index) % across) * size
             tile = np.ascontiguousarray(picture[top : top + size, left : left + size])
-            new = [one for one in self._detector.find(tile, min(scale, 1.0)) if not _held(one.box, boxes, left, top)]
+            there = self._detector.look(tile, min(scale, 1.0)).boxes()
+            new = [one for one in there if not _held(one.box, boxes, left, top)]
             if len(new) >= NEW:
                 return True
         return False

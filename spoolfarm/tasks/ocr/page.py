@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Page:
     ms: Mapping[str, float]
     #: What to know about how well it could be read.
     warnings: tuple[str, ...] = ()
+    #: Its tables, where they were asked for.
+    tables: tuple[Table, ...] | None = None
 
     def record(self) -> dict[str, Any]:
         """The page as JSON values."""
@@ -89,6 +92,7 @@ class Page:
             "lines": [line.record(str(number)) for number, line in enumerate(self.lines)],
             "ms": {step: round(value, 1) for step, value in self.ms.items()},
             **({"warnings": list(self.warnings)} if self.warnings else {}),
+            **({"tables": [table.record() for table in self.tables]} if self.tables is not None else {}),
         }
 
 

@@ -18,6 +18,8 @@ from spoolfarm.tasks.ocr.detector import Detector, TextBox
 from spoolfarm.tasks.ocr.finder import Finder, Found
 from spoolfarm.tasks.ocr.page import Line, Page
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
+from spoolfarm.tasks.ocr.sheet import BENT, THICK, Sheet
+from spoolfarm.tasks.ocr.tables import find as find_tables
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 Polygon = Sequence[Sequence[float]]
@@ -39,6 +41,7 @@ class Reader:
         min_score: float = 0.5,
         order: str = "auto",
         join: bool = False,
+        tables: bool = False,
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
     ) -> Page:
@@ -47,23 +50,35 @@ class Reader:
         Without *rotate* all text is taken to be upright. *side* is what the longer side is shrunk to for finding
         lines; without it, what suits the letters. Lines below *min_score* are dropped, as are those whose centre lies
         in none of *regions* or in one of *ignore*, polygons in the picture's pixels. *order* and *join* are explained
-        at `layout.arrange`.
+        at `layout.arrange`. With *tables*, these are told too.
         """
         start = time.perf_counter()
         seen = self._finder.find(picture, side)
+        sheet = None
+        if seen.slopes.bend > BENT:
+            sheet, seen = self._flat(picture, seen, side)
+        flat = sheet.picture if sheet else picture
+
+        def is_wanted(box: Box) -> bool:
+            return wanted(sheet.bent(box) if sheet else box, regions, ignore)
+
         middle = time.perf_counter()
-        lines, rotation = self._lines(picture, seen, rotate, lambda box: wanted(box, regions, ignore))
+        lines, rotation = self._lines(flat, seen, rotate, is_wanted)
         if side is None and seen.scale < 1 and (scale := legible.nearer(lines, seen.scale)):
-            closer = self._finder.at(picture, scale)
-            more, turned = self._lines(picture, closer, rotate, lambda box: wanted(box, regions, ignore))
+            closer = self._finder.at(flat, scale)
+            more, turned = self._lines(flat, closer, rotate, is_wanted)
             if legible.surety(more) > legible.surety(lines):
                 seen, lines, rotation = closer, more, turned
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
         placed, text = layout.arrange(kept, rotation, order, join)
+        seen_tables = tuple(find_tables(flat, placed, rotation)) if tables else None
+        if sheet:
+            placed = tuple(replace(line, box=sheet.bent(line.box)) for line in placed)
+            seen_tables = seen_tables and tuple(table.moved(sheet.point) for table in seen_tables)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
-        return Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale))
+        return Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale), seen_tables)
 
     @staticmethod
     def place(
@@ -75,13 +90,18 @@ class Reader:
         join: bool = False,
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
+        tables_of: Picture | None = None,
     ) -> Page:
-        """The page of *size*, width and height, with *lines* in order; `read` explains the rest."""
+        """The page of *size*, width and height, with *lines* in order; `read` explains the rest.
+
+        With *tables_of*, a picture of the page, its tables are told.
+        """
         if rotation is None:
             rotation = voted(lines)
         kept = [line for line in lines if wanted(line.box, regions, ignore)]
         placed, text = layout.arrange(kept, rotation, order, join)
-        return Page(*size, rotation, placed, text, {})
+        tables = None if tables_of is None else tuple(find_tables(tables_of, placed, rotation))
+        return Page(*size, rotation, placed, text, {}, tables=tables)
 
     def line(self, picture: Picture, box: Box) -> tuple[str, float]:
         """What the line in *box* says, and how sure that is, 0 to 1."""
@@ -91,6 +111,13 @@ class Reader:
     def knows(self, text: str) -> bool:
         """Whether all letters of *text* are among those that can be read."""
         return self._recogniser.knows(text)
+
+    def _flat(self, picture: Picture, seen: Found, side: int | None) -> tuple[Sheet, Found]:
+        """Lay a bent page flat, and find its lines anew."""
+        scale = seen.scale if side else max(seen.scale, THICK / seen.slopes.thickness)
+        closer = self._finder.at(picture, scale) if scale > seen.scale else seen
+        sheet = Sheet.of(picture, closer.slopes)
+        return sheet, self._finder.at(sheet.picture, scale)
 
     def _lines(
         self, picture: Picture, seen: Found, rotate: bool, is_wanted: Callable[[Box], bool]

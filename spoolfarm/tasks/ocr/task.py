@@ -15,7 +15,7 @@ from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
 from spoolfarm.tasks.areas import Polygons
-from spoolfarm.tasks.documents.outputs import Output
+from spoolfarm.tasks.documents.outputs import TABLES, Output
 from spoolfarm.tasks.ocr.result import DocumentResult, OcrResult
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class OcrParams(Params):
     join: bool = Field(
         default=False, description="each paragraph of the text on one line, and words parted by a hyphen as one"
     )
+    tables: bool = Field(
+        default=False, description="tell tables with their cells; asking for csv, html or xlsx does so too"
+    )
     regions: Polygons = Field(default=[], description="polygons [[x, y], ...]: only lines centred in one of them")
     ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no lines centred in one of them")
     dpi: float | None = Field(
@@ -57,7 +60,7 @@ class OcrParams(Params):
     existing: Literal["keep", "redo"] = Field(
         default="keep", description="keep: a page of a PDF that has its text is not read; redo: it is"
     )
-    outputs: list[Output] = Field(default=[], max_length=6, description="files to make of what was read")
+    outputs: list[Output] = Field(default=[], max_length=9, description="files to make of what was read")
 
 
 class Ocr(Task):
@@ -114,15 +117,16 @@ class Ocr(Task):
             kept = there.lines()
             size, dpi = (page.width, page.height), round(page.dpi, 2)
             picture = None if there.enough(page) else page.picture(without=there.objects())
+            seen = page.picture() if wants_tables(params) and (kept or picture is None) else None
         decode = time.perf_counter() - start
         if picture is None:
-            placed = self._reader.place(kept, size, **_choices(params))
+            placed = self._reader.place(kept, size, tables_of=seen, **_choices(params))
             return {**_shown(placed, decode), "dpi": dpi, "source": "ocr" if redo else "text"}
         read = self._page(picture, params)
         if kept:
             new = [part for line in read.lines for part in there.without(line)]
             rotation = read.rotation if _length(read.lines) > _length(kept) else None
-            placed = self._reader.place([*kept, *new], size, rotation, **_choices(params))
+            placed = self._reader.place([*kept, *new], size, rotation, tables_of=seen, **_choices(params))
             read = replace(placed, ms=read.ms, warnings=read.warnings)
         wrong = {"wrong_fonts": sorted(there.wrong)} if there.wrong else {}
         return {**_shown(read, decode), "dpi": dpi, "source": "ocr", **wrong}
@@ -130,8 +134,18 @@ class Ocr(Task):
     def _page(self, picture: Picture, params: OcrParams) -> Page:
         turns = params.rotate == "auto"
         return self._reader.read(
-            picture, rotate=turns, side=params.side, min_score=params.min_score, **_choices(params)
+            picture,
+            rotate=turns,
+            side=params.side,
+            min_score=params.min_score,
+            tables=wants_tables(params),
+            **_choices(params),
         )
+
+
+def wants_tables(params: OcrParams) -> bool:
+    """Whether tables are to be told."""
+    return params.tables or bool(TABLES & set(params.outputs))
 
 
 def _length(lines: Sequence[Line]) -> float:
