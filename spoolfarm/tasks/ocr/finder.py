@@ -28,6 +28,8 @@ ACROSS = 800
 SAMPLE, CLOSER = 3, 4096
 #: A tile has something to look for when this part of it are edges, and something new when so many lines are found.
 EDGES, NEW = 0.002, 2
+#: Pixels that the core of a line is thick in a look in which lines run into each other, and should be in a nearer one.
+THIN, THICK = 4.7, 8.0
 #: Pixels of a shrunk picture that are looked at, at most.
 MOST = 24_000_000
 
@@ -55,6 +57,8 @@ class Finder:
         if side is None and short * scale < STRIP and scale < 1:
             return self.at(picture, ACROSS / short)
         found = self.at(picture, scale)
+        if side is None and scale < 1 and 0 < found.slopes.thickness * scale < THIN:
+            return self.at(picture, THICK / found.slopes.thickness)
         if side is None and scale < FAINT and self._overlooks(picture, found.boxes, CLOSER / long):
             return self.at(picture, CLOSER / long)
         return found

@@ -16,8 +16,6 @@ Array = np.ndarray[Any, Any]
 
 #: How much the slope of lines differs over a page that is bent; scans stay below a half of that.
 BENT = 0.006
-#: Pixels of a look that the core of a line should be thick: a bent page is looked at from so near.
-THICK = 8.0
 #: Pixels from one column to the next for which it is told where it comes from.
 STEP = 16
 
@@ -35,15 +33,24 @@ class Sheet:
     rows: Array
 
     @classmethod
-    def of(cls, picture: Array, slopes: Slopes) -> Sheet:
-        """Lay *picture*, (height, width, 3) uint8, flat."""
+    def of(cls, picture: Array, slopes: Slopes, before: Sheet | None = None) -> Sheet:
+        """Lay *picture*, (height, width, 3) uint8, flat by the *slopes* of its lines.
+
+        With a sheet that was laid flat *before*, the slopes are those that are left on it.
+        """
         lying = picture.transpose(1, 0, 2) if slopes.standing else picture
-        rows = _followed(slopes.surface())
+        rows: Array = _followed(slopes.surface()).astype(np.float32)
+        if before is not None:
+            across = np.tile(np.arange(rows.shape[1], dtype=np.float32), (rows.shape[0], 1))
+            rows = cv2.remap(before.rows, across, rows / STEP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         height, width = lying.shape[:2]
         fine = cv2.warpAffine(
-            rows.astype(np.float32), np.array([[STEP, 0, 0], [0, STEP, 0]], np.float32), (width, height),
-            flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
+            rows,
+            np.array([[STEP, 0, 0], [0, STEP, 0]], np.float32),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
         columns = np.tile(np.arange(width, dtype=np.float32), (height, 1))
         flat = cv2.remap(np.ascontiguousarray(lying), columns, fine, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         flat = np.ascontiguousarray(flat.transpose(1, 0, 2)) if slopes.standing else flat

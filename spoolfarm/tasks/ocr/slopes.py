@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -20,6 +20,9 @@ ENOUGH = 15
 DEGREE, STIFF, STEEPEST = 3, 0.02, 1.0
 #: Rounds of fitting; in the first ones, slopes that are so many times as far off as most are doubted, then fewer.
 ROUNDS, COARSE, COARSELY, FINELY = 8, 4, 4.0, 1.5
+#: Creases are told in cells of so many thicknesses, by what is within about so many cells; slopes so far off are
+#: doubted, and those that stand alone count for this part less.
+CELL, BELL, DOUBTED, ALONE = 5.0, 2.0, 0.15, 0.3
 #: The least difference of slopes that is doubted.
 SMALLEST = 0.004
 
@@ -71,9 +74,10 @@ class Slopes:
         return float(np.sqrt(np.average((slopes - np.average(slopes, weights=weights)) ** 2, weights=weights)))
 
     def surface(self) -> Surface:
-        """The smooth surface through most slopes: least squares with Cauchy's weights, in rounds."""
+        """The smooth surface through most slopes: least squares with Cauchy's weights, in rounds; then its creases."""
         x, y, slope, weight, _ = self.pieces.T
-        blank = Surface(self.width, self.height, np.zeros(_count()))
+        size = max(CELL * self.thickness, 1.0)
+        blank = Surface(self.width, self.height, np.zeros(_count()), size, np.zeros((2, 2), np.float32))
         terms, slope = blank.terms(x, y), np.clip(slope, -STEEPEST, STEEPEST)
         stiff = STIFF / 50 * weight.sum() * np.eye(terms.shape[1])
         stiff[0, 0] = 0
@@ -81,22 +85,41 @@ class Slopes:
         factors = np.zeros(_count())
         for turn in range(ROUNDS):
             factors = np.linalg.solve(terms.T @ (terms * trust[:, None]) + stiff, terms.T @ (trust * slope))
-            off = np.abs(slope - terms @ factors)
-            scale = max(float(np.median(off)) * (COARSELY if turn < COARSE else FINELY), SMALLEST)
+            off = slope - terms @ factors
+            scale = max(float(np.median(np.abs(off))) * (COARSELY if turn < COARSE else FINELY), SMALLEST)
             trust = weight / (1 + (off / scale) ** 2)
-        return Surface(self.width, self.height, factors)
+        return replace(blank, factors=factors, creases=self._creases(slope - terms @ factors, size))
+
+    def _creases(self, off: Array, size: float) -> Array:
+        """What slopes are *off* the surface around each cell of CELL thicknesses: the mean with a bell's weights."""
+        shape = int(self.height / size) + 2, int(self.width / size) + 2
+        total: Array = np.zeros(shape, np.float32)
+        weights: Array = np.zeros(shape, np.float32)
+        at = np.clip((self.pieces[:, [1, 0]] / size + 0.5).astype(int), 0, np.array(shape) - 1)
+        trust = self.pieces[:, 3] / (1 + (off / DOUBTED) ** 2)
+        np.add.at(total, tuple(at.T), off * trust)
+        np.add.at(weights, tuple(at.T), trust)
+        total, weights = (cv2.GaussianBlur(one, (0, 0), BELL) for one in (total, weights))
+        steady = ALONE * float(np.median(weights[tuple(at.T)]))
+        creases: Array = (total / (weights + steady)).astype(np.float32)
+        return creases
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """The slope at each point of a picture of *width* x *height* pixels: a polynomial."""
+    """The slope at each point of a picture of *width* x *height* pixels: a polynomial, and what differs from it."""
 
     width: float
     height: float
     factors: Array
+    #: Pixels of a cell, and the slope to add at the corner between each four of them.
+    cell: float
+    creases: Array
 
     def at(self, x: Array, y: Array) -> Array:
-        slopes: Array = np.clip(self.terms(x, y) @ self.factors, -STEEPEST, STEEPEST)
+        across, down = (np.asarray(at / self.cell, np.float32).reshape(-1, 1) for at in (x, y))
+        creases = cv2.remap(self.creases, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        slopes: Array = np.clip(self.terms(x, y) @ self.factors + creases[:, 0], -STEEPEST, STEEPEST)
         return slopes
 
     def terms(self, x: Array, y: Array) -> Array:

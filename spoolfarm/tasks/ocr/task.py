@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from spoolfarm import images
-from spoolfarm.errors import BrokenImage
+from spoolfarm.errors import BrokenImage, JobFailed, NotInstalled
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
@@ -48,6 +48,12 @@ class OcrParams(Params):
     )
     tables: bool = Field(
         default=False, description="tell tables with their cells; asking for csv, html or xlsx does so too"
+    )
+    lang: str = Field(
+        default="",
+        max_length=100,
+        pattern=r"^([A-Za-z]{3}(_[A-Za-z]+)*(\+[A-Za-z]{3}(_[A-Za-z]+)*)*)?$",
+        description="codes of Tesseract, such as rus or frk+eng: it reads languages that are not known here",
     )
     regions: Polygons = Field(default=[], description="polygons [[x, y], ...]: only lines centred in one of them")
     ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no lines centred in one of them")
@@ -99,7 +105,7 @@ class Ocr(Task):
 
             files = single_page.files(record, job.images[0], params.outputs, params.dpi, context.scratch())
             return Answer(record, files)
-        except BrokenImage as error:
+        except (BrokenImage, NotInstalled, JobFailed) as error:
             return error
 
     def _read_pdf(self, data: bytes, params: OcrParams, max_pixels: int) -> dict[str, Any]:
@@ -139,6 +145,7 @@ class Ocr(Task):
             side=params.side,
             min_score=params.min_score,
             tables=wants_tables(params),
+            lang=params.lang,
             **_choices(params),
         )
 
