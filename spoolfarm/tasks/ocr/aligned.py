@@ -16,7 +16,8 @@ from spoolfarm.tasks.ocr.side import Side
 ROWS = 3
 #: Rows of one line that may stand between them, and how far rows may be apart, in line heights.
 SINGLE, FAR = 1, 2.5
-#: A gap between columns is so many line heights wide, and at most this part of the rows crosses it.
+#: A gap between columns is so many line heights wide, and at most this part of the rows crosses it, or one of
+#: more than ROWS, a heading.
 GAP, CROSS = 0.3, 0.15
 #: A row goes on with the cells of the one above when it is this many times as close to it as rows commonly are.
 CLOSE = 0.7
@@ -67,7 +68,7 @@ def _gaps(run: Sequence[Row]) -> tuple[float, ...]:
     crossing = np.zeros(len(places))
     for start, end in spans:
         crossing += (places > start) & (places < end)
-    free = crossing <= CROSS * len(run)
+    free = crossing <= max(CROSS * len(run), len(run) > ROWS)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], free.astype(int), [0]))))
     wide = [(places[a], places[b - 1]) for a, b in edges.reshape(-1, 2) if (b - a) * unit / 8 >= GAP * unit]
     middles = [float(start + end) / 2 for start, end in wide]
