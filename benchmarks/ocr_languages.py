@@ -6,6 +6,7 @@ tesseract-ocr-* is installed, the others are passed over. Errors are edits per c
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -117,6 +118,7 @@ def by_tesseract(picture: np.ndarray, code: str) -> str:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "").parse_args()
     there, reader = installed(), Reader()
     rows = []
     for language in LANGUAGES:

@@ -86,9 +86,7 @@ def test_a_bent_page_is_read_and_its_lines_lie_where_they_are_seen() -> None:
         sheet.row(40 + 44 * number, [(24, row[:54])], pages.font("DejaVu Serif", 19))
     page = sheet.page("bent")
     x, y = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
-    picture = cv2.remap(
-        page.picture, x, (y - bend(x, y)).astype(np.float32), cv2.INTER_LINEAR, borderValue=(255,) * 3
-    )
+    picture = cv2.remap(page.picture, x, (y - bend(x, y)).astype(np.float32), cv2.INTER_LINEAR, borderValue=(255,) * 3)
     read = Reader().read(picture)
     assert pages.edits(pages.letters(read.text), pages.letters(page.text)) <= 0.02 * len(pages.letters(page.text))
     assert max(abs(line.box.angle) for line in read.lines) > 1
