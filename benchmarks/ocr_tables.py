@@ -28,7 +28,7 @@ from benchmarks.measure import print_table
 from spoolfarm.tasks.ocr.reader import Reader
 
 #: Tables of each kind, and pixels of a row, a column and a margin.
-EACH, ROW, COLUMN, MARGIN = 4, 46, 210, 60
+EACH, ROW, COLUMN, MARGIN = 3, 46, 210, 60
 KINDS = ("ruled", "pale rulings", "open sides", "header lines only", "no rulings", "cells over several", "askew")
 #: What the peer runs: paths of pictures in, the cells of their tables out, as JSON.
 PEER = """
@@ -178,7 +178,7 @@ def ours(files: Sequence[Path]) -> list[list[Cells]]:
 def peer(python: str, files: Sequence[Path]) -> list[list[Cells]]:
     """What img2table finds; a cell over several places is there as often, with the same box."""
     done = subprocess.run([python, "-c", PEER, *map(str, files)], capture_output=True, check=True, text=True)
-    return [[_joined(table) for table in tables] for tables in json.loads(done.stdout)]
+    return [[_joined(table) for table in tables] for tables in json.loads(done.stdout.splitlines()[-1])]
 
 
 def _joined(table: list[list[Any]]) -> Cells:

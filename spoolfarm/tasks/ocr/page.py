@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -80,6 +80,12 @@ class Page:
     warnings: tuple[str, ...] = ()
     #: Its tables, where they were asked for.
     tables: tuple[Table, ...] | None = None
+
+    def moved(self, box: Callable[[Box], Box], point: Callable[[float, float], tuple[float, float]]) -> Page:
+        """The page with its lines and tables where *box* and *point* put them."""
+        lines = tuple(replace(line, box=box(line.box)) for line in self.lines)
+        tables = None if self.tables is None else tuple(table.moved(point) for table in self.tables)
+        return replace(self, lines=lines, tables=tables)
 
     def record(self) -> dict[str, Any]:
         """The page as JSON values."""

@@ -78,13 +78,11 @@ class Reader:
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
         placed, text = layout.arrange(kept, rotation, order, join)
-        seen_tables = tuple(find_tables(flat, placed, rotation)) if tables else None
-        if sheet:
-            placed = tuple(replace(line, box=sheet.bent(line.box)) for line in placed)
-            seen_tables = seen_tables and tuple(table.moved(sheet.point) for table in seen_tables)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
-        return Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale), seen_tables)
+        told = tuple(find_tables(flat, placed, rotation)) if tables else None
+        page = Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale), told)
+        return page.moved(sheet.bent, sheet.point) if sheet else page
 
     @staticmethod
     def place(

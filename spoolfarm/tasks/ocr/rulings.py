@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import cv2
@@ -103,8 +103,20 @@ def _grid(level: Array, upright: Array, unit: float) -> Grid | None:
         for column in range(columns)
         if not _parted(level[round(ys[row + 1]), _inner(xs[column], xs[column + 1])])
     ]
-    cells = disjoint(spots)
-    return Grid(tuple(ys), tuple(xs), tuple(cells)) if len(cells) >= 2 else None
+    return _needed(ys, xs, disjoint(spots))
+
+
+def _needed(ys: Sequence[float], xs: Sequence[float], cells: Sequence[Spot]) -> Grid | None:
+    """The grid without the edges that part no cells: letters in a row may look like a piece of a ruling."""
+    down = sorted({edge for cell in cells for edge in (cell.top, cell.bottom)})
+    across = sorted({edge for cell in cells for edge in (cell.left, cell.right)})
+    if len(down) < 3 or len(across) < 3:
+        return None
+    spots = [
+        Spot(*(edges.index(edge) for edges, edge in zip((down, across, down, across), astuple(cell), strict=True)))
+        for cell in cells
+    ]
+    return Grid(tuple(ys[edge] for edge in down), tuple(xs[edge] for edge in across), tuple(spots))
 
 
 def _edges(rulings: Array, unit: float) -> list[float]:

@@ -18,6 +18,8 @@ Array = np.ndarray[Any, Any]
 BENT = 0.006
 #: Pixels from one column to the next for which it is told where it comes from.
 STEP = 16
+#: Rows of the flat picture that are drawn at once: a large one would take too much memory.
+BAND = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,7 @@ class Sheet:
         if before is not None:
             across = np.tile(np.arange(rows.shape[1], dtype=np.float32), (rows.shape[0], 1))
             rows = cv2.remap(before.rows, across, rows / STEP, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        height, width = lying.shape[:2]
-        fine = cv2.warpAffine(
-            rows,
-            np.array([[STEP, 0, 0], [0, STEP, 0]], np.float32),
-            (width, height),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        columns = np.tile(np.arange(width, dtype=np.float32), (height, 1))
-        flat = cv2.remap(np.ascontiguousarray(lying), columns, fine, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        flat = _drawn(np.ascontiguousarray(lying), rows)
         flat = np.ascontiguousarray(flat.transpose(1, 0, 2)) if slopes.standing else flat
         return cls(flat, slopes.standing, rows)
 
@@ -81,6 +74,21 @@ class Sheet:
         (a, b), (c, d) = self.rows[top : top + 2, left : left + 2]
         down, across = down - top, across - left
         return float((a * (1 - across) + b * across) * (1 - down) + (c * (1 - across) + d * across) * down)
+
+
+def _drawn(picture: Array, rows: Array) -> Array:
+    """*picture* drawn anew, a band at a time, each of its points taken from where *rows* say."""
+    flat = np.empty_like(picture)
+    height, width = picture.shape[:2]
+    columns = np.tile(np.arange(width, dtype=np.float32), (BAND, 1))
+    for top in range(0, height, BAND):
+        size = min(BAND, height - top)
+        finer = np.array([[STEP, 0, 0], [0, STEP, -top]], np.float32)
+        fine = cv2.warpAffine(rows, finer, (width, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        flat[top : top + size] = cv2.remap(
+            picture, columns[:size], fine, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    return flat
 
 
 def _followed(surface: Surface) -> Array:

@@ -77,6 +77,13 @@ def test_a_cell_goes_over_the_rows_and_columns_that_no_ruling_parts() -> None:
     assert spans == {"a0": (1, 2), "c0": (1, 1), "a1": (1, 1), "b1": (1, 1), "c1": (2, 1), "a2": (1, 1), "b2": (1, 1)}
 
 
+def test_a_stroke_that_parts_no_cells_is_no_ruling() -> None:
+    picture = ruled(blank())
+    cv2.line(picture, (XS[0] + 20, 85), (XS[0] + 100, 85), (0, 0, 0), 2)
+    (table,) = found(picture, filled())
+    assert grid(table) == WHOLE
+
+
 def test_a_line_across_a_ruling_is_parted_at_it() -> None:
     lines = [line for line in filled() if line.text not in ("a1", "b1")]
     (table,) = found(ruled(blank()), [*lines, text("left one right", XS[1] - 108, YS[1] + 25)])
