@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 import subprocess
 import tempfile
@@ -57,7 +56,7 @@ class Tesseract:
     def __init__(self, languages: str, threads: int = 1) -> None:
         """Raises NotInstalled, which names the packages, when the command or a language is missing."""
         self._languages = languages
-        self._environment = {**os.environ, "OMP_THREAD_LIMIT": str(threads)}
+        self._command = ["env", f"OMP_THREAD_LIMIT={threads}", "tesseract"]
         there = installed()
         missing = [package(code) for code in languages.split("+") if code not in there]
         if missing:
@@ -82,10 +81,9 @@ class Tesseract:
             options = ["-l", self._languages, "--psm", SINGLE_LINE, "--dpi", "300", "tsv"]
             try:
                 done = subprocess.run(
-                    ["tesseract", str(listed), "stdout", *options],
+                    [*self._command, str(listed), "stdout", *options],
                     capture_output=True,
                     check=True,
-                    env=self._environment,
                     stdin=subprocess.DEVNULL,
                     timeout=PATIENCE,
                 )
