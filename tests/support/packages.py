@@ -30,6 +30,7 @@ PROGRAMS = {
     "setpriv": "util-linux",
     "shellcheck": "shellcheck",
     "systemd-analyze": "systemd",
+    "tesseract": "tesseract-ocr",
     "unshare": "util-linux",
     "unzip": "unzip",
 }

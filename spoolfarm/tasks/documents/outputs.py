@@ -11,11 +11,15 @@ from spoolfarm.tasks.documents.alto import Alto
 from spoolfarm.tasks.documents.hocr import Hocr
 from spoolfarm.tasks.documents.json_pages import Lines
 from spoolfarm.tasks.documents.page import Page
+from spoolfarm.tasks.documents.tables import Csv, Html
 from spoolfarm.tasks.documents.text import Text
 from spoolfarm.tasks.documents.tsv import Tsv
+from spoolfarm.tasks.documents.workbook import Workbook
 
 #: What may be asked for; "pdf" is made in `pdf.py`.
-Output = Literal["text", "json", "tsv", "hocr", "alto", "pdf"]
+Output = Literal["text", "json", "tsv", "hocr", "alto", "pdf", "csv", "html", "xlsx"]
+#: The outputs that are made of a page's tables.
+TABLES = frozenset[Output]({"csv", "html", "xlsx"})
 #: The name of the file of each.
 NAMES: Mapping[Output, str] = {
     "text": "document.txt",
@@ -24,6 +28,9 @@ NAMES: Mapping[Output, str] = {
     "hocr": "document.hocr.html",
     "alto": "document.alto.xml",
     "pdf": "document.pdf",
+    "csv": "document.csv",
+    "html": "document.tables.html",
+    "xlsx": "document.xlsx",
 }
 
 
@@ -40,7 +47,15 @@ class Writer(Protocol):
         """What comes after the last page."""
 
 
-WRITERS: Mapping[Output, Callable[[], Writer]] = {"text": Text, "json": Lines, "tsv": Tsv, "hocr": Hocr, "alto": Alto}
+WRITERS: Mapping[Output, Callable[[], Writer]] = {
+    "text": Text,
+    "json": Lines,
+    "tsv": Tsv,
+    "hocr": Hocr,
+    "alto": Alto,
+    "csv": Csv,
+    "html": Html,
+}
 
 
 class Outputs:
@@ -56,6 +71,10 @@ class Outputs:
         }
         for name, writer in self._writers.items():
             self._files[name].write(writer.begin(title))
+        self._workbook = None
+        if "xlsx" in wanted:
+            self.paths[NAMES["xlsx"]] = directory / NAMES["xlsx"]
+            self._workbook = Workbook(self.paths[NAMES["xlsx"]])
 
     def __enter__(self) -> Outputs:
         return self
@@ -64,9 +83,13 @@ class Outputs:
         """Write a page."""
         for name, writer in self._writers.items():
             self._files[name].write(writer.page(page))
+        if self._workbook:
+            self._workbook.add(page)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for name, writer in self._writers.items():
             if kind is None:
                 self._files[name].write(writer.end())
             self._files[name].close()
+        if self._workbook:
+            self._workbook.close()

@@ -18,6 +18,8 @@ from spoolfarm.tasks.ocr.side import Side, least, level, most
 ROWS = 3
 #: How far a line may lean into a gutter, in line heights.
 INTRUSION = 0.7
+#: Places within that width at which a gutter is sought.
+FINE = 6
 #: A line of which more than this part lies left of a gutter stands there.
 LEFT = 0.4
 #: A gutter this many line heights wide may be as short as ROWS, a narrower one is so many times as long.
@@ -50,28 +52,31 @@ class Cut:
         return self.x - cell.left > LEFT * cell.width
 
 
-def blocks(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """Part *cells* into blocks in reading order: page by page, and on each above a cut, left and right of it, below."""
+def blocks(cells: Sequence[Cell], *, tiers: bool = False) -> list[list[Cell]]:
+    """Part *cells* into blocks in reading order: page by page, and on each above a cut, left and right of it, below.
+
+    With *tiers*, every cut is one between columns: vertical lines below others stand in a tier of their own.
+    """
     ordered = sorted(cells, key=lambda cell: cell.middle)
     fold = margins.fold(ordered)
     if fold is None:
-        return _parted(ordered)
+        return _parted(ordered, tiers)
     book = Cut(fold, 0, len(ordered))
-    return [block for page in book.sides(ordered) for block in _parted(page)]
+    return [block for page in book.sides(ordered) for block in _parted(page, tiers)]
 
 
-def _parted(ordered: Sequence[Cell]) -> list[list[Cell]]:
-    cut = find_cut(ordered)
+def _parted(ordered: Sequence[Cell], tiers: bool) -> list[list[Cell]]:
+    cut = next(iter(possible(ordered, fine=FINE)), None) if tiers else find_cut(ordered)
     if cut is None:
         return [list(ordered)] if ordered else []
     left, right = cut.sides(ordered)
     parts = ordered[: cut.first], left, right, ordered[cut.last :]
-    return [block for part in parts for block in _parted(part)]
+    return [block for part in parts for block in _parted(part, tiers)]
 
 
 def find_cut(ordered: Sequence[Cell]) -> Cut | None:
     """The cut of the most cells that has columns on both sides, or None."""
-    for cut in possible(ordered):
+    for cut in possible(ordered, fine=FINE):
         if are_columns(*cut.sides(ordered)):
             first, last = margins.trimmed(ordered[cut.first : cut.last])
             inner = Cut(cut.x, cut.first + first, cut.first + last)
@@ -79,10 +84,11 @@ def find_cut(ordered: Sequence[Cell]) -> Cut | None:
     return None
 
 
-def possible(ordered: Sequence[Cell], piece: float = PIECE) -> list[Cut]:
+def possible(ordered: Sequence[Cell], piece: float = PIECE, fine: int = 1) -> list[Cut]:
     """Cuts with enough cells on both sides that no cell of theirs crosses, the largest first.
 
-    On one side at least, cells are *piece* line heights wide in the mean.
+    On one side at least, cells are *piece* line heights wide in the mean. Cuts are sought at *fine* places within the
+    width of an intrusion.
     """
     if len(ordered) < 2 * ROWS:
         return []
@@ -93,7 +99,7 @@ def possible(ordered: Sequence[Cell], piece: float = PIECE) -> list[Cut]:
     merged = are_merged(ordered)
     found: dict[Cut, tuple[int, int]] = {}
     seen = set()
-    for x in {round(right / reach): right for right in np.sort(rights)}.values():
+    for x in {round(fine * right / reach): right for right in np.sort(rights)}.values():
         across = (lefts < x - reach) & (rights > x + reach)
         if (across & merged).sum() <= MERGED * len(ordered):
             across &= ~merged

@@ -17,6 +17,7 @@ import numpy as np
 
 from spoolfarm.tasks.ocr import models
 from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.slopes import Slopes
 
 #: The network wants sides that are multiples of this many pixels.
 STRIDE = 32
@@ -46,14 +47,34 @@ class TextBox:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """How likely each pixel of a shrunk picture, and of MARGIN pixels around it, belongs to the core of a line.
+
+    A pixel is *across* by *down* pixels of the picture.
+    """
+
+    values: np.ndarray[Any, Any]
+    across: float
+    down: float
+
+    def boxes(self) -> list[TextBox]:
+        """The boxes of the lines, in the picture's pixels."""
+        return list(_boxes(self.values, self.across, self.down))
+
+    def slopes(self) -> Slopes:
+        """How the lines rise and fall."""
+        return Slopes.of((self.values > PIXEL).astype(np.uint8), MARGIN, self.across, self.down)
+
+
 class Detector:
     """Finds lines of text."""
 
     def __init__(self, threads: int) -> None:
         self._session = models.session(models.DETECTOR, threads)
 
-    def find(self, picture: np.ndarray[Any, Any], scale: float) -> list[TextBox]:
-        """Return the boxes of *picture*, (height, width, 3) uint8, as found when it is shrunk to *scale*, 0 to 1."""
+    def look(self, picture: np.ndarray[Any, Any], scale: float) -> Chances:
+        """Look at *picture*, (height, width, 3) uint8, shrunk to *scale*, 0 to 1."""
         height, width = picture.shape[:2]
         size = max(1, round(width * scale)), max(1, round(height * scale))
         if scale < 1:
@@ -66,7 +87,7 @@ class Detector:
                 inner = look[down.kept_from : down.kept_to, across.kept_from : across.kept_to]
                 top, left = down.start + down.kept_from, across.start + across.kept_from
                 chances[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
-        return list(_boxes(chances, width / size[0], height / size[1]))
+        return Chances(chances, width / size[0], height / size[1])
 
     def _look(self, picture: np.ndarray[Any, Any], paper: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """How likely each pixel of *picture*, and of MARGIN pixels of *paper* around it, belongs to a line's core."""

@@ -16,7 +16,7 @@ from spoolfarm.tasks import Answer, Context, Part, Task
 from spoolfarm.tasks.documents.outputs import NAMES, Output, Outputs
 from spoolfarm.tasks.documents.page import Page
 from spoolfarm.tasks.ocr.result import DocumentResult
-from spoolfarm.tasks.ocr.task import COARSEST, FINEST, OcrParams
+from spoolfarm.tasks.ocr.task import COARSEST, FINEST, OcrParams, wants_tables
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.documents.source import Source
@@ -32,7 +32,7 @@ class DocumentParams(OcrParams):
     pages: str = Field(default="", max_length=1000, description="such as 1-3,7,12-; empty: all")
     password: str = Field(default="", max_length=1000, description="what opens an encrypted PDF")
     outputs: list[Output] = Field(
-        default=["text", "json", "tsv", "hocr", "alto", "pdf"], max_length=6, description="files to make"
+        default=["text", "json", "tsv", "hocr", "alto", "pdf"], max_length=9, description="files to make"
     )
 
     @field_validator("pages")
@@ -125,6 +125,7 @@ class Reading:
     def _parts(self) -> Iterator[tuple[int, Part | FarmError]]:
         """Each page's number, and the page as a picture with its parameters, or why it cannot be had."""
         common = {name: value for name, value in self._params.model_dump(mode="json").items() if name not in OWN}
+        common["tables"] = wants_tables(self._params)
         if "pdf" in self._params.outputs and not self._is_pdf:
             common["outputs"] = ["pdf"]
         for number in self._numbers:

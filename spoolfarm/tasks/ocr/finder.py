@@ -17,6 +17,7 @@ import numpy as np
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import MARGIN, Detector, TextBox
 from spoolfarm.tasks.ocr.legible import FAINT
+from spoolfarm.tasks.ocr.slopes import Slopes
 
 #: Pixels of the longer side in one look, and of the shorter one below which a picture is a strip.
 SIDE, STRIP = 1280, 320
@@ -27,16 +28,19 @@ ACROSS = 800
 SAMPLE, CLOSER = 3, 4096
 #: A tile has something to look for when this part of it are edges, and something new when so many lines are found.
 EDGES, NEW = 0.002, 2
+#: Pixels that the core of a line is thick in a look in which lines run into each other, and should be in a nearer one.
+THIN, THICK = 4.7, 8.0
 #: Pixels of a shrunk picture that are looked at, at most.
 MOST = 24_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found, and at which scale."""
+    """What was found, at which scale, and how the lines rise and fall."""
 
     boxes: list[TextBox]
     scale: float
+    slopes: Slopes
 
 
 class Finder:
@@ -53,6 +57,8 @@ class Finder:
         if side is None and short * scale < STRIP and scale < 1:
             return self.at(picture, ACROSS / short)
         found = self.at(picture, scale)
+        if side is None and scale < 1 and 0 < found.slopes.thickness * scale < THIN:
+            return self.at(picture, THICK / found.slopes.thickness)
         if side is None and scale < FAINT and self._overlooks(picture, found.boxes, CLOSER / long):
             return self.at(picture, CLOSER / long)
         return found
@@ -61,7 +67,8 @@ class Finder:
         """Find the lines of *picture* when it is shrunk to *scale*, or to what can be looked at."""
         height, width = picture.shape[:2]
         scale = min(1.0, scale, math.sqrt(MOST / (height * width)))
-        return Found(self._detector.find(picture, scale), scale)
+        chances = self._detector.look(picture, scale)
+        return Found(chances.boxes(), scale, chances.slopes())
 
     def _overlooks(self, picture: np.ndarray[Any, Any], boxes: Sequence[TextBox], scale: float) -> bool:
         """Whether there are lines that none of *boxes* holds, seen from nearer."""
@@ -74,7 +81,8 @@ class Finder:
                 break
             top, left = (int(index) // across) * size, (int(index) % across) * size
             tile = np.ascontiguousarray(picture[top : top + size, left : left + size])
-            new = [one for one in self._detector.find(tile, min(scale, 1.0)) if not _held(one.box, boxes, left, top)]
+            there = self._detector.look(tile, min(scale, 1.0)).boxes()
+            new = [one for one in there if not _held(one.box, boxes, left, top)]
             if len(new) >= NEW:
                 return True
         return False

@@ -14,6 +14,7 @@ from statistics import median
 import numpy as np
 
 from spoolfarm.tasks.ocr import columns, paragraphs
+from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.letters import mostly_square
 from spoolfarm.tasks.ocr.page import Line
@@ -66,7 +67,8 @@ def in_blocks(lines: Sequence[Line], rotation: int) -> list[list[Cell]]:
     above = [cell for cell in level_ones if cell.middle < top]
     others = [cell for cell in level_ones if cell.middle >= top]
     down = level([line for line in lines if runs_down(line, rotation)], rotation + 90)
-    return [block for part in (above, straightened(down), others) for block in columns.blocks(part)]
+    tiers = columns.blocks(straightened(down), tiers=True)
+    return [*columns.blocks(above), *tiers, *columns.blocks(others)]
 
 
 def is_vertical(lines: Sequence[Line], rotation: int) -> bool:
@@ -80,10 +82,9 @@ def runs_down(line: Line, rotation: int) -> bool:
 
 
 def level(lines: Sequence[Line], rotation: int) -> list[Cell]:
-    """Turn *lines* back by the page's rotation and its skew, the median angle of the long ones."""
-    long = [line.box for line in lines if line.box.w > 3 * line.box.h] or [line.box for line in lines]
-    skew = median((box.angle - rotation + 45) % 90 - 45 for box in long) if long else 0
-    turn = math.radians(rotation + skew)
+    """Turn *lines* back by the page's rotation and its skew."""
+    askew = skew([line.box for line in lines], rotation)
+    turn = math.radians(rotation + askew)
     cos, sin = math.cos(turn), math.sin(turn)
     cells = []
     for line in lines:
@@ -91,9 +92,15 @@ def level(lines: Sequence[Line], rotation: int) -> list[Cell]:
         x, y = box.cx * cos + box.cy * sin, box.cy * cos - box.cx * sin
         lies = round((box.angle - rotation) / 90) % 2 == 0
         w, h = (box.w, box.h) if lies else (box.h, box.w)
-        slope = math.tan(math.radians((box.angle - rotation - skew + 45) % 90 - 45))
+        slope = math.tan(math.radians((box.angle - rotation - askew + 45) % 90 - 45))
         cells.append(Cell(line, x - w / 2, y - h / 2, x + w / 2, y + h / 2, slope))
     return flattened(cells)
+
+
+def skew(boxes: Sequence[Box], rotation: int) -> float:
+    """By how many degrees the page is askew, clockwise: the median of the long boxes."""
+    long = [box for box in boxes if box.w > 3 * box.h] or boxes
+    return median((box.angle - rotation + 45) % 90 - 45 for box in long) if long else 0.0
 
 
 def flattened(cells: list[Cell]) -> list[Cell]:

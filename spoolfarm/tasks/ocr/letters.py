@@ -19,3 +19,9 @@ def widest(letter: str) -> float:
 def mostly_square(text: str) -> bool:
     """Whether most of *text* is Chinese or Japanese."""
     return 2 * sum(map(is_square, text)) > len(text)
+
+
+def runs_leftwards(text: str) -> bool:
+    """Whether most of the letters of *text* are Hebrew, Arabic or of a script like them."""
+    leftwards = sum("\u0590" <= letter <= "\u08ff" or "\ufb1d" <= letter <= "\ufefc" for letter in text)
+    return 2 * leftwards > sum(map(str.isalpha, text))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,14 @@ class Page:
     ms: Mapping[str, float]
     #: What to know about how well it could be read.
     warnings: tuple[str, ...] = ()
+    #: Its tables, where they were asked for.
+    tables: tuple[Table, ...] | None = None
+
+    def moved(self, box: Callable[[Box], Box], point: Callable[[float, float], tuple[float, float]]) -> Page:
+        """The page with its lines and tables where *box* and *point* put them."""
+        lines = tuple(replace(line, box=box(line.box)) for line in self.lines)
+        tables = None if self.tables is None else tuple(table.moved(point) for table in self.tables)
+        return replace(self, lines=lines, tables=tables)
 
     def record(self) -> dict[str, Any]:
         """The page as JSON values."""
@@ -89,6 +98,7 @@ class Page:
             "lines": [line.record(str(number)) for number, line in enumerate(self.lines)],
             "ms": {step: round(value, 1) for step, value in self.ms.items()},
             **({"warnings": list(self.warnings)} if self.warnings else {}),
+            **({"tables": [table.record() for table in self.tables]} if self.tables is not None else {}),
         }
 
 

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,13 @@ from spoolfarm.tasks import areas
 from spoolfarm.tasks.ocr import layout, legible, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
-from spoolfarm.tasks.ocr.finder import Finder, Found
+from spoolfarm.tasks.ocr.finder import THICK, Finder, Found
 from spoolfarm.tasks.ocr.page import Line, Page
+from spoolfarm.tasks.ocr.readings import Readings
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
+from spoolfarm.tasks.ocr.sheet import BENT, Sheet
+from spoolfarm.tasks.ocr.tables import find as find_tables
+from spoolfarm.tasks.ocr.tesseract import Tesseract, known
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 Polygon = Sequence[Sequence[float]]
@@ -29,6 +32,7 @@ class Reader:
     def __init__(self, threads: int = 1) -> None:
         self._finder = Finder(Detector(threads))
         self._recogniser = Recogniser(threads)
+        self._threads = threads
 
     def read(
         self,
@@ -39,6 +43,8 @@ class Reader:
         min_score: float = 0.5,
         order: str = "auto",
         join: bool = False,
+        tables: bool = False,
+        lang: str = "",
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
     ) -> Page:
@@ -47,15 +53,26 @@ class Reader:
         Without *rotate* all text is taken to be upright. *side* is what the longer side is shrunk to for finding
         lines; without it, what suits the letters. Lines below *min_score* are dropped, as are those whose centre lies
         in none of *regions* or in one of *ignore*, polygons in the picture's pixels. *order* and *join* are explained
-        at `layout.arrange`.
+        at `layout.arrange`. With *tables*, these are told too. Text in *lang*, Tesseract's codes joined by +, is read
+        by Tesseract where the recogniser inside does not know them. Raises NotInstalled when that is not there.
         """
+        recogniser = self._knowing(lang)
         start = time.perf_counter()
         seen = self._finder.find(picture, side)
+        sheet = None
+        if seen.slopes.bend > BENT:
+            sheet, seen = self._flat(picture, seen, side)
+        flat = sheet.picture if sheet else picture
+
+        def is_wanted(box: Box) -> bool:
+            return wanted(sheet.bent(box) if sheet else box, regions, ignore)
+
         middle = time.perf_counter()
-        lines, rotation = self._lines(picture, seen, rotate, lambda box: wanted(box, regions, ignore))
+        readings = Readings(flat, recogniser)
+        lines, rotation = self._lines(readings, seen, rotate, is_wanted)
         if side is None and seen.scale < 1 and (scale := legible.nearer(lines, seen.scale)):
-            closer = self._finder.at(picture, scale)
-            more, turned = self._lines(picture, closer, rotate, lambda box: wanted(box, regions, ignore))
+            closer = self._finder.at(flat, scale)
+            more, turned = self._lines(readings, closer, rotate, is_wanted)
             if legible.surety(more) > legible.surety(lines):
                 seen, lines, rotation = closer, more, turned
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
@@ -63,7 +80,9 @@ class Reader:
         placed, text = layout.arrange(kept, rotation, order, join)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
-        return Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale))
+        told = tuple(find_tables(flat, placed, rotation)) if tables else None
+        page = Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale), told)
+        return page.moved(sheet.bent, sheet.point) if sheet else page
 
     @staticmethod
     def place(
@@ -75,13 +94,18 @@ class Reader:
         join: bool = False,
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
+        tables_of: Picture | None = None,
     ) -> Page:
-        """The page of *size*, width and height, with *lines* in order; `read` explains the rest."""
+        """The page of *size*, width and height, with *lines* in order; `read` explains the rest.
+
+        With *tables_of*, a picture of the page, its tables are told.
+        """
         if rotation is None:
             rotation = voted(lines)
         kept = [line for line in lines if wanted(line.box, regions, ignore)]
         placed, text = layout.arrange(kept, rotation, order, join)
-        return Page(*size, rotation, placed, text, {})
+        tables = None if tables_of is None else tuple(find_tables(tables_of, placed, rotation))
+        return Page(*size, rotation, placed, text, {}, tables=tables)
 
     def line(self, picture: Picture, box: Box) -> tuple[str, float]:
         """What the line in *box* says, and how sure that is, 0 to 1."""
@@ -92,18 +116,33 @@ class Reader:
         """Whether all letters of *text* are among those that can be read."""
         return self._recogniser.knows(text)
 
+    def _flat(self, picture: Picture, seen: Found, side: int | None) -> tuple[Sheet, Found]:
+        """Lay a bent page flat, and find its lines anew."""
+        scale = seen.scale if side else max(seen.scale, THICK / seen.slopes.thickness)
+        closer = self._finder.at(picture, scale) if scale > seen.scale else seen
+        sheet = Sheet.of(picture, closer.slopes)
+        flat = self._finder.at(sheet.picture, scale)
+        if flat.slopes.bend > BENT and flat.slopes.standing == sheet.standing:
+            sheet = Sheet.of(picture, flat.slopes, sheet)
+            flat = self._finder.at(sheet.picture, scale)
+        return sheet, flat
+
+    def _knowing(self, lang: str) -> Recogniser | Tesseract:
+        """What reads *lang*."""
+        return Tesseract(lang, self._threads) if lang and not known(lang) else self._recogniser
+
     def _lines(
-        self, picture: Picture, seen: Found, rotate: bool, is_wanted: Callable[[Box], bool]
+        self, readings: Readings, seen: Found, rotate: bool, is_wanted: Callable[[Box], bool]
     ) -> tuple[list[Line], int]:
         """Read what was *seen*: the lines, and the clockwise turn of the page in degrees."""
         found = [one for one in seen.boxes if is_wanted(one.box)]
-        read = cache(lambda one, quarters: self._line(picture, one, quarters % 4))
+        readings.ahead(found)
         if not rotate:
-            return [read(one, 0) for one in found], 0
-        page = turn.of_page(found, read)
+            return [readings.line(one, 0) for one in found], 0
+        page = turn.of_page(found, readings.line)
         if page and not turn.is_sure(found, page):
-            found = [one for one in self._find_upright(picture, seen.scale, page) if is_wanted(one.box)]
-        return turn.lines(found, page, read), 90 * page
+            found = [one for one in self._find_upright(readings.picture, seen.scale, page) if is_wanted(one.box)]
+        return turn.lines(found, page, readings.line), 90 * page
 
     def _find_upright(self, picture: Picture, scale: float, page: int) -> list[TextBox]:
         """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
@@ -111,11 +150,6 @@ class Reader:
         height, width = upright.shape[:2]
         found = self._finder.at(upright, scale).boxes
         return [replace(one, box=one.box.with_page(page, width, height).turned(-page)) for one in found]
-
-    def _line(self, picture: Picture, found: TextBox, quarters: int = 0) -> Line:
-        box = found.box.turned(quarters)
-        text, score, words = self._recogniser.read(cut(picture, box))
-        return Line(box, text, score, found.score, words=words)
 
 
 def voted(lines: Sequence[Line]) -> int:

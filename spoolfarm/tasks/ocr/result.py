@@ -31,6 +31,28 @@ class TextLine(BaseModel):
     words: list[list[Any]] = Field(description="[text, start, end], the two along the line from 0 to 1")
 
 
+class TableCell(BaseModel):
+    """A cell of a table."""
+
+    row: int
+    column: int
+    rows: int = Field(description="over how many rows it goes")
+    columns: int = Field(description="over how many columns it goes")
+    text: str
+    poly: list[list[float]] = Field(description="the corners [x, y]")
+    lines: list[int] = Field(description="the numbers of its lines")
+
+
+class Table(BaseModel):
+    """A table."""
+
+    rows: int
+    columns: int
+    ruled: bool = Field(description="whether rulings part its cells, or only gaps")
+    poly: list[list[float]] = Field(description="the corners [x, y]")
+    cells: list[TableCell]
+
+
 class OcrResult(BaseModel):
     """A picture that was read."""
 
@@ -42,6 +64,7 @@ class OcrResult(BaseModel):
     lines: list[TextLine]
     ms: dict[str, float] = Field(description="milliseconds by step")
     warnings: list[str] = Field(default=[], description="such as of letters too small to be sure of")
+    tables: list[Table] = Field(default=[], description="its tables, where they were asked for")
 
 
 class DocumentPage(BaseModel):

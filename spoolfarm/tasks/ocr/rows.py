@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median_low
 
 from spoolfarm.tasks.ocr.cell import Cell
+from spoolfarm.tasks.ocr.letters import runs_leftwards
 
 #: Two lines share a row when they overlap by this part of the lower one's height.
 OVERLAP = 0.5
@@ -18,7 +19,7 @@ CELL = 0.5
 
 
 def rows(cells: Iterable[Cell]) -> list[list[Cell]]:
-    """Group *cells* into rows from top to bottom, each from left to right."""
+    """Group *cells* into rows from top to bottom, each from left to right, or as its script runs."""
     found: list[list[Cell]] = []
     for cell in sorted(cells, key=lambda cell: cell.middle):
         if found:
@@ -29,7 +30,11 @@ def rows(cells: Iterable[Cell]) -> list[list[Cell]]:
                 found[-1].append(cell)
                 continue
         found.append([cell])
-    return [sorted(row, key=lambda cell: cell.left) for row in found]
+    return [sorted(row, key=lambda cell: cell.left, reverse=_runs_leftwards(row)) for row in found]
+
+
+def _runs_leftwards(row: Sequence[Cell]) -> bool:
+    return runs_leftwards("".join(cell.line.text for cell in row))
 
 
 def interleaved(found: Sequence[list[Cell]]) -> list[list[Cell]]:
@@ -94,6 +99,7 @@ def joined(row: Sequence[Cell]) -> str:
     """The text of a row."""
     text = row[0].line.text
     for before, cell in pairwise(row):
-        apart = cell.left - before.right > CELL * max(before.height, cell.height)
+        gap = max(cell.left - before.right, before.left - cell.right)
+        apart = gap > CELL * max(before.height, cell.height)
         text += ("\t" if apart else " ") + cell.line.text
     return text

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from spoolfarm import images
-from spoolfarm.errors import BrokenImage
+from spoolfarm.errors import BrokenImage, JobFailed, NotInstalled
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
 from spoolfarm.tasks.areas import Polygons
-from spoolfarm.tasks.documents.outputs import Output
+from spoolfarm.tasks.documents.outputs import TABLES, Output
 from spoolfarm.tasks.ocr.result import DocumentResult, OcrResult
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ class OcrParams(Params):
     join: bool = Field(
         default=False, description="each paragraph of the text on one line, and words parted by a hyphen as one"
     )
+    tables: bool = Field(
+        default=False, description="tell tables with their cells; asking for csv, html or xlsx does so too"
+    )
+    lang: str = Field(
+        default="",
+        max_length=100,
+        pattern=r"^([A-Za-z]{3}(_[A-Za-z]+)*(\+[A-Za-z]{3}(_[A-Za-z]+)*)*)?$",
+        description="codes of Tesseract, such as rus or frk+eng: it reads languages that are not known here",
+    )
     regions: Polygons = Field(default=[], description="polygons [[x, y], ...]: only lines centred in one of them")
     ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no lines centred in one of them")
     dpi: float | None = Field(
@@ -57,7 +66,7 @@ class OcrParams(Params):
     existing: Literal["keep", "redo"] = Field(
         default="keep", description="keep: a page of a PDF that has its text is not read; redo: it is"
     )
-    outputs: list[Output] = Field(default=[], max_length=6, description="files to make of what was read")
+    outputs: list[Output] = Field(default=[], max_length=9, description="files to make of what was read")
 
 
 class Ocr(Task):
@@ -96,7 +105,7 @@ class Ocr(Task):
 
             files = single_page.files(record, job.images[0], params.outputs, params.dpi, context.scratch())
             return Answer(record, files)
-        except BrokenImage as error:
+        except (BrokenImage, NotInstalled, JobFailed) as error:
             return error
 
     def _read_pdf(self, data: bytes, params: OcrParams, max_pixels: int) -> dict[str, Any]:
@@ -114,15 +123,16 @@ class Ocr(Task):
             kept = there.lines()
             size, dpi = (page.width, page.height), round(page.dpi, 2)
             picture = None if there.enough(page) else page.picture(without=there.objects())
+            seen = page.picture() if wants_tables(params) and (kept or picture is None) else None
         decode = time.perf_counter() - start
         if picture is None:
-            placed = self._reader.place(kept, size, **_choices(params))
+            placed = self._reader.place(kept, size, tables_of=seen, **_choices(params))
             return {**_shown(placed, decode), "dpi": dpi, "source": "ocr" if redo else "text"}
         read = self._page(picture, params)
         if kept:
             new = [part for line in read.lines for part in there.without(line)]
             rotation = read.rotation if _length(read.lines) > _length(kept) else None
-            placed = self._reader.place([*kept, *new], size, rotation, **_choices(params))
+            placed = self._reader.place([*kept, *new], size, rotation, tables_of=seen, **_choices(params))
             read = replace(placed, ms=read.ms, warnings=read.warnings)
         wrong = {"wrong_fonts": sorted(there.wrong)} if there.wrong else {}
         return {**_shown(read, decode), "dpi": dpi, "source": "ocr", **wrong}
@@ -130,8 +140,19 @@ class Ocr(Task):
     def _page(self, picture: Picture, params: OcrParams) -> Page:
         turns = params.rotate == "auto"
         return self._reader.read(
-            picture, rotate=turns, side=params.side, min_score=params.min_score, **_choices(params)
+            picture,
+            rotate=turns,
+            side=params.side,
+            min_score=params.min_score,
+            tables=wants_tables(params),
+            lang=params.lang,
+            **_choices(params),
         )
+
+
+def wants_tables(params: OcrParams) -> bool:
+    """Whether tables are to be told."""
+    return params.tables or bool(TABLES & set(params.outputs))
 
 
 def _length(lines: Sequence[Line]) -> float:

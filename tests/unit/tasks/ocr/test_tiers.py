@@ -1,0 +1,49 @@
+"""Vertical lines in tiers, one below the other, as in newspapers; on made-up lines."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from spoolfarm.tasks.ocr import layout
+from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.page import Line
+
+SIGNS = "零一二三四五六七八九"
+
+
+def tier(number: int, top: float, count: int = 8, height: float = 240, right: float = 600) -> list[Line]:
+    """Lines of *height* from the right to the left, each saying its tier and its number."""
+    return [
+        Line(Box(right - 40 * line, top + height / 2, height, 34, 90), SIGNS[number] * 5 + SIGNS[line] * 3, 1, 1)
+        for line in range(count)
+    ]
+
+
+def read(lines: Sequence[Line]) -> list[str]:
+    shuffled = random.Random(1).sample(list(lines), len(lines))
+    return layout.arrange(shuffled, 0, "auto")[1].split("\n")
+
+
+def said(*tiers: Sequence[Line]) -> list[str]:
+    return [line.text for each in tiers for line in each]
+
+
+@pytest.mark.parametrize("gap", [30, 0, -12], ids=["apart", "close", "overlapping"])
+def test_tiers_are_read_one_after_the_other(gap: int) -> None:
+    upper, lower = tier(1, 0), tier(2, 240 + gap)
+    assert read([*upper, *lower]) == said(upper, lower)
+
+
+def test_tiers_beside_longer_lines_are_read_after_them() -> None:
+    long = tier(1, 0, height=480, count=4)
+    upper, lower = tier(2, 0, right=400, count=6), tier(3, 250, right=400, count=6)
+    assert read([*long, *upper, *lower]) == said(long, upper, lower)
+
+
+def test_one_tier_with_short_last_lines_of_paragraphs_stays_one() -> None:
+    lines = tier(1, 0, height=400)
+    lines[3] = Line(Box(lines[3].box.cx, 60, 120, 34, 90), lines[3].text, 1, 1)
+    assert read(lines) == said(lines)
