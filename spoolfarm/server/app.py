@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask_cors import CORS
+from jinja2 import StrictUndefined
 from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.wsgi import get_input_stream
 
@@ -96,7 +97,7 @@ MAX_SENTENCE = 1000
 
 
 class Sessionless(SessionInterface):
-    """No request has a session: nothing is read from cookies, and none is ever set."""
+    """No request has a session: cookies keep nothing but the language and the theme of the pages."""
 
     _none = NullSession()
 
@@ -117,7 +118,10 @@ class Application(Flask):
 def create_app(settings: config.Settings | None = None) -> Flask:
     """Make the application. Without *settings* they are read from the environment and `.env`."""
     settings = settings or config.load()
-    app = Application("spoolfarm", static_folder=None)
+    app = Application(
+        "spoolfarm", static_folder="server/web", static_url_path="/web", template_folder="server/templates"
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "undefined": StrictUndefined}
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False  # an address is the same with a slash at its end
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_mb * 2**20

@@ -16,18 +16,9 @@ from spoolfarm.errors import Forbidden, Unauthorized
 
 log = logging.getLogger("spoolfarm.server.guard")
 
-#: Endpoints that never want the key.
-OPEN = {
-    "health.health",
-    "health.ready",
-    "static",
-    "home.home",
-    "home.static",
-    "openapi.page",
-    "openapi.static",
-    "federated.page",
-    "federated.static",
-}
+#: Endpoints that never want the key, and how the names of all others end that do not: pages, and their files.
+OPEN = {"health.health", "health.ready", "home.home", "static"}
+PAGES = (".page", ".static")
 #: Hosts that always mean this machine.
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 #: What browsers say of a request that a page of another site, or of another host or port of the same site, has made.
@@ -53,7 +44,7 @@ class Guard:
     def check(self, environ: Mapping[str, Any]) -> None:
         """Raise Forbidden or Unauthorized, or let the request pass."""
         self.check_place(environ)
-        if self._key is not None and request.endpoint not in OPEN and request.method != "OPTIONS":
+        if self._key is not None and not wants_no_key(request.endpoint or "") and request.method != "OPTIONS":
             self.check_key(self.given_key(environ))
 
     def check_place(self, environ: Mapping[str, Any], *, navigable: bool = True) -> None:
@@ -98,6 +89,11 @@ class Guard:
         """The key that the headers carry."""
         scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         return given if scheme.lower() == "bearer" else str(environ.get("HTTP_X_API_KEY", ""))
+
+
+def wants_no_key(endpoint: str) -> bool:
+    """Whether *endpoint* never wants the key."""
+    return endpoint in OPEN or endpoint.endswith(PAGES)
 
 
 def host_of(authority: str) -> str:

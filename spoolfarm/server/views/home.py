@@ -1,4 +1,4 @@
-"""`/`: a page for people that says where everything is, and the same as JSON for programs."""
+"""`/`: the page Try for people, and where everything is as JSON for programs."""
 
 from __future__ import annotations
 
@@ -9,33 +9,27 @@ from pydantic import BaseModel, Field
 
 from spoolfarm.server.current import address, json_response
 from spoolfarm.server.endpoint import Endpoint
-from spoolfarm.server.page import page_of
+from spoolfarm.server.page import render
 
-blueprint = Blueprint("home", __name__, static_folder="../web/home", static_url_path="/home")
+blueprint = Blueprint("home", __name__)
 
-#: The page in each language.
-PAGES = {"en": "index.html", "zh": "index.zh.html"}
 #: The methods that every address takes, of which nobody needs to be told.
 UNTOLD = {"HEAD", "OPTIONS"}
 
 
 @blueprint.get("/")
 def home() -> Response:
-    """Where everything is: a page for browsers, in English or Chinese, and JSON for programs."""
-    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        language = request.accept_languages.best_match(list(PAGES)) or "en"
-        response = page_of(blueprint, PAGES[language])
-        response.headers["Content-Language"] = language
-    else:
-        response = json_response(_told())
-    response.vary.update(("Accept", "Accept-Language"))
+    """Try the tasks: a page for browsers, in English or Chinese; and for programs where everything is, as JSON."""
+    wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+    response = render("try") if wants_page else json_response(_told())
+    response.vary.add("Accept")
     return response
 
 
 def _told() -> dict[str, object]:
     methods: dict[str, set[str]] = {}
     for rule in current_app.url_map.iter_rules():
-        if not rule.endpoint.endswith(".static"):
+        if not rule.endpoint.endswith("static"):
             methods.setdefault(address(rule.rule), set()).update((rule.methods or set()) - UNTOLD)
     return {
         "name": "spoolfarm",
