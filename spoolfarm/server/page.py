@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from flask import Blueprint, Response, current_app, render_template, request
@@ -47,10 +48,12 @@ def render(name: str, **given: Any) -> Response:
     chosen = asked if asked in LANGUAGES else request.cookies.get(LANGUAGE, "")
     language = chosen if chosen in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
     theme = request.cookies.get(THEME, "")
+    said = words(name, language)
     html = render_template(
         f"{name}.html",
         page=name,
-        text=words(name, language),
+        text=SimpleNamespace(**said),
+        texts=said,
         language=language,
         theme=theme if theme in THEMES else "",
         root=_root(),

@@ -1,0 +1,139 @@
+// A form made of a task's JSON schema: a field for each parameter, told apart by its type alone.
+
+import { make } from "../dom.js";
+import { text, textOr } from "../text.js";
+
+/**
+ * The fields of `schema`; those of `left` are left out. What `read` returns are the parameters that differ from their
+ * defaults. `choices` names what a field may be filled with, by its name.
+ */
+export class Form {
+  constructor(schema, left, choices = {}) {
+    this.fields = Object.entries(schema.properties ?? {})
+      .filter(([name]) => !left.includes(name))
+      .map(([name, said]) => new Field(name, said, (schema.required ?? []).includes(name), choices[name]));
+    const open = schema.additionalProperties ? new Field(OTHERS, { type: "lines" }, false) : null;
+    this.others = open;
+    const first = this.fields.filter(field => field.comesFirst);
+    const rest = this.fields.filter(field => !field.comesFirst);
+    this.nodes = [...first, ...(open && !rest.length ? [open] : [])].map(field => field.node);
+    if (open && rest.length) rest.push(open);
+    if (rest.length) {
+      const more = make("details", {}, make("summary", {}, `${text("options")} `, make("span", { class: "soft" }, String(rest.length))));
+      more.append(make("div", { class: "stack options" }, ...rest.map(field => field.node)));
+      this.nodes.push(more);
+    }
+  }
+
+  /** The parameters. Throws an Error that names the field for text that does not parse. */
+  read() {
+    const params = {};
+    for (const field of this.fields) {
+      const value = field.read();
+      if (value !== undefined && JSON.stringify(value) !== JSON.stringify(field.fallback)) params[field.name] = value;
+    }
+    return this.others ? { ...params, ...pairs(this.others.input.value) } : params;
+  }
+}
+
+/** The name of the field for parameters that no schema names. */
+const OTHERS = "others";
+
+class Field {
+  constructor(name, said, required, choices) {
+    this.name = name;
+    this.said = said.anyOf?.find(each => each.type !== "null") ?? said;
+    this.required = required;
+    this.fallback = said.default;
+    this.examples = said.examples ?? [];
+    const id = `field-${name}`;
+    const words = name === OTHERS ? text("others") : said.description ?? "";
+    this.input = this.make(id, choices);
+    const hint = words && make("p", { class: "hint", id: `${id}-hint` }, textOr(`param_${name}`, words));
+    if (hint) this.input.setAttribute("aria-describedby", hint.id);
+    const label = name === OTHERS ? text("others_label") : name;
+    this.node = this.said.type === "boolean"
+      ? make("div", { class: "field" }, make("label", { class: "check", for: id }, this.input, make("code", {}, label)), hint)
+      : this.boxes
+        ? make("fieldset", { class: "field" }, make("legend", {}, make("code", {}, label)), this.input, hint)
+        : make("div", { class: "field" }, make("label", { for: id }, make("code", {}, label)), this.input, this.list, this.presets(), hint);
+  }
+
+  /** Whether it is shown at once: what has to be filled in, and lists that the schema gives examples of. */
+  get comesFirst() {
+    return this.required || (this.said.type === "array" && this.examples.length > 0);
+  }
+
+  make(id, choices) {
+    const said = this.said;
+    if (said.enum) {
+      const options = [...(this.fallback === null || this.fallback === undefined ? [""] : []), ...said.enum];
+      return make("select", { id }, ...options.map(each => make("option", { value: each, selected: each === this.fallback }, each)));
+    }
+    if (said.type === "boolean") return make("input", { type: "checkbox", id, checked: this.fallback === true });
+    if (said.type === "number" || said.type === "integer") {
+      const step = said.type === "integer" ? 1 : "any";
+      const value = this.fallback ?? (this.required ? this.examples[0] : undefined);
+      return make("input", { type: "number", id, min: said.minimum, max: said.maximum, step, value, placeholder: text("automatic"), required: this.required });
+    }
+    if (said.type === "array" && said.items?.enum) {
+      this.boxes = said.items.enum.map(value => make("input", { type: "checkbox", value, checked: (this.fallback ?? []).includes(value) }));
+      return make("div", { class: "row" }, ...this.boxes.map(box => make("label", { class: "check" }, box, box.value)));
+    }
+    if (said.type === "array" && said.items?.type === "string") return make("textarea", { id, rows: 3, spellcheck: "false" });
+    if (said.type === "lines") return make("textarea", { id, rows: 2, spellcheck: "false", placeholder: "name=value" });
+    if (said.type === "string") {
+      if (choices) this.list = make("datalist", { id: `${id}-choices` }, ...choices.map(value => make("option", { value })));
+      const type = this.name.includes("password") ? "password" : "text";
+      const value = this.fallback ?? choices?.[0] ?? "";
+      const list = this.list?.id;
+      return make("input", { type, id, value, list, maxlength: said.maxLength, required: this.required, autocomplete: "off" });
+    }
+    return make("textarea", { id, rows: 2, spellcheck: "false", placeholder: JSON.stringify(this.fallback ?? null) });
+  }
+
+  /** Buttons that fill in the examples. */
+  presets() {
+    if (!this.examples.length || this.said.type !== "array" || this.boxes) return null;
+    const fill = example => {
+      this.input.value = example.join("\n");
+      this.input.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    fill(this.examples[0]);
+    if (this.examples.length < 2) return null;
+    return make("div", { class: "row presets" }, ...this.examples.map(example =>
+      make("button", { type: "button", class: "chip", onclick: () => fill(example) }, example.join(", "))));
+  }
+
+  /** The value, or undefined for none. */
+  read() {
+    const said = this.said;
+    if (this.boxes) return this.boxes.filter(box => box.checked).map(box => box.value);
+    if (said.type === "boolean") return this.input.checked;
+    const value = this.input.value;
+    if (said.type === "string" || said.enum) return value === "" && this.fallback !== "" ? undefined : value;
+    if (value.trim() === "") return undefined;
+    if (said.type === "array" && said.items?.type === "string") return value.split("\n").map(each => each.trim()).filter(Boolean);
+    if (said.type === "number" || said.type === "integer") return Number(value);
+    try {
+      return JSON.parse(value);
+    } catch {
+      throw new Error(text("no_json", { name: this.name }));
+    }
+  }
+}
+
+/** Lines of name=value as parameters; a value is JSON when it reads as JSON, else text. */
+function pairs(lines) {
+  const found = {};
+  for (const line of lines.split("\n").filter(each => each.trim())) {
+    const [name, ...rest] = line.split("=");
+    const value = rest.join("=").trim();
+    try {
+      found[name.trim()] = JSON.parse(value);
+    } catch {
+      found[name.trim()] = value;
+    }
+  }
+  return found;
+}
