@@ -34,7 +34,13 @@ class EditParams(Params):
         default=[],
         max_length=MAX_OPERATIONS,
         description="name=value, done from left to right; docs/edit.md lists them",
-        examples=[["fit=800,600", "sharpen=0.5", "quality=90"]],
+        examples=[
+            ["fit=800,600", "sharpen=0.5", "quality=90"],
+            ["rotate=15"],
+            ["grayscale=true", "threshold=otsu"],
+            ["blur=15"],
+            ["split=true"],
+        ],
     )
     format: formats.Suffix | None = Field(
         default=None, description="of the files beside the result; the picture's own when not given"

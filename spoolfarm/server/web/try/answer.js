@@ -7,6 +7,7 @@ import { number, text } from "../text.js";
 import * as edited from "./edited.js";
 import * as lines from "./lines.js";
 import * as masks from "./masks.js";
+import * as pages from "./pages.js";
 import { save } from "./panel.js";
 import { Chances, Direction, Plain, Text } from "./simple.js";
 
@@ -16,6 +17,7 @@ const VIEWS = [
   [lines.fits, lines.Lines],
   [Chances.fits, Chances],
   [Direction.fits, Direction],
+  [pages.fits, pages.Pages],
   [edited.fits, edited.Edited],
   [Text.fits, Text],
   [() => true, Plain],
@@ -32,7 +34,7 @@ export async function showAnswer(picture, stage, more) {
   const answer = record.result;
   const size = answer?.image ?? (answer?.width && answer?.height ? answer : null);
   await stage.show(picture.blob ? picture : null, size);
-  if (picture.view?.paint) picture.view.paint();
+  if (picture.view?.paint) await picture.view.paint();
   else {
     const [, View] = VIEWS.find(([fits]) => fits(answer, record));
     picture.view = new View({ answer, record, stage, picture: picture.blob ? picture : null, score });

@@ -35,7 +35,7 @@ export class Picture {
 export function arrivals(take) {
   const files = byId("files");
   const given = list => {
-    const pictures = [...list].map(file => new Picture(file, file.name || text("pasted")));
+    const pictures = [...list].map(file => new Picture(file, file.name || "pasted.png"));
     if (pictures.length) take(pictures, false);
   };
   files.addEventListener("change", () => {
@@ -88,8 +88,10 @@ function webcam(take) {
     button.addEventListener("click", async () => {
       try {
         video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1920 } } });
+        byId("take").disabled = true;
         dialog.showModal();
         await video.play();
+        byId("take").disabled = false;
       } catch (error) {
         complain(error.name === "NotAllowedError" || error.name === "NotFoundError" ? text("no_webcam") : error);
       }

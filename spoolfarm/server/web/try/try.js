@@ -105,7 +105,7 @@ function strip() {
 /** Show the current picture, with the answer of the current task if there is one. */
 async function show() {
   const shown = current ?? alone;
-  byId("empty").hidden = Boolean(current) || Boolean(shown.state) || takesNone();
+  byId("empty").hidden = Boolean(current) || Boolean(shown.opened) || takesNone();
   byId("shown").hidden = !byId("empty").hidden || takesNone();
   byId("name").textContent = shown.name ?? "";
   strip();
@@ -195,7 +195,7 @@ async function again(id) {
     let record = await recordOf(id);
     if (tasks.has(record.task)) await choose(record.task);
     remember({ job: id });
-    alone = { name: record.name ?? "", task: task.name, state: record.status, record, score: null };
+    alone = { opened: true, name: record.name ?? "", task: task.name, state: record.status, record, score: null };
     await show();
     if (record.finished) return;
     stopping = new AbortController();
