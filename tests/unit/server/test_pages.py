@@ -10,16 +10,21 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from spoolfarm.config import load
 from spoolfarm.server import words
 from spoolfarm.server.page import NAVIGATION
+from spoolfarm.tasks.registry import BUILT_IN, Registry
 from tests.support.front_client import front_client
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SERVER = Path(words.__file__).parent
 #: The pages made of templates.
 PAGES = sorted(path.stem for path in words.FOLDER.glob("*.html") if path.stem != words.SHARED)
-#: A word as templates and modules ask for it: `text.NAME`, `text["NAME"]`, `text("NAME"`.
-ASKED = re.compile(r"(?<![/\w])text(?:\.(\w+)|\[\"(\w+)\"\]|\(\"(\w+)\")")
+#: The modules of the pages, less the libraries and the two older pages.
+MODULES = sorted({*SERVER.glob("web/*.js"), *(path for page in PAGES for path in SERVER.glob(f"web/{page}/*.js"))})
+#: A word as templates ask for it, and as modules do.
+IN_TEMPLATES = re.compile(r"\btext(?:\.|\[\")(\w+)\b(?!\" ~)")
+IN_MODULES = re.compile(r"\btext(?:Or)?\(\"(\w+)\"")
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +34,11 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         yield client
 
 
-def sources(page: str) -> str:
-    """The template and the modules of *page*, and for the shared table those that all pages have."""
-    modules = SERVER.glob("web/*.js") if page == words.SHARED else SERVER.glob(f"web/{page}/*.js")
-    return "\n".join(path.read_text() for path in (words.FOLDER / f"{page}.html", *modules))
+def asked(page: str) -> set[str]:
+    """The words that the template and the modules of *page* ask for; those of the shared table all pages have."""
+    modules = SERVER.glob("web/*.js" if page == words.SHARED else f"web/{page}/*.js")
+    named = IN_TEMPLATES.findall((words.FOLDER / f"{page}.html").read_text())
+    return {*named, *(name for path in modules for name in IN_MODULES.findall(path.read_text()))}
 
 
 @pytest.mark.parametrize("name", [*PAGES, words.SHARED])
@@ -47,9 +53,15 @@ def test_every_word_stands_in_both_languages_and_leaves_room_for_the_same(name: 
 @pytest.mark.parametrize("page", [*PAGES, words.SHARED])
 def test_every_word_that_a_page_asks_for_is_there(page: str) -> None:
     there = words.table(words.SHARED).keys() | words.table(page).keys()
-    asked = {name for names in ASKED.findall(sources(page)) for name in names if name}
-    assert len(asked) > 1
-    assert asked <= there
+    assert len(asked(page)) > 1
+    assert asked(page) <= there
+
+
+def test_what_the_page_try_says_of_parameters_in_english_is_what_the_tasks_say() -> None:
+    told = {row[0] for name, row in words.table("try").items() if name.startswith("param_")}
+    tasks = Registry(settings=load().by_name())
+    schemas = [tasks.get(name).describe()["params"] for name in BUILT_IN]
+    assert told == {each["description"] for schema in schemas for each in schema.get("properties", {}).values()}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -63,6 +75,13 @@ def test_a_page_has_no_code_and_no_style_in_it(page: str) -> None:
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:|\|\s*safe\b", source)
     assert set(re.findall(r"<script(?! type=\"application/json\")([^>]*)>", source)) <= set(
         re.findall(r"<script( [^>]*src=\"[^\"]+\"[^>]*)>", source)
+    )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_what_a_module_shows_is_text_and_never_markup(path: Path) -> None:
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write\(|\beval\(|DOMParser", path.read_text()
     )
 
 

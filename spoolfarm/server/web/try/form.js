@@ -4,15 +4,15 @@ import { make } from "../dom.js";
 import { text, textOr } from "../text.js";
 
 /**
- * The fields of `schema`; those of `left` are left out. What `read` returns are the parameters that differ from their
+ * The fields of the `schema` of `task`; those of `left` are left out. What `read` returns are the parameters that differ from their
  * defaults. `choices` names what a field may be filled with, by its name.
  */
 export class Form {
-  constructor(schema, left, choices = {}) {
+  constructor(task, schema, left, choices = {}) {
     this.fields = Object.entries(schema.properties ?? {})
       .filter(([name]) => !left.includes(name))
-      .map(([name, said]) => new Field(name, said, (schema.required ?? []).includes(name), choices[name]));
-    const open = schema.additionalProperties ? new Field(OTHERS, { type: "lines" }, false) : null;
+      .map(([name, said]) => new Field(task, name, said, (schema.required ?? []).includes(name), choices[name]));
+    const open = schema.additionalProperties ? new Field(task, OTHERS, { type: "lines" }, false) : null;
     this.others = open;
     const first = this.fields.filter(field => field.comesFirst);
     const rest = this.fields.filter(field => !field.comesFirst);
@@ -39,8 +39,12 @@ export class Form {
 /** The name of the field for parameters that no schema names. */
 const OTHERS = "others";
 
+/** What a task that comes with the farm says of a parameter, in the reader's language; one's own says it in its own. */
+const translated = (task, name, words) =>
+  textOr(`task_${task}`, "") ? textOr(`param_${task}_${name}`, textOr(`param_${name}`, words)) : words;
+
 class Field {
-  constructor(name, said, required, choices) {
+  constructor(task, name, said, required, choices) {
     this.name = name;
     this.said = said.anyOf?.find(each => each.type !== "null") ?? said;
     this.required = required;
@@ -49,7 +53,7 @@ class Field {
     const id = `field-${name}`;
     const words = name === OTHERS ? text("others") : said.description ?? "";
     this.input = this.make(id, choices);
-    const hint = words && make("p", { class: "hint", id: `${id}-hint` }, textOr(`param_${name}`, words));
+    const hint = words && make("p", { class: "hint", id: `${id}-hint` }, translated(task, name, words));
     if (hint) this.input.setAttribute("aria-describedby", hint.id);
     const label = name === OTHERS ? text("others_label") : name;
     this.node = this.said.type === "boolean"

@@ -56,7 +56,7 @@ async function choose(name) {
   const properties = task.params.properties ?? {};
   const choices = properties.model && await ask("api/models/").then(({ models }) => models.map(({ id }) => id), () => []);
   if (task.name !== name) return; // another one was chosen meanwhile
-  form = new Form(task.params, FILTERS[name] ? [FILTERS[name]] : [], choices ? { model: choices } : {});
+  form = new Form(name, task.params, FILTERS[name] ? [FILTERS[name]] : [], choices ? { model: choices } : {});
   byId("fields").replaceChildren(...(name === "simulate" ? [make("p", { class: "note" }, text("see_federated"))] : []),
     ...(choices && !choices.length ? [make("p", { class: "note warn" }, text("no_model"))] : []), ...form.nodes);
   remember({ task: name, job: null });
