@@ -179,7 +179,9 @@ class Settings:
         whole(0, 10_000_000),
         "a worker that holds more while it runs a job is killed and the job fails, in MiB; 0: no limit",
     )
-    api_key: str = setting("FARM_API_KEY", "", key, "when set, every endpoint but /, /health and /ready wants it")
+    api_key: str = setting(
+        "FARM_API_KEY", "", key, "when set, every endpoint but the pages, /health and /ready wants it"
+    )
     hosts: tuple[str, ...] = setting(
         "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"
     )
