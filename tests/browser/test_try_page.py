@@ -32,9 +32,10 @@ CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm with a key, a task of one's own, and an engine for objects that is no net."""
-    given = {"FARM_ENABLE": "document,echo,edit,ocr,orient,segment,mood", "FARM_SEGMENT_MODEL": "classical"}
-    own = {"FARM_TASKS": "mood=tests.support.mood_task:Mood", "FARM_API_KEY": KEY, "FARM_SIMULATIONS": 0}
-    made = RunningFarm(tmp_path_factory.mktemp("farm"), FARM_WORKERS=1, **given, **own)
+    given = {"FARM_ENABLE": "document,echo,edit,halves,mood,ocr,orient,segment", "FARM_SEGMENT_MODEL": "classical"}
+    own = ",".join(f"{name.lower()}=tests.support.own_tasks:{name}" for name in ("Halves", "Mood"))
+    given |= {"FARM_TASKS": own, "FARM_API_KEY": KEY, "FARM_SIMULATIONS": "0", "FARM_WORKERS": "1"}
+    made = RunningFarm(tmp_path_factory.mktemp("farm"), **given)
     try:
         yield made.start()
     finally:
@@ -51,7 +52,7 @@ def tab(farm: RunningFarm) -> Iterator[Page]:
         expect(page.locator("#key-wrong")).to_have_text("That is not the key of this farm.")
         page.fill("#key input", KEY)
         page.keyboard.press("Enter")
-        expect(page.get_by_role("radio")).to_have_count(7)
+        expect(page.get_by_role("radio")).to_have_count(8)
         yield page
 
 
@@ -59,7 +60,7 @@ def tab(farm: RunningFarm) -> Iterator[Page]:
 def page(tab: Page, farm: RunningFarm) -> Page:
     """The page as it is opened, in a tab that has the key."""
     tab.goto(farm.url)
-    expect(tab.get_by_role("radio")).to_have_count(7)
+    expect(tab.get_by_role("radio")).to_have_count(8)
     return tab
 
 
@@ -200,6 +201,25 @@ def test_an_angle_is_an_arrow_and_a_task_of_ones_own_has_a_form_and_bars(page: P
     page.locator("#field-tries").fill("9")
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#status [role=alert]")).to_have_text("<i><img src=x onerror=alert(1)></i> is in no mood")
+
+
+def test_masks_of_a_task_of_ones_own_are_shown_on_the_upright_picture_and_hidden_by_class(
+    page: Page, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    Image.new("RGB", (80, 40), "white").save(tmp_path / "turned.jpg", exif=exif)
+    choose(page, "halves")
+    page.locator("#files").set_input_files(tmp_path / "turned.jpg")
+    page.get_by_role("button", name="Run").click()
+    done(page)
+    canvas = page.locator(".layer canvas")
+    assert canvas.evaluate("each => [each.width, each.height]") == [40, 80]
+    middle = "each => [20, 60].map(row => each.getContext('2d').getImageData(20, row, 1, 1).data[3] > 0)"
+    assert canvas.evaluate(middle) == [True, True]
+    page.get_by_role("checkbox", name="upper").uncheck()
+    expect(page.locator(".objects li")).to_have_count(1)
+    assert canvas.evaluate(middle) == [False, True]
 
 
 def test_several_pictures_are_each_a_job_and_a_broken_one_fails_alone(page: Page, tmp_path: Path) -> None:

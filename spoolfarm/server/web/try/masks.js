@@ -6,6 +6,8 @@ import { check, colour, slider } from "./panel.js";
 import { crop } from "./rle.js";
 import { draw } from "./stage.js";
 
+/** Pixels of the longer side in which masks are drawn. */
+const FINEST = 2000;
 /** The most objects that the list shows. */
 const LISTED = 200;
 
@@ -93,30 +95,31 @@ export class Masks {
     context.drawImage(drawn.edge, left, top, width, height);
   }
 
-  /** The mask as two small canvases, made once: its area, and its edge. */
+  /** The mask as two canvases, made once: its area, and its edge; of a large picture in every other pixel, or fewer. */
   picture(object) {
     if (object.drawn !== undefined) return object.drawn;
     const found = crop(object.text, object.size);
     if (!found) return (object.drawn = null);
-    const { width, height, bits } = found;
-    const near = Math.max(1, Math.round(Math.max(...object.size) / 500));
-    const isOn = (x, y) => x >= 0 && y >= 0 && x < width && y < height && bits[y * width + x];
-    const [fill, edge] = [0, 1].map(edges => {
-      const canvas = new OffscreenCanvas(width, height);
+    const { left, top, width, height, bits } = found;
+    const step = Math.ceil(Math.max(...object.size) / FINEST);
+    const [columns, rows] = [Math.ceil(width / step), Math.ceil(height / step)];
+    const isOn = (x, y) => x >= 0 && y >= 0 && x < columns && y < rows && bits[y * step * width + x * step];
+    const near = Math.max(1, Math.round(Math.max(...object.size) / step / 500));
+    const isEdge = (x, y) => !(isOn(x - near, y) && isOn(x + near, y) && isOn(x, y - near) && isOn(x, y + near));
+    const paint = [1, 3, 5].map(from => parseInt(object.colour.slice(from, from + 2), 16));
+    const [fill, edge] = [() => true, isEdge].map(wanted => {
+      const canvas = new OffscreenCanvas(columns, rows);
       const context = canvas.getContext("2d");
-      const pixels = context.createImageData(width, height);
-      const [red, green, blue] = [1, 3, 5].map(from => parseInt(object.colour.slice(from, from + 2), 16));
-      for (let y = 0; y < height; y++) {
-        for (let x = 0; x < width; x++) {
-          if (!bits[y * width + x]) continue;
-          if (edges && isOn(x - near, y) && isOn(x + near, y) && isOn(x, y - near) && isOn(x, y + near)) continue;
-          pixels.data.set([red, green, blue, 255], 4 * (y * width + x));
+      const pixels = context.createImageData(columns, rows);
+      for (let y = 0; y < rows; y++) {
+        for (let x = 0; x < columns; x++) {
+          if (isOn(x, y) && wanted(x, y)) pixels.data.set([...paint, 255], 4 * (y * columns + x));
         }
       }
       context.putImageData(pixels, 0, 0);
       return canvas;
     });
-    return (object.drawn = { ...found, fill, edge });
+    return (object.drawn = { left, top, width: columns * step, height: rows * step, fill, edge });
   }
 
   mark(svg, object) {

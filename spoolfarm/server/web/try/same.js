@@ -16,6 +16,9 @@ export function python(value) {
   return JSON.stringify(value);
 }
 
+/** A field of a form for curl, which would read a file for `@` or `<` and an option after `;`. */
+const field = (name, value) => ` ${/^[@<]|;/.test(value) ? "--form-string" : "-F"} ${quoted(`${name}=${value}`)}`;
+
 /** What `name` is fetched by first, when it is a sample of the farm. */
 const fetched = ({ from }) => from ? [`curl -sO ${quoted(from)}`] : [];
 
@@ -23,7 +26,7 @@ const fetched = ({ from }) => from ? [`curl -sO ${quoted(from)}`] : [];
 export function lines(task, params, pictures, keyed) {
   const given = Object.keys(params).length > 0;
   const first = pictures.flatMap(fetched);
-  const files = pictures.map(each => quoted(each.name));
+  const files = pictures.map(({ name }) => quoted(name.startsWith("-") ? `./${name}` : name));
   return { curl: [...first, curl(task, params, given, pictures, keyed)].join("\n"),
     python: inPython(task, params, pictures, keyed, first),
     cli: [...first, ["spoolfarm submit", task, ...files, "--wait", ...Object.entries(params).map(([name, value]) => `-p ${quoted(`${name}=${said(value)}`)}`)].join(" ")].join("\n") };
@@ -44,14 +47,14 @@ function curl(task, params, given, pictures, keyed) {
   const key = keyed ? ` -H "X-API-Key: $FARM_API_KEY"` : "";
   const images = pictures.map(({ name }) => ` -F ${quoted(`image=@"${name.replaceAll(/(["\\])/g, "\\$1")}"`)}`).join("");
   if (task === "edit" && !("output" in params)) {
-    const operations = (params.operations ?? []).map(each => ` -F ${quoted(`operations=${each}`)}`).join("");
+    const operations = (params.operations ?? []).map(each => field("operations", each)).join("");
     const format = params.format ? ` -F format=${params.format}` : "";
     const several = (params.operations ?? []).some(each => each.startsWith("split"));
     const suffix = several ? "zip" : params.format ?? pictures[0]?.name.split(".").pop() ?? "png";
     return `curl -s${key}${images}${operations}${format} ${url}/v1/edit -o ${quoted(`edited.${suffix}`)}`;
   }
   if (!pictures.length) return `curl -s${key} --json ${quoted(JSON.stringify({ params }))} ${url}/v1/run/${task}`;
-  const sent = given ? ` -F ${quoted(`params=${JSON.stringify(params)}`)}` : "";
+  const sent = given ? field("params", JSON.stringify(params)) : "";
   return `curl -s${key}${images}${sent} ${url}/v1/run/${task}`;
 }
 
