@@ -69,7 +69,7 @@ def choose(page: Page, task: str) -> None:
 
 
 def done(page: Page) -> None:
-    expect(page.locator("#status .state")).to_have_class("state succeeded", timeout=30_000)
+    expect(page.locator("#status .state")).to_have_class("state succeeded")
 
 
 def same(page: Page, kind: str) -> str:
@@ -328,6 +328,13 @@ def test_nothing_severe_is_wrong_with_the_page_for_those_who_use_it_differently(
     assert severe(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_a_key_once_entered_opens_the_other_pages_too(page: Page, farm: RunningFarm) -> None:
+    for path, shown in (("/docs", "#operations-edit-edit_edit"), ("/federated", "#start")):
+        page.goto(farm.url + path)
+        expect(page.locator(shown)).to_be_visible()
+        expect(page.locator("#key")).to_be_hidden()
 
 
 def test_the_page_is_small(page: Page, farm: RunningFarm) -> None:

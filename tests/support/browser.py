@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.support.running_farm import ROOT, RunningFarm
 
+expect.set_options(timeout=30_000)
 #: What checks a page for those who cannot see it or use no mouse.
 AXE = (ROOT / "tests/browser/axe-core/axe.min.js").read_text
 #: The grades of what axe finds that no page may have.

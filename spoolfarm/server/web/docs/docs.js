@@ -2,6 +2,8 @@
 "use strict";
 
 const form = document.getElementById("key");
+/** Where all pages keep the key of this tab. */
+const KEPT = "spoolfarm-key";
 
 async function load(key) {
   const answer = await fetch("openapi.json", key ? { headers: { "X-API-Key": key } } : {});
@@ -12,6 +14,7 @@ async function load(key) {
     return;
   }
   form.hidden = true;
+  sessionStorage.setItem(KEPT, key);
   const ui = SwaggerUIBundle({
     spec: await answer.json(),
     dom_id: "#faces",
@@ -28,4 +31,4 @@ form.addEventListener("submit", event => {
   event.preventDefault();
   load(form.querySelector("input").value.trim());
 });
-load("");
+load(sessionStorage.getItem(KEPT) || "");
