@@ -67,14 +67,15 @@ function drops(given) {
     depth = Math.max(0, depth + change);
     byId("stage").classList.toggle("over", depth > 0);
   };
-  document.addEventListener("dragenter", event => {
+  const listen = (name, then) => document.addEventListener(name, event => {
+    if (!event.dataTransfer?.types.includes("Files")) return; // text may be dropped into fields
     event.preventDefault();
-    over(1);
+    then(event);
   });
-  document.addEventListener("dragleave", () => over(-1));
-  document.addEventListener("dragover", event => event.preventDefault());
-  document.addEventListener("drop", event => {
-    event.preventDefault();
+  listen("dragenter", () => over(1));
+  listen("dragleave", () => over(-1));
+  listen("dragover", () => {});
+  listen("drop", event => {
     over(-depth);
     given(event.dataTransfer.files);
   });

@@ -105,12 +105,12 @@ function strip() {
 /** Show the current picture, with the answer of the current task if there is one. */
 async function show() {
   const shown = current ?? alone;
-  byId("empty").hidden = Boolean(current) || Boolean(shown.opened) || takesNone();
+  const isDone = shown.state && shown.task === task.name;
+  byId("empty").hidden = Boolean(current) || Boolean(isDone && shown.opened) || takesNone();
   byId("shown").hidden = !byId("empty").hidden || takesNone();
   byId("name").textContent = shown.name ?? "";
   strip();
   tellSame();
-  const isDone = shown.state && shown.task === task.name;
   byId("hide").hidden = true;
   if (isDone && shown.state === "succeeded") {
     showStatus(shown);
@@ -129,7 +129,8 @@ async function show() {
 /** What takes the place of a picture for tasks that need none, and for a job that was opened by its address. */
 let alone = {};
 
-const filter = params => FILTERS[task.name] && !params.join ? FILTERS[task.name] : null;
+/** The parameter that the page filters by itself, for `asked` with these parameters. */
+const filter = (asked, params) => FILTERS[asked.name] && !params.join ? FILTERS[asked.name] : null;
 
 async function start() {
   let params;
@@ -151,9 +152,10 @@ async function start() {
   byId("stop").hidden = false;
   byId("run").disabled = true;
   const { signal } = stopping;
+  const asked = task;
   const left = [...groups];
   const one = async () => {
-    while (left.length && !signal.aborted) await work(left.shift(), params, signal);
+    while (left.length && !signal.aborted) await work(asked, left.shift(), params, signal);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, one));
   if (stopping.signal !== signal) return; // another run began
@@ -161,10 +163,10 @@ async function start() {
   byId("run").disabled = false;
 }
 
-async function work(group, params, signal) {
+async function work(asked, group, params, signal) {
   const [picture] = group;
-  const asked = task;
-  const by = filter(params);
+  const by = await picture.size && filter(asked, params); // there is no slider over a PDF
+  picture.signal = signal; // a later run of the same picture is the one that counts
   Object.assign(picture, { task: asked.name, params, state: "queued", record: null, view: null, failure: null, progress: null, line: null });
   picture.score = by ? asked.params.properties[by].default : null;
   const refresh = () => picture === (current ?? alone) && task === asked ? showStatus(picture) : null;
@@ -179,8 +181,10 @@ async function work(group, params, signal) {
       picture.line = told.line ?? picture.line;
       refresh();
     }, signal);
+    if (picture.signal !== signal) return;
     Object.assign(picture, { record, state: record.status });
   } catch (error) {
+    if (picture.signal !== signal) return;
     const stopped = error.name === "AbortError";
     Object.assign(picture, { state: stopped ? "cancelled" : "failed", failure: stopped ? null : error.message });
   }
@@ -231,7 +235,7 @@ function tellSame() {
   } catch {
     // what does not parse yet is not told
   }
-  const by = filter(params);
+  const by = filter(task, params);
   const score = current?.view?.score;
   if (by && score !== undefined && score !== task.params.properties[by].default) params[by] = score;
   const files = takesNone() ? [] : pictures.length && takesSeveral() ? pictures : [current ?? { name: "picture.jpg" }];
