@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser import browsing, download, severe
 from tests.support.pictures import page as written
@@ -266,6 +266,28 @@ def test_a_document_is_shown_page_by_page_and_its_address_can_be_shared(page: Pa
     page.reload()
     expect(page.locator(".sum")).to_have_text("Page 1 of 2")
     expect(page.locator("#name")).to_have_text("two.tiff")
+
+
+def test_a_job_is_followed_to_its_end_when_its_events_break_off(page: Page) -> None:
+    broken: list[Route] = []
+
+    def break_once(route: Route) -> None:
+        if broken:
+            route.continue_()
+        else:
+            said = 'event: status\ndata: {"status": "running"}\n\n'
+            route.fulfill(content_type="text/event-stream", body=said)
+        broken.append(route)
+
+    page.route("**/events", break_once)
+    choose(page, "echo")
+    page.get_by_text("Options").click()
+    page.locator("#field-seconds").fill("1.2")  # the first request waits for a second
+    page.get_by_role("button", name="Run").click()
+    done(page)
+    expect(page.locator("#panel pre")).to_contain_text('"seconds": 1.2')
+    page.unroute("**/events")
+    assert len(broken) > 1
 
 
 def test_the_lines_that_do_the_same_run_when_pasted(page: Page, farm: RunningFarm, tmp_path: Path) -> None:

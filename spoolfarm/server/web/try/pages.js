@@ -20,7 +20,7 @@ export class Pages {
     this.views = new Map();
     this.body = make("div", { class: "stack" });
     this.where = make("p", { class: "sum", role: "status" });
-    this.steps = [-1, 1].map(step => make("button", { type: "button", "aria-label": text(step < 0 ? "page_before" : "page_after"), onclick: () => this.open(this.at + step) }, step < 0 ? "←" : "→"));
+    this.steps = [-1, 1].map(step => make("button", { type: "button", class: "quiet step", "aria-label": text(step < 0 ? "page_before" : "page_after"), onclick: () => this.open(this.at + step) }, step < 0 ? "←" : "→"));
     this.nodes = [
       make("div", { class: "row apart" }, make("div", { class: "row" }, this.steps[0], this.where, this.steps[1]),
         make("button", { type: "button", onclick: () => copy(this.words) }, text("copy_text"))),
