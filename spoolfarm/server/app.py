@@ -38,6 +38,7 @@ from spoolfarm.server.views import (
     jobs,
     masks,
     metrics,
+    pauses,
     platform,
     run,
     tasks,
@@ -49,7 +50,9 @@ from spoolfarm.tasks.flower.project import Project
 log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
-VIEWS = (home, masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, health, openapi)
+VIEWS = (
+    home, masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, pauses, health, openapi,
+)  # fmt: skip
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
     "invalid_request": 400,
