@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.errors import UnknownJob
+from spoolfarm.farm.rates import rates
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.spool.paused import ALL
 from spoolfarm.units import count, duration
-from spoolfarm.worker.stats import rates
 
 if TYPE_CHECKING:
     from spoolfarm.farm.farm import Farm
