@@ -21,6 +21,7 @@ from spoolfarm.errors import FarmError, JobFailed, NoMemory, WaitTimeout
 from spoolfarm.farm.board import Board
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.history import History
+from spoolfarm.hotfolder.shelf import Shelf
 from spoolfarm.server import openapi
 from spoolfarm.server.content_coding import inflated
 from spoolfarm.server.current import FARM, LIVE, PROJECT, address, caller, json_response, request_id
@@ -38,6 +39,8 @@ from spoolfarm.server.views import (
     federated,
     health,
     home,
+    inbox,
+    inbox_page,
     inference,
     items,
     jobs,
@@ -56,9 +59,9 @@ log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
 VIEWS = (
-    *(home, farm_page),
-    *(masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks, pauses, board, health),
-    openapi,
+    *(home, farm_page, inbox_page),
+    *(masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks),
+    *(pauses, board, inbox, health, openapi),
 )
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
@@ -142,6 +145,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.extensions[board.BOARD] = Board(app.extensions[FARM])
     app.extensions[board.HISTORY] = History(app.extensions[FARM].spool)
     app.extensions[board.EXAMINATION] = Examination(settings)
+    app.extensions[inbox.SHELF] = Shelf(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())
     _add_views(app, meter)

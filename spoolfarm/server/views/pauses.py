@@ -25,17 +25,17 @@ def resume_all() -> Response:
     return _told()
 
 
-@blueprint.post("/tasks/<name>/pause")
-def pause(name: str) -> Response:
+@blueprint.post("/tasks/<task_name>/pause")
+def pause(task_name: str) -> Response:
     """Pause one task: its jobs are accepted and wait, and those that run are finished. No restart resumes it."""
-    farm().pauses.pause(name)
+    farm().pauses.pause(task_name)
     return _told()
 
 
-@blueprint.post("/tasks/<name>/resume")
-def resume(name: str) -> Response:
+@blueprint.post("/tasks/<task_name>/resume")
+def resume(task_name: str) -> Response:
     """Resume one task. It still waits while the whole queue is paused: `paused` has a `*` then."""
-    farm().pauses.resume(name)
+    farm().pauses.resume(task_name)
     return _told()
 
 
@@ -49,7 +49,7 @@ class Paused(BaseModel):
     paused: list[str] = Field(description="the tasks that are paused; * stands for the whole queue")
 
 
-_NAME = Parameter("name", "the name of a task", "echo", "path", {"type": "string", "minLength": 1})
+_NAME = Parameter("task_name", "the name of a task", "echo", "path", {"type": "string", "minLength": 1})
 ENDPOINTS = {
     "pauses.pause_all": Endpoint(responses={200: Paused}, errors=(503,)),
     "pauses.resume_all": Endpoint(responses={200: Paused}, errors=(503,)),

@@ -5,7 +5,7 @@ import { byId, make } from "../dom.js";
 import { complain, say } from "../messages.js";
 import { number, text, textOr } from "../text.js";
 import { drawCurves } from "./curves.js";
-import { keyed } from "./keyed.js";
+import { keyed } from "../keyed.js";
 import { duration } from "./time.js";
 
 /** Milliseconds between two looks, and when nothing has changed for so many looks. */
@@ -92,7 +92,7 @@ const showTasks = keyed(byId("tasks"), task => task.name, task => {
     button.setAttribute("aria-label", text(now.paused ? "resume_task" : "pause_task", { task: now.name }));
     button.dataset.path = `v1/tasks/${now.name}/${now.paused ? "resume" : "pause"}`;
     button.dataset.said = now.paused ? "said_resumed" : "said_paused";
-    button.disabled = !byId("pause-all").hidden ? false : now.paused;
+    button.hidden = now.paused && byId("pause-all").hidden; // it rests with all others
   } };
 });
 
