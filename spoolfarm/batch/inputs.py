@@ -6,9 +6,13 @@ import glob
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from spoolfarm.batch.ledger import MARK
 from spoolfarm.spool.system_files import is_system_file
+
+if TYPE_CHECKING:
+    from spoolfarm.tasks import Task
 
 #: How many names of each kind the summary gives.
 EXAMPLES = 3
@@ -42,6 +46,11 @@ class Inputs:
             shown = ", ".join(names[:EXAMPLES]) + (", ..." if len(names) > EXAMPLES else "")
             found.append(f"{len(names)} {kind} ({shown})")
         return ", ".join(found)
+
+
+def suffixes(task: Task) -> frozenset[str]:
+    """What *task* does of the files in a folder, by their suffixes."""
+    return PICTURES if task.pictures and not task.pdf else PICTURES | DOCUMENTS
 
 
 def find(words: Sequence[str], suffixes: Collection[str]) -> Inputs:

@@ -17,6 +17,7 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, N
 from werkzeug.wsgi import get_input_stream
 
 from spoolfarm import config
+from spoolfarm.batch.desk import Desk
 from spoolfarm.errors import FarmError, JobFailed, NoMemory, WaitTimeout
 from spoolfarm.farm.board import Board
 from spoolfarm.farm.farm import Farm
@@ -33,6 +34,8 @@ from spoolfarm.server.path_prefix import PathPrefix
 from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
 from spoolfarm.server.uploads import Uploads
 from spoolfarm.server.views import (
+    batch_page,
+    batches,
     board,
     edit,
     farm_page,
@@ -59,9 +62,9 @@ log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
 VIEWS = (
-    *(home, farm_page, inbox_page),
+    *(home, farm_page, inbox_page, batch_page),
     *(masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks),
-    *(pauses, board, inbox, health, openapi),
+    *(pauses, board, inbox, batches, health, openapi),
 )
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
@@ -145,6 +148,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.extensions[board.BOARD] = Board(app.extensions[FARM])
     app.extensions[board.HISTORY] = History(app.extensions[FARM].spool)
     app.extensions[board.EXAMINATION] = Examination(settings)
+    app.extensions[batches.DESK] = Desk(app.extensions[FARM])
     app.extensions[inbox.SHELF] = Shelf(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())
