@@ -13,7 +13,6 @@ from contextlib import closing
 from filelock import Timeout
 
 from spoolfarm import config
-from spoolfarm.batch import order
 from spoolfarm.batch.inputs import Inputs, find, suffixes
 from spoolfarm.batch.ledger import Beginning, Ledger
 from spoolfarm.batch.order import LOCK, RESULTS, STOP, Order, Progress
@@ -124,7 +123,8 @@ class Run:
 def _inside(inputs: Inputs, base: str) -> Inputs:
     """*inputs* without links that lead out of *base*."""
     real = os.path.realpath(base).rstrip("/") + "/"
-    return Inputs(inputs.base, [path for path in inputs.paths if os.path.realpath(path).startswith(real)])
+    inner = [path for path in inputs.paths if os.path.realpath(path).startswith(real)]
+    return Inputs(inputs.base, inner, inputs.passed_over)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str]) -> int:
         files.remove(f"{root}/{STOP}")
         run.work(config.load())
     except (FarmError, OSError, ValueError) as error:
-        log.exception("%s cannot go on", order.__name__)
+        log.exception("the batch cannot go on")
         run.fail(error)
         return 1
     finally:

@@ -213,13 +213,10 @@ class Desk:
 
         def wanted() -> Iterator[str]:
             for above, _, names in os.walk(folder):
-                for name in sorted(names):
-                    if (
-                        not name.startswith(MARK)
-                        and name != PART
-                        and (not suffixes or name.lower().endswith(tuple(suffixes)))
-                    ):
-                        yield f"{above}/{name}"
+                ours = (name for name in sorted(names) if not name.startswith(MARK) and name != PART)
+                yield from (
+                    f"{above}/{name}" for name in ours if not suffixes or name.lower().endswith(tuple(suffixes))
+                )
 
         return _zipped(wanted(), folder)
 

@@ -179,8 +179,9 @@ class Shelf:
             folders += [f"{folder}/{name}" for name in inner]
             for name, at in times.items():
                 stem = name.removesuffix(".json")
-                beside = stem in there or f"{os.path.splitext(stem)[0]}.json" not in there  # else one of its files
-                if at and stem and beside and not name.endswith(PARAMS):
+                whole, suffix = os.path.splitext(stem)
+                attached = suffix and stem not in there and f"{whole}.json" in there  # a file of another's answer
+                if at and stem and not attached and not name.endswith(PARAMS):
                     yield f"{folder}/{stem}"[len(task) + 1 :], at
 
     def _status(self, task: str, name: str) -> str:

@@ -6,7 +6,7 @@ import { complain, say } from "../messages.js";
 import { number, text, textOr } from "../text.js";
 import { drawCurves } from "./curves.js";
 import { keyed } from "../keyed.js";
-import { duration } from "./time.js";
+import { duration } from "../duration.js";
 
 /** Milliseconds between two looks, and when nothing has changed for so many looks. */
 const LOOK = 2000;
