@@ -35,7 +35,8 @@ def desk(farm: Farm) -> Iterator[Desk]:
     made = Desk(farm)
     yield made
     for process in made._started:
-        process.wait(20)
+        process.terminate()
+        process.wait(60)
 
 
 @pytest.fixture
@@ -59,6 +60,8 @@ def launcher(farm: Farm) -> Iterator[None]:
 
 def ended(desk: Desk, batch_id: str) -> dict[str, Any]:
     """What is told of a batch once no process does it."""
+    for process in desk._started:
+        process.wait(60)
     return until(lambda: (told := desk.show(batch_id))["state"] != "running" and told, 30, what="the batch")
 
 

@@ -13,6 +13,7 @@ from spoolfarm.farm import history as module
 from spoolfarm.farm.board import Board
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.history import History, Moment, quantile
+from tests.support.running_farm import until
 from tests.support.thread_workers import settings, working
 
 __all__ = ["settings"]
@@ -41,8 +42,7 @@ def work(farm: Farm, *tasks: str) -> None:
     with working(farm):
         for _ in farm.map("echo", [b"1"]):
             pass
-        while farm.spool.count() or any(farm.spool.running().values()):
-            time.sleep(0.01)
+        until(lambda: not any(farm.spool.count().values()) and not any(farm.spool.running().values()))
 
 
 def test_each_time_tells_what_was_done_in_it_and_how_long_that_took(farm: Farm, clock: list[float]) -> None:
