@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
@@ -94,11 +93,3 @@ def test_the_doctor_is_asked_once_a_minute_unless_somebody_wants_him_now(
     for path in ("", "", "?again=true", ""):
         assert front.get(f"/v1/doctor{path}").get_json()["findings"] == [finding]
     assert len(asked) == 2
-
-
-def test_the_doctor_himself_examines_this_farm(farm: Farm, settings: Settings) -> None:
-    from spoolfarm.server.examination import Examination
-
-    found = Examination(settings).findings()
-    assert {each["check"] for each in found["findings"]} >= {"python", "paused", "workers"}
-    assert json.dumps(found)
