@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from typing import Any
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 
-#: Seconds for which the findings are good, and those that an examination may take.
-FRESH, PATIENCE = 60.0, 60.0
+#: Seconds for which the findings are good, also for who wants them anew, and those that an examination may take.
+FRESH, SOON, PATIENCE = 60.0, 5.0, 60.0
 
 
 class Examination:
@@ -24,18 +25,17 @@ class Examination:
         self._settings = settings
         self._lock = threading.Lock()
         self._found: dict[str, Any] = {}
-        self._stale = 0.0
+        self._looked = -math.inf
 
     def findings(self, *, again: bool = False) -> dict[str, Any]:
-        """The `findings`, and when they were found, `at`; with *again* never those that somebody has seen before.
+        """The `findings`, and when they were found, `at`; with *again* none older than a moment.
 
         Raises FarmError when the doctor does not come to an end.
         """
-        asked = time.monotonic()
         with self._lock:
-            if time.monotonic() >= self._stale or (again and self._stale - FRESH < asked):
+            if time.monotonic() - self._looked > (SOON if again else FRESH):
                 self._found = {"at": time.time(), "findings": self._examine()}
-                self._stale = time.monotonic() + FRESH
+                self._looked = time.monotonic()
             return self._found
 
     def _examine(self) -> list[dict[str, str]]:

@@ -71,7 +71,13 @@ def addresses(live: RunningFarm) -> dict[str, str]:
         "{task_name}": "edit",
         "{folder}": "edit",
         "{key}": dropped(live),
+        "{batch_id}": ordered(live),
     }
+
+
+def ordered(live: RunningFarm) -> str:
+    """The id of a batch that has not begun."""
+    return str(live.post("/v1/batches", {"task": "edit", "params": {"operations": ["blur=3"]}})[1]["id"])
 
 
 def dropped(live: RunningFarm) -> str:
@@ -94,6 +100,8 @@ def test_every_example_runs_and_answers_as_it_says(live: RunningFarm) -> None:
     known = addresses(live)
     for path, method, said in operations(document):
         address = path.replace("{job_id}", dead_letter(live)) if path.endswith("/retry") else path
+        if method == "delete":
+            address = address.replace("{batch_id}", ordered(live))
         for name, value in known.items():
             address = address.replace(name, value)
         for sent in requests_of(document, said):

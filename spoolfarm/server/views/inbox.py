@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel, Field
@@ -21,18 +20,10 @@ SHELF = "spoolfarm.shelf"
 MAX_LISTED = 1000
 
 
-class Which(StrEnum):
-    """The files of a folder."""
-
-    WAITING = "waiting"
-    FAILED = "failed"
-    DONE = "done"
-
-
 class FilesQuery(BaseModel):
     """Which files to list."""
 
-    which: Which = Which.FAILED
+    which: Literal["waiting", "failed", "done"] = "failed"
     limit: int = Field(default=100, ge=1, le=MAX_LISTED)
 
 

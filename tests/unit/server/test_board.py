@@ -89,6 +89,7 @@ def test_the_doctor_is_asked_once_a_minute_unless_somebody_wants_him_now(
 
     finding = {"level": "ok", "check": "python", "what": "3.11", "advice": ""}
     asked: list[int] = []
+    monkeypatch.setattr("spoolfarm.server.examination.SOON", 0.0)
     monkeypatch.setattr(Examination, "_examine", lambda _: asked.append(1) or [finding])
     for path in ("", "", "?again=true", ""):
         assert front.get(f"/v1/doctor{path}").get_json()["findings"] == [finding]
