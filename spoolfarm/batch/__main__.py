@@ -80,7 +80,7 @@ class Run:
         with RunningFarm(settings) as workers:
             task = workers.farm.tasks.get(self._order.task)
             base = self._order.base(self._root)
-            inputs = _inside(find([base], suffixes(task)), base)
+            inputs = _inside(find([base], suffixes(documents=task.pdf or not task.pictures)), base)
             self._passed_over = inputs.said()
             begun = Beginning(self._order.task, self._order.params, base)
             with closing(Ledger(f"{self._root}/{RESULTS}", begun, resume=True, table=True)) as ledger:

@@ -6,13 +6,9 @@ import glob
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from spoolfarm.batch.ledger import MARK
 from spoolfarm.spool.system_files import is_system_file
-
-if TYPE_CHECKING:
-    from spoolfarm.tasks import Task
 
 #: How many names of each kind the summary gives.
 EXAMPLES = 3
@@ -48,9 +44,9 @@ class Inputs:
         return ", ".join(found)
 
 
-def suffixes(task: Task) -> frozenset[str]:
-    """What *task* does of the files in a folder, by their suffixes."""
-    return PICTURES if task.pictures and not task.pdf else PICTURES | DOCUMENTS
+def suffixes(*, documents: bool) -> frozenset[str]:
+    """Which files of a folder are done, by their suffixes: pictures, and *documents* where the task takes them."""
+    return PICTURES | DOCUMENTS if documents else PICTURES
 
 
 def find(words: Sequence[str], suffixes: Collection[str]) -> Inputs:

@@ -89,7 +89,7 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Input
     words: list[str] = []
     for word in options.paths:
         words += listed(sys.stdin.buffer.read()) if word == "-" else [word]
-    inputs = find(words, suffixes(task))
+    inputs = find(words, suffixes(documents=task.pdf or not task.pictures))
     return inputs, Beginning(options.task, params, inputs.base)
 
 

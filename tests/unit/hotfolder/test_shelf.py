@@ -158,7 +158,7 @@ def test_of_many_answers_the_newest_are_read_first_and_the_others_at_the_next_lo
     out.mkdir(parents=True)
     for number in range(5):
         (out / f"{number}.json").write_text('{"id": "x", "status": "failed", "error": "no"}')
-        os.utime(out / f"{number}.json", (number, number))
+        os.utime(out / f"{number}.json", (1 + number, 1 + number))
     made = Shelf(farm)
     assert [each["name"] for each in made.list("echo", "failed", 10)] == ["4", "3", "2"]
     echo = next(each for each in made.folders() if each["task"] == "echo")
