@@ -17,7 +17,7 @@ from spoolfarm.errors import UnknownJob
 #: What lies in the spool of a farm that has nothing to do; all else is left behind.
 SKELETON = re.compile(
     r"(launcher|hotfolder)\.(lock|json)|workers/(suspects|cancel|retry)\.lock|workers/swept|idle/[^/]+"
-    r"|workers/[^/]+\.(lock|json|bell|token)(/.*)?|[^/]*\.md|README.*|inbox/failed\.txt|index/[0-9a-f]+"
+    r"|workers/[^/]+\.(lock|json|bell|token)(/.*)?|[^/]*\.md|README.*|inbox/failed\.txt|index/[0-9a-f]+|done/.*"
     r"|counts/(lock|totals\.json|[^/]+\.(cells|lines))"
 )
 #: The faces whose askers take their results away. If the worker of one is killed after that, and before it has removed
@@ -124,10 +124,11 @@ def _entries(root: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def files_of(site: Site) -> int:
-    """How many files lie in spool and results, less the index of the results, whose lines expire with them."""
-    roots, index = (Path(site.farm.root), Path(site.farm.results.root)), Path(site.farm.results.root) / "index"
+    """How many files lie in spool and results, less the index of the results and done jobs, which expire with them."""
+    roots = Path(site.farm.root), Path(site.farm.results.root)
+    others = {roots[0] / "done", roots[1] / "index"}
     found = [path for root in roots for path, is_directory in _entries(root) if not is_directory]
-    return sum(path.parent != index for path in found)
+    return sum(path.parent not in others for path in found)
 
 
 def descriptors(root: int) -> int:

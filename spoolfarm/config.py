@@ -133,7 +133,7 @@ class Settings:
         "FARM_SEGMENT_MODEL",
         "default",
         segment_model,
-        "what finds objects: default, coco, classical, or the path of a weights file",
+        "what finds objects: default, coco, classical, or the path of a weights file or an ONNX model",
         is_path=True,
     )
     segment_precision: str = setting(
@@ -157,6 +157,12 @@ class Settings:
         "FARM_RESULT_TTL", "86400", seconds(), "seconds the result of a submitted job is kept after its end"
     )
     dead_ttl: float = setting("FARM_DEAD_TTL", "604800", seconds(), "seconds a dead letter is kept")
+    keep_mb: int = setting(
+        "FARM_KEEP_MB",
+        "256",
+        whole(0, 10_000_000),
+        "pictures and parameters of ended jobs that are kept, in MiB, to be looked at and run again; 0: none",
+    )
     max_body_mb: int = setting("FARM_MAX_BODY_MB", "32", whole(1, 4096), "larger request bodies get 413, in MiB")
     max_pixels: int = setting(
         "FARM_MAX_PIXELS", "50000000", whole(1, 1_000_000_000), "larger pictures are refused from their header"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MAX_VALUES = 250_000
 #: Up to so many times as many it is worth a look which of the marks stand in texts.
 WORTH_A_LOOK = 4
+#: What pydantic puts before what a validator of ours says.
+OURS = "Value error, "
 #: One of these stands before each value but the first of them all.
 MARKS = (b",", b"[", b"{")
 
@@ -66,4 +68,6 @@ def check_sayable(value: Any) -> None:
 
 def findings(error: ValidationError, *above: str) -> list[str]:
     """What pydantic found, one sentence each, 'min_score: Input should be ...', with the names *above* before it."""
-    return [f"{'.'.join([*above, *map(str, found['loc'])])}: {found['msg']}" for found in error.errors()]
+    return [
+        f"{'.'.join([*above, *map(str, found['loc'])])}: {found['msg'].removeprefix(OURS)}" for found in error.errors()
+    ]

@@ -124,6 +124,13 @@ class Ledger:
             self.done.add(name)
         return record
 
+    def answers(self) -> Iterator[tuple[str, Any]]:
+        """The name of each input that succeeded, with its answer, as they came."""
+        for line in self._read():
+            said = json.loads(line)
+            if said["status"] == State.SUCCEEDED and "result" in said:
+                yield said["file"], said["result"]
+
     def _write(self, name: str, record: dict[str, Any], file: Callable[[str], Path]) -> None:
         place = f"{self.root}/{name}"
         os.makedirs(os.path.dirname(place), exist_ok=True)

@@ -13,9 +13,11 @@ from spoolfarm import config, images
 from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, WaitTimeout
 from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
+from spoolfarm.farm.changes import Changes
 from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.in_flight import InFlight
+from spoolfarm.farm.inputs import Inputs
 from spoolfarm.farm.listing import Listing, Page
 from spoolfarm.farm.pauses import Pauses
 from spoolfarm.farm.query import LAST_ID, Query
@@ -78,7 +80,8 @@ class Farm:
         root = os.fspath(spool_dir or self.settings.spool_dir)
         owner.check(root)
         self.results = Results(os.fspath(results_dir or self.settings.results_dir), make=make)
-        self.spool = Spool(root, self.results, max_attempts=self.settings.max_attempts, make=make)
+        bounds = {"max_attempts": self.settings.max_attempts, "keep_mb": self.settings.keep_mb}
+        self.spool = Spool(root, self.results, **bounds, make=make)
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
         self.admission = Admission(
             self.spool,
@@ -94,6 +97,8 @@ class Farm:
         self._records = Records(self.spool, kept=self.settings.result_ttl)
         self._listing = Listing(self.spool, self._records)
         self._keys, self._staff = IdempotencyKeys(self.spool.keys), Staff(self.spool)
+        self.inputs = Inputs(self.spool, self.settings.max_pixels)
+        self.changes = Changes(self.spool)
 
     # Submit, call, map.
 
@@ -105,7 +110,7 @@ class Farm:
         *durable* False skips the syncs, for callers that wait for the result themselves. Raises UnknownTask,
         InvalidRequest, InvalidParams, SpoolFull, SpoolUnavailable, or what `images.check` raises.
         """
-        pictures, name = _bytes_of(image), _name_of(image)
+        pictures, name = images.given(image)
         return self.put(self.prepare(task, pictures, params, priority=priority, durable=durable, name=name))
 
     def call(self, task: str, image: Picture | None = None, *, timeout: float | None = None, **params: Any) -> Any:
@@ -113,7 +118,8 @@ class Farm:
 
         Where no farm runs it raises NoWorker after a moment, and the job is withdrawn.
         """
-        job = self.prepare(task, _bytes_of(image), params, name=_name_of(image))
+        pictures, name = images.given(image)
+        job = self.prepare(task, pictures, params, name=name)
         seconds = self.settings.timeout if timeout is None else timeout
         self.put(job)
         record = self.results.wait(job.id, min(seconds, FIRST_LOOK))
@@ -143,10 +149,8 @@ class Farm:
         """
         if in_flight < 1:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
-        jobs = (
-            (self.prepare(task, _bytes_of(item), params, priority=priority, name=_name_of(item)), item)  # type: ignore[arg-type]
-            for item in items
-        )
+        each = ((images.given(item), item) for item in items)  # type: ignore[arg-type]
+        jobs = ((self.prepare(task, sent, params, priority=priority, name=name), item) for (sent, name), item in each)
         return self._map(jobs, in_flight, return_exceptions)
 
     def _map(self, jobs: Iterator[tuple[Job, Item]], most: int, return_exceptions: bool) -> Iterator[tuple[Item, Any]]:
@@ -372,6 +376,7 @@ class Farm:
 
     def remove_result(self, job_id: str) -> bool:
         """Remove the result of a job, its files and its log. False when there is none."""
+        self.spool.done.remove(job_id)
         return self.results.remove(job_id)
 
     def remove_dead_letter(self, job_id: str) -> None:
@@ -383,18 +388,13 @@ class Farm:
         now = sweep_clock.believed(self.spool.root)
         self.results.expire(self.settings.result_ttl, now)
         self.spool.dead.expire(self.settings.dead_ttl, now)
+        self.spool.done.expire(self.settings.result_ttl, now)
         self._keys.expire(2 * self.settings.result_ttl, now)
         subjobs.sweep(self.spool)
         self.spool.tidy(now)
 
     def close(self) -> None:
         """Stop watching for results."""
+        self.changes.close()
+        self.inputs.close()
         self.results.close()
-
-
-def _name_of(picture: Any) -> str:
-    return os.path.basename(os.fspath(picture)) if isinstance(picture, (str, os.PathLike)) else ""
-
-
-def _bytes_of(picture: Picture | None) -> list[bytes]:
-    return [] if picture is None else [images.encoded(picture)]

@@ -81,10 +81,14 @@ class Records:
         status = None
         for event in self._results.follow(job_id, start):
             if event is None or ("record" not in event and status != State.RUNNING):
-                now = self.get(job_id)["status"]
-                if now != status:
-                    yield {"status": now}
-                    status = now
+                record = self.get(job_id)
+                if record["status"] != status:
+                    yield {"status": record["status"]}
+                    status = record["status"]
+                if event is None and ended(record) and not self._results.exists(job_id):
+                    yield from (line for line in record.get("log", ()) if line.get("next", 0) > start)
+                    yield {"record": record}  # a dead letter whose result has expired
+                    return
             yield event
 
     def of(self, file: JobFile) -> dict[str, Any]:

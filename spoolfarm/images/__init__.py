@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spoolfarm.images.base64_text import from_base64
-from spoolfarm.images.formats import MAGIC, is_pdf, sniff
-from spoolfarm.images.given import encoded
+from spoolfarm.images.formats import MAGIC, is_pdf, media_type, sniff
+from spoolfarm.images.given import encoded, given
 from spoolfarm.images.header import MAX_SIDE, Header, look, opened
 from spoolfarm.images.orientation import ORIENTATION, UNREADABLE
 from spoolfarm.images.reading import Decoded, check, decode, read, several_pages
@@ -25,8 +25,10 @@ __all__ = [
     "decode",
     "encoded",
     "from_base64",
+    "given",
     "is_pdf",
     "look",
+    "media_type",
     "opened",
     "read",
     "several_pages",

@@ -33,6 +33,19 @@ NEEDS = {
     "AVIF": "Pillow is built with libavif",
     "JPEG 2000": "Pillow is built with OpenJPEG",
 }
+#: The media type of each format.
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "GIF": "image/gif",
+    "JPEG 2000": "image/jp2",
+    "ICO": "image/vnd.microsoft.icon",
+    "AVIF": "image/avif",
+    "HEIC": "image/heic",
+}
 #: Files that people send for pictures, and what they are.
 OTHERS = {
     b"%PDF-": "a PDF",
@@ -70,6 +83,13 @@ def sniff(data: bytes) -> str | None:
 def is_pdf(data: bytes) -> bool:
     """Whether *data* begins like a PDF; a little of something else may stand before it."""
     return b"%PDF-" in data[:1024] and sniff(data) is None
+
+
+def media_type(data: bytes) -> str:
+    """The media type of the picture or PDF *data*; that of any bytes when it is neither."""
+    if kind := sniff(data):
+        return MEDIA_TYPES[kind]
+    return "application/pdf" if is_pdf(data) else "application/octet-stream"
 
 
 def stranger(data: bytes) -> str:

@@ -26,6 +26,12 @@ AS_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 BECOMES = {"PA": "RGBA", "La": "LA", "RGBa": "RGBA"}
 
 
+def given(picture: Picture | None) -> tuple[list[bytes], str]:
+    """The encoded bytes of a picture, if there is one, and the name of its file. Raises what `encoded` does."""
+    name = os.path.basename(os.fspath(picture)) if isinstance(picture, (str, os.PathLike)) else ""
+    return [] if picture is None else [encoded(picture)], name
+
+
 def encoded(picture: Picture) -> bytes:
     """The encoded bytes of a picture. Raises OSError, TypeError for no picture, InvalidRequest for odd samples."""
     if isinstance(picture, (bytes, bytearray, memoryview)):

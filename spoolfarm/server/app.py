@@ -46,7 +46,11 @@ from spoolfarm.server.views import (
     inbox_page,
     inference,
     items,
+    job_bulk,
+    job_inputs,
+    job_page,
     jobs,
+    jobs_page,
     masks,
     metrics,
     pauses,
@@ -62,9 +66,9 @@ log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
 VIEWS = (
-    *(home, farm_page, inbox_page, batch_page),
-    *(masks, uploads, items, edit, tyocr, inference, platform, federated, run, jobs, tasks),
-    *(pauses, board, inbox, batches, health, openapi),
+    *(home, masks, uploads, items, edit, tyocr, inference, platform, federated),
+    *(run, jobs, job_inputs, job_bulk, jobs_page, job_page, tasks),
+    *(pauses, board, inbox, batches, farm_page, inbox_page, batch_page, health, openapi),
 )
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {

@@ -116,7 +116,8 @@ class Live:
             return self._app.make_response(self._app.handle_user_exception(error))(environ, start)
 
     def close(self) -> None:
-        """Say goodbye to all, and hang up: the front stops."""
+        """Say goodbye to all, also those who follow event streams, and hang up: the front stops."""
+        self._farm.changes.close()
         if "_server" in self.__dict__:
             for connection in list(self._server.eio.sockets.values()):
                 connection.close(wait=False)

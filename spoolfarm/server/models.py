@@ -51,6 +51,7 @@ class Record(BaseModel):
     files: list[str] = Field(default=[], description="the files of the result")
     error: str | None = Field(default=None, description="why it ended without a result")
     code: str | None = None
+    details: dict[str, Any] | None = Field(default=None, description="more about why; of an exception its `traceback`")
 
 
 class Listing(BaseModel):

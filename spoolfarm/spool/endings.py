@@ -10,6 +10,7 @@ from typing import Any
 from spoolfarm.spool import counts, files, job_log
 from spoolfarm.spool.counts import Counts
 from spoolfarm.spool.deadletters import DeadLetters
+from spoolfarm.spool.done import DoneJobs
 from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.jobfile import Claim, JobFile
 from spoolfarm.spool.lock import lock
@@ -26,11 +27,12 @@ HOPELESS = DAMAGE | FAULTS | {"worker_died"}
 
 
 class Endings:
-    """Ends jobs in *results* and *dead*; a process that cancels one holds the file *lock*."""
+    """Ends jobs in *results*, *dead* and *done*; a process that cancels one holds the file *lock*."""
 
-    def __init__(self, results: Results, dead: DeadLetters, counts: Counts, lock: str) -> None:
+    def __init__(self, results: Results, dead: DeadLetters, done: DoneJobs, counts: Counts, lock: str) -> None:
         self._results = results
         self._dead = dead
+        self._done = done
         self._counts = counts
         self._lock = lock
         #: The visible results of claimed jobs that the disk has not let go of yet, by file.
@@ -52,7 +54,7 @@ class Endings:
         if job.durable:
             self._results.sync_names()
         if (result := self._shown[path]).status is State.SUCCEEDED:
-            files.remove(path)
+            self._done.keep(path, job)
         else:
             self.settle(JobFile(path, job.id, job.attempts, State.RUNNING), result.record(), job)
         del self._shown[path]
@@ -102,7 +104,7 @@ class Endings:
         if record["status"] == State.FAILED and (job.durable or record.get("code") in HOPELESS):
             self._dead.bury(file.path, file.id, record)
         else:
-            files.remove(file.path)
+            self._done.keep(file.path, job)
         return record
 
     def cancel(self, file: JobFile, patience: float) -> None:
@@ -119,7 +121,7 @@ class Endings:
                 ended = cancelled(job)
                 if self._results.publish(ended, sync=job.durable):
                     self.tell(ended.record())
-                files.remove(file.path)
+                self._done.keep(file.path, job)
 
 
 def cancelled(job: Job) -> Result:

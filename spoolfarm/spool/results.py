@@ -42,8 +42,8 @@ ID = re.compile(r"[0-9a-f]{24}")
 RESULT = re.compile(rf"{ID.pattern}\.json")
 #: Seconds for which a file may lie in tmp/ unwritten, at least.
 WRITING = 3600.0
-#: Seconds between reads of a log that is being followed.
-FOLLOW = 0.1
+#: Seconds between reads of a log that is being followed: at first, and when it has said nothing for a while.
+FOLLOW, QUIET = 0.1, 0.5
 #: Bytes at the end of a log in which the progress is looked for.
 LAST_WORDS = 65536
 
@@ -246,13 +246,16 @@ class Results:
         """The attempts of a job that ended without a result, by its log: see `Result.lost`."""
         return [line["attempt"] for line in self.read_log(job_id) if isinstance(line.get("attempt"), dict)]
 
+    def log_size(self, job_id: str) -> int:
+        """The bytes of a job's log; 0 when there is none."""
+        try:
+            return os.stat(self._log_path(job_id)).st_size
+        except FileNotFoundError:
+            return 0
+
     def progress(self, job_id: str) -> float | None:
         """How much of a running job is done, by the end of its log; None when it does not say."""
-        try:
-            size = os.stat(self._log_path(job_id)).st_size
-        except FileNotFoundError:
-            return None
-        lines = reversed(self.read_log(job_id, max(0, size - LAST_WORDS)))
+        lines = reversed(self.read_log(job_id, max(0, self.log_size(job_id) - LAST_WORDS)))
         return next((line["progress"] for line in lines if "progress" in line), None)
 
     def follow(self, job_id: str, start: int = 0) -> Iterator[dict[str, Any] | None]:
@@ -260,16 +263,18 @@ class Results:
 
         None when there was nothing new for a while.
         """
+        pause = FOLLOW
         while True:
-            record = self.wait(job_id, FOLLOW)
+            record = self.wait(job_id, pause)
             lines = self.read_log(job_id, start)
             yield from lines
             if record is not None:
                 yield {"record": record}
                 return
             if lines:
-                start = lines[-1]["next"]
+                start, pause = lines[-1]["next"], FOLLOW
             else:
+                pause = min(pause + FOLLOW, QUIET)
                 yield None
 
     def expire(self, seconds: float, now: float | None = None) -> int:

@@ -6,6 +6,7 @@
     cancel/<name>                     taken out of the queue, about to be cancelled
     cancel/<id>                       a mark: the worker that runs <id> must stop
     dead/<id>/<name>, reason.json     ended for good without a result
+    done/<id>.a0                      ended well, and kept while there is room; see `done.py`
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
     disabled/<task>                   why no worker can run it; see `disabled.py`
@@ -25,9 +26,9 @@ The moves of a job file. Each is one rename, so of all processes that try, one w
 
     put       tmp/<id>.<chance>           -> queue/.../<id>.a0
     claim     queue/.../<id>.a<n>         -> active/<wid>/<id>.a<n+1>
-    finish    active/<wid>/<id>.a<n>      -> gone, after its result is visible; or dead/<id>/ when it failed
+    finish    active/<wid>/<id>.a<n>      -> done/ or gone, after its result is visible; or dead/<id>/ when it failed
     reclaim   active/<dead wid>/<id>.a<n> -> queue/.../<id>.a<n>, or as finish when it is over
-    cancel    queue/.../<id>.a<n>         -> cancel/<id>.a<n> -> gone, after its result is visible
+    cancel    queue/.../<id>.a<n>         -> cancel/<id>.a<n> -> done/ or gone, after its result is visible
     retry     dead/<id>/<id>.a<n>         -> queue/.../<id>.a0
 
 Guarantee. When `put` has returned for a durable job, the job is in the queue, with a worker, or ended with a result
@@ -67,6 +68,7 @@ from spoolfarm.spool.buckets import Bucket, BucketCounts, Cursor, SyncedBuckets,
 from spoolfarm.spool.counts import Counts
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.disabled import DisabledTasks
+from spoolfarm.spool.done import DoneJobs
 from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.endings import PATIENCE, Endings, cancelled
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
@@ -90,8 +92,13 @@ ABANDONED = 3600.0
 class Spool:
     """The tree under *root*, whose jobs end in *results*."""
 
-    def __init__(self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS, make: bool = True) -> None:
-        """With *make* the tree is made if it does not exist; otherwise that raises NoFarm."""
+    def __init__(
+        self, root: str, results: Results, *, max_attempts: int = MAX_ATTEMPTS, keep_mb: int = 0, make: bool = True
+    ) -> None:
+        """With *make* the tree is made if it does not exist; otherwise that raises NoFarm.
+
+        *keep_mb*: so many MiB of jobs that have ended are kept.
+        """
         self.root = os.path.abspath(root)
         self.results = results
         self.max_attempts = max_attempts
@@ -105,7 +112,8 @@ class Spool:
         self.dead = DeadLetters(f"{self.root}/dead", results, f"{self.workers}/retry.lock")
         self._locator = Locator(self.queue, self.active, self.marks, self.dead, results, attempts=max_attempts)
         self.counts = Counts(f"{self.root}/counts")
-        self.endings = Endings(results, self.dead, self.counts, f"{self.workers}/cancel.lock")
+        self.done = DoneJobs(f"{self.root}/done", keep_mb << 20)
+        self.endings = Endings(results, self.dead, self.done, self.counts, f"{self.workers}/cancel.lock")
         self._marks = Marks(self.marks, results, f"{self.workers}/retry.lock")
         self._recovery = Recovery(self, self.endings, self._marks)
         self.ringer = Ringer(self.root)
@@ -123,6 +131,7 @@ class Spool:
             files.make_directory(path)
         self.counts.make()
         self.dead.make()
+        self.done.make()
         self.ringer.make()
 
     # Submit.
@@ -293,6 +302,7 @@ class Spool:
         except UnknownJob:
             pass
         self.results.remove(job_id)
+        self.done.remove(job_id)
 
     def marked(self, job_id: str) -> bool:
         """Whether a cancellation was requested while the job ran."""

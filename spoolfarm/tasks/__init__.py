@@ -130,6 +130,14 @@ class Task:
             "lane": self.lane,
         }
 
+    def summarise(self, params: Mapping[str, Any], answers: Iterable[tuple[str, Any]], folder: Path) -> Sequence[str]:
+        """Write into *folder* what there is to say of many answers together, and return the names of the files.
+
+        `spoolfarm batch` calls it at the end, with the parameters as `validate` returned them and each answer's value
+        beside the name of its input.
+        """
+        return ()
+
     def faults(self) -> Iterable[str]:
         """What is wrong with the settings that it needs, a sentence each with the setting's name; told at the start."""
         return ()

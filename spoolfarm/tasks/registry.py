@@ -20,6 +20,7 @@ BUILT_IN: Mapping[str, str] = {
     "document": "spoolfarm.tasks.ocr.document:Document",
     "echo": "spoolfarm.tasks.echo:Echo",
     "edit": "spoolfarm.tasks.edit.task:Edit",
+    "measure": "spoolfarm.tasks.segment.measure:Measure",
     "ocr": "spoolfarm.tasks.ocr.task:Ocr",
     "orient": "spoolfarm.tasks.segment.orient:Orient",
     "segment": "spoolfarm.tasks.segment.task:Segment",
@@ -30,13 +31,16 @@ EXTRAS: Mapping[str, str] = {
     "classify": "flower",
     "document": "ocr",
     "edit": "edit",
+    "measure": "segment",
     "ocr": "ocr",
     "orient": "segment",
     "segment": "segment",
     "simulate": "flower",
 }
-#: The engine of `segment` and `orient` that learned nothing, and the extra whose libraries are enough for it.
-CLASSICAL, ITS_EXTRA = "classical", "edit"
+#: Where FARM_SEGMENT_MODEL needs no torch, and the extra whose libraries are enough: the engine that learned nothing,
+#: and what the names of ONNX models end in.
+CLASSICAL, CLASSICAL_EXTRA = "classical", "edit"
+ONNX, ONNX_EXTRA = ".onnx", "ocr"
 
 #: What a task says of itself in numbers, and the least of each.
 NUMBERS = {"max_batch": 1, "min_images": 0, "max_images": 0, "tries": 0}
@@ -74,8 +78,9 @@ class Registry:
     def _extras(self) -> dict[str, str]:
         """The extra that each task needs which is the farm's own."""
         found = {name: extra for name, extra in EXTRAS.items() if self._paths[name] == BUILT_IN[name]}
-        if self._settings.get("FARM_SEGMENT_MODEL") == CLASSICAL:
-            found |= {name: ITS_EXTRA for name, extra in found.items() if extra == "segment"}
+        model = str(self._settings.get("FARM_SEGMENT_MODEL"))
+        if its := CLASSICAL_EXTRA if model == CLASSICAL else ONNX_EXTRA if model.lower().endswith(ONNX) else None:
+            found |= {name: its for name, extra in found.items() if extra == "segment"}
         return found
 
     def _restrict(self, only: Sequence[str]) -> None:

@@ -1,20 +1,19 @@
-"""A COCO file of labels, read before anything is learned from it: each entry is understood, passed over or refused."""
+"""Labels in COCO's format, read before anything is learned: each entry is understood, passed over or refused."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spoolfarm.errors import FarmError
+from spoolfarm.training.exports.drawn import Placed
+from spoolfarm.training.exports.found import PARTS, find
 from spoolfarm.training.outline import GREATEST, Outline, outline
 
-#: The lists that a COCO file has.
-PARTS = ("images", "annotations", "categories")
 #: Why a label is passed over.
 BARE, CROWD, STRAY = "without an outline", "of crowds (iscrowd 1)", "of pictures that the file does not list"
 #: What tools write for a label of a crowd, and for one that is of none.
@@ -83,9 +82,12 @@ class Coco:
     passed: Counter[str] = field(default_factory=Counter)
 
 
-def read(path: Path) -> Coco:
-    """The labels in the file at *path*. Raises FarmError, in one line, for a file or an entry that makes no sense."""
-    content = _content(path)
+def read(path: Path, content: Mapping[str, Any] | None = None) -> Coco:
+    """The labels at *path*; *content* is what was found there, in COCO's format, if anybody has looked already.
+
+    Raises FarmError, in one line, for a file or an entry that makes no sense.
+    """
+    content = find(path).content if content is None else content
     entries = {part: [_entry(part, number, each) for number, each in enumerate(content[part])] for part in PARTS}
     found = Coco(path, {}, {})
     sound(path, lambda each: _add_category(found, each), entries["categories"])
@@ -122,19 +124,11 @@ def many(count: int, one: str, more: str) -> str:
     return f"{count} {one if count == 1 else more}"
 
 
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise FarmError(f"{path} is no JSON: {error}") from error
-    if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
-        raise FarmError(f"{path} is no COCO file: it needs the lists {', '.join(PARTS)}")
-    return content
-
-
 def _entry(part: str, number: int, said: Any) -> Entry:
     if not isinstance(said, dict):
         return Entry(f"{part}[{number}]", {})
+    if isinstance(said, Placed):
+        return Entry(said.place, said)
     known = said.get("id", said.get("file_name"))
     return Entry(f"{part}[{number}]" + ("" if known is None else f" (id {known!r})"), said)
 

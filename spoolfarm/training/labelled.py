@@ -12,7 +12,7 @@ import numpy as np
 
 from spoolfarm import images
 from spoolfarm.errors import BrokenImage, FarmError
-from spoolfarm.training import coco
+from spoolfarm.training import coco, exports
 from spoolfarm.training.pictures import Pictures
 from spoolfarm.training.samples import Sample
 from spoolfarm.training.scenes.noise import Array
@@ -23,22 +23,21 @@ KEPT = 5
 LEAST = 16
 #: What labels of fewer are passed over as.
 SMALL = f"of fewer than {LEAST} pixels"
-#: The folder of labels in many exports.
-ANNOTATIONS = "annotations"
 #: How much smaller or larger than it fits a picture is shown, and how much darker or brighter.
 ZOOM, CONTRAST = (0.6, 1.3), (0.75, 1.25)
 
 
 class Labelled:
-    """The pictures of a folder, or of the COCO file at *path*, without the kept ones.
+    """The pictures of a folder, or of the file of labels at *path*, without the kept ones.
 
     A sample is one of them, turned over, zoomed and re-lit. Raises FarmError when the folder has no pictures with
     labels, or when a file or an entry is not what it seems.
     """
 
     def __init__(self, path: Path) -> None:
-        file, folder = _place(path)
-        self._labels = coco.read(file)
+        there = exports.find(path)
+        file, folder = there.path, there.folder
+        self._labels = coco.read(file, there.content)
         self._pictures = self._labels.pictures
         self.names = self._labels.names
         self._classes = {category: number for number, category in enumerate(self.names, 1)}
@@ -115,23 +114,6 @@ class _Checked:
     objects: int
     small: int
     swapped: bool
-
-
-def _place(path: Path) -> tuple[Path, Path]:
-    """The file of labels that *path* is or holds, and the folder of the pictures."""
-    if path.is_file():
-        return path, path.parent.parent if path.parent.name == ANNOTATIONS else path.parent
-    found = sorted([*path.glob("*.json"), *path.glob(f"{ANNOTATIONS}/*.json")])
-    if len(found) == 1:
-        return found[0], path
-    if not path.is_dir():
-        raise FarmError(f"{path} is no folder")
-    if not found:
-        hint = "put one COCO file, such as annotations.json, beside the pictures"
-        raise FarmError(f"{path} has no JSON file of labels", hint=hint)
-    names = ", ".join(str(each.relative_to(path)) for each in found[:3])
-    hint = f"name the one that is meant: --data {found[0]}"
-    raise FarmError(f"{path} has {len(found)} JSON files of labels where one is needed: {names}", hint=hint)
 
 
 def _found(pictures: Pictures, picture: coco.Picture) -> Path:

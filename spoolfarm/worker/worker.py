@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -45,6 +46,8 @@ DISK_RETRY = 1.0
 FAREWELL = 2.0
 #: Seconds between checks of the memory this process holds.
 MEMORY_LOOK = 1.0
+#: Characters of a traceback that a record keeps, the last ones.
+LONGEST_TRACEBACK = 8000
 
 
 class Worker:
@@ -268,7 +271,8 @@ def _result(claim: Claim, outcome: Any) -> Result:
         about = {"fields": _about([claim])}
         log.error("job %s%s: task %s failed", job.id, asked(job), job.task, exc_info=outcome, extra=about)
         said = f"{type(outcome).__name__}: {text_of(outcome)}"
-        return ended(State.FAILED, error=said, code="task_error")
+        trace = "".join(traceback.format_exception(outcome))[-LONGEST_TRACEBACK:]
+        return ended(State.FAILED, error=said, code="task_error", details={"traceback": trace})
     return ended(State.SUCCEEDED, result=outcome)
 
 

@@ -44,7 +44,7 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
 @pytest.fixture(scope="module")
 def page(farm: RunningFarm) -> Iterator[Page]:
     """A tab in which the key was entered."""
-    with browsing(farm, but=["net::ERR_"], viewport={"width": 1280, "height": 900}) as tab:  # a front is killed
+    with browsing(farm, pardoned="401|net::ERR_", viewport={"width": 1280, "height": 900}) as tab:  # a front is killed
         tab.goto(f"{farm.url}/farm")
         tab.fill("#key input", KEY)
         tab.keyboard.press("Enter")

@@ -32,7 +32,10 @@ CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm with a key, a task of one's own, and an engine for objects that is no net."""
-    given = {"FARM_ENABLE": "document,echo,edit,halves,mood,ocr,orient,segment", "FARM_SEGMENT_MODEL": "classical"}
+    given = {
+        "FARM_ENABLE": "document,echo,edit,halves,measure,mood,ocr,orient,segment",
+        "FARM_SEGMENT_MODEL": "classical",
+    }
     own = ",".join(f"{name.lower()}=tests.support.own_tasks:{name}" for name in ("Halves", "Mood"))
     given |= {"FARM_TASKS": own, "FARM_API_KEY": KEY, "FARM_SIMULATIONS": "0", "FARM_WORKERS": "1"}
     made = RunningFarm(tmp_path_factory.mktemp("farm"), **given)
@@ -52,7 +55,7 @@ def tab(farm: RunningFarm) -> Iterator[Page]:
         expect(page.locator("#key-wrong")).to_have_text("That is not the key of this farm.")
         page.fill("#key input", KEY)
         page.keyboard.press("Enter")
-        expect(page.get_by_role("radio")).to_have_count(8)
+        expect(page.get_by_role("radio")).to_have_count(9)
         yield page
 
 
@@ -60,7 +63,7 @@ def tab(farm: RunningFarm) -> Iterator[Page]:
 def page(tab: Page, farm: RunningFarm) -> Page:
     """The page as it is opened, in a tab that has the key."""
     tab.goto(farm.url)
-    expect(tab.get_by_role("radio")).to_have_count(8)
+    expect(tab.get_by_role("radio")).to_have_count(9)
     return tab
 
 
@@ -188,6 +191,10 @@ def test_an_angle_is_an_arrow_and_a_task_of_ones_own_has_a_form_and_bars(page: P
     done(page)
     expect(page.locator(".huge")).to_have_text(re.compile(r"^-?[\d.]+°$"))
     expect(page.locator(".layer .arrow")).to_have_count(1)
+    choose(page, "measure")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator(".measures tbody tr")).to_have_count(6)
+    expect(page.locator(".layer .bounds")).to_have_count(6)
     choose(page, "mood")
     expect(page.locator(".task", has_text="mood")).to_contain_text("The mood of a picture.")
     page.locator("#field-about").fill("<img src=x onerror=alert(1)>")
@@ -329,10 +336,12 @@ def test_language_and_theme_are_kept(page: Page) -> None:
     page.get_by_role("link", name="中文").click()
     expect(page.locator("h1")).to_have_text("试一试")
     page.locator("#theme").select_option("dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.reload()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 18, 17)"
     expect(page.locator("h1")).to_have_text("试一试")
     page.locator("#theme").select_option("system")
+    expect(page.locator("html")).not_to_have_attribute("data-theme", "dark")
     page.get_by_role("link", name="English").click()
     expect(page.locator("h1")).to_have_text("Try it")
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.running_farm import RunningFarm, until
 
 #: The tasks of the farms here; without a net, whose libraries take seconds to load in each worker.
-TASKS = {"FARM_ENABLE": "echo,edit,ocr,orient,segment", "FARM_SEGMENT_MODEL": "classical"}
+TASKS = {"FARM_ENABLE": "echo,edit,measure,ocr,orient,segment", "FARM_SEGMENT_MODEL": "classical"}
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,9 @@ ALLOWED = {503, 504}
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm that waits for no result longer than a moment."""
-    farm = RunningFarm(tmp_path_factory.mktemp("quick"), FARM_ENABLE="echo,edit,ocr", FARM_TIMEOUT=0.5)
+    farm = RunningFarm(
+        tmp_path_factory.mktemp("quick"), FARM_ENABLE="echo,edit,ocr", FARM_TIMEOUT=0.5, FARM_MAX_WAIT=0.5
+    )
     try:
         yield farm.start()
     finally:
@@ -62,7 +64,9 @@ def look(case: schemathesis.Case) -> None:
     hurry(case)
     answer = case.call(timeout=30)
     assert answer.status_code < 500 or answer.status_code in ALLOWED, f"{case.as_curl_command()}\n{answer.text}"
-    case.validate_response(answer, checks=CHECKS)
+    streamed = answer.headers.get("content-type", [""])[0].startswith("text/event-stream")
+    checks = [each for each in CHECKS if not (streamed and each is response_schema_conformance)]
+    case.validate_response(answer, checks=checks)  # the schema is that of the whole stream, and not of each event
 
 
 @pytest.mark.timeout(60 + 10 * EXAMPLES)

@@ -170,7 +170,8 @@ def test_what_did_not_fail_cannot_be_tried_again(live: RunningFarm) -> None:
 # After the end.
 
 
-def test_nothing_is_left_of_a_job_but_its_result(live: RunningFarm) -> None:
+def test_nothing_is_left_of_a_job_but_its_result_and_what_it_was_asked(live: RunningFarm) -> None:
     before = at_rest(live)
     job_id = submit(live, {"task": "echo", "image": text_of(b"x")}, Prefer="wait=20").json()["id"]
-    until(lambda: files_of(live) - before == {f"{live.farm.results.root}/{job_id}.json"}, what="a tidy spool")
+    left = {f"{live.farm.results.root}/{job_id}.json", f"{live.farm.spool.done.root}/{job_id}.a0"}
+    until(lambda: files_of(live) - before == left, what="a tidy spool")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -18,6 +21,8 @@ from tests.support.pictures import small
 from tests.support.running_farm import ROOT, RunningFarm, until
 
 FOLDER = ROOT / "docs/pages"
+#: Tasks that fail, kill and talk.
+OWN = {"poison": "rude_tasks:Poison", "grumpy": "rude_tasks:Grumpy", "talker": "talking_tasks:Talker"}
 DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
 
@@ -42,8 +47,22 @@ def try_sample(task: str, sample: str, shown: str) -> Callable[[Page], None]:
         page.locator(f"[name=task][value={task}]").check(force=True)
         page.locator(f"[data-sample='{sample}']").click()
         page.wait_for_selector(shown)
+        page.wait_for_load_state("networkidle")
 
     return act
+
+
+def jobs_shown(page: Page) -> None:
+    """Wait for the list, and the first of its thumbnails."""
+    page.wait_for_selector("#live.on")
+    page.locator(".thumb img").nth(2).wait_for()
+
+
+def killer_shown(page: Page) -> None:
+    """Open the job that has killed its workers, and wait for its picture."""
+    page.goto(page.url.partition("?")[0] + "?status=failed")
+    page.get_by_role("link", name="scan 0007.png").click()
+    page.wait_for_selector("#pictures img")
 
 
 def batch(page: Page) -> None:
@@ -98,6 +117,10 @@ SHOTS = (
     Shot("try-dark-zh", "/", TEXT, DESKTOP, "zh", "dark"),
     Shot("try-phone", "/", TEXT, PHONE),
     Shot("try-phone-dark-zh", "/", OBJECTS, PHONE, "zh", "dark"),
+    Shot("jobs", "/jobs", jobs_shown, DESKTOP),
+    Shot("jobs-phone-dark-zh", "/jobs", jobs_shown, PHONE, "zh", "dark"),
+    Shot("job", "/jobs", killer_shown, DESKTOP),
+    Shot("job-phone-zh", "/jobs", killer_shown, PHONE, "zh"),
     Shot("batch", "/batch", batch, DESKTOP),
     Shot("batch-new", "/batch", wait_for("#fields .field, #fields details", ".batches li"), DESKTOP, "zh", "dark"),
     Shot("inbox", "/inbox?folder=edit", wait_for("#rows tr"), DESKTOP),
@@ -113,22 +136,43 @@ def take(farm: RunningFarm, shot: Shot) -> None:
     with browsing(farm, **looks) as page:  # type: ignore[arg-type]
         page.goto(f"{farm.url}{shot.path}{'&' if '?' in shot.path else '?'}lang={shot.language}")
         shot.act(page)
-        page.wait_for_load_state("networkidle")
         with Image.open(io.BytesIO(page.screenshot())) as picture:
             picture.save(FOLDER / f"{shot.name}.webp", quality=82, method=6)
 
 
+def fill(farm: RunningFarm) -> None:
+    """Have jobs of every kind in the list."""
+    samples = ROOT / "spoolfarm/server/web/try"
+    sent = [("segment", "things.jpg", f"parts {number}.jpg") for number in range(3)]
+    sent += [
+        ("poison", "page.png", "scan 0007.png"),
+        ("ocr", "page.png", "scan 0008.png"),
+        ("edit", "page.png", "flyer.png"),
+    ]
+    for task, picture, name in sent:
+        file = {"image": (name, (samples / picture).read_bytes())}
+        params = {"params": json.dumps({"operations": ["resize=0.5"]})} if task == "edit" else {}
+        requests.post(f"{farm.url}/v1/jobs", data={"task": task, **params}, files=file, timeout=60).raise_for_status()
+    until(lambda: not farm.farm.unfinished(), 60, what="the jobs")
+    farm.farm.submit("grumpy", why="page 3 is upside down")
+    farm.farm.submit("talker", lines=100_000, pause=0.02)
+
+
 def main() -> None:
-    """Take all of them."""
+    """Take all of them, or those whose names are given."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as path:
-        tasks = {"FARM_ENABLE": "ocr,document,segment,orient,edit,echo", "FARM_SEGMENT_MODEL": "classical"}
-        farm = RunningFarm(Path(path), FARM_SIMULATIONS=0, FARM_WORKERS=1, **tasks)
+        enabled = f"ocr,document,segment,orient,edit,echo,{','.join(OWN)}"
+        tasks = {"FARM_ENABLE": enabled, "FARM_SEGMENT_MODEL": "classical"}
+        tasks["FARM_TASKS"] = ",".join(f"{name}=tests.support.{where}" for name, where in OWN.items())
+        farm = RunningFarm(Path(path), FARM_SIMULATIONS=0, FARM_WORKERS=2, **tasks)
         try:
             farm.start()
+            fill(farm)
             prepare(farm)
             for shot in SHOTS:
-                take(farm, shot)
+                if shot.name in (sys.argv[1:] or [shot.name]):
+                    take(farm, shot)
         finally:
             farm.stop()
 

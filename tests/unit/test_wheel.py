@@ -21,4 +21,5 @@ def test_the_wheel_holds_what_the_package_needs_and_nothing_else(tmp_path: Path)
     wanted = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     assert {name for name in names if ".dist-info/" not in name} == {str(path.relative_to(ROOT)) for path in wanted}
     assert {"spoolfarm/py.typed", "spoolfarm/tasks/segment/default.pt", "spoolfarm/server/web/docs/index.html"} <= names
+    assert {"spoolfarm/server/templates/try.html", "spoolfarm/server/templates/try.json"} <= names
     assert {"ocr", "segment", "flower", "edit", "all", "test"} <= set(metadata.get_all("Provides-Extra") or ())

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm import config
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from spoolfarm.batch.private_farm import PrivateFarm
     from spoolfarm.batch.run import Batch, Summary
     from spoolfarm.batch.workers import RunningFarm
+    from spoolfarm.tasks import Task
 
 TEXT = "do many files: folders in, answers out, and go on after an interruption"
 
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
     settings = config.load()
     try:
-        inputs, beginning = _plan(options, settings)
+        task, inputs, beginning = _plan(options, settings)
         out = options.out or f"{options.task}-results"
         ledger = Ledger(out, beginning, resume=options.resume, table=options.format == "csv")
     except USAGE as error:
@@ -65,17 +67,18 @@ def run(options: argparse.Namespace) -> int:
         return 2
     with closing(ledger):
         summary, stopped_by = _work(options, settings, inputs, ledger)
+        tables = task.summarise(task.validate(beginning.params), ledger.answers(), Path(ledger.root))
     if passed_over := inputs.said():
         print(f"spoolfarm: passed over, as no picture by its name: {passed_over}", file=sys.stderr)
-    _tell(summary, os.path.join(out, LINES))
+    _tell(summary, *(os.path.join(out, name) for name in (LINES, *tables)))
     if stopped_by:
         print(f"spoolfarm: interrupted; --resume goes on with {out}", file=sys.stderr)
         return 128 + stopped_by
     return int(summary.failed > 0)
 
 
-def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Inputs, Beginning]:
-    """What is to be done with which inputs. Raises one of USAGE."""
+def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Task, Inputs, Beginning]:
+    """Which task is to be done with which inputs. Raises one of USAGE."""
     from spoolfarm.batch.inputs import find, listed, suffixes
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
@@ -90,7 +93,7 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Input
     for word in options.paths:
         words += listed(sys.stdin.buffer.read()) if word == "-" else [word]
     inputs = find(words, suffixes(documents=task.pdf or not task.pictures))
-    return inputs, Beginning(options.task, params, inputs.base)
+    return task, inputs, Beginning(options.task, params, inputs.base)
 
 
 def _work(
@@ -161,11 +164,11 @@ class Signals:
         batch.stop()
 
 
-def _tell(summary: Summary, results: str) -> None:
-    """Name the first failures, and print how many inputs succeeded and failed."""
+def _tell(summary: Summary, results: str, *tables: str) -> None:
+    """Name the first failures, and print how many inputs succeeded and failed, and where it all is."""
     for name, reason in summary.failures:
         print(f"spoolfarm: {name}: {reason}", file=sys.stderr)
     if more := summary.failed - len(summary.failures):
         print(f"spoolfarm: and {more} more; see {results}", file=sys.stderr)
     earlier = f", {summary.earlier} done before" if summary.earlier else ""
-    print(f"{summary.succeeded} succeeded, {summary.failed} failed{earlier}: {results}")
+    print(f"{summary.succeeded} succeeded, {summary.failed} failed{earlier}: {', '.join([results, *tables])}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import mimetypes
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from flask import Blueprint, Response, request, send_file
 from pydantic import BaseModel, Field
@@ -26,6 +25,7 @@ from spoolfarm.server.endpoint import (
     Endpoint,
     Parameter,
 )
+from spoolfarm.server.event_stream import SILENCE, event_stream, event_text
 from spoolfarm.server.models import Cancelled, Listing, Queued, Record
 from spoolfarm.server.request_body import JobBody, JobForm, checked, prefer_wait, read_job
 from spoolfarm.spool.job import State
@@ -39,10 +39,10 @@ MAX_LISTED = 1000
 MAX_EVENT = 2**53
 
 
-class JobsQuery(BaseModel):
-    """Which jobs to list."""
+class JobsFilter(BaseModel):
+    """Which jobs are meant: those that fit all that is said."""
 
-    status: State | None = None
+    status: Literal["queued", "running", "succeeded", "failed", "cancelled"] | None = None
     task: str | None = None
     source: str | None = Field(default=None, description="who submitted it: http, cli, python, inbox, batch or part")
     name: str = Field(default="", description="part of the name of its file, in any case")
@@ -50,6 +50,11 @@ class JobsQuery(BaseModel):
     id: str = Field(default="", description="the beginning of its id")
     since: float | None = Field(default=None, description="submitted at this time or later, in seconds since 1970")
     until: float | None = Field(default=None, description="submitted before this time")
+
+
+class JobsQuery(JobsFilter):
+    """Which jobs to list."""
+
     limit: int = Field(default=100, ge=1, le=MAX_LISTED)
     before: str = Field(default="g", description="only jobs with an id below this one")
 
@@ -138,10 +143,7 @@ def events(job_id: str) -> Response:
     """Server-Sent Events: `status`, `progress`, `log` and finally `end`. `Last-Event-ID` resumes a broken stream."""
     farm().record(job_id)
     start = _whole("Last-Event-ID", request.headers.get("Last-Event-ID", "0"), 0, MAX_EVENT)
-    stream = Response(_stream(farm().follow(job_id, start)), mimetype="text/event-stream")
-    stream.headers["Cache-Control"] = "no-store"
-    stream.headers["X-Accel-Buffering"] = "no"
-    return stream
+    return event_stream(_stream(farm().follow(job_id, start)))
 
 
 _IDEMPOTENCY = Parameter("Idempotency-Key", "a text for this job only: a repeat returns the first job")
@@ -176,29 +178,22 @@ ENDPOINTS = {
 def _stream(happened: Iterator[dict[str, Any] | None]) -> Iterator[str]:
     try:
         for event in happened:
-            yield _said(event) if event else ":\n\n"  # which tells us whether anyone still listens
+            yield _said(event) if event else SILENCE
     except UnknownJob:
         return  # a waiting caller took the result and left nothing to report
 
 
 def _said(event: dict[str, Any]) -> str:
     if "record" in event:
-        return _event("end", event["record"])
+        return event_text("end", event["record"])
     if "log" in event:
-        return _event("log", {"line": event["log"], "at": event["at"]}, event["next"])
+        return event_text("log", {"line": event["log"], "at": event["at"]}, event["next"])
     if "progress" in event:
-        return _event("progress", {"progress": event["progress"]}, event["next"])
-    return _event("status", event)
+        return event_text("progress", {"progress": event["progress"]}, event["next"])
+    return event_text("status", event)
 
 
 def _whole(name: str, text: str, low: int, high: int) -> int:
     if not re.fullmatch(r"[0-9]{1,16}", text) or not low <= int(text) <= high:
         raise InvalidRequest(f"{name}: must be a whole number from {low} to {high}")
     return int(text)
-
-
-def _event(name: str, data: dict[str, Any], number: int | None = None) -> str:
-    lines = [f"event: {name}", f"data: {json.dumps(data, ensure_ascii=False)}"]
-    if number is not None:
-        lines.append(f"id: {number}")
-    return "\n".join(lines) + "\n\n"

@@ -12,13 +12,17 @@ function keep(name, value) {
   document.cookie = `spoolfarm-${name}=${value}; path=${root.pathname}; max-age=${age}; samesite=lax`;
 }
 
-byId("theme").addEventListener("change", event => {
-  const theme = event.target.value === "system" ? "" : event.target.value;
+function chooseTheme() {
+  const theme = byId("theme").value === "system" ? "" : byId("theme").value;
+  if (theme === (html.dataset.theme ?? "")) return;
   keep("theme", theme);
   if (theme) html.dataset.theme = theme;
   else delete html.dataset.theme;
   html.dispatchEvent(new Event("theme"));
-});
+}
+
+byId("theme").addEventListener("change", chooseTheme);
+chooseTheme(); // it may have been chosen before this module was there
 
 byId("language").addEventListener("click", event => {
   event.preventDefault();

@@ -9,9 +9,9 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 
+from spoolfarm.tasks import areas
 from spoolfarm.tasks.ocr import layout, legible, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
@@ -129,8 +129,4 @@ def voted(lines: Sequence[Line]) -> int:
 
 def wanted(box: Box, regions: Sequence[Polygon], ignore: Sequence[Polygon]) -> bool:
     """Whether the centre of *box* lies in one of *regions*, when there are any, and in none of *ignore*."""
-
-    def inside(polygon: Polygon) -> bool:
-        return cv2.pointPolygonTest(np.array(polygon, np.float32), (box.cx, box.cy), False) >= 0
-
-    return (not regions or any(map(inside, regions))) and not any(map(inside, ignore))
+    return areas.place(box.cx, box.cy, regions, ignore) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from spoolfarm.errors import BrokenImage
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
+from spoolfarm.tasks.areas import Polygons
 from spoolfarm.tasks.documents.outputs import Output
 from spoolfarm.tasks.ocr.result import DocumentResult, OcrResult
 
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from spoolfarm.tasks.ocr.page import Line, Page
     from spoolfarm.tasks.ocr.reader import Picture, Reader
 
-Coordinate = Annotated[float, Field(ge=-1e6, le=1e6)]
-Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
-Polygon = Annotated[list[Point], Field(min_length=3, max_length=100)]
-Polygons = Annotated[list[Polygon], Field(max_length=100)]
 #: The least and the most dots per inch that may be asked for.
 COARSEST, FINEST = 30, 1200
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spoolfarm.errors import FarmError
+from spoolfarm.tasks.segment.coco_names import COCO, SLOTS
 from spoolfarm.tasks.segment.instance import OBJECT, Engine
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The weights that come with the package.
 DEFAULT = Path(__file__).with_name("default.pt")
+#: What the name of an ONNX file ends in.
+ONNX = ".onnx"
 #: The most letters of torch's list of what does not fit that are told.
 REASON = 200
 
@@ -28,6 +31,10 @@ def engine(model: str, precision: str = "fp32") -> Engine:
     "default" is the net in the package, and the classical engine where the package has none. Raises FarmError when the
     weights cannot be had.
     """
+    if _is_onnx(model):
+        from spoolfarm.tasks.segment.detr import Detr
+
+        return Detr(Path(model))
     if not _learned(model):
         from spoolfarm.tasks.segment.classical import Classical
 
@@ -49,8 +56,13 @@ def prepare(model: str) -> None:
 
 
 def _learned(model: str) -> bool:
-    """Whether *model* names a net."""
-    return model != "classical" and (model != "default" or DEFAULT.is_file())
+    """Whether *model* names a net of torch's."""
+    return model != "classical" and not _is_onnx(model) and (model != "default" or DEFAULT.is_file())
+
+
+def _is_onnx(model: str) -> bool:
+    """Whether *model* is a file for onnxruntime, which starts threads and so is opened in each worker."""
+    return model.lower().endswith(ONNX)
 
 
 @functools.cache
@@ -75,7 +87,7 @@ def _published() -> tuple[MaskRCNN, dict[int, str]]:
             hint="put the file into the folder that TORCH_HOME/hub/checkpoints names (~/.cache/torch/hub/checkpoints), "
             "or choose another FARM_SEGMENT_MODEL",
         ) from error
-    return net, _coco_names()
+    return net, dict(COCO)
 
 
 def _stored(path: Path) -> tuple[MaskRCNN, dict[int, str]]:
@@ -113,13 +125,6 @@ def _of_torchvision(path: Path, state: Mapping[str, Tensor] | None) -> tuple[Mas
             f"FARM_SEGMENT_MODEL={path} is no state dict of torchvision's Mask R-CNN builders: {reason[:REASON]}",
             hint="maskrcnn_resnet50_fpn and maskrcnn_resnet50_fpn_v2 are known, and files of `spoolfarm train segment`",
         ) from error
-    if classes == 91:
-        return found, _coco_names()
+    if classes == SLOTS:
+        return found, dict(COCO)
     return found, {1: OBJECT} if classes == 2 else {number: f"class {number}" for number in range(1, classes)}
-
-
-def _coco_names() -> dict[int, str]:
-    from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
-
-    names: list[str] = MaskRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
-    return {number: name for number, name in enumerate(names) if name not in ("__background__", "N/A")}

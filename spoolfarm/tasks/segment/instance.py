@@ -52,7 +52,7 @@ class Found:
 class Engine(Protocol):
     """A way to find objects."""
 
-    #: "mask-rcnn" or "classical".
+    #: "mask-rcnn", "classical" or "onnx".
     name: str
     #: Which weights: "default", "coco", a file's name, or "classical".
     model: str

@@ -12,7 +12,8 @@ from spoolfarm.errors import NoObject
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Params
 from spoolfarm.tasks.segment.result import OrientResult
-from spoolfarm.tasks.segment.task import CLASSES, Classes, Score, Seeing
+from spoolfarm.tasks.segment.task import Seeing
+from spoolfarm.tasks.segment.wishes import CLASSES, Classes, Score
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.segment.instance import Found, Instance, Pixels

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +15,7 @@ from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
 from spoolfarm.tasks import Answer, Context, Params, Task
 from spoolfarm.tasks.segment.result import SegmentResult
+from spoolfarm.tasks.segment.wishes import MOST, Wishes
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.segment.instance import Engine, Found, Wanted
@@ -21,24 +23,24 @@ if TYPE_CHECKING:
 #: The file in which a result has its overlay.
 OVERLAY = "overlay.png"
 
-Label = Annotated[str, Field(min_length=1, max_length=100)]
-Score = Annotated[float, Field(ge=0, le=1, description="objects that the model is less sure of are left out")]
-Classes = Annotated[list[Label], Field(max_length=100)]
 
-CLASSES = "labels: only objects of these; empty: all"
-
-
-class SegmentParams(Params):
+class SegmentParams(Wishes):
     """Which objects, and what is told of them."""
 
-    score_threshold: Score = 0.5
-    max_detections: int = Field(default=100, ge=1, le=1000, description="only the surest so many")
-    classes: Classes = Field(default=[], description=CLASSES)
+    measures: bool = Field(
+        default=False,
+        description="also the measures of each object and their totals, as with a scale, size_classes or outputs",
+    )
     polygon: bool = Field(default=False, description="also the outlines, as polygons [x, y, x, y, ...]")
-    overlay: bool = Field(default=False, description="also the picture with its objects in colours: overlay.png")
     counts_encoding: Literal["base64", "ascii"] = Field(
         default="base64", description="how the run lengths are written: base64 of COCO's text, or that text itself"
     )
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything is asked for that needs measures."""
+        scaled = self.mm_per_pixel is not None or self.ruler is not None
+        return self.measures or scaled or bool(self.size_classes or self.outputs)
 
 
 class Seeing(Task):
@@ -48,7 +50,7 @@ class Seeing(Task):
     _engine: Engine
 
     def prepare(self) -> None:
-        from spoolfarm.tasks.segment import engines, overlay, records  # noqa: F401  # two of them for what they import
+        from spoolfarm.tasks.segment import engines, overlay, records, survey  # noqa: F401  # for what they import
 
         engines.prepare(self.settings["FARM_SEGMENT_MODEL"])
 
@@ -86,7 +88,10 @@ class Seeing(Task):
             known = ", ".join(ids)
             raise InvalidParams(f"params.classes: the model {self._engine.model} knows no {unknown[0]!r}, only {known}")
         chosen = frozenset(ids[label] for label in classes) if classes else None
-        return Wanted(job.params["score_threshold"], job.params.get("max_detections", 100), chosen)
+        most = job.params.get("max_detections", 100)
+        if job.params.get("regions") or job.params.get("ignore"):
+            most = MOST  # the surest so many of those that lie where they are wanted
+        return Wanted(job.params["score_threshold"], most, chosen)
 
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any | Answer | FarmError:
         """The result of *job*; *ms* says how long what came before took."""
@@ -100,18 +105,25 @@ class Segment(Seeing):
     results = (SegmentResult,)
 
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
+        from spoolfarm.tasks.segment import report
         from spoolfarm.tasks.segment.overlay import Overlay
         from spoolfarm.tasks.segment.records import mask_record, picture_record
+        from spoolfarm.tasks.segment.survey import Survey
 
         params = SegmentParams.model_validate(job.params)
         begin = time.perf_counter()
+        try:
+            survey = Survey(params, picture.pixels)
+        except InvalidParams as error:
+            return error
         overlay = Overlay(picture.pixels) if params.overlay else None
         size = picture.pixels.shape[0], picture.pixels.shape[1]
         told = {"ascii_counts": params.counts_encoding == "ascii", "polygon": params.polygon}
         masks = []
-        for number, instance in enumerate(found.instances):
+        for number, (instance, region) in enumerate(survey.chosen(found.instances)):
             label = self._engine.labels.get(instance.category, str(instance.category))
-            masks.append(mask_record(instance, number, size, label, **told))
+            record = mask_record(instance, number, size, label, **told)
+            masks.append(record | survey.take(instance, region) if params.measured else record)
             if overlay is not None:
                 overlay.draw(instance)
         masked = time.perf_counter()
@@ -124,6 +136,14 @@ class Segment(Seeing):
             "count": len(masks),
             "masks": masks,
             "counts_encoding": params.counts_encoding,
+            **(survey.record() if params.measured else {}),
             **picture_record(picture, self._engine, ms),
         }
+        files |= report.files(params, job.name, value)
         return Answer(value, files) if files else value
+
+    def summarise(self, params: Mapping[str, Any], answers: Iterable[tuple[str, Any]], folder: Path) -> Sequence[str]:
+        from spoolfarm.tasks.segment import report
+
+        wishes = SegmentParams.model_validate(params)
+        return report.of_folder(wishes, answers, folder) if wishes.measured else ()

@@ -43,8 +43,8 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Without:
     [
         ("onnxruntime", {"ocr", "document"}),
         ("pikepdf", {"ocr", "document"}),
-        ("torchvision", {"segment", "orient"}),
-        ("torch", {"segment", "orient", "classify", "simulate"}),
+        ("torchvision", {"segment", "measure", "orient"}),
+        ("torch", {"segment", "measure", "orient", "classify", "simulate"}),
         ("flwr", {"classify", "simulate"}),
         ("cv2", set(BUILT_IN) - {"echo"}),
     ],
@@ -70,7 +70,7 @@ def test_the_bare_farm_has_echo(without: Without) -> None:
 def test_the_classical_engine_needs_no_torch(without: Without) -> None:
     without("torch", "torchvision")
     settings = load({"FARM_SEGMENT_MODEL": "classical"}).by_name()
-    assert {"segment", "orient"} <= set(Registry(settings=settings).names())
+    assert {"segment", "measure", "orient"} <= set(Registry(settings=settings).names())
     without("cv2")
     with pytest.raises(NotInstalled, match=re.escape("pip install 'spoolfarm[edit]'")):
         Registry(settings=settings).get("segment")

@@ -9,13 +9,14 @@ import * as lines from "./lines.js";
 import * as masks from "./masks.js";
 import * as pages from "./pages.js";
 import { save } from "./panel.js";
-import { Chances, Direction, Plain, Text } from "./simple.js";
+import { Chances, Direction, Measures, Plain, Text } from "./simple.js";
 
 /** The views, of which the first that fits is taken, whatever the task is called. */
 const VIEWS = [
   [masks.fits, masks.Masks],
   [lines.fits, lines.Lines],
   [Chances.fits, Chances],
+  [Measures.fits, Measures],
   [Direction.fits, Direction],
   [pages.fits, pages.Pages],
   [edited.fits, edited.Edited],

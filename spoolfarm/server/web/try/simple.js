@@ -49,6 +49,40 @@ export class Direction {
   }
 }
 
+/** Objects that were measured: numbered boxes over the picture, and a table. */
+export class Measures {
+  static fits = answer => Array.isArray(answer?.objects) && answer.objects.every(each => Array.isArray(each?.bbox));
+
+  constructor({ answer, stage }) {
+    this.answer = answer;
+    this.stage = stage;
+    const inMillimetres = answer.objects.some(each => "equivalent_diameter_mm" in each);
+    const unit = inMillimetres ? "mm" : "px";
+    const head = ["#", text("label"), `${text("size")} ${unit}`, `${text("area")} ${inMillimetres ? "mm²" : "px"}`];
+    const rows = answer.objects.map((each, at) => [each.object ?? at, each.label ?? "",
+      each[`equivalent_diameter_${unit}`], each[inMillimetres ? "area_mm2" : "area_px"]]);
+    this.nodes = [
+      make("p", { class: "huge numbers" }, number(answer.count ?? rows.length)),
+      make("div", { class: "table measures", tabindex: "0", role: "region", "aria-label": text("objects") }, make("table", {},
+        make("thead", {}, make("tr", {}, ...head.map((each, at) => make("th", { class: at === 1 ? "" : "figure", scope: "col" }, each)))),
+        make("tbody", {}, ...rows.map(row => make("tr", {}, ...row.map((each, at) =>
+          make("td", { class: at === 1 ? "" : "figure" }, typeof each === "number" ? round(each) : each ?? "–"))))))),
+    ];
+    stage.clear();
+    if (stage.size) this.paintBoxes();
+  }
+
+  paintBoxes() {
+    const svg = this.stage.svg();
+    this.answer.objects.forEach(({ object, bbox: [x, y, width, height] }, at) => {
+      svg.append(draw("rect", { x, y, width, height, class: "bounds" }));
+      const tag = make("span", { class: "tag", "aria-hidden": "true" }, String(object ?? at));
+      tag.style.setProperty("--colour", colour(at));
+      this.stage.place(tag, x + width / 2, y);
+    });
+  }
+}
+
 /** How likely each class is. */
 export class Chances {
   static fits = answer => Array.isArray(answer?.predictions) && answer.predictions.every(each => "label" in each && "probability" in each);

@@ -15,8 +15,10 @@ import { Stage } from "./stage.js";
 
 /** The parameter by which a task drops what it is unsure of: it is asked for all, and the page filters. */
 const FILTERS = { segment: "score_threshold", ocr: "min_score" };
+/** What is made of all that was found: files, totals, a text in paragraphs. */
+const WHOLE = ["join", "measures", "mm_per_pixel", "outputs", "overlay", "ruler", "size_classes"];
 /** The order of the tasks that come with the farm; those of one's own stand between, the last two at the end. */
-const ORDER = ["ocr", "segment", "edit", "orient", "document", "classify", "", "simulate", "echo"];
+const ORDER = ["ocr", "segment", "edit", "measure", "orient", "document", "classify", "", "simulate", "echo"];
 /** Jobs of several pictures that are under way at once. */
 const AT_ONCE = 3;
 /** The outputs that are files to download, and what they are called. */
@@ -129,8 +131,8 @@ async function show() {
 /** What takes the place of a picture for tasks that need none, and for a job that was opened by its address. */
 let alone = {};
 
-/** The parameter that the page filters by itself, for `asked` with these parameters. */
-const filter = (asked, params) => FILTERS[asked.name] && !params.join ? FILTERS[asked.name] : null;
+/** The parameter that the page filters by itself, for `asked` with these parameters: none where all is summed up. */
+const filter = (asked, params) => WHOLE.some(name => name in params) ? null : FILTERS[asked.name] ?? null;
 
 async function start() {
   let params;
