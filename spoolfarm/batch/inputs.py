@@ -44,6 +44,11 @@ class Inputs:
         return ", ".join(found)
 
 
+def suffixes(*, documents: bool) -> frozenset[str]:
+    """Which files of a folder are done, by their suffixes: pictures, and *documents* where the task takes them."""
+    return PICTURES | DOCUMENTS if documents else PICTURES
+
+
 def find(words: Sequence[str], suffixes: Collection[str]) -> Inputs:
     """The inputs that *words* name: files, folders, globs.
 

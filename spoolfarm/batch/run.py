@@ -7,11 +7,10 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from spoolfarm.batch.inputs import Inputs
 from spoolfarm.batch.ledger import Ledger, Version
-from spoolfarm.batch.progress import BatchProgress
 from spoolfarm.batch.workers import Workers
 from spoolfarm.errors import FarmError, InvalidRequest, SpoolFull
 from spoolfarm.farm.in_flight import InFlight
@@ -50,6 +49,19 @@ class Summary:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
+class Progress(Protocol):
+    """Who is told how far a run has come."""
+
+    #: What is wrong, as long as something is.
+    note: str
+
+    def count(self, *, failed: bool) -> None:
+        """One more has ended."""
+
+    def show(self) -> None:
+        """Called whenever something may have changed, and about once a second."""
+
+
 class Batch:
     """One run, in one thread; `stop` may be called from a signal handler."""
 
@@ -57,7 +69,7 @@ class Batch:
         self,
         workers: Workers,
         ledger: Ledger,
-        progress: BatchProgress,
+        progress: Progress,
         priority: int,
         in_flight: int,
     ) -> None:

@@ -54,6 +54,8 @@ class RunningFarm:
             self._look_due = time.monotonic() + LOOK
             alone = self._tasks.difference(*(worker["tasks"] for worker in self.farm.workers()))
             self._waiting = f"waiting for a worker that takes {min(alone)}" if alone else ""
+            if resting := [task for task in sorted(self._tasks) if self.farm.pauses.on(task)]:
+                self._waiting = f"{resting[0]} is paused"
         return self._waiting
 
 

@@ -25,10 +25,12 @@ from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.spool import checksum, files, lease
 from spoolfarm.spool.damage import checked
 from spoolfarm.spool.disabled import DisabledTasks
+from spoolfarm.spool.paused import ALL, PausedTasks
 from spoolfarm.spool.spool import ABANDONED
 from spoolfarm.tasks import extras
 from spoolfarm.tasks.flower.project import Project
 from spoolfarm.tasks.registry import Registry
+from spoolfarm.units import duration
 
 #: What starts the farm.
 START = "./start.sh" if config.CHECKOUT else "spoolfarm run"
@@ -135,6 +137,18 @@ def project(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "project", f"{found.root} will be made at its first use")
     else:
         yield Finding(Level.OK, "project", f"{found.root} with {len(found.models())} models")
+
+
+def paused(settings: Settings) -> Iterator[Finding]:
+    """Whether jobs wait because somebody has paused them, and may have forgotten it."""
+    pauses = PausedTasks(settings.spool_dir)
+    for name in pauses.names():
+        what = "the whole queue" if name == ALL else f"task {name}"
+        age = duration(max(0.0, time.time() - pauses.since(name)))
+        advice = f"resume it with spoolfarm resume{'' if name == ALL else f' {name}'}, unless it is meant"
+        yield Finding(Level.WARN, "paused", f"{what} has been paused for {age}", advice)
+    if not pauses.names():
+        yield Finding(Level.OK, "paused", "no task is paused")
 
 
 def strays(settings: Settings) -> Iterator[Finding]:
@@ -306,6 +320,7 @@ CHECKS: Sequence[Callable[[Settings], Iterator[Finding]]] = (
     tasks,
     models,
     project,
+    paused,
     strays,
     inbox,
     leftovers,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.errors import UnknownJob
+from spoolfarm.farm.rates import rates
 from spoolfarm.hotfolder.inbox import Inbox
+from spoolfarm.spool.paused import ALL
 from spoolfarm.units import count, duration
-from spoolfarm.worker.stats import rates
 
 if TYPE_CHECKING:
     from spoolfarm.farm.farm import Farm
@@ -22,13 +23,14 @@ NAMED = 5
 def overview(farm: Farm) -> dict[str, Any]:
     """What the farm does now.
 
-    How many files lie in the `inbox`, the jobs `queued` by task, each one `running`, how many are `dead`, the newest
-    `dead_letters`, the `workers`, their `rates`, and the `disk`.
+    How many files lie in the `inbox`, what is `paused`, the jobs `queued` by task, each one `running`, how many are
+    `dead`, the newest `dead_letters`, the `workers`, their `rates`, and the `disk`.
     """
     figures = farm.figures()
     newest = sorted(farm.dead_letters(), reverse=True)[:NAMED] if figures.dead else []
     return {
         "inbox": Inbox(farm.inbox).waiting(),
+        "paused": farm.pauses.names(),
         "queued": {task: number for task, number in sorted(figures.queued.items()) if number},
         "running": farm.running(),
         "dead": figures.dead,
@@ -45,6 +47,8 @@ def lines(seen: Mapping[str, Any]) -> Iterator[str]:
         yield f"inbox    {count(seen['inbox'], 'file')}"
     queued = ", ".join(f"{task} {number}" for task, number in seen["queued"].items())
     yield f"queued   {queued or 'nothing'}"
+    if seen["paused"]:
+        yield f"paused   {resting(seen['paused'])}"
     for job in seen["running"]:
         yield f"running  {job['id']}  {job['task']}  for {duration(job['seconds'])}  worker {job['worker']}"
     if not seen["running"]:
@@ -58,6 +62,11 @@ def lines(seen: Mapping[str, Any]) -> Iterator[str]:
     yield f"workers  {len(seen['workers'])} ready{f' for {tasks}' if tasks else ''}"
     disk = seen["disk"]
     yield f"disk     {disk['free_bytes'] / 2**30:.1f} of {disk['total_bytes'] / 2**30:.1f} GiB free at {disk['path']}"
+
+
+def resting(paused: Sequence[str]) -> str:
+    """What is paused, for people."""
+    return "the whole queue" if ALL in paused else ", ".join(paused)
 
 
 def line(record: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from spoolfarm.cli.overview import overview
+from spoolfarm.cli.overview import overview, resting
 from spoolfarm.farm.farm import Farm
 from spoolfarm.units import count, duration
 
@@ -66,9 +66,10 @@ def picture(seen: Mapping[str, Any], height: int) -> RenderableType:
     disk = seen["disk"]
     free = f"{disk['free_bytes'] / 2**30:.1f} of {disk['total_bytes'] / 2**30:.1f} GiB free"
     dead = Text(f"{count(seen['dead'], 'dead letter')}", style="red" if seen["dead"] else "")
+    paused = seen["paused"]
     return Group(
         _line(Text(f"spoolfarm {disk['path']}", style="bold"), Text(time.strftime("%H:%M:%S"))),
-        Text(),
+        Text(f"paused: {resting(paused)}" if paused else "", style="yellow", no_wrap=True, overflow="ellipsis"),
         _table(OF_TASKS, tasks, TASKS, "nothing to do"),
         Text(),
         _table(OF_WORKERS, _workers(seen, room), room, "no worker is ready"),

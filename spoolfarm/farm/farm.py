@@ -19,6 +19,7 @@ from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.in_flight import InFlight
 from spoolfarm.farm.inputs import Inputs
 from spoolfarm.farm.listing import Listing, Page
+from spoolfarm.farm.pauses import Pauses
 from spoolfarm.farm.query import LAST_ID, Query
 from spoolfarm.farm.records import Records
 from spoolfarm.farm.staff import Staff
@@ -88,15 +89,14 @@ class Farm:
             min_free_mb=self.settings.min_free_mb,
             others=[self.settings.data_dir],
         )
+        self.pauses = Pauses(self.spool, self.tasks)
         self.root = self.spool.root
-        self._source = source
-        self._caller = caller
+        self._source, self._caller = source, caller
         #: The hot folder's directory, with one folder for each task.
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
         self._listing = Listing(self.spool, self._records)
-        self._keys = IdempotencyKeys(self.spool.keys)
-        self._staff = Staff(self.spool)
+        self._keys, self._staff = IdempotencyKeys(self.spool.keys), Staff(self.spool)
         self.inputs = Inputs(self.spool, self.settings.max_pixels)
         self.changes = Changes(self.spool)
 
@@ -257,8 +257,7 @@ class Farm:
     def _in_time(self, record: dict[str, Any] | None, job: Job, seconds: float) -> dict[str, Any]:
         """The *record* of *job* when it came within *seconds*, else a WaitTimeout."""
         if record is None:
-            reason = "" if self._staff.ready(job.task) else f"; no worker is ready for {job.task}"
-            raise WaitTimeout(f"no result within {seconds:g} s{reason}", job_id=job.id)
+            raise WaitTimeout(f"no result within {seconds:g} s{self._staff.lack(job.task)}", job_id=job.id)
         return record
 
     def collect(self, record: Mapping[str, Any]) -> Answer:
@@ -286,7 +285,8 @@ class Farm:
         end, pause = time.monotonic() + seconds, SUBMITTED_LOOK
         while not ended(record := self.wait_record(job_id, max(0.0, min(pause, end - time.monotonic())))):
             if time.monotonic() >= end:
-                raise WaitTimeout(f"no result within {seconds:g} s", job_id=job_id)
+                why = self._staff.lack(record["task"])
+                raise WaitTimeout(f"no result within {seconds:g} s{why}", job_id=job_id)
             self._staff.check([record["task"]], job_id)
             pause = NEXT_LOOK
         return outcome(record)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from spoolfarm.errors import JobFailed, WaitTimeout
 from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.pauses import why
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer
 
@@ -29,6 +30,7 @@ def gather(
     farm.admission.take(count)
     items: list[Item] = []
     ids: list[str] = []
+    tasks: set[str] = set()
     records: list[dict[str, Any]] = []
 
     def wait() -> bool:
@@ -44,6 +46,7 @@ def gather(
             farm.put(job, admitted=True)
             items.append(item)
             ids.append(job.id)
+            tasks.add(job.task)
     except BaseException:
         for job_id in ids:
             farm.forget(job_id)
@@ -51,7 +54,8 @@ def gather(
     while len(records) < len(ids):
         if not wait():
             first = ids[len(records)]
-            raise WaitTimeout(f"not all {len(ids)} results within {seconds:g} s", job_id=first, job_ids=ids)
+            said = f"not all {len(ids)} results within {seconds:g} s{why(farm.spool, tasks)}"
+            raise WaitTimeout(said, job_id=first, job_ids=ids)
     return [(item, _collected(farm, record)) for item, record in zip(items, records, strict=True)]
 
 

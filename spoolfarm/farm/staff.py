@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from spoolfarm.errors import NoWorker
+from spoolfarm.farm.pauses import why
 from spoolfarm.spool import files, lease
 from spoolfarm.spool.spool import Spool
 
@@ -18,6 +19,10 @@ class Staff:
     def ready(self, task: str) -> bool:
         """Whether a worker is ready that does *task*."""
         return any(task in worker["tasks"] for worker in lease.ready(self._spool.workers))
+
+    def lack(self, task: str) -> str:
+        """Why a job of *task* that waits is not taken, as the end of a sentence; nothing when a worker may take it."""
+        return why(self._spool, [task]) or ("" if self.ready(task) else f"; no worker is ready for {task}")
 
     def missing(self, task: str) -> str:
         """A sentence when nobody will do *task* until somebody starts a farm or a worker; else nothing.

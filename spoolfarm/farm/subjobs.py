@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from spoolfarm.errors import FarmError, JobFailed, SpoolUnavailable
@@ -38,8 +39,18 @@ MISSED = 5.0
 class Subjobs:
     """The parts of one job."""
 
-    def __init__(self, spool: Spool, tasks: Registry, workers: int, whole: Job, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        tasks: Registry,
+        workers: int,
+        whole: Job,
+        check: Callable[[], None],
+        rest: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Within *rest* the time that passes is not that of the job."""
         self._spool = spool
+        self._rest = rest
         self._tasks = tasks
         #: Subjobs under way at once.
         self._most = max(LEAST, AHEAD * workers)
@@ -64,7 +75,7 @@ class Subjobs:
             if not under_way:
                 return
             key, begun = under_way.popleft()
-            yield key, begun if isinstance(begun, FarmError) else self._ended(begun)
+            yield key, begun if isinstance(begun, FarmError) else self._ended(task, begun)
 
     def forget(self) -> None:
         """Cancel the parts that are under way and remove what is left of the others."""
@@ -104,11 +115,13 @@ class Subjobs:
             self._check()
             time.sleep(LOOK)
 
-    def _ended(self, job_id: str) -> Answer | JobFailed:
-        """How a part ended, when it has."""
+    def _ended(self, task: str, job_id: str) -> Answer | JobFailed:
+        """How a part ended, which is for *task*, when it has."""
         missed = time.monotonic() + MISSED
         while (record := self._spool.results.wait(job_id, LOOK)) is None:
             self._check()
+            if self._spool.paused.on(task):
+                self._wait_for_resume(task, job_id)
             if time.monotonic() > missed:
                 missed = time.monotonic() + MISSED
                 if self._spool.find(job_id) is None:
@@ -118,6 +131,13 @@ class Subjobs:
         except JobFailed as error:
             return error
         return Answer(value, {name: self._spool.results.file(job_id, name) for name in record.get("files", ())})
+
+    def _wait_for_resume(self, task: str, job_id: str) -> None:
+        """Wait until *task* is resumed, or the part has ended all the same: it was already running."""
+        with self._rest():
+            while self._spool.paused.on(task) and not self._spool.results.exists(job_id):
+                self._check()
+                time.sleep(LOOK)
 
 
 def part_id(whole: str, number: int) -> str:

@@ -69,11 +69,9 @@ class HotFolder:
         self._inbox.make(tasks)
         self._scanner = Scanner(self._inbox, tasks, farm.results.root)
         self._archiver = Archiver(self._outbox, self._journal, self._scanner.wake)
-        #: The jobs that have no answer yet, and those whose result may be there.
-        self._flying: set[str] = set()
-        self._arrived: deque[str] = deque()
-        #: Those whose answer could not be written so far.
-        self._unwritten: set[str] = set()
+        #: The jobs that have no answer yet, those whose answer could not be written, those whose result may be there.
+        self._flying, self._unwritten = set[str](), set[str]()
+        self._arrived = deque[str]()
         #: When to try the spool again; when to look for lost results and for lost jobs; by time.monotonic().
         self._blocked = self._recheck_due = self._audit_due = 0.0
         self._woken = self._stopping = False
@@ -125,7 +123,12 @@ class HotFolder:
         return max(0.0, min(dues) - now)
 
     def _has_room(self) -> bool:
-        return len(self._flying) < self._most and len(self._journal) < UNDER_WAY and time.monotonic() >= self._blocked
+        return self._active() < self._most and len(self._journal) < UNDER_WAY and time.monotonic() >= self._blocked
+
+    def _active(self) -> int:
+        """How many jobs are under way, less those that are paused where they are many: others go on without them."""
+        few = len(self._flying) < self._most
+        return len(self._flying) if few else self._journal.count(self._flying, self._farm.pauses.names())
 
     # Begin.
 
@@ -184,6 +187,8 @@ class HotFolder:
             path = path.removesuffix(PARAMS)
             self._take_back(path)
         folder, _, name = path.rpartition("/")
+        if self._farm.pauses.on(path.partition("/")[0]):
+            return False  # it waits in the inbox
         try:
             with self._inbox.folder(folder) as inner:
                 return self._look_at(inner, name, path)

@@ -20,7 +20,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, astuple, dataclass
 
 from spoolfarm.hotfolder.dropped import Identity, printable
@@ -115,6 +115,10 @@ class Journal:
     def get(self, job_id: str) -> Note | None:
         """The note of a job."""
         return self._notes.get(job_id)
+
+    def count(self, ids: Collection[str], resting: Collection[str]) -> int:
+        """How many of the jobs *ids* are of a task that is not *resting*."""
+        return sum(note.task not in resting for note in map(self._notes.get, ids) if note is not None)
 
     def latest(self, path: str) -> Note | None:
         """The latest note of a file at *path*."""

@@ -60,7 +60,7 @@ class Launcher:
         self._services = (self._front, self._hot_folder)
         self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared(self._farm))
         self._look_due = self._sweep_due = self._watch_due = 0.0
-        self._began = time.monotonic()
+        self._began, self._since = time.monotonic(), time.strftime("%Y-%m-%d %H:%M:%S")
         self._greeted = False
         #: Whether it was started at a terminal, and is to end with it.
         self._terminal = process.has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
@@ -81,6 +81,7 @@ class Launcher:
             service.try_start("--launcher", str(os.getpid()))
         for lane, number in wanted(self._settings).items():
             self._pool.scale(lane, number)
+        self._announce_again()
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
         log.info("%d workers; the front listens on %s", len(self._pool.workers), where)
         while not self._ended():
@@ -116,10 +117,24 @@ class Launcher:
                 f"{who} on {self._spool.root}", hint="stop it, or set FARM_SPOOL_DIR to another directory"
             ) from None
         self._inode = os.stat(self._lock.lock_file).st_ino
-        bind = ",".join(map(str, self._settings.bind))
         orphans.kill_marked({WORKER_MARK: None, SPOOL_MARK: self._spool.root})  # a launcher that was killed left them
-        about = {"pid": os.getpid(), "bind": bind, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        files.write_atomic(info, json.dumps(about).encode())
+        self._announce()
+
+    def _announce(self) -> None:
+        """Say who keeps this spool's workers, and how many general ones there are to be."""
+        about = {
+            "pid": os.getpid(),
+            "bind": ",".join(map(str, self._settings.bind)),
+            "since": self._since,
+            "workers": self._pool.wanted(GENERAL),
+        }
+        files.write_atomic(f"{self._spool.root}/launcher.json", json.dumps(about).encode())
+
+    def _announce_again(self) -> None:
+        try:
+            self._announce()
+        except OSError as error:
+            log.warning("how many workers there are to be is not told: %s", error)
 
     def _be_still_alone(self) -> None:
         """If the spool was emptied, make it again and take the lock again; end if another launcher took it first."""
@@ -175,6 +190,7 @@ class Launcher:
                     self._reopen_logs()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
                     self._pool.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
+                    self._announce_again()
 
     def _look_after(self) -> None:
         """Look, whatever the system refuses: a launcher that ended would end all the others."""
@@ -245,6 +261,7 @@ class Launcher:
         self._farm.close()
         self._settings, self._farm, self._spool = settings, farm, farm.spool
         self._pool.renew(settings, wanted(settings), farm.spool, farm.tasks.lane, shared(farm))
+        self._announce_again()
         self._front.reload(settings)
         self._hot_folder.environment = without_secrets(self._settings)
         self._hot_folder.signal(signal.SIGTERM)

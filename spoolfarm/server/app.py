@@ -17,11 +17,16 @@ from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, N
 from werkzeug.wsgi import get_input_stream
 
 from spoolfarm import config
+from spoolfarm.batch.desk import Desk
 from spoolfarm.errors import FarmError, JobFailed, NoMemory, WaitTimeout
+from spoolfarm.farm.board import Board
 from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.history import History
+from spoolfarm.hotfolder.shelf import Shelf
 from spoolfarm.server import openapi
 from spoolfarm.server.content_coding import inflated
 from spoolfarm.server.current import FARM, LIVE, PROJECT, address, caller, json_response, request_id
+from spoolfarm.server.examination import Examination
 from spoolfarm.server.form_body import MAX_PARTS, FormRequest
 from spoolfarm.server.guard import Guard
 from spoolfarm.server.live import PATH, Live
@@ -29,10 +34,16 @@ from spoolfarm.server.path_prefix import PathPrefix
 from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
 from spoolfarm.server.uploads import Uploads
 from spoolfarm.server.views import (
+    batch_page,
+    batches,
+    board,
     edit,
+    farm_page,
     federated,
     health,
     home,
+    inbox,
+    inbox_page,
     inference,
     items,
     job_bulk,
@@ -42,6 +53,7 @@ from spoolfarm.server.views import (
     jobs_page,
     masks,
     metrics,
+    pauses,
     platform,
     run,
     tasks,
@@ -55,7 +67,8 @@ log = logging.getLogger("spoolfarm.server.app")
 #: The views; `metrics` makes its own for each application.
 VIEWS = (
     *(home, masks, uploads, items, edit, tyocr, inference, platform, federated),
-    *(run, jobs, job_inputs, job_bulk, jobs_page, job_page, tasks, health, openapi),
+    *(run, jobs, job_inputs, job_bulk, jobs_page, job_page, tasks),
+    *(pauses, board, inbox, batches, farm_page, inbox_page, batch_page, health, openapi),
 )
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {
@@ -136,6 +149,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.secret_key = settings.flask_secret_key.encode("utf-8", "surrogateescape") or secrets.token_bytes(32)
     app.extensions[FARM] = Farm(settings=settings, source="http", caller=caller)
     meter = metrics.Meter(app.extensions[FARM])
+    app.extensions[board.BOARD] = Board(app.extensions[FARM])
+    app.extensions[board.HISTORY] = History(app.extensions[FARM].spool)
+    app.extensions[board.EXAMINATION] = Examination(settings)
+    app.extensions[batches.DESK] = Desk(app.extensions[FARM])
+    app.extensions[inbox.SHELF] = Shelf(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())
     _add_views(app, meter)

@@ -18,6 +18,7 @@ from gunicorn.http.errors import ParseException
 from spoolfarm import config
 from spoolfarm.server import upstream
 from spoolfarm.server.app import create_app, malformed
+from spoolfarm.server.views.board import HISTORY
 from spoolfarm.server.views.uploads import UPLOADS
 from spoolfarm.system import log_lines, process
 
@@ -104,12 +105,14 @@ def _post_fork(_server: Any, worker: Any) -> None:
 def _post_worker_init(worker: Any) -> None:
     worker.wsgi.register_error_handler(ParseException, malformed)
     worker.wsgi.extensions[UPLOADS].keep_settling()
+    worker.wsgi.extensions[HISTORY].keep()
 
 
 def _worker_exit(_server: Any, worker: Any) -> None:
     """Called when the worker process has answered its last request."""
     if application := getattr(worker, "wsgi", None):
         application.extensions[UPLOADS].close()
+        application.extensions[HISTORY].close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from spoolfarm.spool import files
 from spoolfarm.spool.job import slot_of
+from spoolfarm.spool.paused import ALL, PausedTasks
 
 #: Seconds for which a list of buckets stays valid, and for which a more urgent job may wait behind a less urgent one.
 FRESH = 0.1
@@ -54,9 +55,10 @@ def buckets(root: str, tasks: Sequence[str]) -> list[Bucket]:
 class Cursor:
     """A worker's place in the queue. Only a hint of what is there: a name it gives may be gone."""
 
-    def __init__(self, root: str, tasks: Sequence[str]) -> None:
+    def __init__(self, root: str, tasks: Sequence[str], paused: PausedTasks) -> None:
         self._root = root
         self._tasks = tasks
+        self._paused = paused
         self._buckets: list[Bucket] = []
         self._current: Bucket | None = None
         self._names: list[str] = []
@@ -84,16 +86,23 @@ class Cursor:
         return True
 
     def next(self) -> tuple[Bucket, str] | None:
-        """The next queued job's bucket and file name; None at the end, after which the next call starts over."""
-        if time.monotonic() >= self._stale:
-            self._start_over()
-        while not self._names:
-            if not self._buckets:
-                self._current, self._stale = None, 0.0
-                return None
-            self._open(self._buckets.pop())
-        assert self._current is not None
-        return self._current, self._names.pop()
+        """The next queued job's bucket and file name; None at the end, after which the next call starts over.
+
+        A task that is paused has none, from the next call on.
+        """
+        while True:
+            if time.monotonic() >= self._stale:
+                self._start_over()
+            while not self._names:
+                if not self._buckets:
+                    self._current, self._stale = None, 0.0
+                    return None
+                self._open(self._buckets.pop())
+            assert self._current is not None
+            if not self._paused.on(self._current.task):
+                return self._current, self._names.pop()
+            self._names = []
+            self._buckets = [each for each in self._buckets if each.task != self._current.task]
 
     def share(self, workers: int) -> int:
         """How many jobs of the current bucket are one worker's share: the last one named, and some that come after."""
@@ -106,7 +115,9 @@ class Cursor:
     def _start_over(self) -> None:
         """List the buckets again. The names already listed stay valid while their bucket is still the first."""
         begin = time.monotonic()
-        self._buckets = buckets(self._root, self._tasks)[::-1]
+        resting = self._paused.names()
+        tasks = [] if ALL in resting else [task for task in self._tasks if task not in resting]
+        self._buckets = buckets(self._root, tasks)[::-1]
         self._stale = begin + max(FRESH, LISTING_SHARE * (time.monotonic() - begin))
         if self._names and self._buckets and self._buckets[-1] == self._current:
             self._buckets.pop()

@@ -10,6 +10,7 @@
     keys/<digest>                     the job that an Idempotency-Key started
     parts/<id>                        the jobs that the job <id> has others do
     disabled/<task>                   why no worker can run it; see `disabled.py`
+    paused/<task>                     no worker takes a job of it; see `paused.py`
     counts/                           what has been done so far; see `counts.py`
     workers/<wid>.lock, <wid>.json    a worker's life; and what it says of itself, locked while it waits for room
     workers/suspects.lock             held by the one worker that runs a job which has cost a worker
@@ -75,6 +76,7 @@ from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move,
 from spoolfarm.spool.lease import Lease, LeaseLost, alive
 from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.marks import Marks
+from spoolfarm.spool.paused import PausedTasks
 from spoolfarm.spool.record import ENDED
 from spoolfarm.spool.recovery import UNREADABLE, Recovery
 from spoolfarm.spool.results import Results
@@ -116,6 +118,7 @@ class Spool:
         self._recovery = Recovery(self, self.endings, self._marks)
         self.ringer = Ringer(self.root)
         self.disabled = DisabledTasks(self.root)
+        self.paused = PausedTasks(self.root)
         if make:
             self.make()
         elif not os.path.isdir(self.queue):
@@ -159,7 +162,7 @@ class Spool:
 
     def cursor(self, tasks: Sequence[str]) -> Cursor:
         """A place in the queue for one worker that runs *tasks*."""
-        return Cursor(self.queue, tasks)
+        return Cursor(self.queue, tasks, self.paused)
 
     def claim(self, lease: Lease, cursor: Cursor, most: Callable[[str], int]) -> list[Claim]:
         """Take the next job for the worker of *lease*, and its neighbours up to `most(task)` and one worker's share.
@@ -334,6 +337,21 @@ class Spool:
                 self.ringer.ring(place, name)
                 return
         raise UnknownJob(f"no dead letter {job_id!r}")
+
+    def pause(self, task: str) -> None:
+        """Have workers take no more jobs of *task*, or ALL, until it is resumed. Raises SpoolUnavailable."""
+        try:
+            self.paused.add(task)
+        except OSError as error:
+            raise SpoolUnavailable(f"the pause cannot be written ({files.where(error)})") from error
+
+    def resume(self, task: str) -> None:
+        """Have workers take jobs of *task* again, of ALL of any task. Raises SpoolUnavailable."""
+        try:
+            self.paused.remove(task)
+        except OSError as error:
+            raise SpoolUnavailable(f"the pause cannot be removed ({files.where(error)})") from error
+        self.ringer.ring_all()
 
     # Look.
 

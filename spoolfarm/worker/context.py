@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,20 @@ PROGRESS_STEP = 0.1
 class RunContext:
     """What the task that runs a batch may report and query: it speaks for all jobs of the batch."""
 
-    def __init__(self, farm: Farm, batch: Sequence[Claim], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        farm: Farm,
+        batch: Sequence[Claim],
+        stopping: Callable[[], bool],
+        rest: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Within *rest* the time that passes is not that of the batch."""
         self.limits = Limits(farm.settings.max_pixels, farm.settings.max_pages)
         self._farm = farm
         self._spool = farm.spool
         self._whole = batch[0].job
         self._stopping = stopping
+        self._rest = rest
         self._parts: Subjobs | None = None
         self._ids = [claim.job.id for claim in batch]
         self._next_progress = 0.0
@@ -59,7 +68,7 @@ class RunContext:
     def map(self, task: str, items: Iterable[tuple[Key, Part | FarmError]]) -> Iterator[tuple[Key, Answer | FarmError]]:
         """See `Context.map`. A task that calls this has a `max_batch` of 1."""
         self._parts = self._parts or Subjobs(
-            self._spool, self._farm.tasks, self._farm.settings.workers, self._whole, self._go_on
+            self._spool, self._farm.tasks, self._farm.settings.workers, self._whole, self._go_on, self._rest
         )
         return self._parts.map(task, items)
 

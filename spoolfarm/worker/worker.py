@@ -154,7 +154,8 @@ class Worker:
         self._begin_job()
         if self._tells:
             log_lines.about(**_about(batch))
-        context = RunContext(self._farm, batch, lambda: self._stopping)
+        assert self._lease is not None
+        context = RunContext(self._farm, batch, lambda: self._stopping, self._lease.paused)
         trace = self._tracer.begin(batch) if self._tracer is not None else None
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         if os.getpid() != self._about["pid"]:

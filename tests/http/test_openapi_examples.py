@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import jsonschema
 import requests
 
 from spoolfarm.client.client import Client
+from spoolfarm.hotfolder.shelf import key_of
 from tests.support.openapi_operations import operations, schema_of
 from tests.support.pictures import page, small, text_of
 from tests.support.running_farm import RunningFarm, until
@@ -61,7 +63,21 @@ def addresses(live: RunningFarm) -> dict[str, str]:
     job.wait(20)
     sent = {"image": text_of(page(["Invoice 2026-118"]))}
     filename = requests.post(f"{live.url}/upload", json=sent, timeout=60).json()["filename"]
-    return {"{job_id}": job.id, "{filename}": filename, "{name}": "edited.png", "{model_id}": "Net", "{index}": "0"}
+    parts = {"{job_id}": job.id, "{filename}": filename, "{name}": "edited.png", "{model_id}": "Net", "{index}": "0"}
+    return parts | {"{task_name}": "edit", "{folder}": "edit", "{key}": dropped(live), "{batch_id}": ordered(live)}
+
+
+def ordered(live: RunningFarm) -> str:
+    """The id of a batch that has not begun."""
+    return str(live.post("/v1/batches", {"task": "edit", "params": {"operations": ["blur=3"]}})[1]["id"])
+
+
+def dropped(live: RunningFarm) -> str:
+    """The key of a file that was put into the hot folder, and is answered."""
+    with open(f"{live.farm.inbox}/edit/a.png", "wb") as file:
+        file.write(small())
+    until(lambda: os.path.exists(f"{live.farm.results.root}/inbox/edit/a.png.json"), what="its answer")
+    return key_of("a.png")
 
 
 def dead_letter(live: RunningFarm) -> str:
@@ -76,6 +92,8 @@ def test_every_example_runs_and_answers_as_it_says(live: RunningFarm) -> None:
     known = addresses(live)
     for path, method, said in operations(document):
         address = path.replace("{job_id}", dead_letter(live)) if path.endswith("/retry") else path
+        if method == "delete":
+            address = address.replace("{batch_id}", ordered(live))
         for name, value in known.items():
             address = address.replace(name, value)
         for sent in requests_of(document, said):

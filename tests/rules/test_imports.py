@@ -31,7 +31,10 @@ MAY = {
     "farm": "errors images config spool tasks",
     "worker": "errors config system spool tasks farm",
     "launcher": "errors config system spool tasks.lanes farm worker",
-    "server": "errors validation images config system spool.job spool.record spool.files tasks farm",
+    "server": (
+        "errors validation images config system spool.job spool.record spool.files tasks farm hotfolder.shelf "
+        "batch.desk"
+    ),
     "hotfolder": "errors validation images config system spool farm",
     "batch": "errors config units spool tasks.lanes farm launcher.pool",
     "training": "errors images tasks.segment",

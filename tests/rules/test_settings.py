@@ -8,6 +8,8 @@ from tests.rules.test_imports import FILES
 
 #: The files that may read the environment, each for a reason of its own.
 READERS = {
+    "desk.py",  # hands it on to the process that does a batch, without secrets
+    "examination.py",  # hands it on to the doctor
     "config.py",  # the table
     "threads.py",  # the budget that the launcher hands a worker
     "doctor.py",  # names what is set and is no setting

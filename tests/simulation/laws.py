@@ -7,12 +7,14 @@ first stays   a result is never replaced, and goes only by the hand of one who m
 forgotten     a forgotten job does not run again, and brings no result back
 counted       each claim counts one attempt, and none is beyond the limit
 whole         what becomes visible is complete; a dead letter has its reason
+paused        once a pause has returned, each worker takes at most what it was about to take
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,8 @@ TAKERS = frozenset({"forget", "answer", "clear"})
 STAYING = frozenset(f"{SPOOL}/workers/{name}.lock" for name in ("suspects", "cancel", "retry"))
 #: Where it keeps what never expires: answers that are the user's, and how many jobs there were.
 KEPT_BELOW = (f"{RESULTS}/inbox/", f"{SPOOL}/counts/")
+#: The most jobs that a worker takes together.
+BATCH = 2
 #: Seconds after which results and dead letters expire.
 KEPT = 86400.0
 
@@ -81,6 +85,8 @@ class Laws:
         self.dropped: dict[str, int] = {}
         #: Results that a sweep has put aside to look at them once more.
         self._aside: dict[Node, Life] = {}
+        #: How often each worker has claimed since the queue was paused; None while it is not.
+        self._claims: Counter[str] | None = None
         world.judge = self.judge
 
     def life(self, job_id: str) -> Life:
@@ -149,6 +155,10 @@ class Laws:
     def _queue_active(self, process: Process, life: Life, place: re.Match[str], before: int, after: int) -> None:
         self._check(after == before + 1, life, f"{process} counts attempt {after} after {before}")
         life.claimed_forgotten = life.forgotten
+        if self._claims is not None:
+            self._claims[process.name] += 1
+            begun = self._claims[process.name] <= BATCH
+            self._check(begun, life, f"{process} claims it, though the queue was paused before")
 
     def _active_queue(self, process: Process, life: Life, place: re.Match[str], before: int, after: int) -> None:
         self._owned(process, life, place)
@@ -262,6 +272,14 @@ class Laws:
         self._check(self._world.now - node.modified > KEPT, life, f"{process} removes its result before its time")
 
     # What was said to whom.
+
+    def rest(self) -> None:
+        """A pause has begun: each worker may still take what it was about to."""
+        self._claims = Counter()
+
+    def resume(self) -> None:
+        """The pause is about to end."""
+        self._claims = None
 
     def run(self, process: Process, life: Life) -> None:
         """Its worker runs it."""

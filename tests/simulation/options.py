@@ -32,6 +32,8 @@ class Options:
     fault: float
     kill_share: float
     error_share: float
+    #: How often somebody pauses the queue and resumes it.
+    pauses: int
 
     @property
     def faults(self) -> tuple[float, float, float]:
@@ -61,6 +63,7 @@ def drawn(seed: int) -> Options:
         fault=chance.choice((0.0, 0.003, 0.01, 0.03)),
         kill_share=chance.choice((0.0, 0.2, 0.5, 1.0)),
         error_share=chance.choice((0.0, 0.2, 0.5)),
+        pauses=chance.choice((0, 0, 0, 1, 3)),
     )
 
 

@@ -16,6 +16,7 @@ from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.jobfile import Claim, JobFile
 from spoolfarm.spool.lease import Lease
 from spoolfarm.spool.marks import FORGET, Marks
+from spoolfarm.spool.paused import PausedTasks
 from spoolfarm.spool.spool import Spool
 
 
@@ -113,6 +114,10 @@ def letter_removed_bit_by_bit(letters: DeadLetters, job_id: str) -> None:
     letter_emptied(letters, job_id, "")
 
 
+def pause_unseen(pauses: PausedTasks, task: str) -> bool:
+    return False
+
+
 #: Every planted race, by what goes wrong.
 RACES = {
     "a forgotten job runs again": Race(Marks, "on", marks_unseen),
@@ -128,5 +133,6 @@ RACES = {
     "a cancel takes back a forget": Race(Marks, "set", mark_replaced),
     "a reclaimed job counts from zero": Race(Spool, "requeue", requeued_afresh),
     "a job is written where workers look": Race(Spool, "put", put_in_place),
+    "a worker that has listed the queue sees no pause": Race(PausedTasks, "on", pause_unseen),
     "a letter loses its reason": Race(DeadLetters, "remove", letter_removed_bit_by_bit),
 }

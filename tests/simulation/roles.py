@@ -23,10 +23,11 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.hotfolder.folder import HotFolder
 from spoolfarm.spool.job import Job, Result, State
 from spoolfarm.spool.lease import Lease
+from spoolfarm.spool.paused import ALL
 from spoolfarm.tasks import Answer, Context, Stopping
 from spoolfarm.worker.executors.local import LocalExecutor
 from spoolfarm.worker.worker import Worker
-from tests.simulation.laws import KEPT, SPOOL, Laws, Life
+from tests.simulation.laws import BATCH, KEPT, SPOOL, Laws, Life
 from tests.simulation.world import Process, Violation, World
 
 #: What a job may do, by chance: the last two end their worker, now and then and every time.
@@ -65,7 +66,7 @@ class SimulatedTask(LocalExecutor):
         self._process = process
 
     def most(self, task: str) -> int:
-        return 2
+        return BATCH
 
     def run(self, task: str, batch: Sequence[Job], context: Context) -> list[Any]:
         if self._world.storm and self._world.chance.random() < STOP:
@@ -231,6 +232,30 @@ class Roles:
                 self._one_act(process)
 
         return self._start("client", body)
+
+    def operator(self) -> Process:
+        """Pauses the task or the whole queue, and resumes it."""
+
+        def body(process: Process) -> None:
+            chance, farm = self._world.chance, process.farm
+            for _ in range(self._world.options.pauses):
+                what = chance.choice(("echo", ALL))
+                if self._do(process, "pause", what, lambda what=what: farm.pauses.pause(what))[0]:
+                    self._laws.rest()
+                self._world.sleep(self._world.options.tick * chance.choice((10, 300, 3000)))
+                self._laws.resume()
+                self._do(process, "resume", what, lambda what=what: farm.pauses.resume(what))
+
+        return self._start("operator", body)
+
+    def reviver(self) -> Process:
+        """Resumes what operators that died have left."""
+
+        def body(process: Process) -> None:
+            self._laws.resume()
+            self._do(process, "resume", ALL, process.farm.pauses.resume)
+
+        return self._start("reviver", body)
 
     def _one_act(self, process: Process) -> None:
         chance, farm = self._world.chance, process.farm

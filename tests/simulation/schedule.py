@@ -71,9 +71,14 @@ class Schedule:
         clients = [self.roles.client() for _ in range(options.clients)]
         if options.files:
             clients.append(self.roles.dropper())
+        if options.pauses:
+            clients.append(self.roles.operator())
         self._keep_alive()
         world.run(lambda: self._keep_alive() or all(client.dead for client in clients), STORM)
         world.storm = False
+        if options.pauses:
+            world.run(lambda: self._keep_alive() or clients[-1].dead, CALM)
+            self.roles.reviver()
         if not world.run(lambda: self._keep_alive() or (self._done(clients) and self.laws.at_rest()), CALM):
             raise Violation(f"not all has ended {CALM} calls after the last fault: {self._unfinished()}")
         self._end()

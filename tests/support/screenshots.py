@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,9 +14,10 @@ from pathlib import Path
 
 import requests
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.browser import browsing
+from tests.support.pictures import small
 from tests.support.running_farm import ROOT, RunningFarm, until
 
 FOLDER = ROOT / "docs/pages"
@@ -33,6 +36,8 @@ class Shot:
     size: dict[str, int]
     language: str = "en"
     theme: str = "light"
+    #: What the farm does before.
+    before: Callable[[RunningFarm], object] = lambda farm: None
 
 
 def try_sample(task: str, sample: str, shown: str) -> Callable[[Page], None]:
@@ -60,6 +65,51 @@ def killer_shown(page: Page) -> None:
     page.wait_for_selector("#pictures img")
 
 
+def batch(page: Page) -> None:
+    """Do a folder, and wait until some of it is done."""
+    page.get_by_label("Task").select_option("edit")
+    page.locator("#server-folder").fill("scans")
+    page.locator("#begin").click()
+    page.locator("#failures tr").first.wait_for()
+    expect(page.locator("#one-told")).to_contain_text(re.compile("^[1-9][0-9]+ of"), timeout=60_000)
+
+
+def prepare(farm: RunningFarm) -> None:
+    """Give the farm something to show: files that failed and wait, a folder, and jobs."""
+    scans = Path(farm.given["FARM_DATA_DIR"], "scans")
+    scans.mkdir(parents=True)
+    for number in range(400):
+        (scans / f"invoice-{number:03}.png").write_bytes(small())
+    (scans / "invoice-000.png").write_bytes(b"no picture at all, by far")
+    for name in ("scan 12.png", "发票 7.jpg"):
+        Path(farm.farm.inbox, "edit", name).write_bytes(b"no picture at all, by far")
+    for number in range(3):
+        Path(farm.farm.inbox, "edit", f"photo {number}.png").write_bytes(small())
+    until(lambda: not any(names for _, _, names in os.walk(farm.farm.inbox)), 30, what="the answers")
+    for _ in range(3):  # so that there are curves
+        begin = len(farm.get("/v1/farm/history")[1]["points"])
+        for _ in range(60):
+            farm.farm.submit("echo", seconds=0.1, durable=False)
+        until(lambda begin=begin: len(farm.get("/v1/farm/history")[1]["points"]) > begin, 30, what="the history")  # type: ignore[misc]
+
+
+def busy(farm: RunningFarm) -> None:
+    """Have jobs run and wait, and a task paused."""
+    for _ in range(5):
+        farm.farm.submit("echo", seconds=30)
+    farm.farm.pauses.pause("edit")
+
+
+def wait_for(*selectors: str) -> Callable[[Page], None]:
+    """Wait for all of these."""
+
+    def act(page: Page) -> None:
+        for selector in selectors:
+            page.wait_for_selector(selector)
+
+    return act
+
+
 OBJECTS = try_sample("segment", "things.jpg", ".objects li")
 TEXT = try_sample("ocr", "page.png", ".lines li")
 SHOTS = (
@@ -71,14 +121,20 @@ SHOTS = (
     Shot("jobs-phone-dark-zh", "/jobs", jobs_shown, PHONE, "zh", "dark"),
     Shot("job", "/jobs", killer_shown, DESKTOP),
     Shot("job-phone-zh", "/jobs", killer_shown, PHONE, "zh"),
+    Shot("batch", "/batch", batch, DESKTOP),
+    Shot("batch-new", "/batch", wait_for("#fields .field, #fields details", ".batches li"), DESKTOP, "zh", "dark"),
+    Shot("inbox", "/inbox?folder=edit", wait_for("#rows tr"), DESKTOP),
+    Shot("farm", "/farm", wait_for("#plot canvas", ".doing a"), {"width": 1280, "height": 1100}, before=busy),
+    Shot("farm-phone-dark-zh", "/farm", wait_for(".workers li"), PHONE, "zh", "dark"),
 )
 
 
 def take(farm: RunningFarm, shot: Shot) -> None:
     """Take one picture."""
+    shot.before(farm)
     looks = {"viewport": shot.size, "color_scheme": shot.theme, "device_scale_factor": 2 if shot.size is PHONE else 1}
     with browsing(farm, **looks) as page:  # type: ignore[arg-type]
-        page.goto(f"{farm.url}{shot.path}?lang={shot.language}")
+        page.goto(f"{farm.url}{shot.path}{'&' if '?' in shot.path else '?'}lang={shot.language}")
         shot.act(page)
         with Image.open(io.BytesIO(page.screenshot())) as picture:
             picture.save(FOLDER / f"{shot.name}.webp", quality=82, method=6)
@@ -113,6 +169,7 @@ def main() -> None:
         try:
             farm.start()
             fill(farm)
+            prepare(farm)
             for shot in SHOTS:
                 if shot.name in (sys.argv[1:] or [shot.name]):
                     take(farm, shot)

@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Task, Inputs, Beginning]:
     """Which task is to be done with which inputs. Raises one of USAGE."""
-    from spoolfarm.batch.inputs import DOCUMENTS, PICTURES, find, listed
+    from spoolfarm.batch.inputs import find, listed, suffixes
     from spoolfarm.batch.ledger import Beginning
     from spoolfarm.tasks.registry import Registry
 
@@ -92,7 +92,7 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Task,
     words: list[str] = []
     for word in options.paths:
         words += listed(sys.stdin.buffer.read()) if word == "-" else [word]
-    inputs = find(words, PICTURES if task.pictures and not task.pdf else PICTURES | DOCUMENTS)
+    inputs = find(words, suffixes(documents=task.pdf or not task.pictures))
     return task, inputs, Beginning(options.task, params, inputs.base)
 
 

@@ -31,11 +31,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _tasks(farm: Farm) -> Iterator[dict[str, Any]]:
-    """Each task with its `state`: ready, waiting for a worker, disabled or not installed."""
+    """Each task with its `state`: ready, paused, waiting for a worker, disabled or not installed."""
     ready = {task for worker in farm.workers() for task in worker["tasks"]}
     disabled = farm.spool.disabled.all()
     for name in farm.tasks.usable():
         state = "disabled" if name in disabled else "ready" if name in ready else "waits for a worker"
+        state = "paused" if state == "ready" and farm.pauses.on(name) else state
         about = farm.tasks.get(name).describe()
         yield {"name": name, "state": state, "problem": disabled.get(name, ""), **about}
     for state, problems in (("disabled", farm.tasks.broken()), ("not installed", farm.tasks.absent())):

@@ -19,7 +19,10 @@ def health() -> Response:
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """200 when a general worker is ready and the spool can be written, else a 503 that says what is missing."""
+    """200 when a general worker is ready and the spool can be written, else a 503 that says what is missing.
+
+    A farm that is paused is ready: it takes jobs, which wait.
+    """
     missing = farm().missing()
     figures = farm().figures()
     told = {
@@ -28,6 +31,7 @@ def ready() -> Response:
         "queued": sum(figures.queued.values()),
         "running": figures.running,
         "dead": figures.dead,
+        "paused": farm().pauses.names(),
     }
     return json_response({**told, "error": "; ".join(missing)} if missing else told, 503 if missing else 200)
 
@@ -46,6 +50,7 @@ class Ready(BaseModel):
     queued: int
     running: int
     dead: int = Field(description="jobs that failed for good")
+    paused: list[str] = Field(description="the tasks that are paused; * stands for the whole queue")
     error: str | None = Field(default=None, description="what is missing")
 
 

@@ -87,6 +87,10 @@ class SpoolCollector(Collector):
         for task, seconds in {**dict.fromkeys(self._farm.tasks.names(), 0.0), **oldest}.items():
             waiting.add_metric([task], seconds)
         yield waiting
+        paused = GaugeMetricFamily("farm_task_paused", "1 while the jobs of the task wait on purpose.", labels=["task"])
+        for task in self._farm.tasks.names():
+            paused.add_metric([task], self._farm.pauses.on(task))
+        yield paused
         yield GaugeMetricFamily("farm_jobs_running", "Jobs that a worker has.", value=figures.running)
         yield GaugeMetricFamily("farm_dead_letters", "Jobs that failed for good.", value=figures.dead)
         yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(figures.workers))

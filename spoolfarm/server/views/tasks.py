@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from spoolfarm.server.current import farm, json_response
 from spoolfarm.server.endpoint import Endpoint
@@ -16,8 +16,10 @@ blueprint = Blueprint("tasks", __name__, url_prefix="/v1/tasks")
 @blueprint.get("")
 def tasks() -> Response:
     """Every task with the JSON schema of its parameters."""
-    registry = farm().tasks
-    return json_response({"tasks": [{"name": name, **registry.get(name).describe()} for name in registry.usable()]})
+    registry, pauses = farm().tasks, farm().pauses
+    names = registry.usable()
+    told = [{"name": name, **registry.get(name).describe(), "paused": pauses.on(name)} for name in names]
+    return json_response({"tasks": told})
 
 
 class TaskDescription(BaseModel):
@@ -29,6 +31,7 @@ class TaskDescription(BaseModel):
     min_images: int
     max_images: int
     lane: str
+    paused: bool = Field(description="whether its jobs wait until it is resumed")
 
 
 class Tasks(BaseModel):

@@ -34,6 +34,7 @@ def seen(tasks: int = 1, workers: int = 2, running: int = 1) -> dict[str, Any]:
             {"id": f"{number:024x}", "task": names[0], "worker": f"w{number}", "seconds": 10.0 * number + 1}
             for number in range(running)
         ],
+        "paused": [],
         "dead": 3,
         "workers": [
             {"worker": f"w{number}", "pid": 9000 + number, "tasks": names, "done": {"a": {"ended": 5, "failed": 1}}}

@@ -13,6 +13,7 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.spool import buckets as queue
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import Cursor, bucket, buckets
+from spoolfarm.spool.paused import PausedTasks
 
 SLOT = 2**32
 
@@ -54,7 +55,7 @@ def test_the_order_is_priority_then_time_then_task(tmp_path: Path) -> None:
     put(tmp_path, "b", 0, job_id(9, 0))
     put(tmp_path, "a", 9, job_id(0, 0))
     put(tmp_path, "other", 0, job_id(0, 0))
-    assert drain(Cursor(str(tmp_path), ["a", "b"])) == [
+    assert drain(Cursor(str(tmp_path), ["a", "b"], PausedTasks(str(tmp_path)))) == [
         f"b 0 {job_id(9, 0)}.a0",
         f"a 5 {job_id(1, 3)}.a0",
         f"b 5 {job_id(1, 1)}.a0",
@@ -65,12 +66,12 @@ def test_the_order_is_priority_then_time_then_task(tmp_path: Path) -> None:
 
 
 def test_there_may_be_no_queue_at_all(tmp_path: Path) -> None:
-    assert Cursor(str(tmp_path), ["a"]).next() is None
+    assert Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path))).next() is None
     assert buckets(str(tmp_path), ["a"]) == []
 
 
 def test_after_its_end_a_cursor_starts_over(tmp_path: Path) -> None:
-    cursor = Cursor(str(tmp_path), ["a"])
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
     assert cursor.next() is None
     put(tmp_path, "a", 5, job_id(now()))
     assert len(drain(cursor)) == 1
@@ -80,7 +81,7 @@ def test_after_its_end_a_cursor_starts_over(tmp_path: Path) -> None:
 
 def test_a_hint_that_helps_no_more_is_passed_over(tmp_path: Path) -> None:
     put(tmp_path, "a", 5, job_id(1))
-    cursor = Cursor(str(tmp_path), ["a"])
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
     for useless in ("", "look", "a,b", "b,5,name"):
         assert not cursor.point(useless)
     assert cursor.point(f"a,500000001,{job_id(1, 7)}.a0")
@@ -95,7 +96,7 @@ def test_a_more_urgent_job_is_seen_before_the_rest_of_a_long_bucket(
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     for number in range(10):
         put(tmp_path, "a", 5, job_id(1, number))
-    cursor = Cursor(str(tmp_path), ["a"])
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
     first = cursor.next()
     assert first is not None
     put(tmp_path, "a", 0, job_id(2))
@@ -118,7 +119,7 @@ def test_a_long_bucket_is_listed_once_while_it_is_the_first(tmp_path: Path, monk
         return names(path)
 
     monkeypatch.setattr(files, "names", note)
-    cursor = Cursor(str(tmp_path), ["a"])
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
     for _ in range(50):
         assert cursor.next() is not None
         clock[0] += queue.FRESH
@@ -129,7 +130,7 @@ def test_neighbours_come_from_the_same_bucket_only(tmp_path: Path) -> None:
     put(tmp_path, "a", 5, job_id(1, 0))
     put(tmp_path, "a", 5, job_id(1, 1))
     put(tmp_path, "a", 5, job_id(2, 0))
-    cursor = Cursor(str(tmp_path), ["a"])
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
     found = cursor.next()
     assert found is not None
     place, _ = found
@@ -143,7 +144,7 @@ def test_empty_buckets_are_removed_once_no_submitter_can_be_on_its_way_to_them(t
     slots = [1, now() - 5, now(), now() + 1]
     for slot in slots:
         put(tmp_path, "a", 5, job_id(slot))
-    cursor = Cursor(str(tmp_path), ["a"])
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
     drain(cursor)
     drain(cursor)
     assert sorted(os.listdir(tmp_path / "a")) == [f"5{slot:08x}" for slot in slots[2:]]
@@ -153,7 +154,7 @@ def test_the_directory_of_a_task_goes_with_its_last_bucket(tmp_path: Path) -> No
     put(tmp_path, "a", 5, job_id(1))
     put(tmp_path, "b", 5, job_id(1))
     put(tmp_path, "b", 5, job_id(now()))
-    cursor = Cursor(str(tmp_path), ["a", "b"])
+    cursor = Cursor(str(tmp_path), ["a", "b"], PausedTasks(str(tmp_path)))
     drain(cursor)
     drain(cursor)
     assert os.listdir(tmp_path) == ["b"]
@@ -165,7 +166,7 @@ def test_what_lies_among_the_buckets_and_is_none_is_passed_over(tmp_path: Path) 
         (tmp_path / "a" / name).touch()
     (tmp_path / "file").touch()
     put(tmp_path, "a", 5, job_id(1))
-    assert drain(Cursor(str(tmp_path), ["a", "file"])) == [f"a 5 {job_id(1)}.a0"]
+    assert drain(Cursor(str(tmp_path), ["a", "file"], PausedTasks(str(tmp_path)))) == [f"a 5 {job_id(1)}.a0"]
 
 
 def test_a_job_gets_into_a_bucket_that_is_removed_again_and_again(farm: Farm) -> None:

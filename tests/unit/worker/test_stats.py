@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from spoolfarm.farm.rates import Rate, rates
 from spoolfarm.worker import stats
-from spoolfarm.worker.stats import Rate, WorkerStats, rates
+from spoolfarm.worker.stats import WorkerStats
 
 
 def test_a_tally_tells_totals_and_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

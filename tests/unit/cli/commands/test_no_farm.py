@@ -29,6 +29,8 @@ JOB = "18ea0844a7f039d2f821d687"
         ["jobs", "--status", "failed"],
         ["logs", JOB, "--follow"],
         ["tasks"],
+        ["pause"],
+        ["resume", "echo"],
     ],
     ids=" ".join,
 )
