@@ -15,6 +15,7 @@ from spoolfarm.errors import SettingError
 from spoolfarm.values import Address as Address  # for those who have settings
 from spoolfarm.values import Network as Network
 from spoolfarm.values import (
+    address,
     addresses,
     any_text,
     base_path,
@@ -23,6 +24,7 @@ from spoolfarm.values import (
     command,
     directory,
     directory_if_any,
+    executor,
     key,
     log_file,
     log_form,
@@ -30,6 +32,7 @@ from spoolfarm.values import (
     networks,
     origins,
     precision,
+    resources,
     seconds,
     segment_model,
     subdirectory,
@@ -116,6 +119,24 @@ class Settings:
     )
     spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk", is_path=True)
     results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk", is_path=True)
+    executor: str = setting(
+        "FARM_EXECUTOR",
+        "local",
+        executor,
+        "local: jobs run in the workers; ray: on a Ray cluster, with the extra `ray`",
+    )
+    ray_address: Address = setting(  # noqa: RUF009
+        "FARM_RAY_ADDRESS", "127.0.0.1:6379", address, "the head of the Ray cluster"
+    )
+    ray_resources: Mapping[str, Mapping[str, float]] = setting(
+        "FARM_RAY_RESOURCES",
+        "",
+        resources,
+        "what a task needs on its node, such as segment:GPU=1,CPU=2;ocr:CPU=1; a task not named needs CPU=1",
+    )
+    ray_insecure: int = setting(
+        "FARM_RAY_INSECURE", "0", whole(0, 1), "1: a Ray cluster without token authentication is used, too"
+    )
     data_dir: str = setting(
         "FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes", is_path=True
     )

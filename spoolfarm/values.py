@@ -117,6 +117,32 @@ def addresses(text: str) -> tuple[Address, ...]:
     return tuple(found)
 
 
+def address(text: str) -> Address:
+    try:
+        [found] = addresses(text)
+    except ValueError:
+        raise ValueError("HOST:PORT") from None
+    return found
+
+
+def executor(text: str) -> str:
+    if text not in ("local", "ray"):
+        raise ValueError("local or ray")
+    return text
+
+
+def resources(text: str) -> dict[str, dict[str, float]]:
+    """For each task, how much it needs of what: `segment:GPU=1,CPU=2;ocr:CPU=1`."""
+    found: dict[str, dict[str, float]] = {}
+    for part in filter(None, (each.strip() for each in text.split(";"))):
+        task, _, needs = part.partition(":")
+        amounts = [re.fullmatch(r"([A-Za-z]\w*)\s*=\s*(\d{1,9}(?:\.\d{1,4})?)", word) for word in words(needs)]
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", task.strip()) or not amounts or not all(amounts):
+            raise ValueError("task:NAME=AMOUNT,NAME=AMOUNT, or several with semicolons between")
+        found[task.strip()] = {match[1]: float(match[2]) for match in amounts if match}
+    return found
+
+
 def tasks(text: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in words(text)]
     for name, _, path in pairs:

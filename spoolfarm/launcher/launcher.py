@@ -305,8 +305,12 @@ def wanted(settings: config.Settings) -> dict[str, int]:
 
 
 def shared(farm: Farm) -> list[str]:
-    """The tasks of the general workers that have something to share, where workers can be forked."""
-    found = farm.tasks.shared(GENERAL)
+    """The tasks of the general workers that have something to share, where workers can be forked.
+
+    On a cluster they share what it takes to use it, and no task.
+    """
+    ray = farm.settings.executor == "ray"
+    found = farm.tasks.lane(GENERAL) if ray else farm.tasks.shared(GENERAL)
     return found if found and orphans.adopt_orphans() else []
 
 
