@@ -46,7 +46,7 @@ def prepare(tasks: Sequence[str]) -> None:
     if settings.executor == "ray":
         from spoolfarm.worker.executors import ray
 
-        ray.prepare()
+        ray.prepare(settings)
         return
     for name in tasks:
         try:

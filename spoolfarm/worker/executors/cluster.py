@@ -13,9 +13,10 @@ from spoolfarm.config import Address
 PATIENCE = 3.0
 #: The oldest Ray with token authentication.
 OLDEST = (2, 52)
-#: What a process of the farm has in its environment before it uses Ray: tokens are sent, and nothing is installed.
+#: How a process of the farm is told to send tokens.
+SECURE = {"RAY_AUTH_MODE": "token"}
+#: What else it has in its environment before it loads Ray: nothing is installed, and nothing told to strangers.
 ENVIRONMENT: Mapping[str, str] = {
-    "RAY_AUTH_MODE": "token",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Ray warns of what the nodes, not this process, decide
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -46,7 +47,7 @@ class Head:
 
         self.address = address
         self._insecure = insecure
-        prepare()
+        prepare(insecure=insecure)
         options = [("grpc.max_reconnect_backoff_ms", 1000), ("grpc.enable_http_proxy", 0)]
         self._channel = grpc.insecure_channel(str(address), options=options)
         self._asks = {
@@ -104,9 +105,9 @@ class _NoToken(ClusterAway):
     pass
 
 
-def prepare() -> None:
-    """Set what Ray reads from the environment when it is first used, where nobody has."""
-    for name, value in ENVIRONMENT.items():
+def prepare(*, insecure: bool) -> None:
+    """Set what Ray reads from the environment when it is loaded, where nobody has."""
+    for name, value in {**({} if insecure else SECURE), **ENVIRONMENT}.items():
         os.environ.setdefault(name, value)
 
 

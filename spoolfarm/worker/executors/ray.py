@@ -17,7 +17,7 @@ from spoolfarm import config
 from spoolfarm.errors import JobCancelled, TaskUnavailable
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
-from spoolfarm.worker.executors import AttemptLost
+from spoolfarm.worker.executors import AttemptLost, cluster
 from spoolfarm.worker.executors.actor import Actor, Equipment, Message, versions
 from spoolfarm.worker.executors.cluster import ClusterAway, Head
 from spoolfarm.worker.executors.local import LocalExecutor
@@ -45,6 +45,7 @@ class RayExecutor:
         #: The tasks that the actor holds.
         self._sent = [name for name, task in tasks.items() if not task.stays({})]
         self._settings = settings
+        cluster.prepare(insecure=bool(settings.ray_insecure))
         self._here: dict[str, LocalExecutor] = {}
         self._head: Head | None = None
         self._identity = b""
@@ -284,8 +285,9 @@ class RayExecutor:
         return AttemptLost(f"the actor on node {node} was lost: {said}", reason.lower())
 
 
-def prepare() -> None:
+def prepare(settings: config.Settings) -> None:
     """Load what workers that are forked may share: Ray starts its threads when a cluster is joined, and not before."""
+    cluster.prepare(insecure=bool(settings.ray_insecure))
     import grpc  # noqa: F401
     import ray  # noqa: F401
 
