@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from spoolfarm import envfile
 from spoolfarm.errors import SettingError
 from spoolfarm.values import Address as Address  # for those who have settings
+from spoolfarm.values import Crew as Crew
 from spoolfarm.values import Network as Network
 from spoolfarm.values import (
     address,
@@ -22,6 +23,7 @@ from spoolfarm.values import (
     channels,
     collector,
     command,
+    crew,
     directory,
     directory_if_any,
     executor,
@@ -103,8 +105,11 @@ class Settings:
     bind: tuple[Address, ...] = setting(
         "FARM_BIND", "127.0.0.1:8090", addresses, "addresses the front listens on, with commas between"
     )
-    workers: int = setting(
-        "FARM_WORKERS", str(cores()), whole(0, 1024), "general workers; 0: none of any kind, it only queues"
+    crew: Crew = setting(  # noqa: RUF009  # it returns a field
+        "FARM_WORKERS",
+        str(cores()),
+        crew,
+        "general workers, such as 4, or 2-8: more while jobs wait, fewer when idle; 0: none at all, it only queues",
     )
     simulations: int = setting("FARM_SIMULATIONS", "1", whole(0, 64), "workers kept aside for the `simulate` lane")
     documents: int = setting("FARM_DOCUMENTS", "1", whole(0, 64), "documents that are worked on at once, page by page")
@@ -293,6 +298,11 @@ class Settings:
             text.pop(name, None)
             text |= {name: before._text[name]} if name in before._text else {}
         return dataclasses.replace(self, **found, _text=text), kept
+
+    @property
+    def workers(self) -> int:
+        """The most general workers that there may be."""
+        return self.crew.most
 
     @property
     def in_checkout(self) -> bool:

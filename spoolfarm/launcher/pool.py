@@ -235,6 +235,10 @@ class WorkerPool:
         for _ in range(wanted - len(staying) if self._lane(lane) else 0):
             self._add(lane)
 
+    def wanted(self, lane: str) -> int:
+        """How many workers *lane* is to have."""
+        return self._wanted[lane]
+
     def add(self, lane: str, more: int) -> None:
         """Have *more* workers in *lane*, or fewer."""
         self.scale(lane, max(0, self._wanted[lane] + more))

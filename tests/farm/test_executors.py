@@ -18,10 +18,11 @@ from tests.support.ray_cluster import RayCluster
 from tests.support.running_farm import RunningFarm, until
 
 #: Seconds that a job may take here.
-LIMIT = 3
+LIMIT = 6
 SETTINGS = {
     "FARM_ENABLE": "echo,speaks,dies,deaf,stays",
     "FARM_TASKS": cluster_tasks.PATHS,
+    "FARM_WORKERS": "2-3",
     "FARM_JOB_TIMEOUT": LIMIT,
     "FARM_MAX_ATTEMPTS": 2,
     "FARM_SIMULATIONS": 0,
@@ -73,7 +74,7 @@ def early(away: RunningFarm) -> FarmJob:
 @pytest.fixture(scope="module")
 def ray(away: RunningFarm, early: FarmJob, cluster: RayCluster) -> RunningFarm:
     """A farm whose jobs run on the cluster, which was started after it."""
-    cluster.start(cpus=2)
+    cluster.start(cpus=3)
     until(lambda: len(away.workers()) == 2, 60, what=f"the workers: {away.log()}")
     return away
 
@@ -190,17 +191,24 @@ def test_a_task_that_stays_runs_in_the_worker(where: RunningFarm) -> None:
     assert where.farm.submit("stays").wait(20) in where.workers()
 
 
+@BOTH
+def test_a_worker_comes_while_jobs_wait(where: RunningFarm) -> None:
+    jobs = [where.farm.submit("echo", seconds=0.5) for _ in range(12)]
+    until(lambda: len(where.workers()) == 3, what=f"the third worker: {where.log()}")
+    assert [job.wait(20)["bytes"] for job in jobs] == [0] * 12
+
+
 def test_a_dead_node_costs_a_job_no_attempt(ray: RunningFarm, cluster: RayCluster, tmp_path: Path) -> None:
-    until(lambda: len(ray.workers()) == 2, 30)
+    assert len(ray.workers()) == 3
     raylet = cluster.add(cpus=2)
     known = {each["node_id"] for each in ray.farm.workers()}
     ray.signal(signal.SIGTTIN)
-    until(lambda: len(ray.workers()) == 3, 30, what=f"a worker on the new node: {ray.log()}")
-    jobs = [ray.farm.submit("speaks", BYTES, until=str(tmp_path / "go")) for _ in range(3)]
+    until(lambda: len(ray.workers()) == 4, 30, what=f"a worker on the new node: {ray.log()}")
+    jobs = [ray.farm.submit("speaks", BYTES, until=str(tmp_path / "go")) for _ in range(4)]
     [there] = [each for each in (running(ray, job) for job in jobs) if each["node_id"] not in known]
     cluster.kill([raylet])
     until(lambda: not lives(there["actor_pid"]))
     (tmp_path / "go").touch()
-    assert [job.wait(40)["bytes"] for job in jobs] == [len(BYTES)] * 3
-    assert [job.record()["attempts"] for job in jobs] == [1] * 3
+    assert [job.wait(40)["bytes"] for job in jobs] == [len(BYTES)] * 4
+    assert [job.record()["attempts"] for job in jobs] == [1] * 4
     ray.signal(signal.SIGTTOU)
