@@ -31,6 +31,7 @@ REST = 8
 TASKS = 8
 #: The columns of the tables, and how wide the others than the task's are.
 OF_TASKS = {"task": 0, "queued": 9, "running": 9, "/s in 10 s": 11, "/s in 1 min": 12, "failed/min": 11}
+ON_NODES = {"worker": 7, "task": 0, "job": 24, "for": 7, "done": 6, "failed": 6, "node": 15}
 OF_WORKERS = {"worker": 8, "task": 0, "job": 24, "for": 8, "done": 8, "failed": 8}
 
 
@@ -71,7 +72,7 @@ def picture(seen: Mapping[str, Any], height: int) -> RenderableType:
         Text(),
         _table(OF_TASKS, tasks, TASKS, "nothing to do"),
         Text(),
-        _table(OF_WORKERS, _workers(seen, room), room, "no worker is ready"),
+        _table(ON_NODES if _on_nodes(seen) else OF_WORKERS, _workers(seen, room), room, "no worker is ready"),
         Text(),
         _line(dead, Text(free)),
     )
@@ -108,8 +109,14 @@ def _workers(seen: Mapping[str, Any], room: int) -> list[tuple[str, ...]]:
         doing = (job["task"], job["id"], duration(job["seconds"])) if job else ("idle", "", "")
         done = worker.get("done", {}).values()
         figures = (sum(task["ended"] for task in done), sum(task["failed"] for task in done))
-        rows.append((str(worker["pid"]), *doing, *map(str, figures)))
+        where = [str(worker.get("node", ""))] if _on_nodes(seen) else []
+        rows.append((str(worker["pid"]), *doing, *map(str, figures), *where))
     return rows
+
+
+def _on_nodes(seen: Mapping[str, Any]) -> bool:
+    """Whether the jobs of workers run on nodes of a cluster."""
+    return any("node" in worker for worker in seen["workers"])
 
 
 def _table(columns: Mapping[str, int], rows: Sequence[Sequence[str]], room: int, nothing: str) -> RenderableType:

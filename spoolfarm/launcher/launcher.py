@@ -30,6 +30,7 @@ from spoolfarm.spool import checksum, files
 from spoolfarm.spool.lock import close_to_others, lock
 from spoolfarm.system import log_lines, orphans, process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
+from spoolfarm.worker import equipment
 
 log = logging.getLogger("launcher")
 
@@ -76,6 +77,7 @@ class Launcher:
         self._be_alone()
         check_addresses(self._settings.bind)
         check_file_systems(self._settings)
+        equipment.check(self._farm)
         self._spool.disabled.clear_all()
         tell_faults(self._farm)
         self._listen()
@@ -254,6 +256,7 @@ class Launcher:
         try:
             settings, kept = config.load().after(self._settings)
             farm = Farm(settings=settings)
+            equipment.check(farm)
         except (FarmError, OSError) as error:
             log.error("not reloaded: %s", error)
             return

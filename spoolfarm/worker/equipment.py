@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from spoolfarm import config
-from spoolfarm.errors import TaskUnavailable
-from spoolfarm.tasks import Task
+from spoolfarm.errors import SettingError, TaskUnavailable
+from spoolfarm.farm.farm import Farm
+from spoolfarm.tasks import Task, extras
 from spoolfarm.tasks.registry import Registry
 from spoolfarm.worker.executors import Executor
 from spoolfarm.worker.executors.local import LocalExecutor
@@ -30,13 +31,24 @@ def usable(registry: Registry, names: Sequence[str]) -> dict[str, Task]:
     return found
 
 
-def executor(tasks: Mapping[str, Task], settings: config.Settings) -> Executor:
+def executor(tasks: Mapping[str, Task], farm: Farm) -> Executor:
     """Where the jobs of a worker for *tasks* run: tasks that all stay have no use for a cluster."""
-    if settings.executor == "local" or all(task.stays({}) for task in tasks.values()):
+    if farm.settings.executor == "local" or all(task.stays({}) for task in tasks.values()):
         return LocalExecutor(tasks)
     from spoolfarm.worker.executors.ray import RayExecutor
 
-    return RayExecutor(tasks, settings)
+    return RayExecutor(tasks, farm)
+
+
+def check(farm: Farm) -> None:
+    """Raise SettingError when no worker could use the executor that the settings name."""
+    settings = farm.settings
+    if settings.executor == "local":
+        return
+    if not extras.installed("ray"):
+        raise SettingError(f"FARM_EXECUTOR=ray: {extras.not_installed('it', 'ray')}")
+    if unknown := sorted(set(settings.ray_resources) - set(farm.tasks.names())):
+        raise SettingError(f"FARM_RAY_RESOURCES names {unknown[0]!r}; there are {', '.join(farm.tasks.names())}")
 
 
 def prepare(tasks: Sequence[str]) -> None:

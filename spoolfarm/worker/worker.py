@@ -64,8 +64,8 @@ class Worker:
         self._farm = farm
         self._spool = farm.spool
         self._executor = executor
-        #: The tasks it is for, and those of them that it can do.
-        self._wanted = self._tasks = tasks
+        #: The tasks that it can do.
+        self._tasks = tasks
         #: Whether its executor has to be set up again.
         self._unwell = False
         #: Whether it is time to be replaced by a new worker, given the number of jobs done.
@@ -163,7 +163,7 @@ class Worker:
         self._unwell = False
         for task, reason in failed.items():
             self._spool.disabled.note(task, reason)
-        self._tasks = [task for task in self._wanted if task not in failed]
+        self._tasks = self._executor.tasks()
         if not self._tasks:
             raise TaskUnavailable("; ".join(f"task {task!r}: {reason}" for task, reason in failed.items()))
         self._about = {"pid": os.getpid(), "tasks": list(self._tasks), **self._executor.about()}
@@ -350,7 +350,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
         tasks = usable(farm.tasks, names)
         full = Recycling(settings.recycle_jobs, settings.recycle_mb, settings.max_memory_mb)
-        worker = Worker(farm, executor(tasks, settings), list(tasks), full, output.begin_job)
+        worker = Worker(farm, executor(tasks, farm), list(tasks), full, output.begin_job)
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
         return BOOT_FAILED

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from spoolfarm.cli import cluster as cluster_check
+from spoolfarm.cli.finding import Level
 from spoolfarm.errors import JobCancelled, JobFailed
 from spoolfarm.farm.farm_job import FarmJob
 from tests.support import cluster_tasks
@@ -196,6 +198,20 @@ def test_a_worker_comes_while_jobs_wait(where: RunningFarm) -> None:
     jobs = [where.farm.submit("echo", seconds=0.5) for _ in range(12)]
     until(lambda: len(where.workers()) == 3, what=f"the third worker: {where.log()}")
     assert [job.wait(20)["bytes"] for job in jobs] == [0] * 12
+
+
+def test_a_farm_on_a_cluster_says_where_its_jobs_run(ray: RunningFarm, tmp_path: Path) -> None:
+    job = ray.farm.submit("speaks", BYTES, until=str(tmp_path / "go"))
+    node = running(ray, job)["node"]
+    [at_work] = ray.farm.running()
+    assert at_work["node"] == node
+    assert sum(ray.get("/ready")[1]["nodes"].values()) == len(ray.workers())
+    found = list(cluster_check.cluster(ray.farm.settings))
+    assert [each.level for each in found] == [Level.OK, Level.OK]
+    assert "(CPU 3)" in found[0].what
+    assert f"on {node}" in found[1].what
+    (tmp_path / "go").touch()
+    job.wait(20)
 
 
 def test_a_dead_node_costs_a_job_no_attempt(ray: RunningFarm, cluster: RayCluster, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ class Odd(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text, object())
         self.text = text
-        self.lock = open(os.devnull)  # noqa: SIM115  # nothing can pickle it
+        self.lock = threading.Lock()  # nothing can pickle it
 
     def __str__(self) -> str:
         return self.text

@@ -29,6 +29,9 @@ class Executor(Protocol):
         What is not there yet is waited for by *wait*, which raises Stopping when the worker is to end.
         """
 
+    def tasks(self) -> list[str]:
+        """The tasks that it is ready for."""
+
     def well(self) -> bool:
         """Whether it is still ready; asked about once a second while the worker is idle."""
 

@@ -32,6 +32,10 @@ class LocalExecutor:
                 del self._tasks[name]
         return failed
 
+    def tasks(self) -> list[str]:
+        """Those that were set up."""
+        return list(self._tasks)
+
     def well(self) -> bool:
         """As long as its process."""
         return True

@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from spoolfarm import config
 from spoolfarm.errors import JobCancelled, TaskUnavailable
+from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
 from spoolfarm.worker.executors import AttemptLost, cluster
@@ -22,6 +24,7 @@ from spoolfarm.worker.executors.actor import Actor, Equipment, Message, versions
 from spoolfarm.worker.executors.cluster import ClusterAway, Head
 from spoolfarm.worker.executors.local import LocalExecutor
 from spoolfarm.worker.executors.outcomes import unpacked
+from spoolfarm.worker.executors.placement import Demand, Group, chosen, grouped, needed_elsewhere
 
 log = logging.getLogger("spoolfarm.worker")
 
@@ -33,6 +36,8 @@ SILENCE = 10.0
 PING = 5.0
 #: Seconds that a value which is ready gets to come here from its node.
 FETCH = 60.0
+#: Looks of an idle worker, one a second, that must have found other tasks in need before it changes over.
+HESITATION = 2
 #: Seconds after which the log tells that an actor waits for a place.
 PLACING = 5.0
 
@@ -40,11 +45,17 @@ PLACING = 5.0
 class RayExecutor:
     """Has the batches of one worker run by its actor; what touches the farm's own folders runs here."""
 
-    def __init__(self, tasks: Mapping[str, Task], settings: config.Settings) -> None:
+    def __init__(self, tasks: Mapping[str, Task], farm: Farm) -> None:
         self._tasks = dict(tasks)
         #: The tasks that the actor holds.
-        self._sent = [name for name, task in tasks.items() if not task.stays({})]
-        self._settings = settings
+        self._groups = grouped(
+            [name for name, task in tasks.items() if not task.stays({})], farm.settings.ray_resources
+        )
+        self._group = self._groups[0]
+        #: The group for which no node had room.
+        self._unplaced: Group | None = None
+        self._farm = farm
+        self._settings = settings = farm.settings
         cluster.prepare(insecure=bool(settings.ray_insecure))
         self._here: dict[str, LocalExecutor] = {}
         self._head: Head | None = None
@@ -56,6 +67,8 @@ class RayExecutor:
         self._pinged = 0.0
         self._most: dict[str, int] = {}
         self._about: dict[str, Any] = {}
+        #: How many looks in a row have found that other tasks need this worker.
+        self._idle = 0
         #: The last reason why the cluster could not be used, told once.
         self._told = ""
 
@@ -112,14 +125,15 @@ class RayExecutor:
         """Make the actor, compare the versions, and have it set up its tasks."""
         import ray
 
-        needed = self._needed()
+        group = self._group = chosen(self._groups, self._demand(), self._unplaced)
+        self._unplaced = None
         secret = set(config.SECRETS)
         given = {name: value for name, value in self._settings.by_name().items() if name not in secret}
-        equipment = Equipment(self._sent, self._settings.tasks, given)
-        options = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD", **needed}
+        equipment = Equipment(group.tasks, self._settings.tasks, given)
+        options = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD", **group.options()}
         self._actor = ray.remote(Actor).options(**options).remote(equipment)
         self._run = self._actor.run.options(num_returns="streaming")
-        about = self._answer(self._actor.about.remote(), wait, f"no node has room for an actor: it needs {needed}")
+        about = self._answer(self._actor.about.remote(), wait, group)
         self._compare(about.pop("versions"), about["node"])
         if not about.pop("own_group"):
             log.warning(
@@ -132,8 +146,11 @@ class RayExecutor:
         self._about = about
         return failed
 
-    def _answer(self, asked: Any, wait: Callable[[], None], late: str = "") -> Any:
-        """What a call of the actor returns, however long that takes. Raises ClusterAway."""
+    def _answer(self, asked: Any, wait: Callable[[], None], placed: Group | None = None) -> Any:
+        """What a call of the actor returns, however long that takes. Raises ClusterAway.
+
+        It may be the first one, which waits until the actor is *placed*: there may be room for another.
+        """
         import ray
 
         begun = time.monotonic()
@@ -141,8 +158,12 @@ class RayExecutor:
             while not ray.wait([asked], timeout=ASK)[0]:
                 wait()
                 self._listen()
-                if late and time.monotonic() > begun + PLACING:
-                    self._tell(late)
+                if placed and time.monotonic() > begun + PLACING:
+                    said = f"no node has room for an actor that needs {placed}"
+                    if len(self._groups) > 1:
+                        self._unplaced = placed
+                        raise ClusterAway(said)
+                    self._tell(said)
             return ray.get(asked)
         except AttemptLost as error:
             raise ClusterAway(error.cause) from error
@@ -155,9 +176,9 @@ class RayExecutor:
         if differ:
             raise ClusterAway(f"node {node} cannot be used: {', '.join(differ)}; install the same on every node")
 
-    def _needed(self) -> dict[str, Any]:
-        """The resources of the actor, as Ray's options name them."""
-        return {"num_cpus": 1}
+    def _demand(self) -> Demand:
+        ready = Counter(task for worker in self._farm.workers() for task in worker["tasks"])
+        return Demand(self._farm.spool.count(), ready)
 
     def _tell(self, said: str) -> None:
         if said != self._told:
@@ -167,9 +188,11 @@ class RayExecutor:
     # Be well.
 
     def well(self) -> bool:
-        """Whether the head answers, and the actor too."""
+        """Whether the head answers, and the actor too, and no other tasks are in need of this worker."""
         import ray
 
+        if len(self._groups) > 1 and self._better_elsewhere():
+            return False
         try:
             self._listen()
             if self._ping is None and time.monotonic() > self._pinged + PING:
@@ -180,6 +203,16 @@ class RayExecutor:
         except (AttemptLost, ray.exceptions.RayError) as error:
             log.warning("the actor is lost: %s", _in_a_line(error))
             return False
+        return True
+
+    def _better_elsewhere(self) -> bool:
+        demand = self._demand()
+        wanted = needed_elsewhere(self._group, self._groups, demand)
+        self._idle = self._idle + 1 if wanted else 0
+        if self._idle < HESITATION:
+            return False
+        self._idle = 0
+        log.info("jobs of other tasks wait: this worker leaves %s to others", ", ".join(self._group.tasks))
         return True
 
     def _listen(self) -> None:
@@ -200,6 +233,10 @@ class RayExecutor:
     def about(self) -> Mapping[str, Any]:
         """The node, and the actor there."""
         return self._about
+
+    def tasks(self) -> list[str]:
+        """Those that the actor holds, and those that stay here."""
+        return [name for name in self._tasks if name in self._most or self._tasks[name].stays({})]
 
     # Run.
 
