@@ -31,8 +31,8 @@ REST = 8
 TASKS = 8
 #: The columns of the tables, and how wide the others than the task's are.
 OF_TASKS = {"task": 0, "queued": 9, "running": 9, "/s in 10 s": 11, "/s in 1 min": 12, "failed/min": 11}
-ON_NODES = {"worker": 7, "task": 0, "job": 24, "for": 7, "done": 6, "failed": 6, "node": 15}
 OF_WORKERS = {"worker": 8, "task": 0, "job": 24, "for": 8, "done": 8, "failed": 8}
+ON_NODES = {"worker": 8, "task": 0, "job": 24, "for": 8, "done": 7, "node": 15}
 
 
 def watch(farm: Farm, *, once: bool = False) -> None:
@@ -103,14 +103,13 @@ def _workers(seen: Mapping[str, Any], room: int) -> list[tuple[str, ...]]:
     workers = sorted(seen["workers"], key=lambda each: int(each["pid"]))
     if len(workers) > room:
         workers.sort(key=lambda each: -jobs.get(each["worker"], {"seconds": -1})["seconds"])
-    rows = []
+    rows, on_nodes = [], _on_nodes(seen)
     for worker in workers:
         job = jobs.get(worker["worker"])
         doing = (job["task"], job["id"], duration(job["seconds"])) if job else ("idle", "", "")
         done = worker.get("done", {}).values()
-        figures = (sum(task["ended"] for task in done), sum(task["failed"] for task in done))
-        where = [str(worker.get("node", ""))] if _on_nodes(seen) else []
-        rows.append((str(worker["pid"]), *doing, *map(str, figures), *where))
+        last = worker.get("node", "") if on_nodes else sum(task["failed"] for task in done)
+        rows.append((str(worker["pid"]), *doing, str(sum(task["ended"] for task in done)), str(last)))
     return rows
 
 

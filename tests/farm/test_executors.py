@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -212,6 +213,15 @@ def test_a_farm_on_a_cluster_says_where_its_jobs_run(ray: RunningFarm, tmp_path:
     assert f"on {node}" in found[1].what
     (tmp_path / "go").touch()
     job.wait(20)
+
+
+def test_where_jobs_run_in_the_workers_no_process_loads_anything_of_ray(local: RunningFarm) -> None:
+    assert local.farm.submit("echo").wait(20)["bytes"] == 0
+    for pid in [local.launcher, *local.processes()]:
+        with contextlib.suppress(FileNotFoundError):
+            loaded = Path(f"/proc/{pid}/maps").read_text()
+            assert "_raylet" not in loaded
+            assert "/grpc/" not in loaded
 
 
 def test_a_dead_node_costs_a_job_no_attempt(ray: RunningFarm, cluster: RayCluster, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +25,8 @@ from spoolfarm.worker.executors.outcomes import Outcome, packed
 
 #: Seconds between two lines of progress that are sent.
 STEP = 0.1
+#: Seconds of a short job, which ends in the call that began it: a stream costs as much as such a call.
+MOMENT = 0.15
 #: Seconds between checks whether the jobs were cancelled.
 LOOK = 0.1
 
@@ -53,6 +55,7 @@ class Actor:
         self._equipment = equipment
         self._thread = ThreadPoolExecutor(1, "task")
         self._executor = LocalExecutor({})
+        self._running: Future[None] = Future()
 
     def about(self) -> dict[str, Any]:
         """Where this is, and which versions run here; called before anything is loaded."""
@@ -76,20 +79,28 @@ class Actor:
     def ping(self) -> None:
         """Answer, to show that this is alive."""
 
-    def run(self, task: str, batch: Sequence[Job], limits: Limits) -> Iterator[list[Message]]:
-        """Run *batch*, and tell what happens as it happens; the last message is `ended`."""
-        context = ActorContext(limits)
-        running = self._thread.submit(self._run, task, batch, context)
+    def begin(self, task: str, batch: Sequence[Job], limits: Limits) -> list[Message]:
+        """Begin to run *batch*, and return what happens in the first moment: of a short job, all of it."""
+        self._context = ActorContext(limits)
+        self._running = self._thread.submit(self._run, task, batch, self._context)
+        said: list[Message] = []
+        until = time.monotonic() + MOMENT
+        while not _ended(said) and not self._running.done() and (left := until - time.monotonic()) > 0:
+            said += self._context.heard(left)
+        return said
+
+    def follow(self) -> Iterator[list[Message]]:
+        """Tell what happens then, as it happens; the last message is `ended`."""
         while True:
-            said = context.heard(LOOK)
+            said = self._context.heard(LOOK)
             if said:
                 yield said
-                if said[-1][0] == "ended":
+                if _ended(said):
                     return
-            elif running.done():
-                running.result()  # raises: what ran the batch has failed itself
+            elif self._running.done():
+                self._running.result()  # raises: what ran the batch has failed itself
             elif _cancelled():
-                context.cancel()
+                self._context.cancel()
 
     def _set_up(self) -> tuple[dict[str, str], dict[str, int]]:
         given = self._equipment
@@ -176,6 +187,10 @@ class ActorContext:
         """Remove what the batch left."""
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _ended(said: Sequence[Message]) -> bool:
+    return bool(said) and said[-1][0] == "ended"
 
 
 def _cancelled() -> bool:

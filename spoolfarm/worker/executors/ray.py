@@ -62,7 +62,6 @@ class RayExecutor:
         self._identity = b""
         self._heard = self._asked = 0.0
         self._actor: Any = None
-        self._run: Any = None
         self._ping: Any = None
         self._pinged = 0.0
         self._most: dict[str, int] = {}
@@ -92,7 +91,7 @@ class RayExecutor:
 
     def close(self) -> None:
         """Leave the cluster, which ends the actor."""
-        self._actor = self._run = self._ping = None
+        self._actor = self._ping = None
         self._about = {}
         if self._head is None:
             return
@@ -116,7 +115,8 @@ class RayExecutor:
                 str(self._settings.ray_address), log_to_driver=False, configure_logging=False, namespace="spoolfarm"
             )
         except Exception as error:
-            raise ClusterAway(f"the Ray cluster cannot be joined: {_in_a_line(error)}") from error
+            said = " ".join(str(error).split())  # with the versions there and here, when they differ
+            raise ClusterAway(f"the Ray cluster cannot be joined: {said}") from error
         finally:
             for number, handler in obeyed.items():
                 signal.signal(number, handler)  # Ray takes them for itself
@@ -132,7 +132,6 @@ class RayExecutor:
         equipment = Equipment(group.tasks, self._settings.tasks, given)
         options = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD", **group.options()}
         self._actor = ray.remote(Actor).options(**options).remote(equipment)
-        self._run = self._actor.run.options(num_returns="streaming")
         about = self._answer(self._actor.about.remote(), wait, group)
         self._compare(about.pop("versions"), about["node"])
         if not about.pop("own_group"):
@@ -271,7 +270,14 @@ class RayExecutor:
         """What the actor says while it runs *batch*."""
         import ray
 
-        stream = self._run.remote(task, batch, context.limits)
+        begun = self._actor.begin.remote(task, batch, context.limits)
+        while True:
+            try:
+                yield from ray.get(begun, timeout=ASK)
+                break
+            except ray.exceptions.GetTimeoutError:
+                self._listen()
+        stream = self._actor.follow.options(num_returns="streaming").remote()
         cancelled = False
         while True:
             if ray.wait([stream], timeout=LOOK)[0]:
@@ -301,6 +307,8 @@ class RayExecutor:
         node = self._about.get("node", "?")
         if isinstance(error, ray.exceptions.OutOfMemoryError):
             return AttemptLost(f"the actor was killed because node {node} had no memory left", "no_memory", blamed=True)
+        if isinstance(error, ray.exceptions.RayTaskError):
+            return AttemptLost(f"the actor on node {node} failed: {_in_a_line(error)}", "actor_failed", blamed=True)
         if not isinstance(error, ray.exceptions.ActorDiedError):
             return AttemptLost(f"the actor on node {node} cannot be reached: {_in_a_line(error)}", "actor_lost")
         try:
