@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
-from spoolfarm.cli import cluster as cluster_check
-from spoolfarm.cli.finding import Level
 from spoolfarm.errors import JobCancelled, JobFailed
 from spoolfarm.farm.farm_job import FarmJob
 from tests.support import cluster_tasks
 from tests.support.ray_cluster import RayCluster
-from tests.support.running_farm import RunningFarm, until
+from tests.support.running_farm import ROOT, RunningFarm, until
 
 #: Seconds that a job may take here.
 LIMIT = 6
@@ -32,6 +34,13 @@ SETTINGS = {
     "FARM_DOCUMENTS": 0,
 }
 BOTH = pytest.mark.parametrize("where", ["local", "ray"], indirect=True)
+#: What the doctor does.
+EXAMINE = """
+from spoolfarm import config
+from spoolfarm.cli.cluster import cluster
+for finding in cluster(config.load()):
+    print(finding.level, finding.what)
+"""
 #: What a task gets for its bytes.
 BYTES = b"0123456789" * 1000
 
@@ -207,10 +216,10 @@ def test_a_farm_on_a_cluster_says_where_its_jobs_run(ray: RunningFarm, tmp_path:
     [at_work] = ray.farm.running()
     assert at_work["node"] == node
     assert sum(ray.get("/ready")[1]["nodes"].values()) == len(ray.workers())
-    found = list(cluster_check.cluster(ray.farm.settings))
-    assert [each.level for each in found] == [Level.OK, Level.OK]
-    assert "(CPU 3)" in found[0].what
-    assert f"on {node}" in found[1].what
+    examined = subprocess.run([sys.executable, "-c", EXAMINE], env={**os.environ, **ray.given}, cwd=ROOT, stdout=PIPE)
+    assert re.search(
+        rf"^ok .*: 1 node, \S+ \(CPU 3\)\nok .* \d on {re.escape(node)}$", examined.stdout.decode().strip()
+    )
     (tmp_path / "go").touch()
     job.wait(20)
 

@@ -38,6 +38,13 @@ class Door(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(answer)
 
 
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is set for Ray here is gone after the test: other tests start Ray without a token."""
+    for name in (*cluster.SECURE, *cluster.ENVIRONMENT):
+        monkeypatch.setenv(name, "")
+
+
 @pytest.fixture
 def door() -> Iterator[tuple[Door, Address]]:
     made = Door(TOKEN)
