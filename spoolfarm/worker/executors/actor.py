@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import platform
 import shutil
 import tempfile
@@ -43,6 +44,11 @@ class Equipment:
     settings: Mapping[str, Any]
 
 
+def order(task: str, batch: Sequence[Job], limits: Limits) -> bytes:
+    """What `Actor.begin` takes."""
+    return pickle.dumps((task, batch, limits))
+
+
 def versions() -> dict[str, str]:
     """The versions that must be the same in a worker and in its actor."""
     return {"Python": platform.python_version(), "Ray": _version("ray"), "spoolfarm": _version("spoolfarm")}
@@ -79,22 +85,26 @@ class Actor:
     def ping(self) -> None:
         """Answer, to show that this is alive."""
 
-    def begin(self, task: str, batch: Sequence[Job], limits: Limits) -> list[Message]:
-        """Begin to run *batch*, and return what happens in the first moment: of a short job, all of it."""
+    def begin(self, order: bytes) -> bytes:
+        """Begin to run the batch of an *order*, and return what happens in the first moment: of a short job, all of it.
+
+        Orders and messages are pickled here, and not by Ray, which takes several times as long for small ones.
+        """
+        task, batch, limits = pickle.loads(order)
         self._context = ActorContext(limits)
         self._running = self._thread.submit(self._run, task, batch, self._context)
         said: list[Message] = []
         until = time.monotonic() + MOMENT
         while not _ended(said) and not self._running.done() and (left := until - time.monotonic()) > 0:
             said += self._context.heard(left)
-        return said
+        return pickle.dumps(said)
 
-    def follow(self) -> Iterator[list[Message]]:
+    def follow(self) -> Iterator[bytes]:
         """Tell what happens then, as it happens; the last message is `ended`."""
         while True:
             said = self._context.heard(LOOK)
             if said:
-                yield said
+                yield pickle.dumps(said)
                 if _ended(said):
                     return
             elif self._running.done():

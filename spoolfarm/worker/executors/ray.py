@@ -8,6 +8,7 @@ when this process ends, however it ends.
 from __future__ import annotations
 
 import logging
+import pickle
 import signal
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
 from spoolfarm.worker.executors import AttemptLost, cluster
-from spoolfarm.worker.executors.actor import Actor, Equipment, Message, versions
+from spoolfarm.worker.executors.actor import Actor, Equipment, Message, order, versions
 from spoolfarm.worker.executors.cluster import ClusterAway, Head
 from spoolfarm.worker.executors.local import LocalExecutor
 from spoolfarm.worker.executors.outcomes import unpacked
@@ -270,10 +271,10 @@ class RayExecutor:
         """What the actor says while it runs *batch*."""
         import ray
 
-        begun = self._actor.begin.remote(task, batch, context.limits)
+        begun = self._actor.begin.remote(order(task, batch, context.limits))
         while True:
             try:
-                yield from ray.get(begun, timeout=ASK)
+                yield from pickle.loads(ray.get(begun, timeout=ASK))
                 break
             except ray.exceptions.GetTimeoutError:
                 self._listen()
@@ -283,7 +284,7 @@ class RayExecutor:
             if ray.wait([stream], timeout=LOOK)[0]:
                 if (ready := next(stream, None)) is None:
                     return
-                yield from ray.get(ready, timeout=FETCH)
+                yield from pickle.loads(ray.get(ready, timeout=FETCH))
                 continue
             self._listen()
             if not cancelled and context.cancelled():
