@@ -328,7 +328,8 @@ class RayExecutor:
         said = _in_a_line(Exception(context.error_message))
         if reason == "WORKER_DIED":
             return AttemptLost(f"the actor on node {node} died: {said}", "actor_died", blamed=True)
-        return AttemptLost(f"the actor on node {node} was lost: {said}", reason.lower())
+        word = "node_died" if reason == "NODE_DIED" else "actor_lost"
+        return AttemptLost(f"the actor on node {node} was lost: {said}", word)
 
 
 def prepare(settings: config.Settings) -> None:
