@@ -151,7 +151,9 @@ def test_a_job_that_fails_says_the_same_everywhere(where: RunningFarm, how: str,
     with pytest.raises(JobFailed) as caught:
         job.wait(20)
     assert (caught.value.code, str(caught.value)[: len(said)]) == (code, said)
-    assert caught.value.record.get("details") == ({"page": 7} if how == "refuse" else None)
+    details = caught.value.record["details"]
+    assert details == {"page": 7} if how == "refuse" else said in details["traceback"]
+    assert how != "fail" or "cluster_tasks.py" in details["traceback"]
 
 
 @BOTH

@@ -61,7 +61,7 @@ def unpacked(outcome: Outcome) -> Any:
             return kind(outcome.said, details=json.loads(outcome.details))
         case "stopping":
             return Stopping()
-    error: BaseException = type(outcome.code, (Exception,), {})(outcome.said)
+    error: BaseException = type(outcome.code, (Exception,), {"__module__": "builtins"})(outcome.said)
     error.add_note(outcome.trace)
     return error
 
