@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import LOOK, ROOT, STOP, free_port
+from benchmarks.measure import LOOK, ROOT, STOP, free_port, tree
 
 #: Seconds that a node gets to start.
 PATIENCE = 90.0
@@ -68,7 +68,7 @@ class Node:
         """SIGKILL of everything."""
         deadline = time.monotonic() + STOP
         while (found := self.processes()) and time.monotonic() < deadline:
-            for pid in found:
+            for pid in {each for root in found for each in tree(root)}:  # an agent shows no environment
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(LOOK)
