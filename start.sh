@@ -30,8 +30,8 @@ case $extras in
     named=''
     for extra in ${extras//,/ }; do
       case $extra in
-        ocr | segment | flower | edit) named=$named,$extra ;;
-        *) fail "--extras: there is no $extra, only ocr, segment, flower, edit with commas between, or all, or none" 2 ;;
+        ocr | segment | flower | edit | ray) named=$named,$extra ;;
+        *) fail "--extras: there is no $extra, only ocr, segment, flower, edit, ray with commas between, or all, or none" 2 ;;
       esac
     done
     extras=${named#,}

@@ -13,16 +13,20 @@ from typing import Any, TypeVar
 from spoolfarm import envfile
 from spoolfarm.errors import SettingError
 from spoolfarm.values import Address as Address  # for those who have settings
+from spoolfarm.values import Crew as Crew
 from spoolfarm.values import Network as Network
 from spoolfarm.values import (
+    address,
     addresses,
     any_text,
     base_path,
     channels,
     collector,
     command,
+    crew,
     directory,
     directory_if_any,
+    executor,
     key,
     log_file,
     log_form,
@@ -30,6 +34,7 @@ from spoolfarm.values import (
     networks,
     origins,
     precision,
+    resources,
     seconds,
     segment_model,
     subdirectory,
@@ -100,8 +105,11 @@ class Settings:
     bind: tuple[Address, ...] = setting(
         "FARM_BIND", "127.0.0.1:8090", addresses, "addresses the front listens on, with commas between"
     )
-    workers: int = setting(
-        "FARM_WORKERS", str(cores()), whole(0, 1024), "general workers; 0: none of any kind, it only queues"
+    crew: Crew = setting(  # noqa: RUF009  # it returns a field
+        "FARM_WORKERS",
+        str(cores()),
+        crew,
+        "general workers, such as 4, or 2-8: more while jobs wait, fewer when idle; 0: none at all, it only queues",
     )
     simulations: int = setting("FARM_SIMULATIONS", "1", whole(0, 64), "workers kept aside for the `simulate` lane")
     documents: int = setting("FARM_DOCUMENTS", "1", whole(0, 64), "documents that are worked on at once, page by page")
@@ -116,6 +124,24 @@ class Settings:
     )
     spool_dir: str = setting("FARM_SPOOL_DIR", "spool", directory, "the queue on disk", is_path=True)
     results_dir: str = setting("FARM_RESULTS_DIR", "results", directory, "the answers on disk", is_path=True)
+    executor: str = setting(
+        "FARM_EXECUTOR",
+        "local",
+        executor,
+        "local: jobs run in the workers; ray: on a Ray cluster, with the extra `ray`",
+    )
+    ray_address: Address = setting(  # noqa: RUF009
+        "FARM_RAY_ADDRESS", "127.0.0.1:6379", address, "the head of the Ray cluster"
+    )
+    ray_resources: Mapping[str, Mapping[str, float]] = setting(
+        "FARM_RAY_RESOURCES",
+        "",
+        resources,
+        "what a task needs on its node, such as segment:GPU=1,CPU=2;ocr:CPU=1; a task not named needs CPU=1",
+    )
+    ray_insecure: int = setting(
+        "FARM_RAY_INSECURE", "0", whole(0, 1), "1: a Ray cluster without token authentication is used, too"
+    )
     data_dir: str = setting(
         "FARM_DATA_DIR", "data", directory, "the only folder tree that /items/ reads and writes", is_path=True
     )
@@ -272,6 +298,11 @@ class Settings:
             text.pop(name, None)
             text |= {name: before._text[name]} if name in before._text else {}
         return dataclasses.replace(self, **found, _text=text), kept
+
+    @property
+    def workers(self) -> int:
+        """The most general workers that there may be."""
+        return self.crew.most
 
     @property
     def in_checkout(self) -> bool:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
+#: The most workers of a farm.
+MOST_WORKERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,17 @@ class Address:
         return f"http://{replace(self, host=self.near)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """How few and how many workers there may be."""
+
+    least: int
+    most: int
+
+    def __str__(self) -> str:
+        return str(self.most) if self.least == self.most else f"{self.least}-{self.most}"
+
+
 def whole(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,12}", text) or not low <= int(text) <= high:
@@ -47,6 +60,14 @@ def whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def crew(text: str) -> Crew:
+    match = re.fullmatch(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", text)
+    found = Crew(int(match[1]), int(match[2] or match[1])) if match else Crew(1, 0)
+    if not (found.least <= found.most <= MOST_WORKERS) or (found.least == 0 and found.most):
+        raise ValueError(f"a whole number from 0 to {MOST_WORKERS}, or two of them from 1 such as 2-8")
+    return found
 
 
 def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], float]:
@@ -115,6 +136,32 @@ def addresses(text: str) -> tuple[Address, ...]:
     if not found:
         raise ValueError("HOST:PORT, or several with commas between")
     return tuple(found)
+
+
+def address(text: str) -> Address:
+    try:
+        [found] = addresses(text)
+    except ValueError:
+        raise ValueError("HOST:PORT") from None
+    return found
+
+
+def executor(text: str) -> str:
+    if text not in ("local", "ray"):
+        raise ValueError("local or ray")
+    return text
+
+
+def resources(text: str) -> dict[str, dict[str, float]]:
+    """For each task, how much it needs of what: `segment:GPU=1,CPU=2;ocr:CPU=1`."""
+    found: dict[str, dict[str, float]] = {}
+    for part in filter(None, (each.strip() for each in text.split(";"))):
+        task, _, needs = part.partition(":")
+        amounts = [re.fullmatch(r"([A-Za-z]\w*)\s*=\s*(\d{1,9}(?:\.\d{1,4})?)", word) for word in words(needs)]
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", task.strip()) or not amounts or not all(amounts):
+            raise ValueError("task:NAME=AMOUNT,NAME=AMOUNT, or several with semicolons between")
+        found[task.strip()] = {match[1]: float(match[2]) for match in amounts if match}
+    return found
 
 
 def tasks(text: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from spoolfarm import config
 from spoolfarm.cli import machine
+from spoolfarm.cli.cluster import cluster
 from spoolfarm.cli.finding import Finding, Level
 from spoolfarm.config import Settings
 from spoolfarm.errors import SettingError
@@ -327,4 +328,5 @@ CHECKS: Sequence[Callable[[Settings], Iterator[Finding]]] = (
     damage,
     launcher,
     workers,
+    cluster,
 )

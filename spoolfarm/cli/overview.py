@@ -50,7 +50,8 @@ def lines(seen: Mapping[str, Any]) -> Iterator[str]:
     if seen["paused"]:
         yield f"paused   {resting(seen['paused'])}"
     for job in seen["running"]:
-        yield f"running  {job['id']}  {job['task']}  for {duration(job['seconds'])}  worker {job['worker']}"
+        where = f"  on {job['node']}" if "node" in job else ""
+        yield f"running  {job['id']}  {job['task']}  for {duration(job['seconds'])}  worker {job['worker']}{where}"
     if not seen["running"]:
         yield "running  nothing"
     yield f"dead     {count(seen['dead'], 'letter')}"

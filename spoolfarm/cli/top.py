@@ -32,6 +32,7 @@ TASKS = 8
 #: The columns of the tables, and how wide the others than the task's are.
 OF_TASKS = {"task": 0, "queued": 9, "running": 9, "/s in 10 s": 11, "/s in 1 min": 12, "failed/min": 11}
 OF_WORKERS = {"worker": 8, "task": 0, "job": 24, "for": 8, "done": 8, "failed": 8}
+ON_NODES = {"worker": 8, "task": 0, "job": 24, "for": 8, "done": 7, "node": 15}
 
 
 def watch(farm: Farm, *, once: bool = False) -> None:
@@ -72,7 +73,7 @@ def picture(seen: Mapping[str, Any], height: int) -> RenderableType:
         Text(f"paused: {resting(paused)}" if paused else "", style="yellow", no_wrap=True, overflow="ellipsis"),
         _table(OF_TASKS, tasks, TASKS, "nothing to do"),
         Text(),
-        _table(OF_WORKERS, _workers(seen, room), room, "no worker is ready"),
+        _table(ON_NODES if _on_nodes(seen) else OF_WORKERS, _workers(seen, room), room, "no worker is ready"),
         Text(),
         _line(dead, Text(free)),
     )
@@ -103,14 +104,19 @@ def _workers(seen: Mapping[str, Any], room: int) -> list[tuple[str, ...]]:
     workers = sorted(seen["workers"], key=lambda each: int(each["pid"]))
     if len(workers) > room:
         workers.sort(key=lambda each: -jobs.get(each["worker"], {"seconds": -1})["seconds"])
-    rows = []
+    rows, on_nodes = [], _on_nodes(seen)
     for worker in workers:
         job = jobs.get(worker["worker"])
         doing = (job["task"], job["id"], duration(job["seconds"])) if job else ("idle", "", "")
         done = worker.get("done", {}).values()
-        figures = (sum(task["ended"] for task in done), sum(task["failed"] for task in done))
-        rows.append((str(worker["pid"]), *doing, *map(str, figures)))
+        last = worker.get("node", "") if on_nodes else sum(task["failed"] for task in done)
+        rows.append((str(worker["pid"]), *doing, str(sum(task["ended"] for task in done)), str(last)))
     return rows
+
+
+def _on_nodes(seen: Mapping[str, Any]) -> bool:
+    """Whether the jobs of workers run on nodes of a cluster."""
+    return any("node" in worker for worker in seen["workers"])
 
 
 def _table(columns: Mapping[str, int], rows: Sequence[Sequence[str]], room: int, nothing: str) -> RenderableType:

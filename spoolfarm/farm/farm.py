@@ -327,7 +327,7 @@ class Farm:
         return self._records.log(job_id)
 
     def running(self) -> list[dict[str, Any]]:
-        """The jobs that workers have now: the `id`, `task`, `worker` and `seconds` of each."""
+        """The jobs that workers have now: `id`, `task`, `worker` and `seconds` of each, and on a cluster its `node`."""
         return self._records.running()
 
     def unfinished(self) -> list[str]:

@@ -10,6 +10,7 @@ from spoolfarm.errors import UnknownJob
 from spoolfarm.spool.files import modified
 from spoolfarm.spool.job import State, origin
 from spoolfarm.spool.jobfile import JobFile, born
+from spoolfarm.spool.lease import ready
 from spoolfarm.spool.record import ENDED, ended
 from spoolfarm.spool.spool import Spool
 
@@ -59,8 +60,9 @@ class Records:
         return {each: modified(self._spool.dead.path(each)) for each in self._spool.dead.ids()}
 
     def running(self) -> list[dict[str, Any]]:
-        """The jobs that workers have now: the `id`, `task`, `worker` and `seconds` of each."""
+        """See `Farm.running`."""
         found = []
+        nodes = {each["worker"]: {"node": each["node"]} for each in ready(self._spool.workers) if "node" in each}
         for wid, files in sorted(self._spool.running().items()):
             for file in files:
                 try:
@@ -69,7 +71,8 @@ class Records:
                     continue  # it ended meanwhile and left nothing
                 if record["status"] == State.RUNNING:
                     seconds = round(max(0.0, time.time() - record["started"]), 1)
-                    found.append({"id": file.id, "task": record["task"], "worker": wid, "seconds": seconds})
+                    where = {"worker": wid, **nodes.get(wid, {})}
+                    found.append({"id": file.id, "task": record["task"], **where, "seconds": seconds})
         return found
 
     def log(self, job_id: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from filelock import Timeout
 from spoolfarm import config
 from spoolfarm.errors import FarmError, FarmRunning, SettingError
 from spoolfarm.farm.farm import Farm
+from spoolfarm.launcher.autoscale import Autoscale, Look
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import SPOOL_MARK, WORKER_MARK, become_launcher, command, without_secrets
 from spoolfarm.launcher.front_child import FrontChild
@@ -29,6 +30,7 @@ from spoolfarm.spool import checksum, files
 from spoolfarm.spool.lock import close_to_others, lock
 from spoolfarm.system import log_lines, orphans, process, streams
 from spoolfarm.tasks.lanes import GENERAL, LANES
+from spoolfarm.worker import equipment
 
 log = logging.getLogger("launcher")
 
@@ -59,6 +61,7 @@ class Launcher:
         #: The children of which there is one each.
         self._services = (self._front, self._hot_folder)
         self._pool = WorkerPool(self._spool, settings, self._farm.tasks.lane, self._selector, shared(self._farm))
+        self._autoscale = Autoscale(settings.crew)
         self._look_due = self._sweep_due = self._watch_due = 0.0
         self._began, self._since = time.monotonic(), time.strftime("%Y-%m-%d %H:%M:%S")
         self._greeted = False
@@ -74,6 +77,7 @@ class Launcher:
         self._be_alone()
         check_addresses(self._settings.bind)
         check_file_systems(self._settings)
+        equipment.check(self._farm)
         self._spool.disabled.clear_all()
         tell_faults(self._farm)
         self._listen()
@@ -81,7 +85,7 @@ class Launcher:
             service.try_start("--launcher", str(os.getpid()))
         for lane, number in wanted(self._settings).items():
             self._pool.scale(lane, number)
-        self._announce_again()
+        self._announce()
         where = ", ".join(f"http://{address}" for address in self._settings.bind)
         log.info("%d workers; the front listens on %s", len(self._pool.workers), where)
         while not self._ended():
@@ -128,11 +132,8 @@ class Launcher:
             "since": self._since,
             "workers": self._pool.wanted(GENERAL),
         }
-        files.write_atomic(f"{self._spool.root}/launcher.json", json.dumps(about).encode())
-
-    def _announce_again(self) -> None:
         try:
-            self._announce()
+            files.write_atomic(f"{self._spool.root}/launcher.json", json.dumps(about).encode())
         except OSError as error:
             log.warning("how many workers there are to be is not told: %s", error)
 
@@ -189,8 +190,10 @@ class Launcher:
                 case signal.SIGUSR1:
                     self._reopen_logs()
                 case signal.SIGTTIN | signal.SIGTTOU as number if not self._ending:
-                    self._pool.add(GENERAL, 1 if number == signal.SIGTTIN else -1)
-                    self._announce_again()
+                    more = 1 if number == signal.SIGTTIN else -1
+                    self._pool.add(GENERAL, more)
+                    self._autoscale.shift(more)
+                    self._announce()
 
     def _look_after(self) -> None:
         """Look, whatever the system refuses: a launcher that ended would end all the others."""
@@ -221,11 +224,27 @@ class Launcher:
                 self._farm.sweep()
             except OSError as error:
                 log.error("the spool cannot be swept: %s", error)  # a full disk, perhaps; the next sweep tries again
+        self._fit(now)
         for service in self._services:
             if service.pid is None and now >= service.due:
                 service.try_start("--launcher", str(os.getpid()))
         if not self._greeted:
             self._greet(now)
+
+    def _fit(self, now: float) -> None:
+        """Have as many general workers as the jobs want, where the settings leave a choice."""
+        if self._autoscale.crew.least == self._autoscale.crew.most:
+            return
+        tasks = set(self._farm.tasks.lane(GENERAL))
+        ready = {each["worker"] for each in self._farm.workers() if tasks & {*each["tasks"]}}
+        busy = sum(bool(jobs) for wid, jobs in self._spool.running().items() if wid in ready)
+        waiting = sum(number for task, number in self._spool.count().items() if task in tasks)
+        held = self._pool.wanted(GENERAL)
+        number = self._autoscale.wanted(Look(now, held, len(ready), busy, waiting))
+        if number != held:
+            log.info("%d jobs wait: %d workers in place of %d", waiting, number, held)
+            self._pool.scale(GENERAL, number)
+            self._announce()
 
     def _greet(self, now: float) -> None:
         """Say where to go, once the front answers and the workers are ready, so that it is the last line of all."""
@@ -251,6 +270,7 @@ class Launcher:
         try:
             settings, kept = config.load().after(self._settings)
             farm = Farm(settings=settings)
+            equipment.check(farm)
         except (FarmError, OSError) as error:
             log.error("not reloaded: %s", error)
             return
@@ -260,8 +280,10 @@ class Launcher:
         tell_faults(farm)
         self._farm.close()
         self._settings, self._farm, self._spool = settings, farm, farm.spool
-        self._pool.renew(settings, wanted(settings), farm.spool, farm.tasks.lane, shared(farm))
-        self._announce_again()
+        self._autoscale = Autoscale(settings.crew)
+        held = self._pool.wanted(GENERAL)
+        self._pool.renew(settings, wanted(settings, held), farm.spool, farm.tasks.lane, shared(farm))
+        self._announce()
         self._front.reload(settings)
         self._hot_folder.environment = without_secrets(self._settings)
         self._hot_folder.signal(signal.SIGTERM)
@@ -316,14 +338,22 @@ def _pass_on(child: Child) -> None:
         log.error("%s cannot be heard: %s", child.name, error)
 
 
-def wanted(settings: config.Settings) -> dict[str, int]:
-    """How many workers each lane is to have. A farm without general workers only queues, and has no workers at all."""
-    return {name: lane.count(settings) if settings.workers else 0 for name, lane in LANES.items()}
+def wanted(settings: config.Settings, held: int = 0) -> dict[str, int]:
+    """How many workers each lane is to have; the general one about as many as are *held*, where there is a choice.
+
+    A farm without general workers only queues, and has no workers at all.
+    """
+    lanes = {name: lane.count(settings) if settings.workers else 0 for name, lane in LANES.items()}
+    return lanes | {GENERAL: min(max(held, settings.crew.least), settings.crew.most)}
 
 
 def shared(farm: Farm) -> list[str]:
-    """The tasks of the general workers that have something to share, where workers can be forked."""
-    found = farm.tasks.shared(GENERAL)
+    """The tasks of the general workers that have something to share, where workers can be forked.
+
+    On a cluster they share what it takes to use it, and no task.
+    """
+    ray = farm.settings.executor == "ray"
+    found = farm.tasks.lane(GENERAL) if ray else farm.tasks.shared(GENERAL)
     return found if found and orphans.adopt_orphans() else []
 
 

@@ -22,7 +22,7 @@ from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.launcher.zygote_child import UNFIT
 from spoolfarm.system import log_lines, process, threads
-from spoolfarm.worker import worker
+from spoolfarm.worker import equipment, worker
 
 log = logging.getLogger("spoolfarm.zygote")
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.path[0] = str(config.ROOT)  # where a worker looks for custom tasks
     with socket.socket(fileno=os.dup(0)) as launcher:
         try:
-            worker.prepare(options.tasks.split(","))
+            equipment.prepare(options.tasks.split(","))
             settle()
         except (FarmError, OSError) as error:
             log.error("%s", error)

@@ -77,15 +77,18 @@ class Endings:
         self.let_go(file.path, job)
         self.tell(record)
 
-    def lose(self, file: JobFile, task: str, cause: str, reason: str, *, alone: bool, last: bool) -> bool:
+    def lose(
+        self, file: JobFile, job: Job, cause: str, reason: str, *, alone: bool, last: bool, noted: bool = True
+    ) -> bool:
         """Note that an attempt ended with its worker; end the job when it was the *last*, or to blame *alone*.
 
-        False when the job is to be tried again.
+        False when the job is to be tried again. An attempt that is not *noted* leaves nothing in the job's log.
         """
         claimed, now = files.changed(file.path), time.time()
         lost = {"attempt": file.attempts, "worker": file.worker, "started": claimed, "ended": now, "reason": cause}
-        self._results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
-        self._counts.add({("lost", task, reason): 1.0})
+        if noted:
+            self._results.write_log(file.id, log=f"attempt {file.attempts} ended: {cause}", attempt=lost)
+        self._counts.add({("lost", job.task, reason): 1.0})
         if alone and reason in FAULTS:
             self.give_up(file, reason, cause)
         elif last:

@@ -67,6 +67,10 @@ class Lease:
         self._since = self._since or time.time()
         files.write_atomic(self._info, checksum.seal(json.dumps({**info, "since": self._since}).encode()))
 
+    def withdraw(self) -> None:
+        """Take the announcement back: this worker lives, and is not ready any more."""
+        files.remove(self._info)
+
     def check(self) -> None:
         """Raise LeaseLost when the lock file or the directory of claimed jobs has been removed.
 

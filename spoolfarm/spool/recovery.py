@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spoolfarm.spool import files
 from spoolfarm.spool.endings import Endings
-from spoolfarm.spool.job import DamagedJob, State, UnreadableJob
+from spoolfarm.spool.job import DamagedJob, Job, State, UnreadableJob
 from spoolfarm.spool.jobfile import JobFile, job_files
 from spoolfarm.spool.lease import Lease, known
 from spoolfarm.spool.marks import Marks
@@ -84,10 +84,18 @@ class Recovery:
                 raise OSError(str(error)) from error
             self._endings.give_up(file, error.code, str(error))
             return
+        self.lose(file, job, cause, reason, alone=alone)
+
+    def lose(self, file: JobFile, job: Job, cause: str, reason: str, *, alone: bool, counts: bool = True) -> None:
+        """Queue a claimed *job* again whose attempt ended without a result, or end it.
+
+        *alone*: its worker had no other job; *counts*: it was one of the job's attempts.
+        """
         if self._marks.on(file.id):
             self._endings.cancel(file, 0.0)
             return
         most = self._spool.max_attempts
-        last = file.attempts >= min(job.tries or most, most)
-        if not self._endings.lose(file, job.task, cause, reason, alone=alone, last=last):
-            self._spool.requeue(file.path, job, file.attempts)
+        last = counts and file.attempts >= min(job.tries or most, most)
+        noted = counts or job.durable  # the worker that ends a job looks for a log to remove when attempts were lost
+        if not self._endings.lose(file, job, cause, reason, alone=alone, last=last, noted=noted):
+            self._spool.requeue(file.path, job, file.attempts if counts else file.attempts - 1)

@@ -241,6 +241,15 @@ class Spool:
         """Requeue a claimed job, as if it had not been claimed, unless it has ended."""
         self._put_back(JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING), claim.job)
 
+    def lose(self, claim: Claim, cause: str, reason: str, *, alone: bool, blamed: bool) -> None:
+        """End an attempt whose worker lives and could not run it to its end, as `reclaim` does for a dead worker.
+
+        Unless the job may be *blamed*, the attempt does not count, except for a job that must not be done twice.
+        """
+        file = JobFile(claim.path, claim.job.id, claim.job.attempts, State.RUNNING)
+        counts = blamed or claim.job.tries == 1
+        self._recovery.lose(file, claim.job, cause, reason, alone=alone, counts=counts)
+
     def _put_back(self, file: JobFile, job: Job) -> None:
         if self.endings.begun(file.path):
             self.endings.let_go(file.path, job)

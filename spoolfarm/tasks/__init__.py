@@ -120,6 +120,14 @@ class Task:
         except ValidationError as error:
             raise InvalidParams("; ".join(findings(error, "params"))) from error
 
+    def stays(self, params: Mapping[str, Any]) -> bool:
+        """Whether a job with *params* runs on the farm's own machine even where others run on a cluster.
+
+        It has to when it has parts, or reads or writes the farm's own folders. A task that stays with no parameters
+        at all always does.
+        """
+        return bool(self.parts)
+
     def describe(self) -> dict[str, Any]:
         """What `GET /v1/tasks` says of it: its first sentence, its parameters' JSON schema, and what it takes."""
         return {

@@ -15,6 +15,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "segment": ("cv2", "numpy", "torch", "torchvision"),
     "flower": ("cv2", "flwr", "numpy", "torch"),
     "edit": ("cv2", "numpy"),
+    "ray": ("grpc", "ray"),
 }
 #: Stands for all of them.
 ALL = "all"

@@ -28,12 +28,14 @@ from spoolfarm.spool.lease import Lease, LeaseLost, new_worker_id
 from spoolfarm.spool.watch import RESCAN
 from spoolfarm.system import log_lines, memory, process
 from spoolfarm.system.output import Output
-from spoolfarm.tasks import Answer, Stopping, Task
+from spoolfarm.tasks import Answer, Stopping
 from spoolfarm.tasks.lanes import GENERAL
-from spoolfarm.tasks.registry import Registry
 from spoolfarm.worker import tracing
 from spoolfarm.worker.context import RunContext
-from spoolfarm.worker.executors.local import LocalExecutor, text_of
+from spoolfarm.worker.equipment import executor, usable
+from spoolfarm.worker.executors import AttemptLost, Executor
+from spoolfarm.worker.executors.local import exit_status, text_of
+from spoolfarm.worker.recycling import Recycling
 from spoolfarm.worker.stats import WorkerStats
 
 log = logging.getLogger("spoolfarm.worker")
@@ -44,8 +46,6 @@ BOOT_FAILED = 3
 DISK_RETRY = 1.0
 #: Seconds that threads left by tasks get to end with their worker.
 FAREWELL = 2.0
-#: Seconds between checks of the memory this process holds.
-MEMORY_LOOK = 1.0
 #: Characters of a traceback that a record keeps, the last ones.
 LONGEST_TRACEBACK = 8000
 
@@ -56,7 +56,7 @@ class Worker:
     def __init__(
         self,
         farm: Farm,
-        executor: LocalExecutor,
+        executor: Executor,
         tasks: Sequence[str],
         full: Callable[[int], bool],
         begin_job: Callable[[], None] = lambda: None,
@@ -64,7 +64,10 @@ class Worker:
         self._farm = farm
         self._spool = farm.spool
         self._executor = executor
+        #: The tasks that it can do.
         self._tasks = tasks
+        #: Whether its executor has to be set up again.
+        self._unwell = False
         #: Whether it is time to be replaced by a new worker, given the number of jobs done.
         self._full = full
         #: Tells whoever reads what this worker prints that another job's words begin.
@@ -94,21 +97,27 @@ class Worker:
         self._counts = self._spool.counts.of(wid)
         self._tells = job_log.wanted()
         try:
-            self._set_up()
+            self._set_up(lease)
         except TaskUnavailable:
-            self._spool.retire(lease)
-            bell.close()
+            self._end(lease, bell)
             raise
+        except Stopping:
+            self._end(lease, bell)
+            return
         if address := self._farm.settings.traces:
             self._tracer = tracing.begin(address, wid, self._spool.results.lost)
-        lease.announce(self._about)
-        for task in self._tasks:
-            self._spool.disabled.clear(task)
-        log.info("ready for %s", ", ".join(self._tasks))
         cursor = self._spool.cursor(self._tasks)
         hint = None
         idle = True
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
+            if self._unwell or (idle and not self._executor.well()):
+                bell.get_up()
+                lease.withdraw()
+                try:
+                    self._set_up(lease)
+                except (Stopping, TaskUnavailable):
+                    break
+                cursor = self._spool.cursor(self._tasks)
             resting = not cursor.has_more and not (hint and cursor.point(hint))
             if resting:
                 bell.lie_down()
@@ -133,22 +142,42 @@ class Worker:
             if self._stats.due:
                 self._tell(lease)
             idle = not batch and resting and (hint := bell.wait(RESCAN)) is None
+        self._end(lease, bell)
+        if self._tracer is not None:
+            self._tracer.close()
+
+    def _end(self, lease: Lease, bell: Bell) -> None:
+        assert self._counts is not None
         self._bell = None
         self._spool.retire(lease)
         self._counts.close()
         bell.close()
-        if self._tracer is not None:
-            self._tracer.close()
+        self._executor.close()
 
-    def _set_up(self) -> None:
-        """Set up the tasks, and go on without those that fail. Raises TaskUnavailable when none is left."""
-        failed = self._executor.setup()
+    def _set_up(self, lease: Lease) -> None:
+        """Set up the tasks, and announce those that do not fail.
+
+        Raises TaskUnavailable when there is none, and Stopping when the worker is to end before.
+        """
+        failed = self._executor.setup(self._wait)
+        self._unwell = False
         for task, reason in failed.items():
             self._spool.disabled.note(task, reason)
-        self._tasks = [task for task in self._tasks if task not in failed]
+        self._tasks = self._executor.tasks()
         if not self._tasks:
             raise TaskUnavailable("; ".join(f"task {task!r}: {reason}" for task, reason in failed.items()))
-        self._about["tasks"] = list(self._tasks)
+        self._about = {"pid": os.getpid(), "tasks": list(self._tasks), **self._executor.about()}
+        lease.announce(self._about)
+        for task in self._tasks:
+            self._spool.disabled.clear(task)
+        log.info("ready for %s", ", ".join(self._tasks))
+
+    def _wait(self) -> None:
+        """Let a moment pass while the executor waits for something. Raises Stopping when this worker is to end."""
+        assert self._bell is not None
+        self._bell.wait(RESCAN)
+        if self._stopping or os.getppid() != self._parent:
+            raise Stopping
 
     def _run(self, batch: Sequence[Claim]) -> None:
         self._begin_job()
@@ -159,14 +188,14 @@ class Worker:
         trace = self._tracer.begin(batch) if self._tracer is not None else None
         outcomes = self._executor.run(batch[0].job.task, [claim.job for claim in batch], context)
         if os.getpid() != self._about["pid"]:
-            os._exit(_status(outcomes[0]))  # the task's own child: the lease and the jobs are its parent's
+            os._exit(exit_status(outcomes[0]))  # the task's own child: the lease and the jobs are its parent's
         if self._tells:
             log_lines.about()
         if trace is not None:
             trace.ran()
         for claim, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, Stopping):
-                self._spool.give_back(claim)
+            if isinstance(outcome, (Stopping, AttemptLost)):
+                self._let_go(claim, outcome, alone=len(batch) == 1)
                 if trace is not None:
                     trace.ended(claim, None)
                 continue
@@ -178,8 +207,20 @@ class Worker:
                 self._spool.results.remove_log(claim.job.id)  # a caller that waits for the result wants no log
         assert self._counts is not None
         self._counts.write()
-        context.close(ended=not any(isinstance(outcome, Stopping) for outcome in outcomes))
+        context.close(ended=not any(isinstance(outcome, (Stopping, AttemptLost)) for outcome in outcomes))
         self._done += len(batch)
+
+    def _let_go(self, claim: Claim, why: Stopping | AttemptLost, *, alone: bool) -> None:
+        """Give a job back that was not run to its end."""
+        if isinstance(why, Stopping):
+            self._spool.give_back(claim)
+            return
+        self._unwell = True
+        log.warning("job %s%s: attempt %d ended: %s", claim.job.id, asked(claim.job), claim.job.attempts, why.cause)
+        try:
+            self._spool.lose(claim, why.cause, why.reason, alone=alone, blamed=why.blamed)
+        except OSError as error:
+            log.error("job %s: cannot be given back yet: %s", claim.job.id, error)  # it is when this worker is gone
 
     def _tell(self, lease: Lease) -> None:
         """Announce what this worker does."""
@@ -290,13 +331,6 @@ def asked(job: Job) -> str:
     return f" (request {job.request_id})" if job.request_id else ""
 
 
-def _status(outcome: Any) -> int:
-    """The exit status of a child that a task has forked and that came back with *outcome*."""
-    if isinstance(outcome, SystemExit) and (outcome.code is None or isinstance(outcome.code, int)):
-        return (outcome.code or 0) & 0xFF
-    return int(isinstance(outcome, BaseException))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one worker; see `python worker.py --help`."""
     parser = argparse.ArgumentParser(prog="worker.py", description="One worker of the farm, alone.")
@@ -317,7 +351,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
         tasks = usable(farm.tasks, names)
         full = Recycling(settings.recycle_jobs, settings.recycle_mb, settings.max_memory_mb)
-        worker = Worker(farm, LocalExecutor(tasks), list(tasks), full, output.begin_job)
+        worker = Worker(farm, executor(tasks, farm), list(tasks), full, output.begin_job)
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
         return BOOT_FAILED
@@ -332,21 +366,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def usable(registry: Registry, names: Sequence[str]) -> dict[str, Task]:
-    """Those of the tasks *names* that can be had; the log tells of the others. Raises FarmError when none can."""
-    found, problems = {}, []
-    for name in names:
-        try:
-            found[name] = registry.get(name)
-        except TaskUnavailable as error:
-            problems.append(error)
-    if problems and not found:
-        raise problems[0]
-    for problem in problems:
-        log.error("%s; it is disabled", problem)
-    return found
-
-
 def leave(status: int) -> None:
     """Wait a moment for the threads that tasks have left, and end with *status* without those that do not end."""
     deadline = time.monotonic() + FAREWELL
@@ -358,33 +377,3 @@ def leave(status: int) -> None:
         logging.shutdown()
         sys.stdout.flush()
         os._exit(status)
-
-
-def prepare(tasks: Sequence[str]) -> None:
-    """Have each task load what workers may share. What fails here fails again in the worker, which reports it."""
-    settings = config.load()
-    registry = Registry(settings.tasks, settings.enable, settings.by_name())
-    for name in tasks:
-        try:
-            registry.get(name).prepare()
-        except BaseException as error:  # noqa: BLE001  # whatever a task raises is no reason to share nothing
-            log.warning("nothing of the task %s is shared: %s", name, error)
-
-
-class Recycling:
-    """Whether a worker has done so much, or grown so large, that a new one should take its place."""
-
-    def __init__(self, jobs: int, memory_mb: int, most_mb: int = 0) -> None:
-        """*most_mb* is what kills a worker in the middle of a job: it makes way at half of that, too."""
-        self._jobs = jobs
-        self._memory_mb = min(memory_mb, most_mb // 2) if memory_mb and most_mb else memory_mb
-        self._next_look = 0.0
-
-    def __call__(self, done: int) -> bool:
-        """True when it is, after *done* jobs; the memory is checked once in a while. A limit of 0 means none."""
-        if self._jobs and done >= self._jobs:
-            return True
-        if not self._memory_mb or not done or time.monotonic() < self._next_look:
-            return False
-        self._next_look = time.monotonic() + MEMORY_LOOK
-        return memory.resident_mb() > self._memory_mb

@@ -122,7 +122,7 @@ def test_a_bare_farm_has_its_own_tasks_and_its_folders_are_in_its_home(farm: Cli
     assert "task ocr is not installed here" in wrong
     status, said, _ = bare.run("doctor", "--home", "home")
     assert status == 0, said
-    assert "ok    extras: ocr, segment, flower, edit not" in said
+    assert "ok    extras: ocr, segment, flower, edit, ray not" in said
     assert "models" not in said
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support.running_farm import ROOT
 
 #: What only a worker that runs a task may load: each costs more than the whole front.
-HEAVY = {"torch", "torchvision", "cv2", "onnxruntime", "ray", "flwr", "rapidocr", "opentelemetry"}
+HEAVY = {"torch", "torchvision", "cv2", "onnxruntime", "ray", "grpc", "flwr", "rapidocr", "opentelemetry"}
 #: The modules that are imported to be a process, and those that others import to use the farm.
 PROCESSES = (
     "launcher",

@@ -14,6 +14,7 @@ READERS = {
     "threads.py",  # the budget that the launcher hands a worker
     "doctor.py",  # names what is set and is no setting
     "zygote.py",  # makes what a worker is to have its own
+    "cluster.py",  # tells Ray, which reads nothing else, to send its token
     *("launcher.py", "commands.py", "reaper.py", "daemon.py"),  # hand it on to what they start
     "main.py",  # is told there that a shell asks for what may stand at the cursor
     "front.py",  # throws away what Gunicorn would read

@@ -65,6 +65,9 @@ class SimulatedTask(LocalExecutor):
         self._laws = laws
         self._process = process
 
+    def tasks(self) -> list[str]:
+        return ["echo"]
+
     def most(self, task: str) -> int:
         return BATCH
 

@@ -73,7 +73,7 @@ class RunningFarm:
             )
         if ready:
             try:
-                until(lambda: len(self.farm.workers()) >= int(self.given["FARM_WORKERS"]), what="the workers")
+                until(lambda: len(self.farm.workers()) >= self.farm.settings.crew.least, what="the workers")
                 until(lambda: self.get("/ready")[0] == 200, what="the front")
             except AssertionError as error:
                 error.add_note(self.log())

@@ -38,6 +38,10 @@ BAD = [
     ("FARM_WORKERS", "1025", "a whole number from 0 to 1024"),
     ("FARM_WORKERS", "0x10", "a whole number from 0 to 1024"),
     ("FARM_WORKERS", "1_0", "a whole number from 0 to 1024"),
+    ("FARM_WORKERS", "8-2", "two of them from 1 such as 2-8"),
+    ("FARM_WORKERS", "0-2", "two of them from 1 such as 2-8"),
+    ("FARM_WORKERS", "2-", "two of them from 1 such as 2-8"),
+    ("FARM_WORKERS", "2-1025", "two of them from 1 such as 2-8"),
     ("FARM_SIMULATIONS", "65", "a whole number from 0 to 64"),
     ("FARM_DOCUMENTS", "one", "a whole number from 0 to 64"),
     ("FARM_THREADS", "many", "a whole number from 0 to 256"),
@@ -50,6 +54,15 @@ BAD = [
     ("FARM_TASKS", "mine=module:Class,other", "name=package.module:Class"),
     ("FARM_SEGMENT_MODEL", "none.pth", "default, coco, classical, or the path of a weights file"),
     ("FARM_SEGMENT_PRECISION", "int8", "fp32 or bf16"),
+    ("FARM_EXECUTOR", "Ray", "local or ray"),
+    ("FARM_RAY_ADDRESS", "ray://head:10001", "HOST:PORT"),
+    ("FARM_RAY_ADDRESS", "auto", "HOST:PORT"),
+    ("FARM_RAY_ADDRESS", "a:1,b:2", "HOST:PORT"),
+    ("FARM_RAY_RESOURCES", "segment", "task:NAME=AMOUNT"),
+    ("FARM_RAY_RESOURCES", "segment:GPU", "task:NAME=AMOUNT"),
+    ("FARM_RAY_RESOURCES", "segment:GPU=-1", "task:NAME=AMOUNT"),
+    ("FARM_RAY_RESOURCES", "segment:GPU=1;GPU=1", "task:NAME=AMOUNT"),
+    ("FARM_RAY_INSECURE", "maybe", "a whole number from 0 to 1"),
     ("FARM_TRACES", "127.0.0.1:4318", "an address such as"),
     ("FARM_LOG", "yaml", "text or json"),
     ("FARM_ACCESS_LOG", "/no/such/directory/access.log", "-, or the path of a file in a directory that exists"),
@@ -116,6 +129,18 @@ def test_a_secret_is_never_printed() -> None:
         told = "".join(traceback.format_exception(caught.value))
         assert "hush" not in told
         assert "猫" not in told
+
+
+@pytest.mark.parametrize(("text", "least", "most"), [("3", 3, 3), ("2-8", 2, 8), ("2 - 8", 2, 8), ("0", 0, 0)])
+def test_workers_are_a_number_or_a_least_and_a_most(text: str, least: int, most: int) -> None:
+    settings = load({"FARM_WORKERS": text})
+    assert (settings.crew.least, settings.crew.most, settings.workers) == (least, most, most)
+
+
+def test_resources_are_given_by_task() -> None:
+    settings = load({"FARM_RAY_RESOURCES": "segment:GPU=1,CPU=2; ocr: CPU=0.5,fast_disk=1;"})
+    assert settings.ray_resources == {"segment": {"GPU": 1, "CPU": 2}, "ocr": {"CPU": 0.5, "fast_disk": 1}}
+    assert load({}).ray_resources == {}
 
 
 def test_every_setting_that_can_be_bad_was_tried() -> None:

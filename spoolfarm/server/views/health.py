@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
@@ -24,15 +27,18 @@ def ready() -> Response:
     A farm that is paused is ready: it takes jobs, which wait.
     """
     missing = farm().missing()
+    workers = farm().workers()
+    nodes = Counter(worker["node"] for worker in workers if "node" in worker)
     figures = farm().figures()
-    told = {
+    told: dict[str, Any] = {
         "status": "unready" if missing else "ready",
-        "workers": len(farm().workers()),
+        "workers": len(workers),
         "queued": sum(figures.queued.values()),
         "running": figures.running,
         "dead": figures.dead,
         "paused": farm().pauses.names(),
     }
+    told |= {"nodes": dict(nodes)} if nodes else {}
     return json_response({**told, "error": "; ".join(missing)} if missing else told, 503 if missing else 200)
 
 
@@ -51,6 +57,9 @@ class Ready(BaseModel):
     running: int
     dead: int = Field(description="jobs that failed for good")
     paused: list[str] = Field(description="the tasks that are paused; * stands for the whole queue")
+    nodes: dict[str, int] | None = Field(
+        default=None, description="on a cluster: the nodes, each with how many workers have their jobs run there"
+    )
     error: str | None = Field(default=None, description="what is missing")
 
 

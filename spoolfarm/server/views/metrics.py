@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter as Count
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from platform import python_version
@@ -13,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.figures import Figures
 from spoolfarm.farm.totals import Totals
 from spoolfarm.server.endpoint import Endpoint
 
@@ -94,8 +96,17 @@ class SpoolCollector(Collector):
         yield GaugeMetricFamily("farm_jobs_running", "Jobs that a worker has.", value=figures.running)
         yield GaugeMetricFamily("farm_dead_letters", "Jobs that failed for good.", value=figures.dead)
         yield GaugeMetricFamily("farm_workers_ready", "Workers that can take a job.", value=len(figures.workers))
+        yield from _of_nodes(figures)
         free = figures.free_bytes
         yield GaugeMetricFamily("farm_spool_free_bytes", "Free space on the spool's disk.", value=free)
+
+
+def _of_nodes(figures: Figures) -> Iterator[Metric]:
+    """On a cluster: what the workers have on each node."""
+    workers = GaugeMetricFamily("farm_node_workers", "Workers whose jobs run on the node.", labels=["node"])
+    for node, number in Count(str(each["node"]) for each in figures.workers if "node" in each).items():
+        workers.add_metric([node], number)
+    yield workers
 
 
 def _counters(done: Totals) -> Iterator[Metric]:

@@ -72,6 +72,9 @@ class Edit(Task):
             self._folder.check_output(self._folder.within(output, "params.output"), "params.output")
         return validated
 
+    def stays(self, params: Mapping[str, Any]) -> bool:
+        return params.get("output") is not None  # in the data folder
+
     def setup(self) -> None:
         import cv2  # noqa: F401  # now, and not in the first job
 

@@ -48,6 +48,9 @@ class Classify(Task):
         self._project.model(checked["model"])
         return checked
 
+    def stays(self, params: Mapping[str, Any]) -> bool:
+        return True  # the models lie in the project
+
     def faults(self) -> Iterable[str]:
         return faults.of_models(self._project, self.settings)
 

@@ -63,6 +63,9 @@ class Simulate(Task):
     needs = NEEDS
     tries = 1  # a training that was cut short is not begun again behind its owner's back
 
+    def stays(self, params: Mapping[str, Any]) -> bool:
+        return True  # it writes into the project
+
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """The parameters, once it is sure that they are plain names and plain values, and lead to no foreign place.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spoolfarm.spool.job import Job
@@ -20,7 +20,7 @@ class LocalExecutor:
         self._tasks = dict(tasks)
         self._process = os.getpid()
 
-    def setup(self) -> dict[str, str]:
+    def setup(self, wait: Callable[[], None] = lambda: None) -> dict[str, str]:
         """Load every task's models. Those that fail are left out from now on, and returned with the reason."""
         failed = {}
         for name, task in list(self._tasks.items()):
@@ -32,9 +32,24 @@ class LocalExecutor:
                 del self._tasks[name]
         return failed
 
+    def tasks(self) -> list[str]:
+        """Those that were set up."""
+        return list(self._tasks)
+
+    def well(self) -> bool:
+        """As long as its process."""
+        return True
+
     def most(self, task: str) -> int:
         """The most jobs of *task* in one batch."""
         return self._tasks[task].max_batch
+
+    def about(self) -> Mapping[str, Any]:
+        """Nothing that the worker does not know."""
+        return {}
+
+    def close(self) -> None:
+        """It ends with its process."""
 
     def run(self, task: str, batch: Sequence[Job], context: Context) -> list[Any]:
         """Run *batch*; return for each job, in order, its result or the exception that ended it.
@@ -60,6 +75,13 @@ def _one_each(outcomes: Any, task: str, jobs: int) -> list[Any]:
     else:
         return list(outcomes)
     raise TypeError(f"task {task} returned {kind}; run must return a list with one result for each job, in order")
+
+
+def exit_status(outcome: Any) -> int:
+    """The exit status of a child that a task has forked and that came back with *outcome*."""
+    if isinstance(outcome, SystemExit) and (outcome.code is None or isinstance(outcome.code, int)):
+        return (outcome.code or 0) & 0xFF
+    return int(isinstance(outcome, BaseException))
 
 
 def text_of(error: BaseException) -> str:

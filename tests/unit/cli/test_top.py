@@ -64,6 +64,16 @@ def test_a_picture_says_what_waits_what_runs_how_fast_and_what_failed() -> None:
     assert not any(row[:1] == ["gone"] for row in rows)
 
 
+def test_on_a_cluster_a_picture_says_where_each_job_runs() -> None:
+    overview = seen()
+    for worker, node in zip(overview["workers"], ("10.0.0.2", "10.0.0.3"), strict=True):
+        worker["node"] = node
+    lines = drawn(overview)
+    assert ["9000", "task0", "0" * 24, "1.0", "s", "5", "10.0.0.2"] in [line.split() for line in lines]
+    assert ["9001", "idle", "5", "10.0.0.3"] in [line.split() for line in lines]
+    assert max(map(len, lines)) <= 80
+
+
 @pytest.mark.parametrize(("tasks", "workers"), [(1, 2), (1, 64), (30, 64), (30, 0)])
 @pytest.mark.parametrize("height", [24, 50])
 def test_a_picture_fits_the_terminal(tasks: int, workers: int, height: int) -> None:

@@ -268,16 +268,19 @@ def test_a_text_field_of_600_kb_is_accepted(front: FlaskClient) -> None:
 
 # Addresses and methods.
 
+#: What only a launcher that keeps the front can do.
+KEPT = {("/v1/workers/add", 501), ("/v1/workers/retire", 501)}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO")
 
 
 def addresses(front: FlaskClient) -> dict[str, set[str]]:
-    """Every address, with the methods it takes."""
+    """Every address, with the methods it takes: also those of a rule in which its last word is a name."""
     found: dict[str, set[str]] = {}
+    matching = front.application.url_map.bind("localhost")
     for rule in front.application.url_map.iter_rules():
         assert rule.methods is not None
-        path = rule.rule.replace("<job_id>", "0" * 24).replace("<task>", "echo")
-        found.setdefault(path, set()).update(rule.methods)
+        path = rule.rule.replace("<job_id>", "0" * 24).replace("<task>", "echo").replace("<int:index>", "0")
+        found.setdefault(path, set()).update(rule.methods, matching.allowed_methods(path))
     return found
 
 
@@ -293,7 +296,7 @@ def test_every_method_on_every_address_has_an_answer(front: FlaskClient, method:
                 body = refused(answer, 405)
                 assert body["code"] == "method_not_allowed"
         elif path != "/ready":
-            assert answer.status_code in (200, 400, 404, 415), (path, answer.text)
+            assert answer.status_code in (200, 202, 400, 404, 415) or (path, answer.status_code) in KEPT, answer.text
 
 
 def test_an_address_that_is_none_is_404_in_json(front: FlaskClient) -> None:

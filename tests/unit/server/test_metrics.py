@@ -32,7 +32,7 @@ def test_every_task_is_listed_with_the_schema_of_its_parameters(front: FlaskClie
     tasks = {task["name"]: task for task in front.get("/v1/tasks").get_json()["tasks"]}
     assert {"echo", "ocr"} <= tasks.keys()
     for task in tasks.values():
-        assert task.keys() == {"name", "description", "params", "min_images", "max_images", "lane"}
+        assert task.keys() == {"name", "description", "params", "min_images", "max_images", "lane", "paused"}
         assert task["description"]
         assert task["params"]["type"] == "object"
     assert tasks["echo"]["params"]["properties"]["seconds"]["minimum"] == 0

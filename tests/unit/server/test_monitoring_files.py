@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from spoolfarm.server.current import FARM
 from spoolfarm.spool.counts import ending
+from spoolfarm.spool.lease import Lease, new_worker_id
 from tests.support.running_farm import ROOT
 from tests.unit.server.conftest import Make
 
@@ -34,7 +35,7 @@ ALWAYS = {
 
 
 @pytest.fixture(scope="module")
-def shown(make: Make) -> str:
+def shown(make: Make) -> Iterator[str]:
     """The metrics of a farm in which everything has happened once."""
     front: FlaskClient = make()
     front.post("/v1/jobs", json={"task": "echo"})
@@ -42,7 +43,11 @@ def shown(make: Make) -> str:
     record = {"task": "echo", "status": "succeeded", "source": "http", "created": 1.0, "started": 1.5, "finished": 3.0}
     counts.add(ending(record))
     counts.add({("lost", "echo", "killed"): 1.0, ("restarts", "general", "killed"): 2.0})
-    return front.get("/metrics").text
+    spool = front.application.extensions[FARM].spool
+    lease = Lease.take(spool.workers, spool.active, new_worker_id())
+    lease.announce({"pid": 1, "tasks": ["echo"], "node": "10.0.0.2"})
+    yield front.get("/metrics").text
+    lease.end()
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,7 @@ def test_what_jobs_were_counted_is_told_as_counters_and_histograms(shown: str) -
     assert 'farm_job_wait_seconds_count{task="echo"} 1.0' in shown
     assert 'farm_job_run_seconds_sum{task="echo"} 1.5' in shown
     assert re.search(r'farm_build_info{python="3\.\d+\.\d+\S*",version="\d\S*"} 1\.0', shown)
+    assert 'farm_node_workers{node="10.0.0.2"} 1.0' in shown
     oldest = re.search(r'farm_queue_oldest_seconds{task="echo"} (\S+)', shown)
     assert oldest
     assert 0 < float(oldest[1]) < 60
