@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spoolfarm.batch.desk import Desk
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import address, json_response
-from spoolfarm.server.endpoint import JSON, MULTIPART, Body, Endpoint, File, Parameter
+from spoolfarm.server.endpoint import JSON, MULTIPART, OCTETS, Body, Endpoint, File, Parameter
 from spoolfarm.server.request_body import checked, read_json, take_parts
 
 blueprint = Blueprint("batches", __name__, url_prefix="/v1/batches")
@@ -160,6 +160,8 @@ ENDPOINTS = {
     "batches.start": Endpoint(responses={202: dict}, errors=(404,), parameters=(_ID,)),
     "batches.stop": Endpoint(responses={202: dict}, errors=(404,), parameters=(_ID,)),
     "batches.table": Endpoint(responses={200: "text/csv"}, errors=(404,), parameters=(_ID,)),
-    "batches.lines": Endpoint(responses={200: "application/x-ndjson"}, errors=(404,), parameters=(_ID,)),
-    "batches.archive": Endpoint(responses={200: "application/zip"}, errors=(404,), parameters=(_ID,), query=ZipQuery),
+    "batches.lines": Endpoint(responses={200: ("application/x-ndjson", OCTETS)}, errors=(404,), parameters=(_ID,)),
+    "batches.archive": Endpoint(
+        responses={200: ("application/zip", OCTETS)}, errors=(404,), parameters=(_ID,), query=ZipQuery
+    ),
 }
