@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,11 @@ from spoolfarm.tasks.segment.instance import OBJECT
 from spoolfarm.tasks.segment.pasting import INSIDE
 from spoolfarm.training.samples import Sample
 from spoolfarm.training.scenes.noise import Array
+
+#: Detections of a picture that count: there are crowds of many hundreds.
+MOST = 1000
+#: Above this score a detection is counted as an object.
+SURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ Finder = Callable[[Array], list[Detection]]
 class Precision:
     """Mask AP over the IoU thresholds .50 to .95, at two of them, by area (32² and 96² pixels), and recall.
 
-    -1 where there was nothing to find.
+    *exact* is the part of the pictures with as many detections above .5 as objects. -1 where there was nothing to find.
     """
 
     ap: float
@@ -48,6 +53,7 @@ class Precision:
     medium: float
     large: float
     recall: float
+    exact: float = -1.0
 
     def record(self) -> dict[str, float]:
         """The figures by name, to three places."""
@@ -70,19 +76,36 @@ def finder(net: MaskRCNN) -> Finder:
     return find
 
 
-def precision(find: Finder, samples: Iterable[Sample], names: Mapping[int, str] | None = None) -> Precision:
-    """How well *find* does on *samples*, whose classes have *names*."""
+def precision(
+    find: Finder, samples: Iterable[Sample], names: Mapping[int, str] | None = None, *, alike: bool = False
+) -> Precision:
+    """How well *find* does on *samples*, whose classes have *names*; when *alike*, whatever the classes."""
     pictures: list[dict[str, Any]] = []
     truth: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
+    exact = 0
+    labels = [1] if alike else list(range(1, 1 + len(names or {1: OBJECT})))
     for number, sample in enumerate(samples, 1):
         height, width = sample.picture.shape[:2]
         pictures.append({"id": number, "height": height, "width": width})
         for mask, label in zip(sample.masks, sample.classes.tolist(), strict=True):
-            truth.append({**_annotation(number, mask, label), "id": len(truth) + 1, "iscrowd": 0})
-        found += ({**_annotation(number, one.mask, one.label), "score": one.score} for one in find(sample.picture))
-    categories = [{"id": label, "name": name} for label, name in enumerate((names or {1: OBJECT}).values(), 1)]
-    return _score({"images": pictures, "annotations": truth, "categories": categories}, found)
+            truth.append({**_annotation(number, mask, 1 if alike else label), "iscrowd": 0})
+        if sample.ignored is not None and sample.ignored.any():
+            truth += ({**_annotation(number, sample.ignored, label), "iscrowd": 1} for label in labels)
+        seen = find(sample.picture)
+        exact += sum(each.score > SURE for each in seen) == len(sample.masks)
+        found += ({**_annotation(number, each.mask, 1 if alike else each.label), "score": each.score} for each in seen)
+    for number, each in enumerate(truth, 1):
+        each["id"] = number
+    categories = [{"id": label, "name": str(label)} for label in labels]
+    scored = _score({"images": pictures, "annotations": truth, "categories": categories}, found)
+    return replace(scored, exact=exact / len(pictures)) if pictures else scored
+
+
+def mean(several: Sequence[Precision]) -> Precision:
+    """The mean of each figure over those that have it; -1 where none has."""
+    known = {name: [value for one in several if (value := getattr(one, name)) >= 0] for name in asdict(several[0])}
+    return Precision(**{name: sum(values) / len(values) if values else -1.0 for name, values in known.items()})
 
 
 def _annotation(picture: int, mask: Array, label: int) -> dict[str, Any]:
@@ -99,8 +122,23 @@ def _score(truth: dict[str, Any], found: list[dict[str, Any]]) -> Precision:
         known.dataset = {"info": {}, **truth}
         known.createIndex()
         scored = COCOeval(known, known.loadRes(found), "segm")
+        scored.params.maxDets = [MOST]
         scored.evaluate()
         scored.accumulate()
-        scored.summarize()
-    ap, ap50, ap75, small, medium, large, _, _, recall = (float(value) for value in scored.stats[:9])
-    return Precision(ap, ap50, ap75, small, medium, large, recall)
+    by_threshold = scored.eval["precision"][..., 0]  # (thresholds, recalls, categories, areas)
+    reached = scored.eval["recall"][..., 0]
+    return Precision(
+        ap=_known(by_threshold[..., 0]),
+        ap50=_known(by_threshold[0, ..., 0]),
+        ap75=_known(by_threshold[5, ..., 0]),
+        small=_known(by_threshold[..., 1]),
+        medium=_known(by_threshold[..., 2]),
+        large=_known(by_threshold[..., 3]),
+        recall=_known(reached[..., 0]),
+    )
+
+
+def _known(figures: Array) -> float:
+    """The mean of the figures that there are; -1 where there are none."""
+    there = figures[figures > -1]
+    return float(there.mean()) if there.size else -1.0
