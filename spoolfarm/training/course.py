@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torchvision.models.detection import MaskRCNN
-
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
+from spoolfarm.tasks.segment.two_views import MirroringMaskRcnn
 from spoolfarm.training import scenes
 from spoolfarm.training.curve import svg
 from spoolfarm.training.data_parallel import learners
@@ -155,7 +154,7 @@ class Course:
             for label, each in after.items():
                 self.say(gained(label, before[label], each, named))
 
-    def _write(self, model: MaskRCNN, found: Precision | None = None) -> None:
+    def _write(self, model: MirroringMaskRcnn, found: Precision | None = None) -> None:
         """The weights file, complete or not at all, with what an evaluation *found*."""
         training = self.training
         about: dict[str, Any] = {
@@ -171,7 +170,9 @@ class Course:
         os.replace(new, self.out)
 
 
-def evaluate(model: MaskRCNN, source: Source, count: int, stream: int = 0, named: bool = True) -> dict[str, Precision]:
+def evaluate(
+    model: MirroringMaskRcnn, source: Source, count: int, stream: int = 0, named: bool = True
+) -> dict[str, Precision]:
     """How good *model* is on each part of *source*; unless *named*, whatever the categories."""
     names = source.names if named else None
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,10 +13,11 @@ import torch
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.transform import resize_boxes
 
 from spoolfarm.tasks.segment.instance import OBJECT
-from spoolfarm.tasks.segment.pasting import INSIDE
+from spoolfarm.tasks.segment.pasting import paste
+from spoolfarm.tasks.segment.two_views import MirroringMaskRcnn
 from spoolfarm.training.samples import Sample
 from spoolfarm.training.scenes.noise import Array
 
@@ -36,7 +37,7 @@ class Detection:
 
 
 #: What finds the objects of a picture, (height, width, 3) uint8 RGB.
-Finder = Callable[[Array], list[Detection]]
+Finder = Callable[[Array], Iterable[Detection]]
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,24 @@ class Precision:
         return {name: round(value, 3) for name, value in asdict(self).items()}
 
 
-def finder(net: MaskRCNN) -> Finder:
-    """What *net* finds."""
+def finder(net: MirroringMaskRcnn) -> Finder:
+    """What *net* finds, one at a time: a crowd's masks would not fit into the memory together."""
+    net.roi_heads.detections_per_img = MOST
 
-    def find(picture: Array) -> list[Detection]:
+    def find(picture: Array) -> Iterator[Detection]:
+        height, width = picture.shape[:2]
         pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float() / 255
         with torch.inference_mode():
-            found = net([pixels])[0]
-        masks = (found["masks"][:, 0] > INSIDE).numpy().astype(np.uint8)
-        return [
-            Detection(mask, score, label)
-            for mask, score, label in zip(masks, found["scores"].tolist(), found["labels"].tolist(), strict=True)
-        ]
+            images, _ = net.transform([pixels])
+            found = net.detect(images)[0]
+            boxes = resize_boxes(found["boxes"], list(images.image_sizes[0]), [height, width])
+            pasted = list(paste(found["masks"], boxes, height, width))
+        for each, score, label in zip(pasted, found["scores"].tolist(), found["labels"].tolist(), strict=True):
+            if each is not None:
+                crop, left, top = each
+                mask = np.zeros((height, width), np.uint8)
+                mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+                yield Detection(mask, score, label)
 
     return find
 
@@ -92,9 +99,11 @@ def precision(
             truth.append({**_annotation(number, mask, 1 if alike else label), "iscrowd": 0})
         if sample.ignored is not None and sample.ignored.any():
             truth += ({**_annotation(number, sample.ignored, label), "iscrowd": 1} for label in labels)
-        seen = find(sample.picture)
-        exact += sum(each.score > SURE for each in seen) == len(sample.masks)
-        found += ({**_annotation(number, each.mask, 1 if alike else each.label), "score": each.score} for each in seen)
+        sure = 0
+        for one in find(sample.picture):
+            sure += one.score > SURE
+            found.append({**_annotation(number, one.mask, 1 if alike else one.label), "score": one.score})
+        exact += sure == len(sample.masks)
     for number, each in enumerate(truth, 1):
         each["id"] = number
     categories = [{"id": label, "name": str(label)} for label in labels]

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import MaskRCNN
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
 from spoolfarm.tasks.segment.roi_align import align
+from spoolfarm.tasks.segment.two_views import MirroringMaskRcnn
 from spoolfarm.training.losses import losses, prepare
 from spoolfarm.training.samples import Sample, Source, batches
 
@@ -86,8 +86,8 @@ class Training:
     hyper: net.Hyper
     recipe: Recipe
     source: Source
-    model: MaskRCNN = field(init=False)
-    averaged: MaskRCNN = field(init=False)
+    model: MirroringMaskRcnn = field(init=False)
+    averaged: MirroringMaskRcnn = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
     iteration: int = 0
     #: How long it has taken so far.
