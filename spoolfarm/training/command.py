@@ -14,7 +14,7 @@ from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
 from spoolfarm.tasks.segment.engines import DEFAULT
 from spoolfarm.tasks.segment.instance import OBJECT
-from spoolfarm.training.course import LAST, Course, Say, beside, evaluate, told
+from spoolfarm.training.course import LAST, Course, Say, beside, evaluate, lines
 from spoolfarm.training.labelled import Labelled
 from spoolfarm.training.mixture import Mixture, fitting
 from spoolfarm.training.options import PACKAGED, SCRATCH, SYNTHETIC
@@ -87,9 +87,8 @@ def _evaluate(source: Source, path: str, say: Say) -> None:
         raise FarmError(f"{path} tells apart {known}, and the data {told_apart}")
     if not named:
         say(f"{path} knows one category; objects are compared whatever theirs")
-    found = evaluate(model, source, LAST, named=named)
-    for label, each in found.items():
-        say(told(each) if len(found) == 1 else f"{label}: {told(each)}")
+    for line in lines(evaluate(model, source, LAST, named=named)):
+        say(line)
 
 
 def _weights(path: str) -> Path:

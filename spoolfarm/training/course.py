@@ -6,7 +6,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ EVALUATE, EVALUATE_LABELLED = 2000, 200
 PATIENCE, BETTER = 5, 0.002
 
 Say = Callable[[str], None]
+#: The label of a part of the data, and how good a net is on it.
+Found = tuple[str, Precision]
 
 
 @dataclass
@@ -79,18 +81,18 @@ class Course:
             raise FarmError(f"{self.out} is whole, but its evaluation failed: {_reason(error)}", hint=hint) from error
         training.checkpoint(checkpoint)
 
-    def _before(self) -> dict[str, Precision]:
+    def _before(self) -> list[Found]:
         """How good the weights are that a labelled folder's training begins with, whatever their categories."""
         if not self._labelled or not self.training.began:
-            return {}
+            return []
         try:
             model, about = net.load(self.training.began)
             named = fitting(self.training.source.names, {each["id"]: each["name"] for each in about["categories"]})
             found = evaluate(model, self.training.source, LAST, named=named)
         except Exception as error:  # noqa: BLE001  # whatever it is, the training is worth more
             self.say(f"the evaluation failed: {_reason(error)}")
-            return {}
-        for label, each in found.items():
+            return []
+        for label, each in found:
             self.say(f"before, {label}: {told(each)}")
         return found
 
@@ -117,28 +119,29 @@ class Course:
                 self.say(f"the evaluation failed: {_reason(error)}")
             self._since = time.monotonic()
 
-    def _evaluate(self, count: int) -> Precision:
+    def _evaluate(self, count: int) -> list[Found]:
         """How good the averaged weights are, said and put on the curve."""
         training = self.training
         found = evaluate(training.averaged, training.source, count, stream=int(count != LAST))
-        for label, each in found.items():
-            self.say(told(each) if len(found) == 1 else f"{label}: {told(each)}")
-        middle = mean(list(found.values()))
+        for line in lines(found):
+            self.say(line)
+        middle = _mean(found)
         training.curve.append({"iteration": training.iteration, **middle.record()})
         title = f"{self.out.name}: {training.iteration * training.recipe.batch} pictures seen"
         beside(self.out, ".svg").write_text(svg(training.curve, title))
-        return middle
+        return found
 
     def _compare(self) -> None:
         """Keep the averaged weights when no evaluation on the way has found better ones."""
-        training, found = self.training, self._evaluate(ON_THE_WAY)
-        if training.best is None or found.ap > training.best[0] + BETTER:
-            training.best = found.ap, copy.deepcopy(training.averaged.state_dict())
+        training = self.training
+        ap = _mean(self._evaluate(ON_THE_WAY)).ap
+        if training.best is None or ap > training.best[0] + BETTER:
+            training.best = ap, copy.deepcopy(training.averaged.state_dict())
             self._worse = 0
         else:
             self._worse += 1
 
-    def _end(self, before: dict[str, Precision]) -> None:
+    def _end(self, before: list[Found]) -> None:
         """The last evaluation; weights of the way that were better are taken back, and what was gained is said."""
         training = self.training
         if training.best:
@@ -146,13 +149,14 @@ class Course:
             training.averaged.load_state_dict(training.best[1])
             if self._worse:
                 self.say("the weights of an evaluation on the way are no worse, and kept")
-        self._write(training.averaged, self._evaluate(LAST))
+        found = self._evaluate(LAST)
+        self._write(training.averaged, _mean(found))
         if before:
             names = {each["id"]: each["name"] for each in net.read(training.began)["categories"]}
             named = fitting(training.source.names, names)
-            after = evaluate(training.averaged, training.source, LAST, named=named)
-            for label, each in after.items():
-                self.say(gained(label, before[label], each, named))
+            after = found if named else evaluate(training.averaged, training.source, LAST, named=False)
+            for (label, was), (_, each) in zip(before, after, strict=True):
+                self.say(gained(label, was, each, named))
 
     def _write(self, model: MirroringMaskRcnn, found: Precision | None = None) -> None:
         """The weights file, complete or not at all, with what an evaluation *found*."""
@@ -170,15 +174,16 @@ class Course:
         os.replace(new, self.out)
 
 
-def evaluate(
-    model: MirroringMaskRcnn, source: Source, count: int, stream: int = 0, named: bool = True
-) -> dict[str, Precision]:
+def evaluate(model: MirroringMaskRcnn, source: Source, count: int, stream: int = 0, named: bool = True) -> list[Found]:
     """How good *model* is on each part of *source*; unless *named*, whatever the categories."""
-    names = source.names if named else None
-    return {
-        each.label: precision(finder(model), each.held_out(count, stream), names, alike=not named)
-        for each in source.parts
-    }
+    names, find = source.names if named else None, finder(model)
+    parts = [(each.label, each.held_out(count, stream)) for each in source.parts]
+    return [(label, precision(find, samples, names, alike=not named)) for label, samples in parts]
+
+
+def lines(found: Sequence[Found]) -> list[str]:
+    """What an evaluation says: a line for each part, with its label where there are several."""
+    return [told(each) if len(found) == 1 else f"{label}: {told(each)}" for label, each in found]
 
 
 def told(found: Precision) -> str:
@@ -198,6 +203,10 @@ def gained(label: str, before: Precision, after: Precision, named: bool) -> str:
 def beside(out: Path, suffix: str) -> Path:
     """The file beside *out* whose name ends with *suffix*."""
     return out.with_name(out.name + suffix)
+
+
+def _mean(found: Sequence[Found]) -> Precision:
+    return mean([each for _, each in found])
 
 
 def _reason(error: Exception) -> str:
