@@ -205,7 +205,7 @@ def _box(entry: Entry) -> Outline | None:
         return None
 
 
-def _about(content: dict[str, Any]) -> dict[str, str]:
+def _about(content: Mapping[str, Any]) -> dict[str, str]:
     """The texts of the file's `info` and of its first licence."""
     info = content.get("info")
     licences = content.get("licenses")
