@@ -19,6 +19,9 @@ BARE, CROWD, STRAY = "without an outline", "of crowds (iscrowd 1)", "of pictures
 #: What tools write for a label of a crowd, and for one that is of none.
 YES, NO = (1, "1", "true"), (0, None, "", "0", "false")
 
+#: What is kept of the file's `info`, and the most letters of each.
+ABOUT, SAID = ("description", "contributor", "url", "licence"), 200
+
 Id = int | str
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -63,13 +66,17 @@ class Label:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its place in the file, its width and height as far as the file says, and its objects."""
+    """A picture: its place in the file, its width and height as far as the file says, and its objects.
+
+    What is *ignored* of it teaches nothing: crowds, and boxes of which the outline is not known.
+    """
 
     place: str
     id: Id
     name: str
     size: tuple[int, int] | None
     labels: list[Label] = field(default_factory=list)
+    ignored: list[Outline] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ class Coco:
     names: dict[int, str]
     pictures: dict[Id, Picture]
     passed: Counter[str] = field(default_factory=Counter)
+    #: What the file says of where it comes from and how it may be used.
+    about: dict[str, str] = field(default_factory=dict)
 
 
 def read(path: Path, content: Mapping[str, Any] | None = None) -> Coco:
@@ -89,7 +98,7 @@ def read(path: Path, content: Mapping[str, Any] | None = None) -> Coco:
     """
     content = find(path).content if content is None else content
     entries = {part: [_entry(part, number, each) for number, each in enumerate(content[part])] for part in PARTS}
-    found = Coco(path, {}, {})
+    found = Coco(path, {}, {}, about=_about(content))
     sound(path, lambda each: _add_category(found, each), entries["categories"])
     sound(path, lambda each: _add_picture(found, each), entries["images"])
     if not found.pictures or not found.names:
@@ -176,10 +185,36 @@ def _add_label(found: Coco, entry: Entry) -> None:
         found.passed[STRAY] += 1
     elif crowd in YES:
         found.passed[CROWD] += 1
+        if where := where or _box(entry):
+            found.pictures[picture].ignored.append(where)
     elif where is None:
         found.passed[BARE] += 1
+        if where := _box(entry):
+            found.pictures[picture].ignored.append(where)
     else:
         found.pictures[picture].labels.append(Label(entry.place, category, where))
+
+
+def _box(entry: Entry) -> Outline | None:
+    """The outline of an entry's box; None when it has none that makes sense."""
+    box = entry.said.get("bbox")
+    try:
+        x, y, wide, high = map(float, box if isinstance(box, list) else ())
+        return outline([[x, y, x + wide, y, x + wide, y + high, x, y + high]]) if min(wide, high) > 0 else None
+    except (TypeError, ValueError, FarmError):
+        return None
+
+
+def _about(content: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of the file's `info` and of its first licence."""
+    info = content.get("info")
+    licences = content.get("licenses")
+    first = licences[0] if isinstance(licences, list) and licences else None
+    said = {**(info if isinstance(info, dict) else {})}
+    if isinstance(first, dict) and first.get("name"):
+        said.setdefault("licence", first["name"])
+    said.setdefault("licence", said.get("license"))
+    return {name: said[name][:SAID] for name in ABOUT if isinstance(said.get(name), str) and said[name]}
 
 
 def _counted(labels: int, passed: Counter[str]) -> str:

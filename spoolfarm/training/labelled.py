@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 
 from spoolfarm import images
 from spoolfarm.errors import BrokenImage, FarmError
 from spoolfarm.training import coco, exports
+from spoolfarm.training.options import KEPT
 from spoolfarm.training.pictures import Pictures
-from spoolfarm.training.samples import Sample
+from spoolfarm.training.samples import LEAST, Sample
 from spoolfarm.training.scenes.noise import Array
+from spoolfarm.training.tiles import Piece, cut, piece
 
-#: One picture in this many is kept for the evaluation.
-KEPT = 5
-#: Pixels an object must show to be learned.
-LEAST = 16
 #: What labels of fewer are passed over as.
 SMALL = f"of fewer than {LEAST} pixels"
-#: How much smaller or larger than it fits a picture is shown, and how much darker or brighter.
-ZOOM, CONTRAST = (0.6, 1.3), (0.75, 1.25)
+#: How much darker or brighter a picture is shown.
+CONTRAST = 0.75, 1.25
 
 
 class Labelled:
     """The pictures of a folder, or of the file of labels at *path*, without the kept ones.
 
-    A sample is one of them, turned over, zoomed and re-lit. Raises FarmError when the folder has no pictures with
-    labels, or when a file or an entry is not what it seems.
+    A sample is a tile of one of them, turned over, zoomed and re-lit. One picture in *keep* is kept. Raises FarmError
+    when the folder has no pictures with labels, or when a file or an entry is not what it seems.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep: int = KEPT) -> None:
         there = exports.find(path)
         file, folder = there.path, there.folder
         self._labels = coco.read(file, there.content)
@@ -44,12 +42,24 @@ class Labelled:
         here = Pictures(folder, subset=file.stem.removeprefix("instances_"))
         found = coco.sound(file, lambda each: (each, _found(here, each)), self._pictures.values())
         self._paths = {each.id: path for each, path in found}
+        self._pieces: dict[coco.Id, tuple[list[Piece], Array | None]] = {}
+        self.label = path.name or str(path)
         _distinct(file, found)
         ids = sorted(self._pictures, key=lambda each: (not self._pictures[each].labels, isinstance(each, str), each))
         labelled = sum(bool(each.labels) for each in self._pictures.values())
         #: The kept pictures, some of which have objects; where too few have any, all are learned and kept.
-        self.kept = ids[::KEPT] if labelled >= KEPT else ids
-        self.learned = [each for each in ids if each not in set(self.kept)] if labelled >= KEPT else ids
+        self.kept = ids[::keep] if labelled >= keep else ids
+        self.learned = [each for each in ids if each not in set(self.kept)] if labelled >= keep else ids
+
+    @property
+    def parts(self) -> Sequence[Labelled]:
+        """Itself alone."""
+        return [self]
+
+    def record(self) -> list[dict[str, Any]]:
+        """What the file says of its source and its licence, and the pictures that are learned, by name."""
+        names = [self._pictures[each].name for each in self.learned]
+        return [{"data": self.label, **self._labels.about, "learned": names}]
 
     def check(self) -> str:
         """Decode every picture and fill every outline; a line that says what there is to learn.
@@ -76,8 +86,10 @@ class Labelled:
     def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
         """Sample *number* of *seed*."""
         rng = np.random.default_rng((seed, number))
-        sample = self.read(self.learned[int(rng.integers(len(self.learned)))])
-        return _lit(rng, _fitted(rng, sample, height, width))
+        chosen = self.learned[int(rng.integers(len(self.learned)))]
+        pixels = _pixels(self._paths[chosen])
+        pieces, ignored = self._cut_out(chosen, *pixels.shape[:2])
+        return _lit(rng, cut(rng, pixels, pieces, ignored, height, width))
 
     def held_out(self, count: int, stream: int = 0) -> Iterator[Sample]:
         """The kept pictures as they are, *count* at most."""
@@ -90,7 +102,19 @@ class Labelled:
         height, width = pixels.shape[:2]
         masks = [each.outline.mask(height, width) for each in picture.labels]
         classes = np.array([self._classes[each.category] for each in picture.labels], np.int64)
-        return _only_seen(Sample(pixels, np.array(masks, np.uint8).reshape(-1, height, width), classes))
+        ignored = [each.mask(height, width) for each in picture.ignored]
+        unsure = np.bitwise_or.reduce(ignored) if ignored else None
+        return _only_seen(Sample(pixels, np.array(masks, np.uint8).reshape(-1, height, width), classes, unsure))
+
+    def _cut_out(self, number: coco.Id, height: int, width: int) -> tuple[list[Piece], Array | None]:
+        """The objects of the picture with that id, and what of it is to be ignored; kept, for they are read often."""
+        if number not in self._pieces:
+            picture = self._pictures[number]
+            pieces = [piece(each.outline.mask(height, width), self._classes[each.category]) for each in picture.labels]
+            ignored = [each.mask(height, width) for each in picture.ignored]
+            whole = np.bitwise_or.reduce(ignored) if ignored else None
+            self._pieces[number] = [each for each in pieces if each], whole
+        return self._pieces[number]
 
     def _checked(self, picture: coco.Picture) -> _Checked:
         height, width = _pixels(self._paths[picture.id]).shape[:2]
@@ -98,6 +122,11 @@ class Labelled:
             said = "x".join(map(str, picture.size))
             raise FarmError(f"{picture.place} says that {picture.name} has {said} pixels, but it has {width}x{height}")
         areas = []
+        for where in picture.ignored:
+            try:
+                where.fit(height, width)
+            except FarmError as error:
+                raise FarmError(f"{picture.place} has an ignored region that does not fit it: {error}") from error
         for label in picture.labels:
             try:
                 areas.append(label.outline.area(height, width))
@@ -140,24 +169,6 @@ def _pixels(path: Path) -> Array:
     except BrokenImage as error:
         raise FarmError(f"{path}: {error}") from error
     return picture
-
-
-def _fitted(rng: np.random.Generator, sample: Sample, height: int, width: int) -> Sample:
-    """The sample on a canvas of that size: zoomed, shifted, and turned over half the time."""
-    high, wide = sample.picture.shape[:2]
-    scale = min(height / high, width / wide) * rng.uniform(*ZOOM)
-    matrix = np.array([[scale, 0, 0], [0, scale, 0]])
-    if rng.random() < 0.5:
-        matrix[0, 0], matrix[0, 2] = -scale, scale * (wide - 1)
-    for axis, (room, taken) in enumerate(((width, wide * scale), (height, high * scale))):
-        matrix[axis, 2] += rng.uniform(min(0, room - taken), max(0, room - taken))
-    grey = sample.picture.mean(axis=(0, 1)).tolist()
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    picture = cv2.warpAffine(sample.picture, matrix, (width, height), flags=how, borderValue=grey)
-    masks = [cv2.warpAffine(mask, matrix, (width, height), flags=cv2.INTER_NEAREST) for mask in sample.masks]
-    return _only_seen(
-        Sample(picture, np.stack(masks) if masks else np.zeros((0, height, width), np.uint8), sample.classes)
-    )
 
 
 def _lit(rng: np.random.Generator, sample: Sample) -> Sample:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -13,15 +13,20 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment.instance import OBJECT
 from spoolfarm.training import scenes
+from spoolfarm.training.options import SYNTHETIC
 from spoolfarm.training.scenes.noise import Array
 
+#: Pixels an object must show to be learned.
+LEAST = 4
 #: The seed of the scenes that no training ever sees; trainings may have any other.
 HELD_OUT = 2_000_000_011
 #: Their side in pixels.
 HELD_OUT_SIDE = 320
 #: By how much drawn scenes are enlarged, in turn: small pictures are when they are served.
 ENLARGED = (1.0, 1.2, 1.0, 1.5)
-#: How crowded they are: most objects lie in crowds, of which a picture teaches a few regions each.
+#: One drawn picture in this many is a crowd of like objects.
+CROWDS = 3
+#: How crowded the other scenes are: most objects lie in crowds, of which a picture teaches a few regions each.
 CROWDED = 1.5
 #: One in this many has its colours turned: what differs by brightness then differs by hue, on a ground of any hue.
 TURNED = 5
@@ -29,11 +34,15 @@ TURNED = 5
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture, (height, width, 3) uint8 RGB; masks, (objects, height, width) uint8; a class from 1 for each."""
+    """A picture, (height, width, 3) uint8 RGB; masks, (objects, height, width) uint8; a class from 1 for each.
+
+    What is *ignored*, (height, width) uint8, teaches nothing: there may be an object, or none.
+    """
 
     picture: Array
     masks: Array
     classes: Array
+    ignored: Array | None = None
 
 
 class Source(Protocol):
@@ -41,6 +50,15 @@ class Source(Protocol):
 
     #: The categories' names by id, in the order of the classes.
     names: dict[int, str]
+    #: What it is called.
+    label: str
+
+    @property
+    def parts(self) -> Sequence[Source]:
+        """The sources that it consists of, or itself."""
+
+    def record(self) -> list[dict[str, Any]]:
+        """What each of its parts is and what is learned of it, for the weights file."""
 
     def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
         """Sample *number* of *seed*, of that size."""
@@ -54,11 +72,26 @@ class Drawn:
 
     def __init__(self) -> None:
         self.names = {1: OBJECT}
+        self.label = SYNTHETIC
+
+    @property
+    def parts(self) -> Sequence[Source]:
+        """Itself alone."""
+        return [self]
+
+    def record(self) -> list[dict[str, Any]]:
+        """Which scenes are drawn."""
+        return [{"data": self.label, "scenes": scenes.VERSION, "crowds": scenes.CROWDS_VERSION}]
 
     def sample(self, seed: int, number: int, height: int, width: int) -> Sample:
-        """Scene *number* of *seed*; for some numbers drawn smaller, for some in other colours."""
+        """Scene or crowd *number* of *seed*; for some numbers drawn smaller, for some in other colours."""
         factor = ENLARGED[number % len(ENLARGED)]
-        drawn = _sample(scenes.scene(seed, number, round(height / factor), round(width / factor), crowded=CROWDED))
+        high, wide = round(height / factor), round(width / factor)
+        if number % CROWDS == 2:
+            made = scenes.crowd(seed, number, high, wide)
+            drawn = Sample(made.picture, made.masks, np.ones(len(made.masks), np.int64), made.hidden)
+        else:
+            drawn = _sample(scenes.scene(seed, number, high, wide, crowded=CROWDED))
         if number % TURNED == 0:
             drawn = replace(drawn, picture=_turned(drawn.picture, np.random.default_rng((seed, number))))
         return drawn if factor == 1 else _enlarged(drawn, height, width)
@@ -78,7 +111,10 @@ def _enlarged(sample: Sample, height: int, width: int) -> Sample:
     """*sample* of that size; a mask keeps its outline between the pixels of before."""
     masks = [cv2.resize(mask * np.uint8(255), (width, height)) > 127 for mask in sample.masks]
     picture = cv2.resize(sample.picture, (width, height))
-    return Sample(picture, np.array(masks, np.uint8).reshape(-1, height, width), sample.classes)
+    ignored = sample.ignored
+    if ignored is not None:
+        ignored = cv2.resize(ignored, (width, height), interpolation=cv2.INTER_NEAREST)
+    return Sample(picture, np.array(masks, np.uint8).reshape(-1, height, width), sample.classes, ignored)
 
 
 def _turned(picture: Array, rng: np.random.Generator) -> Array:

@@ -10,19 +10,20 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.image_list import ImageList
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
 from spoolfarm.tasks.segment.roi_align import align
+from spoolfarm.tasks.segment.two_views import MirroringMaskRcnn
+from spoolfarm.training.losses import losses, prepare
 from spoolfarm.training.samples import Sample, Source, batches
 
 #: How far the averaged weights follow the trained ones at each iteration: over about 500.
 FOLLOW = 0.002
+#: The same times the iterations of a training so short that this would be most of it.
+SHORT = 5
 #: This many steps in a row whose gradient is not a number end a training.
 SKIPPED = 10
 
@@ -44,12 +45,24 @@ class Recipe:
     seed: int = 1
     #: The longest step, as the norm of the gradient.
     clip: float = 5.0
+    #: When it ends at the latest, having come down over as large a part of them as of the iterations; 0 is never.
+    minutes: float = 0.0
 
-    def rate_at(self, iteration: int) -> float:
-        """The learning rate of *iteration*, from 0."""
+    def rate_at(self, iteration: int, seconds: float = 0.0) -> float:
+        """The learning rate of *iteration*, from 0, that many *seconds* after the start."""
         up = (iteration + 1) / max(1, self.warm_up)
         down = (self.iterations - iteration) / max(1, self.anneal)
+        if self.minutes:
+            left = 1 - seconds / (60 * self.minutes)
+            down = min(down, max(0.0, left) * self.iterations / max(1, self.anneal))
         return self.rate * min(1.0, up, down)
+
+    def follow_at(self, iteration: int, seconds: float = 0.0) -> float:
+        """How far the averaged weights follow the trained ones after *iteration*: faster at the start."""
+        last = float(self.iterations)
+        if self.minutes and seconds:
+            last = min(last, (iteration + 1) * 60 * self.minutes / seconds)
+        return max(FOLLOW, SHORT / max(SHORT, last), 1 / (iteration + 1))
 
 
 @dataclass(frozen=True)
@@ -73,12 +86,18 @@ class Training:
     hyper: net.Hyper
     recipe: Recipe
     source: Source
-    model: MaskRCNN = field(init=False)
-    averaged: MaskRCNN = field(init=False)
+    model: MirroringMaskRcnn = field(init=False)
+    averaged: MirroringMaskRcnn = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
     iteration: int = 0
+    #: How long it has taken so far.
+    seconds: float = 0.0
     #: Points of the curve: {"iteration", "loss"} and, where it was evaluated, the figures.
     curve: list[dict[str, float]] = field(default_factory=list)
+    #: The weights file that it began with, if any.
+    began: str = ""
+    #: The best mean AP that an evaluation has found, and the weights that have it.
+    best: tuple[float, dict[str, Tensor]] | None = None
     #: Where several learn together: this one's part of each batch, and what makes their gradients one.
     part: slice = field(default_factory=lambda: slice(None))
     agree: Callable[[Sequence[Tensor]], None] | None = None
@@ -90,6 +109,7 @@ class Training:
         self.model = net.build(**asdict(self.hyper))
         self.averaged = copy.deepcopy(self.model).requires_grad_(False).eval()
         align(self.model.roi_heads)
+        prepare(self.model)
         self.model.rpn.head.register_forward_hook(_exact)
         flat = [each for each in self.model.parameters() if each.ndim < 2]
         deep = [each for each in self.model.parameters() if each.ndim >= 2]
@@ -99,6 +119,7 @@ class Training:
     def start_from(self, path: Path | str) -> None:
         """Take the weights of a weights file; each class begins as what the file's classes have in common."""
         begun, own = net.read(path), self.model.state_dict()
+        self.began = str(path)
         kinds = 1 + net.Hyper(**begun["net"]).classes
         weights = {name: each for name, each in begun["state_dict"].items() if name in own}
         fitting = {name: _for_classes(each.float(), kinds, own[name]) for name, each in weights.items()}
@@ -110,24 +131,34 @@ class Training:
         self.model.train()
         recipe = self.recipe
         data = batches(self.source, recipe.seed, self.iteration, recipe.batch, recipe.side, processes, self.part)
-        while self.iteration < self.recipe.iterations:
+        start = time.monotonic() - self.seconds
+        while not self.ended:
             begin = time.monotonic()
-            losses = self._learn(next(data))
+            parts = self._learn(next(data), start)
             self.iteration += 1
-            yield Step(self.iteration, losses, time.monotonic() - begin)
+            yield Step(self.iteration, parts, time.monotonic() - begin)
 
-    def _learn(self, samples: Sequence[Sample]) -> dict[str, float]:
+    @property
+    def ended(self) -> bool:
+        """Whether the recipe's iterations or its minutes are over."""
+        over = self.recipe.minutes and self.seconds >= 60 * self.recipe.minutes
+        return bool(over) or self.iteration >= self.recipe.iterations
+
+    def _learn(self, samples: Sequence[Sample], start: float) -> dict[str, float]:
+        """Take one step of a training that would have begun at *start*, had it never stopped."""
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.iteration)  # a resumed training draws the same regions
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate_at(self.iteration)
         before = [each.clone() for each in self.model.buffers()]
         with torch.autocast("cpu", torch.bfloat16):
-            losses = _losses(self.model, samples)
-        total = sum(losses.values(), torch.zeros(()))
+            parts = losses(self.model, samples)
+        total = sum(parts.values(), torch.zeros(()))
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
+        clock = torch.tensor([time.monotonic() - start])
         if self.agree:
-            self.agree([each.grad for each in self.model.parameters() if each.grad is not None])
+            self.agree([clock, *(each.grad for each in self.model.parameters() if each.grad is not None)])
+        self.seconds = float(clock)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate_at(self.iteration, self.seconds)
         length = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         if torch.isfinite(length):
             self.optimizer.step()
@@ -135,7 +166,7 @@ class Training:
             self.skipped = 0
         else:
             self._skip(before)
-        return {name: float(loss.detach()) for name, loss in losses.items()}
+        return {name: float(loss.detach()) for name, loss in parts.items()}
 
     def _skip(self, before: Sequence[Tensor]) -> None:
         """Skip a step whose gradient is not a number: a single such step would ruin the weights for good."""
@@ -146,8 +177,8 @@ class Training:
             raise FarmError(f"the losses are no numbers at iteration {self.iteration}", hint="try a lower --rate")
 
     def _average(self) -> None:
-        """Let the averaged weights follow, faster at the start."""
-        follow = max(FOLLOW, 1 / (self.iteration + 1))
+        """Let the averaged weights follow."""
+        follow = self.recipe.follow_at(self.iteration, self.seconds)
         with torch.no_grad():
             mine, theirs = self.model.state_dict(), self.averaged.state_dict()
             floats = [name for name, value in theirs.items() if value.is_floating_point()]
@@ -161,7 +192,11 @@ class Training:
             "hyper": asdict(self.hyper),
             "recipe": asdict(self.recipe),
             "iteration": self.iteration,
+            "seconds": self.seconds,
+            "sources": self.source.record(),
             "curve": self.curve,
+            "began": self.began,
+            "best": self.best,
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -182,6 +217,8 @@ class Training:
         training.averaged.load_state_dict(state["averaged"])
         training.optimizer.load_state_dict(state["optimizer"])
         training.iteration, training.curve = state["iteration"], state["curve"]
+        training.began = state.get("began", "")
+        training.seconds, training.best = state.get("seconds", 0.0), state.get("best")
         return training
 
 
@@ -199,32 +236,3 @@ def _for_classes(weights: Tensor, kinds: int, own: Tensor) -> Tensor:
 def _exact(_head: nn.Module, _features: Any, proposed: Sequence[list[Tensor]]) -> tuple[list[Tensor], ...]:
     """What the proposals are made of, in single precision: bfloat16 knows every second pixel beyond the 256th only."""
     return tuple([each.float() for each in levels] for levels in proposed)
-
-
-def _losses(model: MaskRCNN, samples: Sequence[Sample]) -> dict[str, Tensor]:
-    """The losses of pictures of one size, past torchvision's resizing, which would cost as much as the backbone."""
-    pixels = torch.from_numpy(np.stack([sample.picture for sample in samples])).permute(0, 3, 1, 2).float() / 255
-    mean, deviation = (
-        torch.tensor(each)[:, None, None] for each in (model.transform.image_mean, model.transform.image_std)
-    )
-    pixels = (pixels - mean) / deviation
-    images = ImageList(pixels, [tuple(pixels.shape[-2:])] * len(samples))
-    targets = [_target(sample) for sample in samples]
-    features = {name: level.float() for name, level in model.backbone(pixels).items()}
-    proposals, first = model.rpn(images, features, targets)
-    _, second = model.roi_heads(features, proposals, images.image_sizes, targets)
-    losses: dict[str, Tensor] = {**first, **second}
-    return losses
-
-
-def _target(sample: Sample) -> dict[str, Tensor]:
-    """What torchvision wants to know of a sample; a box ends one pixel past its mask."""
-    boxes = np.zeros((len(sample.masks), 4), np.float32)
-    for box, mask in zip(boxes, sample.masks, strict=True):
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    return {
-        "boxes": torch.from_numpy(boxes),
-        "labels": torch.from_numpy(sample.classes),
-        "masks": torch.from_numpy(sample.masks),
-    }

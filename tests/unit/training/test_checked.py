@@ -15,7 +15,7 @@ from PIL import Image
 from spoolfarm.cli.main import main
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
-from spoolfarm.training import command
+from spoolfarm.training import course
 from spoolfarm.training.labelled import Labelled
 from spoolfarm.training.samples import _Batches, batches
 
@@ -55,10 +55,10 @@ def test_what_there_is_to_learn_is_said_in_one_line(tmp_path: Path) -> None:
     said = folder(tmp_path)
     said["annotations"][1]["segmentation"] = []
     said["annotations"][2] |= {"iscrowd": 1}
-    said["annotations"].append({"image_id": 1, "category_id": 1, "segmentation": [[4, 4, 6, 4, 6, 6, 4, 6]]})
+    said["annotations"].append({"image_id": 1, "category_id": 1, "segmentation": [[4, 4, 5, 4, 5, 5, 4, 5]]})
     assert labelled(tmp_path, said).check() == (
         "6 pictures, 4 objects, 1 category; 2 without objects; passed over: 1 label without an outline, "
-        "1 label of crowds (iscrowd 1), 1 label of fewer than 16 pixels; "
+        "1 label of crowds (iscrowd 1), 1 label of fewer than 4 pixels; "
         "too few to keep some for the evaluation, which sees those that are learned"
     )
 
@@ -138,7 +138,7 @@ def test_labels_that_are_all_too_small_are_refused(tmp_path: Path) -> None:
     said = folder(tmp_path)
     for each in said["annotations"]:
         each["segmentation"] = [[value / 80 for value in square(10, 15)]]
-    with pytest.raises(FarmError, match="no label can be learned from; there are 6 labels of fewer than 16 pixels"):
+    with pytest.raises(FarmError, match="no label can be learned from; there are 6 labels of fewer than 4 pixels"):
         labelled(tmp_path, said).check()
 
 
@@ -175,8 +175,8 @@ def test_weights_are_written_before_they_are_evaluated(
     labelled(data, said)
     asked = ["train", "segment", "--data", str(data), "--out", str(out), *SHORTEST]
     with monkeypatch.context() as failing:
-        failing.setattr(command, "precision", lambda *_: [].pop())
-        failing.setattr(command, "EVALUATE", 1)
+        failing.setattr(course, "precision", lambda *_, **__: [].pop())
+        failing.setattr(course, "EVALUATE_LABELLED", 1)
         assert main([*asked, "--iterations", "2"]) == 1
     told, err = capfd.readouterr()
     assert "the evaluation failed: IndexError: pop from empty list" in told, "one on the way ends nothing"

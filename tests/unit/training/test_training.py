@@ -14,7 +14,7 @@ from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
 from spoolfarm.training.data_parallel import learners
 from spoolfarm.training.evaluation import Detection, precision
-from spoolfarm.training.samples import CROWDED, Array, Drawn, Sample, batches
+from spoolfarm.training.samples import CROWDED, CROWDS, Array, Drawn, Sample, batches
 from spoolfarm.training.scenes import scene
 from spoolfarm.training.training import Recipe, Training
 
@@ -234,7 +234,8 @@ def test_drawn_samples_have_the_size_one_wants_whether_enlarged_or_not() -> None
 
 
 def test_some_drawn_samples_have_their_colours_turned() -> None:
-    drawn = {number: scene(4, number, 96, 128, crowded=CROWDED) for number in range(0, 60, 2)}  # those drawn full size
+    full = [number for number in range(0, 60, 2) if number % CROWDS != 2]  # scenes that are drawn full size
+    drawn = {number: scene(4, number, 96, 128, crowded=CROWDED) for number in full}
     changed = []
     for number, known in drawn.items():
         sample = Drawn().sample(4, number, 96, 128)
@@ -244,7 +245,7 @@ def test_some_drawn_samples_have_their_colours_turned() -> None:
             whole = (sample.picture > 0).all(2) & (sample.picture < 255).all(2)
             before, after = (np.linalg.norm(each[whole] - 128.0, axis=1) for each in (known.picture, sample.picture))
             assert np.abs(before - after).max(initial=0) < 2, "a turn leaves colours as far from grey as they were"
-    assert changed == [0, 10, 20, 30, 40, 50]
+    assert changed == [0, 10, 30, 40]
 
 
 def test_drawn_samples_are_more_crowded_than_held_out_scenes() -> None:
