@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the environment when it is missing, adds what the tests need, and runs them, in three processes. Arguments go to
+# Makes the environment when it is missing, adds what the tests need, and runs them, in four processes. Arguments go to
 # pytest, which then runs in one.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -33,5 +33,5 @@ if [ "$(cat .venv/installed-test 2>/dev/null)" != "$wanted" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
   echo "$wanted" > .venv/installed-test
 fi
-[ $# -gt 0 ] || set -- --numprocesses 3 --dist loadscope
+[ $# -gt 0 ] || set -- --numprocesses 4 --dist loadscope
 exec .venv/bin/python -m pytest "$@"
