@@ -126,12 +126,8 @@ class Launcher:
 
     def _announce(self) -> None:
         """Say who keeps this spool's workers, and how many general ones there are to be."""
-        about = {
-            "pid": os.getpid(),
-            "bind": ",".join(map(str, self._settings.bind)),
-            "since": self._since,
-            "workers": self._pool.wanted(GENERAL),
-        }
+        bind, workers = ",".join(map(str, self._settings.bind)), self._pool.wanted(GENERAL)
+        about = {"pid": os.getpid(), "bind": bind, "since": self._since, "workers": workers}
         try:
             files.write_atomic(f"{self._spool.root}/launcher.json", json.dumps(about).encode())
         except OSError as error:

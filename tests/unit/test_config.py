@@ -83,6 +83,7 @@ BAD = [
     ("FARM_MAX_BODY_MB", "0", "a whole number from 1 to 4096"),
     ("FARM_MAX_PAGES", "0", "a whole number from 1 to"),
     ("FARM_MAX_PIXELS", "0", "a whole number from 1 to"),
+    ("FARM_KEEP_MB", "all", "a whole number from 0 to"),
     ("FARM_MIN_FREE_MB", "5%", "a whole number from 0 to"),
     ("FARM_RECYCLE_JOBS", "-5", "a whole number from 0 to"),
     ("FARM_RECYCLE_MB", "4G", "a whole number from 0 to"),

@@ -15,6 +15,7 @@ from spoolfarm.errors import InvalidParams, NotConfigured
 from spoolfarm.farm import board
 from spoolfarm.farm.farm import Farm
 from spoolfarm.server import staffing
+from spoolfarm.server.views.board import EXAMINATION
 from tests.support.http_requests import refused
 
 
@@ -85,12 +86,11 @@ def test_a_launcher_whose_words_are_damaged_is_none(farm: Farm, text: bytes) -> 
 def test_the_doctor_is_asked_once_a_minute_unless_somebody_wants_him_now(
     front: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spoolfarm.server.examination import Examination
-
     finding = {"level": "ok", "check": "python", "what": "3.11", "advice": ""}
     asked: list[int] = []
-    monkeypatch.setattr("spoolfarm.server.examination.SOON", 0.0)
-    monkeypatch.setattr(Examination, "_examine", lambda _: asked.append(1) or [finding])
+    kind = type(front.application.extensions[EXAMINATION])
+    monkeypatch.setitem(kind.findings.__globals__, "SOON", 0.0)
+    monkeypatch.setattr(kind, "_examine", lambda _: asked.append(1) or [finding])
     for path in ("", "", "?again=true", ""):
         assert front.get(f"/v1/doctor{path}").get_json()["findings"] == [finding]
     assert len(asked) == 2
