@@ -72,7 +72,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bare(site: Path, tmp_path: Path) -> Installed:
     """The package with no extra, in an empty folder."""
-    return Installed(site, tmp_path, ("cv2", "numpy", "torch", "onnxruntime", "flwr"))
+    return Installed(site, tmp_path, ("cv2", "numpy", "torch", "onnxruntime", "flwr", "ray"))
 
 
 @pytest.fixture
