@@ -19,7 +19,7 @@ from spoolfarm.tasks.segment.instance import Eyes, Found, Instance, Looked, Pixe
 from spoolfarm.tasks.segment.pasting import paste
 from spoolfarm.tasks.segment.roi_align import align
 from spoolfarm.tasks.segment.seams import joined, sides
-from spoolfarm.tasks.segment.tiles import HINT, Grid, Window, crowd, planned
+from spoolfarm.tasks.segment.tiles import HINT, Grid, Window, crowd, planned, unseen
 from spoolfarm.tasks.segment.two_views import MULTIPLE, Detected, MirroringMaskRcnn, filled, scale_of
 
 #: The net sees nothing in a picture of which fewer pixels than this are left on the shorter side after resizing.
@@ -105,15 +105,25 @@ class MaskRcnn:
         size, scale = picture.shape[:2], self._scale(picture.shape[:2])
         looked = Looked(scale=scale)
         begin = time.perf_counter()
+        grid = unseen(size, scale, seen["scores"].tolist()) if want.tiles == "auto" else None
+        if grid is not None:
+            seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
         small = crowd(sides(seen).tolist(), seen["scores"].tolist())
-        if (grid := planned(size, scale, CLOSER_SIDE, small, want.tiles)) is not None:
-            parts = list(self._closer(picture, grid, want, begin + SECONDS))
-            seen = joined(seen, parts, grid)
-            looked = Looked(grid.columns, grid.rows, len(parts), grid.scale)
+        grid = planned(size, looked.scale, CLOSER_SIDE, small, want.tiles)
+        if grid is not None:
+            seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
+        if looked.scale != scale:
             ms = ms | {"tiles": (time.perf_counter() - begin) * 1000}
         return Found(self._instances(_choose(seen, want), size), ms, looked)
 
-    def _closer(self, picture: Pixels, grid: Grid, want: Wanted, until: float) -> Iterator[tuple[Window, Detected]]:
+    def _closer(
+        self, picture: Pixels, want: Wanted, seen: Detected, grid: Grid, until: float
+    ) -> tuple[Detected, Looked]:
+        """What is *seen* after a look at the tiles of *grid* too."""
+        parts = list(self._parts(picture, want, grid, until))
+        return joined(seen, parts, grid), Looked(grid.columns, grid.rows, len(parts), grid.scale)
+
+    def _parts(self, picture: Pixels, want: Wanted, grid: Grid, until: float) -> Iterator[tuple[Window, Detected]]:
         """What is seen in each of the tiles, in the picture's pixels, as long as there is time."""
         windows = list(grid)
         for begin in range(0, len(windows), self.batch):

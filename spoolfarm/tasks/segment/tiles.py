@@ -20,6 +20,9 @@ CLOSER, CLOSEST = 1.25, 4.0
 CROWD, HINTS = 8, 30
 #: The scores from which an object is sure, and from which there is a hint of one.
 SURE, HINT = 0.5, 0.3
+#: Where nothing is sure in a picture of which the first look saw fewer pixels than this for each of its own, it is
+#: looked at this much closer: what is there may be too small.
+FAR, UNSEEN = 0.4, 2.25
 #: The most that a picture's own pixels are enlarged, for there is hardly more to see in them; and the most that those
 #: of a small picture are, beyond which its blurred edges are taken for objects.
 ENLARGED, BLURRED = 1.2, 1.75
@@ -69,6 +72,13 @@ def crowd(sides: Sequence[float], scores: Sequence[float]) -> list[float]:
         if len(chosen) >= count:
             return chosen
     return []
+
+
+def unseen(size: tuple[int, int], scale: float, scores: Sequence[float]) -> Grid | None:
+    """The closer look at a large picture in whose first look, at *scale*, nothing was found for sure."""
+    if scale >= FAR or any(score > SURE for score in scores):
+        return None
+    return _covering(size, scale * UNSEEN)
 
 
 def planned(size: tuple[int, int], scale: float, side: float, sides: Sequence[float], tiles: Tiles) -> Grid | None:

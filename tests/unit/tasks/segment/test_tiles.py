@@ -135,6 +135,14 @@ def test_a_crowd_is_many_sure_objects_or_very_many_hints() -> None:
     assert tiles.crowd([5.0] * 300, [0.2] * 300) == []
 
 
+def test_a_large_picture_in_which_nothing_is_sure_is_looked_at_closer() -> None:
+    near = tiles.unseen((3000, 4000), 0.112, [0.4, 0.2])
+    assert near is not None
+    assert (near.columns, near.rows, near.scale) == (1, 1, pytest.approx(0.252))
+    assert tiles.unseen((3000, 4000), 0.112, [0.6, 0.2]) is None
+    assert tiles.unseen((600, 800), 0.56, []) is None
+
+
 def seen(*boxes: tuple[float, float, float, float], score: float = 0.9) -> dict[str, torch.Tensor]:
     """Full masks in *boxes*, each a little less sure than the one before."""
     count = len(boxes)
