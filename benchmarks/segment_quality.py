@@ -28,7 +28,7 @@ from benchmarks.peers.farm import launch
 from spoolfarm.tasks.segment.engines import DEFAULT, engine
 from spoolfarm.tasks.segment.instance import Engine, Wanted
 from spoolfarm.tasks.segment.net import Hyper, load
-from spoolfarm.training.evaluation import Detection, Precision, finder, precision
+from spoolfarm.training.evaluation import MOST, Detection, Precision, finder, precision
 from spoolfarm.training.samples import Array, Drawn
 
 VERSIONS = ("torch", "torchvision", "opencv-python-headless", "pycocotools", "scikit-image")
@@ -50,7 +50,8 @@ COLOURS = ((60, 60, 230), (60, 180, 60), (230, 130, 40), (40, 200, 230), (200, 6
 def found(eyes: Engine, picture: Array, least: float) -> list[Detection]:
     """What an engine finds in a picture, (height, width, 3) uint8 RGB, as whole masks."""
     masks = []
-    for one in eyes.find([np.ascontiguousarray(picture[..., ::-1])], [Wanted(score=least)])[0].instances:
+    want = Wanted(score=least, most=MOST, tiles="auto")
+    for one in eyes.find([np.ascontiguousarray(picture[..., ::-1])], [want])[0].instances:
         mask = np.zeros(picture.shape[:2], np.uint8)
         mask[one.top : one.top + one.mask.shape[0], one.left : one.left + one.mask.shape[1]] = one.mask
         masks.append(Detection(mask, one.score, one.category))
@@ -109,7 +110,7 @@ def served(model: str, count: int) -> tuple[dict[str, Any], list[Target]]:
 def asked(address: tuple[str, int], picture: Array) -> list[Detection]:
     """What a farm finds in a picture, (height, width, 3) uint8 RGB."""
     image = base64.b64encode(cv2.imencode(".png", picture[..., ::-1])[1]).decode()
-    body = json.dumps({"image": image, "params": {"score_threshold": LEAST}})
+    body = json.dumps({"image": image, "params": {"score_threshold": LEAST, "tiles": "off"}})
     connection = HTTPConnection(*address, timeout=PATIENCE)
     try:
         connection.request("POST", "/predict", body, {"Content-Type": "application/json"})

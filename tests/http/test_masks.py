@@ -21,7 +21,7 @@ from tests.support.running_farm import RunningFarm, free_port, until
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools' own
 
 #: The keys of the document, and what stands beside them.
-TOP = {"status", "count", "masks", "counts_encoding", "image", "engine", "model", "timing_ms"}
+TOP = {"status", "count", "masks", "counts_encoding", "tiles", "image", "engine", "model", "timing_ms"}
 EACH = {"mask_id", "mask_rle", "bbox", "label", "category_id", "score", "area", "centroid", "degree"}
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 
-from spoolfarm.tasks.segment.instance import OBJECT, Found, Instance, Pixels, Wanted, crop
+from spoolfarm.tasks.segment.instance import OBJECT, Eyes, Found, Instance, Looked, Pixels, Wanted, crop
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -46,6 +46,7 @@ class Classical:
     model = "classical"
     labels: Mapping[int, str] = {1: OBJECT}
     batch = 1
+    eyes: frozenset[Eyes] = frozenset(("auto", "classical"))
 
     def find(self, pictures: list[Pixels], wanted: list[Wanted]) -> list[Found]:
         """Look for what is wanted in each picture."""
@@ -64,7 +65,7 @@ def _find(picture: Pixels, wanted: Wanted) -> Found:
     if wanted.categories is not None and 1 not in wanted.categories:
         chosen = []
     ms = {"resize": (resized - begin) * 1000, "net": (time.perf_counter() - resized) * 1000}
-    return Found(_instances(chosen, (width, height)), ms)
+    return Found(_instances(chosen, (width, height)), ms, Looked(scale=scale))
 
 
 def _instances(parts: list[tuple[Pixels, float]], size: tuple[int, int]) -> Iterator[Instance]:

@@ -25,7 +25,7 @@ import numpy as np
 from spoolfarm.errors import FarmError
 from spoolfarm.system import threads
 from spoolfarm.tasks.segment.coco_names import COCO, SLOTS
-from spoolfarm.tasks.segment.instance import OBJECT, Found, Instance, Pixels, Wanted
+from spoolfarm.tasks.segment.instance import OBJECT, Eyes, Found, Instance, Looked, Pixels, Wanted
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -48,6 +48,7 @@ class Detr:
 
     name = "onnx"
     batch = 1
+    eyes: frozenset[Eyes] = frozenset(("auto", "net"))
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -70,7 +71,8 @@ class Detr:
         boxes, logits, masks = self._session.run(self._outputs, {given.name: fed})
         kept = self._surest(np.asarray(logits[0], np.float32), wanted)
         ms = {"resize": (resized - begin) * 1000, "net": (time.perf_counter() - resized) * 1000}
-        return Found(_instances(kept, boxes[0], masks[0], picture.shape[:2]), ms)
+        looked = Looked(scale=max(self._size) / max(picture.shape[:2]))
+        return Found(_instances(kept, boxes[0], masks[0], picture.shape[:2]), ms, looked)
 
     def _surest(self, logits: Floats, wanted: Wanted) -> list[tuple[int, float, int]]:
         """The queries that are wanted, the surest first: number, score and category of each."""

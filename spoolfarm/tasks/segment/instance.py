@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
+
+from spoolfarm.tasks.segment.tiles import Tiles
 
 #: A picture (height, width, 3) in BGR order, or a mask (height, width) of zeros and ones.
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 #: What an object is called where a model knows but one kind.
 OBJECT = "object"
+#: Who looks: the net, the classical engine, or whichever a model comes with first.
+Eyes: TypeAlias = Literal["auto", "net", "classical"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,25 @@ class Instance:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which objects a caller wants."""
+    """Which objects a caller wants, and how they are to be looked for."""
 
     score: float = 0.5
     most: int = 100
     #: Categories by id; None stands for all.
     categories: frozenset[int] | None = None
+    tiles: Tiles = "off"
+    engine: Eyes = "auto"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """How closely a picture was looked at: tiles in columns and rows, and how many of them there was time for."""
+
+    columns: int = 1
+    rows: int = 1
+    looked: int = 1
+    #: Pixels that the engine saw for each of the picture's.
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,9 @@ class Found:
     instances: Iterator[Instance]
     #: Milliseconds by stage.
     ms: Mapping[str, float]
+    looked: Looked = Looked()
+    #: Who looked, where that is another one than was asked.
+    by: Engine | None = None
 
 
 class Engine(Protocol):
@@ -60,6 +80,8 @@ class Engine(Protocol):
     labels: Mapping[int, str]
     #: How many pictures it takes at once with profit.
     batch: int
+    #: What a caller may ask it for.
+    eyes: frozenset[Eyes]
 
     def find(self, pictures: list[Pixels], wanted: list[Wanted]) -> list[Found]:
         """Look for what is wanted in each picture."""

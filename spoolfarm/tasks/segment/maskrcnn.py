@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,17 +15,24 @@ from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import FrozenBatchNorm2d
 
 from spoolfarm.tasks.fuse import fuse
-from spoolfarm.tasks.segment.instance import Found, Instance, Pixels, Wanted
+from spoolfarm.tasks.segment.instance import Eyes, Found, Instance, Looked, Pixels, Wanted
 from spoolfarm.tasks.segment.pasting import paste
 from spoolfarm.tasks.segment.roi_align import align
-from spoolfarm.tasks.segment.two_views import MULTIPLE, MirroringMaskRcnn, filled, scaled
+from spoolfarm.tasks.segment.seams import joined, sides
+from spoolfarm.tasks.segment.tiles import HINT, Grid, Window, crowd, planned, unseen
+from spoolfarm.tasks.segment.two_views import MULTIPLE, Detected, MirroringMaskRcnn, filled, scale_of
 
 #: The net sees nothing in a picture of which fewer pixels than this are left on the shorter side after resizing.
 LEAST_SIDE = 4
 #: Pictures that one pass through an accelerator takes at once.
 BATCH = 8
 #: The most detections of all categories among which those that a caller named are looked for.
-MOST = 1000
+MOST = 10_000
+#: Pixels of the longer side to which a small picture is enlarged at most for a closer look, and what each view may
+#: propose there at least: the first look is no look at crowds.
+CLOSER_SIDE, PROPOSALS = 640, 400
+#: Seconds after which no further tile is looked at.
+SECONDS = 15.0
 
 
 class MaskRcnn:
@@ -40,6 +48,7 @@ class MaskRcnn:
     """
 
     name = "mask-rcnn"
+    eyes: frozenset[Eyes] = frozenset(("auto", "net"))
 
     def __init__(
         self, net: MaskRCNN, model: str, labels: Mapping[int, str], *, precision: str = "fp32", device: str = "cpu"
@@ -55,6 +64,9 @@ class MaskRcnn:
             net.backbone = _Half(net.backbone)
         #: A net that orders detections anew by their masks must see as many as it was made for.
         self._least = net.roi_heads.detections_per_img if isinstance(net, MirroringMaskRcnn) else 1
+        #: What the net's proposals are limited to, and to what in a closer look.
+        limits = net.rpn._pre_nms_top_n["testing"], net.rpn._post_nms_top_n["testing"]
+        self._limits = {False: limits, True: (max(limits[0], PROPOSALS), max(limits[1], PROPOSALS))}
         self.model = model
         self.labels = labels
         classes = net.roi_heads.box_predictor.cls_score.out_features
@@ -79,32 +91,79 @@ class MaskRcnn:
         found = [Found(iter(()), {"resize": 0.0, "net": 0.0}) for _ in pictures]
         alike: dict[tuple[int, int], list[int]] = {}
         for number, picture in enumerate(pictures):
-            size = scaled(self._net.transform, *picture.shape[:2])
-            if min(size) >= LEAST_SIDE:
-                alike.setdefault(self._frame(size), []).append(number)
+            frame = self._frame(picture.shape[:2], self._scale(picture.shape[:2]))
+            if min(frame) >= LEAST_SIDE:
+                alike.setdefault(frame, []).append(number)
         for frame, numbers in alike.items():
-            looked = self._look([pictures[each] for each in numbers], [wanted[each] for each in numbers], frame)
-            for number, each in zip(numbers, looked, strict=True):
-                found[number] = each
+            seen, ms = self._look([pictures[each] for each in numbers], frame, [wanted[each] for each in numbers])
+            for number, each in zip(numbers, seen, strict=True):
+                found[number] = self._told(pictures[number], wanted[number], each, ms)
         return found
 
-    def _look(self, pictures: list[Pixels], wanted: list[Wanted], frame: tuple[int, int]) -> Iterator[Found]:
+    def _told(self, picture: Pixels, want: Wanted, seen: Detected, ms: dict[str, float]) -> Found:
+        """What is *wanted* of a picture, of which the first look has *seen* so much, after a closer look if need be."""
+        size, scale = picture.shape[:2], self._scale(picture.shape[:2])
+        looked = Looked(scale=scale)
+        begin = time.perf_counter()
+        grid = unseen(size, scale, seen["scores"].tolist()) if want.tiles == "auto" else None
+        if grid is not None:
+            seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
+        small = crowd(sides(seen).tolist(), seen["scores"].tolist())
+        grid = planned(size, looked.scale, CLOSER_SIDE, small, want.tiles)
+        if grid is not None:
+            seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
+        if looked.scale != scale:
+            ms = ms | {"tiles": (time.perf_counter() - begin) * 1000}
+        return Found(self._instances(_choose(seen, want), size), ms, looked)
+
+    def _closer(
+        self, picture: Pixels, want: Wanted, seen: Detected, grid: Grid, until: float
+    ) -> tuple[Detected, Looked]:
+        """What is *seen* after a look at the tiles of *grid* too."""
+        parts = list(self._parts(picture, want, grid, until))
+        return joined(seen, parts, grid), Looked(grid.columns, grid.rows, len(parts), grid.scale)
+
+    def _parts(self, picture: Pixels, want: Wanted, grid: Grid, until: float) -> Iterator[tuple[Window, Detected]]:
+        """What is seen in each of the tiles, in the picture's pixels, as long as there is time."""
+        windows = list(grid)
+        for begin in range(0, len(windows), self.batch):
+            if time.perf_counter() > until:
+                return
+            some = windows[begin : begin + self.batch]
+            crops = [picture[one.top : one.top + one.height, one.left : one.left + one.width] for one in some]
+            frame = self._frame(crops[0].shape[:2], grid.scale)
+            seen, _ = self._look(crops, frame, [want] * len(some), close=True)
+            for window, each in zip(some, seen, strict=True):
+                moved = each["boxes"] + each["boxes"].new_tensor([window.left, window.top] * 2)
+                yield window, each | {"boxes": moved}
+
+    def _look(
+        self, pictures: list[Pixels], frame: tuple[int, int], wanted: Sequence[Wanted], *, close: bool = False
+    ) -> tuple[list[Detected], dict[str, float]]:
         """Look at pictures in one *frame*: beside a larger one, a picture would have an edge where there is none."""
         begin = time.perf_counter()
+        rpn = self._net.rpn
+        rpn._pre_nms_top_n["testing"], rpn._post_nms_top_n["testing"] = self._limits[close]
         inputs = [self._prepare(picture, frame) for picture in pictures]
         images = ImageList(self._net.transform.batch_images(inputs, MULTIPLE), [frame] * len(pictures))
         resized = time.perf_counter()
-        detections = self._detect(images, wanted)
+        detections = [
+            each | {"boxes": resize_boxes(each["boxes"], frame, picture.shape[:2])}
+            for picture, each in zip(pictures, self._detect(images, wanted), strict=True)
+        ]
         share = 1000 / len(pictures)
-        ms = {"resize": (resized - begin) * share, "net": (time.perf_counter() - resized) * share}
-        for picture, detected in zip(pictures, detections, strict=True):
-            full = picture.shape[:2]
-            boxes = resize_boxes(detected["boxes"], frame, full).cpu()
-            yield Found(self._instances(detected, boxes, full), ms)
+        return detections, {"resize": (resized - begin) * share, "net": (time.perf_counter() - resized) * share}
 
-    def _frame(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Height and width that the net sees of a picture of *size* after resizing."""
-        return filled(*size) if isinstance(self._net, MirroringMaskRcnn) else size
+    def _scale(self, size: tuple[int, int]) -> float:
+        """Pixels of the net's first look for each of a picture of *size*."""
+        return scale_of(self._net.transform, *size)
+
+    def _frame(self, size: tuple[int, int], scale: float) -> tuple[int, int]:
+        """Height and width that the net sees of a picture of *size* at *scale*; 0 when that is next to nothing."""
+        height, width = (math.floor(side * scale) for side in size)
+        if min(height, width) < LEAST_SIDE:
+            return 0, 0
+        return filled(height, width) if isinstance(self._net, MirroringMaskRcnn) else (height, width)
 
     def _prepare(self, picture: Pixels, size: tuple[int, int]) -> Tensor:
         """The net's input: RGB, resized, and normalised after that.
@@ -121,7 +180,7 @@ class MaskRcnn:
         net, heads = self._net, self._net.roi_heads
         # What nobody wants goes here, before its mask is computed; the rest stays as it would be. With the net in the
         # package a crowded scene takes 0.6 of the time: `python -m benchmarks.pieces`.
-        heads.score_thresh = min(each.score for each in wanted)
+        heads.score_thresh = min(self._floor(each) for each in wanted)
         chosen = any(each.categories is not None for each in wanted)
         heads.detections_per_img = MOST if chosen else max(self._least, *(each.most for each in wanted))
         if isinstance(net, MirroringMaskRcnn):
@@ -130,13 +189,18 @@ class MaskRcnn:
             features = net.backbone(images.tensors)
             proposals, _ = net.rpn(images, features)
             detections, _ = heads(features, proposals, images.image_sizes)
-        named = [{**each, "labels": self._ids[each["labels"]]} for each in detections]
-        return [_choose(each, want) for each, want in zip(named, wanted, strict=True)]
+        return [{**each, "labels": self._ids[each["labels"]]} for each in detections]
 
-    def _instances(self, detected: Mapping[str, Tensor], boxes: Tensor, size: tuple[int, int]) -> Iterator[Instance]:
-        scores, categories = detected["scores"].tolist(), detected["labels"].tolist()
+    def _floor(self, want: Wanted) -> float:
+        """The net's own score above which there is a use for what it sees."""
+        return min(want.score, HINT) if want.tiles == "auto" else want.score
+
+    def _instances(self, detected: Detected, size: tuple[int, int]) -> Iterator[Instance]:
+        boxes, scores, categories = (detected[name].cpu() for name in ("boxes", "scores", "labels"))
         pasted = paste(detected["masks"].cpu(), boxes, *size)
-        for each, (x0, y0, x1, y1), score, category in zip(pasted, boxes.tolist(), scores, categories, strict=True):
+        for each, (x0, y0, x1, y1), score, category in zip(
+            pasted, boxes.tolist(), scores.tolist(), categories.tolist(), strict=True
+        ):
             if each is not None:
                 yield Instance(*each, (x0, y0, x1 - x0, y1 - y0), score, category)
 
@@ -163,7 +227,7 @@ def serving(net: MaskRCNN) -> MaskRCNN:
     return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def _choose(detected: Mapping[str, Tensor], wanted: Wanted) -> dict[str, Tensor]:
+def _choose(detected: Detected, wanted: Wanted) -> Detected:
     keep = detected["scores"] > wanted.score
     if wanted.categories is not None:
         keep &= torch.isin(detected["labels"], torch.tensor(sorted(wanted.categories), device=keep.device))

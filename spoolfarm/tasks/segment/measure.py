@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
-
 from spoolfarm import images
 from spoolfarm.errors import InvalidParams
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Params
 from spoolfarm.tasks.segment.result import MeasureResult
 from spoolfarm.tasks.segment.task import OVERLAY, Seeing
-from spoolfarm.tasks.segment.wishes import MOST, Wishes
+from spoolfarm.tasks.segment.wishes import Wishes
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.segment.instance import Found, Instance
@@ -27,8 +25,6 @@ OTHERWISE = ("area", "centroid", "axes")
 class MeasureParams(Wishes):
     """Which objects, where, and how they are measured."""
 
-    max_detections: int = Field(default=MOST, ge=1, le=MOST, description="only the surest so many")
-
 
 class Measure(Seeing):
     """Answers how many objects are in one picture, the measures of each, and their totals; see docs/measure.md."""
@@ -39,7 +35,7 @@ class Measure(Seeing):
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
         from spoolfarm.tasks.segment import report
         from spoolfarm.tasks.segment.overlay import Overlay
-        from spoolfarm.tasks.segment.records import picture_record
+        from spoolfarm.tasks.segment.records import picture_record, tiles_record
         from spoolfarm.tasks.segment.survey import Survey
 
         params = MeasureParams.model_validate(job.params)
@@ -59,7 +55,8 @@ class Measure(Seeing):
             "count": len(objects),
             "objects": objects,
             **survey.record(),
-            **picture_record(picture, self._engine, ms),
+            "tiles": tiles_record(found),
+            **picture_record(picture, found.by or self._engine, ms),
         }
         files = report.files(params, job.name, value)
         if overlay is not None:

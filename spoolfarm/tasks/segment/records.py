@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from spoolfarm.images import Decoded
-from spoolfarm.tasks.segment.instance import Engine, Instance
+from spoolfarm.tasks.segment.instance import Engine, Found, Instance
 from spoolfarm.tasks.segment.orientation import Axis, axis
 from spoolfarm.tasks.segment.polygons import polygons
 from spoolfarm.tasks.segment.rle import encode
@@ -54,3 +54,10 @@ def picture_record(picture: Decoded, engine: Engine, ms: dict[str, float]) -> di
         "model": engine.model,
         "timing_ms": {stage: round(value, 1) for stage, value in ms.items()},
     }
+
+
+def tiles_record(found: Found) -> dict[str, Any]:
+    """How closely a picture was looked at."""
+    looked = found.looked
+    scale = round(looked.scale, 3)
+    return {"columns": looked.columns, "rows": looked.rows, "looked": looked.looked, "scale": scale}

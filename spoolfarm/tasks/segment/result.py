@@ -80,6 +80,15 @@ class Mask(Measures):
     polygon: list[list[float]] | None = Field(default=None, description="outlines [x, y, x, y, ...], when asked for")
 
 
+class LookedAt(BaseModel):
+    """The tiles in which a picture was looked at; 1 by 1 is the whole."""
+
+    columns: int
+    rows: int
+    looked: int = Field(description="tiles for which there was time")
+    scale: float = Field(description="pixels that the engine saw for each of the picture's")
+
+
 class SegmentResult(BaseModel):
     """The objects of a picture."""
 
@@ -89,6 +98,7 @@ class SegmentResult(BaseModel):
     counts_encoding: str
     mm_per_pixel: float | None = None
     totals: Totals | None = Field(default=None, description="with measures")
+    tiles: LookedAt
     image: PictureSize
     engine: str
     model: str
@@ -134,6 +144,7 @@ class MeasureResult(BaseModel):
     objects: list[MeasuredObject]
     mm_per_pixel: float | None = Field(default=None, description="the scale, when one was given")
     totals: Totals
+    tiles: LookedAt
     image: PictureSize
     engine: str
     model: str

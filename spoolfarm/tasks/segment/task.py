@@ -91,7 +91,11 @@ class Seeing(Task):
         most = job.params.get("max_detections", 100)
         if job.params.get("regions") or job.params.get("ignore"):
             most = MOST  # the surest so many of those that lie where they are wanted
-        return Wanted(job.params["score_threshold"], most, chosen)
+        engine = job.params.get("engine", "auto")
+        if engine not in self._engine.eyes:
+            told = " or ".join(sorted(self._engine.eyes))
+            raise InvalidParams(f"params.engine: the model {self._engine.model} is asked as {told}, not as {engine}")
+        return Wanted(job.params["score_threshold"], most, chosen, job.params.get("tiles", "off"), engine)
 
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any | Answer | FarmError:
         """The result of *job*; *ms* says how long what came before took."""
@@ -107,7 +111,7 @@ class Segment(Seeing):
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
         from spoolfarm.tasks.segment import report
         from spoolfarm.tasks.segment.overlay import Overlay
-        from spoolfarm.tasks.segment.records import mask_record, picture_record
+        from spoolfarm.tasks.segment.records import mask_record, picture_record, tiles_record
         from spoolfarm.tasks.segment.survey import Survey
 
         params = SegmentParams.model_validate(job.params)
@@ -137,7 +141,8 @@ class Segment(Seeing):
             "masks": masks,
             "counts_encoding": params.counts_encoding,
             **(survey.record() if params.measured else {}),
-            **picture_record(picture, self._engine, ms),
+            "tiles": tiles_record(found),
+            **picture_record(picture, found.by or self._engine, ms),
         }
         files |= report.files(params, job.name, value)
         return Answer(value, files) if files else value

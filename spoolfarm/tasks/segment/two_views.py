@@ -143,8 +143,14 @@ class _Filling(GeneralizedRCNNTransform):  # type: ignore[misc]
 
 def scaled(transform: GeneralizedRCNNTransform, height: int, width: int) -> tuple[int, int]:
     """Height and width to which torchvision resizes a picture."""
-    scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
+    scale = scale_of(transform, height, width)
     return math.floor(height * scale), math.floor(width * scale)
+
+
+def scale_of(transform: GeneralizedRCNNTransform, height: int, width: int) -> float:
+    """By how much torchvision resizes a picture."""
+    scale: float = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
+    return scale
 
 
 def filled(height: float, width: float) -> tuple[int, int]:

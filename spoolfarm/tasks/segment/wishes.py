@@ -26,15 +26,24 @@ Table = Literal["csv", "xlsx", "histogram"]
 
 CLASSES = "labels: only objects of these; empty: all"
 #: The most objects that may be asked for.
-MOST = 1000
+MOST = 10_000
+#: How many tiles along the longer side may be asked for.
+TilesAcross = Annotated[int, Field(ge=1, le=8)]
+TILES = (
+    "how closely a picture is looked at: off, once as a whole; a number, in so many overlapping tiles along the longer "
+    "side; auto, closer where the first look finds many small objects"
+)
+ENGINE = "who looks: net; classical; auto, the net where there is one"
 
 
 class Wishes(Params):
     """Which objects, where, and how they are measured."""
 
     score_threshold: Score = 0.5
-    max_detections: int = Field(default=100, ge=1, le=MOST, description="only the surest so many")
+    max_detections: int = Field(default=1000, ge=1, le=MOST, description="only the surest so many")
     classes: Classes = Field(default=[], description=CLASSES)
+    tiles: Literal["auto", "off"] | TilesAcross = Field(default="auto", description=TILES)
+    engine: Literal["auto", "net", "classical"] = Field(default="auto", description=ENGINE)
     regions: Polygons = Field(default=[], description="polygons [[x, y], ...]: only objects centred in one of them")
     ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no objects centred in one of them")
     mm_per_pixel: Millimetres | None = Field(default=None, description="the scale: millimetres that a pixel is wide")
