@@ -16,7 +16,7 @@ from spoolfarm.errors import UnknownJob
 
 #: What lies in the spool of a farm that has nothing to do; all else is left behind.
 SKELETON = re.compile(
-    r"(launcher|hotfolder)\.(lock|json)|workers/(suspects|cancel|retry)\.lock|workers/swept|idle/[^/]+"
+    r"(launcher|hotfolder)\.(lock|json)|history|workers/(suspects|cancel|retry)\.lock|workers/swept|idle/[^/]+"
     r"|workers/[^/]+\.(lock|json|bell|token)(/.*)?|[^/]*\.md|README.*|inbox/failed\.txt|index/[0-9a-f]+|done/.*"
     r"|counts/(lock|totals\.json|[^/]+\.(cells|lines))"
 )
@@ -104,6 +104,8 @@ def settle(site: Site) -> None:
     for folder in (spool.tmp, spool.keys, spool.marks, spool.parts, f"{site.farm.results.root}/tmp"):
         for path, _ in _entries(Path(folder)):
             os.utime(path, (then, then))
+    for path in Path(spool.root).glob("*.tmp"):
+        os.utime(path, (then, then))
     site.farm.sweep()
 
 

@@ -385,7 +385,7 @@ class Spool:
         """Remove what dead processes left half-written or half done."""
         now = time.time() if now is None else now
         left = [f"{self.tmp}/{name}" for name in files.names(self.tmp)]
-        for folder in (self.marks, self.workers, self.counts.root):
+        for folder in (self.root, self.marks, self.workers, self.counts.root):
             left += [f"{folder}/{name}" for name in files.names(folder) if name.endswith(".tmp")]
         for path in left:
             if now - files.modified(path) > ABANDONED:
