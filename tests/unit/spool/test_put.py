@@ -171,7 +171,7 @@ def test_old_marks_on_jobs_that_are_no_more_are_swept(tree: Tree, spool: Spool) 
     lease = tree.lease()
     one(lease, spool)
     spool.cancel(running.id)
-    half = [f"{folder}/name.12345678.tmp" for folder in (spool.marks, spool.workers)]
+    half = [f"{folder}/name.12345678.tmp" for folder in (spool.root, spool.marks, spool.workers)]
     for path in [f"{spool.marks}/{gone.id}", f"{spool.marks}/{fresh.id}", *half]:
         Path(path).touch()
     for path in [f"{spool.marks}/{running.id}", f"{spool.marks}/{gone.id}", *half]:
