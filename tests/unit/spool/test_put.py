@@ -179,5 +179,5 @@ def test_old_marks_on_jobs_that_are_no_more_are_swept(tree: Tree, spool: Spool) 
     spool.reclaim()
     spool.tidy()
     assert set(os.listdir(spool.marks)) == {running.id, fresh.id}
-    assert not any(name.endswith(".tmp") for name in os.listdir(spool.workers))
+    assert not any(map(os.path.exists, half))
     lease.end()
