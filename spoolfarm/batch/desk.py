@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -17,7 +16,7 @@ from typing import Any
 
 from spoolfarm import config
 from spoolfarm.batch import order
-from spoolfarm.batch.ledger import COLUMNS, LINES, MARK, PART, TABLE
+from spoolfarm.batch.ledger import LINES, MARK, PART, TABLE, heading
 from spoolfarm.batch.order import INPUTS, LOG, RESULTS, Order, Progress
 from spoolfarm.errors import Forbidden, InvalidParams, InvalidRequest, SpoolUnavailable, UnknownFile
 from spoolfarm.farm.farm import Farm
@@ -204,7 +203,7 @@ class Desk:
         try:
             file = open(path, "rb")  # noqa: SIM115  # it is closed when it has been read
         except FileNotFoundError:
-            return iter([_heading()] if table else [])
+            return iter([heading()] if table else [])
         return _chunks(file)
 
     def archive(self, batch_id: str, suffixes: Sequence[str] = ()) -> Iterator[bytes]:
@@ -279,12 +278,6 @@ def _chunks(file: io.BufferedReader) -> Iterator[bytes]:
     with file:
         while part := file.read(CHUNK):
             yield part
-
-
-def _heading() -> bytes:
-    row = io.StringIO()
-    csv.writer(row).writerow(COLUMNS)
-    return b"\xef\xbb\xbf" + row.getvalue().encode()
 
 
 def _failure(line: bytes) -> list[dict[str, Any]]:

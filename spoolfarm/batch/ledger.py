@@ -215,11 +215,16 @@ class Ledger:
             return
 
     def _open_table(self) -> int:
-        """Make the table from the existing lines. Its byte order mark tells spreadsheets that it is UTF-8."""
+        """Make the table from the existing lines."""
         path = f"{self.root}/{TABLE}"
         rows = (_row(json.loads(line)) for line in self._read())
-        _replace(path, _before(b"\xef\xbb\xbf" + _csv(COLUMNS), rows))
+        _replace(path, _before(heading(), rows))
         return _open(path)
+
+
+def heading() -> bytes:
+    """The first line of a table. Its byte order mark tells spreadsheets that it is UTF-8."""
+    return b"\xef\xbb\xbf" + _csv(COLUMNS)
 
 
 def _row(line: Mapping[str, Any]) -> bytes:

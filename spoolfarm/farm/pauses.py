@@ -39,6 +39,12 @@ class Pauses:
         """Whether *task* is paused, by itself or with all."""
         return self._spool.paused.on(task)
 
+    def waiting(self) -> dict[str, int]:
+        """How many jobs wait for a worker, by task: those of a paused task wait for somebody who resumes it."""
+        resting = self.names()
+        queued = {} if ALL in resting else self._spool.count()
+        return {task: number for task, number in queued.items() if task not in resting}
+
     def since(self) -> dict[str, float]:
         """When each pause began, in seconds since the epoch, by what `names` gives."""
         return {name: self._spool.paused.since(name) for name in self.names()}

@@ -231,12 +231,10 @@ class Launcher:
         """Have as many general workers as the jobs want, where the settings leave a choice."""
         if self._autoscale.crew.least == self._autoscale.crew.most:
             return
-        tasks = set(self._farm.tasks.lane(GENERAL))
-        ready = {each["worker"] for each in self._farm.workers() if tasks & {*each["tasks"]}}
-        busy = sum(bool(jobs) for wid, jobs in self._spool.running().items() if wid in ready)
-        waiting = sum(number for task, number in self._spool.count().items() if task in tasks)
+        tasks = self._farm.tasks.lane(GENERAL)
+        waiting = sum(number for task, number in self._farm.pauses.waiting().items() if task in tasks)
         held = self._pool.wanted(GENERAL)
-        number = self._autoscale.wanted(Look(now, held, len(ready), busy, waiting))
+        number = self._autoscale.wanted(Look(now, held, *self._pool.staff(GENERAL), waiting))
         if number != held:
             log.info("%d jobs wait: %d workers in place of %d", waiting, number, held)
             self._pool.scale(GENERAL, number)

@@ -71,6 +71,9 @@ class WorkerPool:
         self._running_since: dict[tuple[str, str], float] = {}
         self._enforced = time.monotonic()
         self._marked_since: dict[tuple[str, str], float] = {}
+        #: Why workers died whose jobs have not been given back yet, by worker id: in a sentence, and in a word.
+        self._causes: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
 
     def _share(self, shared: Sequence[str]) -> None:
         """Have the zygote load the *shared* tasks, if there are any."""
@@ -85,11 +88,11 @@ class WorkerPool:
 
     def look(self, *, ending: bool = False) -> None:
         """Find which workers died and what runs too long, and unless *ending* start the workers that are due."""
-        causes, reasons = self._reap(ending)
+        self._reap(ending)
         self._keep_zygote(ending)
         now = time.monotonic()
         try:
-            self._spool.reclaim(causes, reasons)
+            self._reclaim()
             self._enforce(now)
         except OSError as error:
             log.error("the spool does not obey: %s", error)  # a full disk, perhaps; the next call tries again
@@ -148,10 +151,8 @@ class WorkerPool:
         """Whether there are workers for a zygote to fork."""
         return self._zygote is not None and self._zygote.wanted and self._wanted.get(GENERAL, 0) > 0
 
-    def _reap(self, ending: bool) -> tuple[dict[str, str], dict[str, str]]:
-        """Record which workers died, and return why by worker id: in a sentence, and in a word."""
-        causes: dict[str, str] = {}
-        reasons: dict[str, str] = {}
+    def _reap(self, ending: bool) -> None:
+        """Record which workers died, and why."""
         for worker in list(self.workers):
             was_ready = self._ready(worker)
             ended = worker.reap()
@@ -160,8 +161,8 @@ class WorkerPool:
                 continue
             jobs = self._jobs(worker.wid)
             words = worker.last_words(_claimed(jobs))
-            cause = causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, words]))
-            reason = reasons[worker.wid] = worker.code or _word(ended)
+            cause = self._causes[worker.wid] = worker.reason or ": ".join(filter(None, [ended, words]))
+            reason = self._reasons[worker.wid] = worker.code or _word(ended)
             if worker.retired or ending:
                 self.workers.remove(worker)
             elif ended == "exit status 0":
@@ -173,7 +174,13 @@ class WorkerPool:
                 fields = {"worker": worker.wid, "jobs": [file.id for file in jobs], "reason": reason}
                 said = "%s ended%s: %s; starting it again in %.1f s"
                 log.error(said, worker.name, _with(jobs), cause, wait, extra={"fields": fields})
-        return causes, reasons
+
+    def _reclaim(self) -> None:
+        """Give back what the dead had, and forget why they died unless something is left of that."""
+        self._spool.reclaim(self._causes, self._reasons, {each.wid for each in self.workers if each.pid is not None})
+        left = self._causes.keys() & set(files.names(self._spool.active)) if self._causes else ()
+        self._causes = {wid: self._causes[wid] for wid in left}
+        self._reasons = {wid: self._reasons[wid] for wid in left}
 
     def _jobs(self, wid: str) -> list[JobFile]:
         """What the worker has claimed."""
@@ -238,6 +245,11 @@ class WorkerPool:
     def wanted(self, lane: str) -> int:
         """How many workers *lane* is to have."""
         return self._wanted.get(lane, 0)
+
+    def staff(self, lane: str) -> tuple[int, int]:
+        """How many workers of *lane* are ready and stay, and how many of those had a job at the last look."""
+        ready = {each.wid for each in self.workers if each.lane == lane and not each.retired and self._ready(each)}
+        return len(ready), len(ready & {wid for wid, _ in self._running_since})
 
     def add(self, lane: str, more: int) -> None:
         """Have *more* workers in *lane*, or fewer."""

@@ -47,11 +47,9 @@ class PausedTasks:
 
     def on(self, task: str) -> bool:
         """Whether *task* is paused, by itself or with all."""
-        try:
-            os.stat(self._root)
-        except OSError:
-            return False  # there is nothing, most often: this is asked for every claim
-        return any(os.path.exists(f"{self._root}/{name}") for name in (task, ALL))
+        if not os.access(self._root, os.F_OK):
+            return False  # there is nothing, most often; every claim asks, and os.stat would take twice as long
+        return any(os.access(f"{self._root}/{name}", os.F_OK) for name in (task, ALL))
 
     def names(self) -> list[str]:
         """What is paused: tasks, and ALL before them when everything is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from spoolfarm.spool import files
@@ -33,11 +33,11 @@ class Recovery:
         self._endings = endings
         self._marks = marks
 
-    def run(self, causes: Mapping[str, str], reasons: Mapping[str, str]) -> int:
+    def run(self, causes: Mapping[str, str], reasons: Mapping[str, str], living: Collection[str]) -> int:
         """See `Spool.reclaim`."""
         spool, seen = self._spool, 0
         for wid in known(spool.workers, spool.active):
-            if (lease := Lease.take_over(spool.workers, spool.active, wid)) is None:
+            if wid in living or (lease := Lease.take_over(spool.workers, spool.active, wid)) is None:
                 continue
             try:
                 had = list(job_files(lease.active, State.RUNNING))

@@ -58,7 +58,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from filelock import Timeout
 
@@ -268,13 +268,19 @@ class Spool:
 
     # Recover.
 
-    def reclaim(self, causes: Mapping[str, str] | None = None, reasons: Mapping[str, str] | None = None) -> int:
+    def reclaim(
+        self,
+        causes: Mapping[str, str] | None = None,
+        reasons: Mapping[str, str] | None = None,
+        living: Collection[str] = (),
+    ) -> int:
         """Requeue the jobs of dead workers, or end them; return how many there were.
 
         *causes* says by worker id how a worker died, *reasons* in a word; a job that is to blame alone ends by that, of
-        several each is tried again, alone. Any process may call this at any time, even several at once.
+        several each is tried again, alone. *living* are workers that the caller will see die: one that ends lets go of
+        its lock a little earlier, and its jobs wait until it is known why. Several processes may call this at once.
         """
-        return self._recovery.run(causes or {}, reasons or {})
+        return self._recovery.run(causes or {}, reasons or {}, living)
 
     # Change one's mind.
 

@@ -20,6 +20,7 @@ from spoolfarm.errors import FarmError, JobCancelled, TaskUnavailable
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool import job_log
 from spoolfarm.spool.attachments import BadAttachment
+from spoolfarm.spool.buckets import Cursor
 from spoolfarm.spool.counts import UNKNOWN, WorkerCounts
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Job, Result, State
@@ -57,15 +58,12 @@ class Worker:
         self,
         farm: Farm,
         executor: Executor,
-        tasks: Sequence[str],
         full: Callable[[int], bool],
         begin_job: Callable[[], None] = lambda: None,
     ) -> None:
         self._farm = farm
         self._spool = farm.spool
         self._executor = executor
-        #: The tasks that it can do.
-        self._tasks = tasks
         #: Whether its executor has to be set up again.
         self._unwell = False
         #: Whether it is time to be replaced by a new worker, given the number of jobs done.
@@ -75,7 +73,8 @@ class Worker:
         self._stopping = False
         self._done = 0
         self._stats = WorkerStats()
-        self._about = {"pid": os.getpid(), "tasks": list(tasks)}
+        #: What it announces, once it is ready.
+        self._about: dict[str, Any] = {}
         self._parent = os.getppid()
         self._bell: Bell | None = None
         self._lease: Lease | None = None
@@ -97,7 +96,7 @@ class Worker:
         self._counts = self._spool.counts.of(wid)
         self._tells = job_log.wanted()
         try:
-            self._set_up(lease)
+            cursor = self._set_up(lease)
         except TaskUnavailable:
             self._end(lease, bell)
             raise
@@ -106,7 +105,6 @@ class Worker:
             return
         if address := self._farm.settings.traces:
             self._tracer = tracing.begin(address, wid, self._spool.results.lost)
-        cursor = self._spool.cursor(self._tasks)
         hint = None
         idle = True
         while not self._stopping and not self._full(self._done) and os.getppid() == self._parent:
@@ -114,10 +112,9 @@ class Worker:
                 bell.get_up()
                 lease.withdraw()
                 try:
-                    self._set_up(lease)
+                    cursor = self._set_up(lease)
                 except (Stopping, TaskUnavailable):
                     break
-                cursor = self._spool.cursor(self._tasks)
             resting = not cursor.has_more and not (hint and cursor.point(hint))
             if resting:
                 bell.lie_down()
@@ -143,8 +140,6 @@ class Worker:
                 self._tell(lease)
             idle = not batch and resting and (hint := bell.wait(RESCAN)) is None
         self._end(lease, bell)
-        if self._tracer is not None:
-            self._tracer.close()
 
     def _end(self, lease: Lease, bell: Bell) -> None:
         assert self._counts is not None
@@ -153,9 +148,11 @@ class Worker:
         self._counts.close()
         bell.close()
         self._executor.close()
+        if self._tracer is not None:
+            self._tracer.close()
 
-    def _set_up(self, lease: Lease) -> None:
-        """Set up the tasks, and announce those that do not fail.
+    def _set_up(self, lease: Lease) -> Cursor:
+        """Set up the tasks, announce those that do not fail, and return a place in their queue.
 
         Raises TaskUnavailable when there is none, and Stopping when the worker is to end before.
         """
@@ -163,14 +160,15 @@ class Worker:
         self._unwell = False
         for task, reason in failed.items():
             self._spool.disabled.note(task, reason)
-        self._tasks = self._executor.tasks()
-        if not self._tasks:
+        tasks = self._executor.tasks()
+        if not tasks:
             raise TaskUnavailable("; ".join(f"task {task!r}: {reason}" for task, reason in failed.items()))
-        self._about = {"pid": os.getpid(), "tasks": list(self._tasks), **self._executor.about()}
+        self._about = {"pid": os.getpid(), "tasks": tasks, **self._executor.about()}
         lease.announce(self._about)
-        for task in self._tasks:
+        for task in tasks:
             self._spool.disabled.clear(task)
-        log.info("ready for %s", ", ".join(self._tasks))
+        log.info("ready for %s", ", ".join(tasks))
+        return self._spool.cursor(tasks)
 
     def _wait(self) -> None:
         """Let a moment pass while the executor waits for something. Raises Stopping when this worker is to end."""
@@ -351,7 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = options.tasks.split(",") if options.tasks else farm.tasks.lane(GENERAL)
         tasks = usable(farm.tasks, names)
         full = Recycling(settings.recycle_jobs, settings.recycle_mb, settings.max_memory_mb)
-        worker = Worker(farm, executor(tasks, farm), list(tasks), full, output.begin_job)
+        worker = Worker(farm, executor(tasks, farm), full, output.begin_job)
     except (FarmError, OSError) as error:
         print(f"worker.py: {error}", file=sys.stderr)  # noqa: T201
         return BOOT_FAILED

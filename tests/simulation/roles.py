@@ -122,9 +122,7 @@ class Roles:
             if self.over:
                 return  # it was to stop before it had begun
             process.act = "work"
-            worker = Worker(
-                process.farm, SimulatedTask(self._world, self._laws, process), ["echo"], lambda done: done >= 20
-            )
+            worker = Worker(process.farm, SimulatedTask(self._world, self._laws, process), lambda done: done >= 20)
             process.stop = worker.stop
             try:
                 worker.run(process.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +300,16 @@ def sweep() -> Scenario:
     return Scenario("sweep", prepare, act, ("succeeded",), check)
 
 
+def kept(scenario: Scenario) -> Scenario:
+    """*scenario* on a spool that keeps the jobs that end well: afterwards the job is there, or is gone."""
+
+    def prepare(tree: Tree) -> None:
+        tree.keep()
+        scenario.prepare(tree)
+
+    return replace(scenario, name=f"{scenario.name}, kept", prepare=prepare)
+
+
 #: Every operation, by its name.
 SCENARIOS = {
     scenario.name: scenario
@@ -312,16 +322,17 @@ SCENARIOS = {
         claim(3),
         claim_damaged(),
         finish(True),
+        kept(finish(True)),
         finish(False),
         finish(True, fails=True),
         finish(True, late=True),
         reclaim("give back", ("succeeded",)),
         reclaim("give up", ("failed", "succeeded")),
-        reclaim("ended", ("succeeded",)),
+        kept(reclaim("ended", ("succeeded",))),
         reclaim("failed", ("failed", "succeeded")),
         reclaim("cancelled", ("cancelled", "succeeded")),
         reclaim("damaged", ("failed", "succeeded")),
-        cancel(),
+        kept(cancel()),
         cancel(damaged=True),
         cancel_running(),
         retry(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,8 @@ from spoolfarm.system import process
 
 #: The locks in workers/ that stay.
 LOCKS = ("suspects.lock", "cancel.lock", "retry.lock")
+#: Where a job's file stays when the job has ended.
+KEPT = re.compile(r"/(dead|done)/")
 
 
 class Tree:
@@ -35,13 +38,20 @@ class Tree:
         self.offered: dict[str, Job] = {}
         #: Files that are damaged on purpose, by id.
         self.damaged: set[str] = set()
+        #: MiB of ended jobs that its spool keeps.
+        self.keep_mb = 0
         if make:
             self.open()
 
     def open(self) -> Spool:
         """The spool as a process that starts now would see it."""
-        self.spool = Spool(str(self.path / "spool"), Results(str(self.path / "results")))
+        self.spool = Spool(str(self.path / "spool"), Results(str(self.path / "results")), keep_mb=self.keep_mb)
         return self.spool
+
+    def keep(self) -> None:
+        """Have the spool keep jobs that end well."""
+        self.keep_mb = 1
+        self.open()
 
     def put(self, *jobs: Job) -> None:
         """Queue *jobs* before the operation under test begins."""
@@ -72,7 +82,7 @@ class Tree:
     def job_files(self) -> list[tuple[str, str]]:
         """Every visible job file: its id and its path, tmp/ left out."""
         found = []
-        for top in ("queue", "active", "cancel", "dead"):
+        for top in ("queue", "active", "cancel", "dead", "done"):
             for folder, _, names in os.walk(f"{self.spool.root}/{top}"):
                 found += [(name[:24], f"{folder}/{name}") for name in names if NAME.fullmatch(name)]
         return found
@@ -222,6 +232,8 @@ def standing(tree: Tree, *, strict: bool = True) -> list[str]:
             found.append(f"I3: {paths[0]} has ended and is queued")
         if top == "dead" and not os.path.exists(f"{spool.root}/dead/{job_id}/reason.json"):
             found.append(f"I4: {paths[0]} has no reason")
+        if top == "done" and not spool.results.exists(job_id):
+            found.append(f"I2: {paths[0]} is kept and has no result")
         if int(name.rpartition(".a")[2]) > spool.max_attempts:
             found.append(f"I4: {paths[0]} was claimed too often")
     for job_id in tree.promised:
@@ -260,7 +272,7 @@ def run_down(tree: Tree, ends: Iterable[str]) -> list[str]:
             found.append(f"I3: the result of {job_id} was replaced")
     found += [f"I2: {name} is left in active/" for name in os.listdir(tree.spool.active)]
     found += [f"I2: {name} is left in workers/" for name in os.listdir(tree.spool.workers) if name not in LOCKS]
-    found += [f"I3: {path} is left" for _, path in tree.job_files() if "/dead/" not in path]
+    found += [f"I3: {path} is left" for _, path in tree.job_files() if not KEPT.search(path)]
     return found
 
 

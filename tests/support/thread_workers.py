@@ -65,9 +65,8 @@ def settings(tmp_path: Path) -> Settings:
 @contextmanager
 def working(farm: Farm, count: int = 1) -> Iterator[None]:
     """*count* workers, in threads of this process."""
-    names = farm.tasks.names()
-    executor = LocalExecutor({name: farm.tasks.get(name) for name in names})
-    workers = [Worker(farm, executor, names, lambda done: False) for _ in range(count)]
+    executor = LocalExecutor({name: farm.tasks.get(name) for name in farm.tasks.names()})
+    workers = [Worker(farm, executor, lambda done: False) for _ in range(count)]
     threads = [threading.Thread(target=worker.run, args=(new_worker_id(),)) for worker in workers]
     for thread in threads:
         thread.start()

@@ -178,7 +178,7 @@ class RayExecutor:
 
     def _demand(self) -> Demand:
         ready = Counter(task for worker in self._farm.workers() for task in worker["tasks"])
-        return Demand(self._farm.spool.count(), ready)
+        return Demand(self._farm.pauses.waiting(), ready)
 
     def _tell(self, said: str) -> None:
         if said != self._told:

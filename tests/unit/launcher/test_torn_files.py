@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,6 @@ from spoolfarm.spool.lock import lock
 from tests.support.spool_tree import Elsewhere, Tree
 
 TORN = [b"", b"\0" * 60, b"{", b"[1]", b"17", b'{"pid": 1}', b'{"pid": 1, "tasks": 5}', b"[" * 100_000, b"\xff"]
-
-
-@pytest.fixture
-def launcher(farm: Farm) -> Iterator[Launcher]:
-    made = Launcher(farm.settings)
-    yield made
-    made._farm.close()
-    made._selector.close()
 
 
 @pytest.mark.parametrize("torn", TORN[:5:2], ids=lambda torn: repr(torn[:20]))

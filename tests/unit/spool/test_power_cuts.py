@@ -37,7 +37,8 @@ def _no_real_fsync(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
 
 
 def life(tree: Tree, recorder: Recorder) -> dict[str, Job]:
-    """Two promised jobs and one that is not, put, claimed together and finished."""
+    """Two promised jobs and one that is not, put, claimed together and finished; the promised ones are kept."""
+    tree.keep()
     jobs = [new(), new(durable=False), new()]
     for job in jobs:
         tree.spool.put(job)

@@ -30,7 +30,7 @@ def test_a_result_that_the_disk_does_not_take_is_kept_until_it_does(
     monkeypatch.setattr(Results, "show", full)
     monkeypatch.setattr(worker_module, "DISK_RETRY", 0.01)
     job = farm.submit("echo", n=1)
-    worker = Worker(farm, LocalExecutor({"echo": Echo()}), ["echo"], lambda done: done >= 1)
+    worker = Worker(farm, LocalExecutor({"echo": Echo()}), lambda done: done >= 1)
     worker.run("w1")
     assert job.wait(5) == {"params": {"n": 1}, "bytes": 0}
     assert len(tries) == 4
@@ -42,7 +42,7 @@ def test_a_worker_that_is_told_to_end_while_the_disk_is_full_gives_the_job_back(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = farm.submit("echo")
-    worker = Worker(farm, LocalExecutor({"echo": Echo()}), ["echo"], lambda done: False)
+    worker = Worker(farm, LocalExecutor({"echo": Echo()}), lambda done: False)
 
     def full(results: Results, result: Any, *, sync: bool) -> bool:
         worker.stop()
