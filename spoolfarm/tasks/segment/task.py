@@ -13,12 +13,12 @@ from spoolfarm import images
 from spoolfarm.errors import BrokenImage, FarmError, InvalidParams
 from spoolfarm.spool.job import Job
 from spoolfarm.system import threads
-from spoolfarm.tasks import Answer, Context, Params, Task
+from spoolfarm.tasks import Answer, Context, Task
 from spoolfarm.tasks.segment.result import SegmentResult
 from spoolfarm.tasks.segment.wishes import MOST, Wishes
 
 if TYPE_CHECKING:
-    from spoolfarm.tasks.segment.instance import Engine, Found, Wanted
+    from spoolfarm.tasks.segment.instance import Engine, Found, Instance, Wanted
 
 #: The file in which a result has its overlay.
 OVERLAY = "overlay.png"
@@ -102,53 +102,83 @@ class Seeing(Task):
         raise NotImplementedError
 
 
-class Segment(Seeing):
-    """Answers every object in one picture with its mask, box, label, score and direction; see docs/masks.md."""
+class Surveying(Seeing):
+    """What the tasks that tell of every object share: which of them, their measures, the overlay and the files."""
 
-    Params: ClassVar[type[Params]] = SegmentParams
-    results = (SegmentResult,)
+    Params: ClassVar[type[Wishes]]
+    #: What telling of the objects is called among the milliseconds.
+    stage: ClassVar[str]
+    #: Whether the overlay has the objects' numbers.
+    numbered: ClassVar[bool] = False
 
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any:
         from spoolfarm.tasks.segment import report
         from spoolfarm.tasks.segment.overlay import Overlay
-        from spoolfarm.tasks.segment.records import mask_record, picture_record, tiles_record
+        from spoolfarm.tasks.segment.records import picture_record, tiles_record
         from spoolfarm.tasks.segment.survey import Survey
 
-        params = SegmentParams.model_validate(job.params)
+        wishes = self.Params.model_validate(job.params)
         begin = time.perf_counter()
         try:
-            survey = Survey(params, picture.pixels)
+            survey = Survey(wishes, picture.pixels)
         except InvalidParams as error:
             return error
-        overlay = Overlay(picture.pixels) if params.overlay else None
+        overlay = Overlay(picture.pixels) if wishes.overlay else None
         size = picture.pixels.shape[0], picture.pixels.shape[1]
-        told = {"ascii_counts": params.counts_encoding == "ascii", "polygon": params.polygon}
-        masks = []
+        told = []
         for number, (instance, region) in enumerate(survey.chosen(found.instances)):
             label = self._engine.labels.get(instance.category, str(instance.category))
-            record = mask_record(instance, number, size, label, **told)
-            masks.append(record | survey.take(instance, region) if params.measured else record)
+            record = self._object(job.params, number, instance, label, size)
+            told.append(record | survey.take(instance, region) if wishes.measured else record)
             if overlay is not None:
-                overlay.draw(instance)
-        masked = time.perf_counter()
-        files = {OVERLAY: overlay.png()} if overlay is not None else {}
-        ms |= {"masks": (masked - begin) * 1000}
+                overlay.draw(instance, name=str(number) if self.numbered else "")
+        ms |= {self.stage: (time.perf_counter() - begin) * 1000}
+        files = {}
         if overlay is not None:
-            ms |= {"overlay": (time.perf_counter() - masked) * 1000}
+            begin = time.perf_counter()
+            files[OVERLAY] = overlay.png()
+            ms |= {"overlay": (time.perf_counter() - begin) * 1000}
         value = {
-            "status": "success",
-            "count": len(masks),
-            "masks": masks,
-            "counts_encoding": params.counts_encoding,
-            **(survey.record() if params.measured else {}),
+            **self._objects(job.params, told),
+            **(survey.record() if wishes.measured else {}),
             "tiles": tiles_record(found),
             **picture_record(picture, found.by or self._engine, ms),
         }
-        files |= report.files(params, job.name, value)
+        files |= report.files(wishes, job.name, value)
         return Answer(value, files) if files else value
+
+    def _object(
+        self, params: Mapping[str, Any], number: int, instance: Instance, label: str, size: tuple[int, int]
+    ) -> dict[str, Any]:
+        """What is told of an object of a picture of *size* (height, width), but for its measures."""
+        raise NotImplementedError
+
+    def _objects(self, params: Mapping[str, Any], told: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the answer begins with: the objects that were *told* of, and how many they are."""
+        raise NotImplementedError
 
     def summarise(self, params: Mapping[str, Any], answers: Iterable[tuple[str, Any]], folder: Path) -> Sequence[str]:
         from spoolfarm.tasks.segment import report
 
-        wishes = SegmentParams.model_validate(params)
+        wishes = self.Params.model_validate(params)
         return report.of_folder(wishes, answers, folder) if wishes.measured else ()
+
+
+class Segment(Surveying):
+    """Answers every object in one picture with its mask, box, label, score and direction; see docs/masks.md."""
+
+    Params: ClassVar[type[Wishes]] = SegmentParams
+    results = (SegmentResult,)
+    stage = "masks"
+
+    def _object(
+        self, params: Mapping[str, Any], number: int, instance: Instance, label: str, size: tuple[int, int]
+    ) -> dict[str, Any]:
+        from spoolfarm.tasks.segment.records import mask_record
+
+        ascii_counts = params["counts_encoding"] == "ascii"
+        return mask_record(instance, number, size, label, ascii_counts=ascii_counts, polygon=params["polygon"])
+
+    def _objects(self, params: Mapping[str, Any], told: list[dict[str, Any]]) -> dict[str, Any]:
+        encoding = params["counts_encoding"]
+        return {"status": "success", "count": len(told), "masks": told, "counts_encoding": encoding}

@@ -92,3 +92,8 @@ class Wishes(Params):
         if self.ruler is not None and self.mm_per_pixel is not None:
             raise ValueError("mm_per_pixel and ruler both say the scale; give one of them")
         return self
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything is asked for that needs measures."""
+        return True
