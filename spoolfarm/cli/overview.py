@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from spoolfarm.errors import UnknownJob
 from spoolfarm.hotfolder.inbox import Inbox
 from spoolfarm.spool.paused import ALL
+from spoolfarm.spool.rates import rates
 from spoolfarm.units import count, duration
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ def overview(farm: Farm) -> dict[str, Any]:
     How many files lie in the `inbox`, what is `paused`, the jobs `queued` by task, each one `running`, how many are
     `dead`, the newest `dead_letters`, the `workers`, their `rates`, and the `disk`.
     """
-    from spoolfarm.farm.rates import rates  # `spoolfarm --help` comes here, and loads no farm
-
     figures = farm.figures()
     newest = sorted(farm.dead_letters(), reverse=True)[:NAMED] if figures.dead else []
     return {

@@ -2,5 +2,6 @@
 
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.farm_job import FarmJob
+from spoolfarm.farm.mapping import FULL_RETRY
 
-__all__ = ["Farm", "FarmJob"]
+__all__ = ["FULL_RETRY", "Farm", "FarmJob"]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from spoolfarm.farm.rates import Rate, rates
 from spoolfarm.spool import checksum, files, lease
 from spoolfarm.spool.paused import ALL
+from spoolfarm.spool.rates import Rate, rates
 from spoolfarm.tasks.lanes import GENERAL, LANES
 
 if TYPE_CHECKING:

@@ -7,22 +7,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from spoolfarm import config, images
-from spoolfarm.errors import InvalidParams, InvalidRequest, JobFailed, SpoolFull, WaitTimeout
+from spoolfarm.errors import InvalidParams, InvalidRequest, WaitTimeout
 from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.changes import Changes
 from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.farm.figures import Figures, count
-from spoolfarm.farm.in_flight import InFlight
 from spoolfarm.farm.inputs import Inputs
 from spoolfarm.farm.listing import Listing, Page
+from spoolfarm.farm.mapping import Item, mapped
 from spoolfarm.farm.pauses import Pauses
 from spoolfarm.farm.query import LAST_ID, Query
 from spoolfarm.farm.records import Records
-from spoolfarm.farm.staff import Staff
+from spoolfarm.farm.staff import FIRST_LOOK, NEXT_LOOK, Staff
 from spoolfarm.farm.subjobs import Subjobs
 from spoolfarm.farm.totals import Totals
 from spoolfarm.spool import lease, sweep_clock
@@ -37,17 +37,11 @@ from spoolfarm.tasks.registry import Registry
 if TYPE_CHECKING:
     from spoolfarm.images import Picture
 
-Item = TypeVar("Item")
-
 #: Characters of a file's name that its job keeps, the last ones.
 LONGEST_NAME = 1024
 #: Jobs that `map` has under way at once.
 IN_FLIGHT = 256
-#: Seconds until a full spool is tried again.
-FULL_RETRY = 0.2
-#: Seconds without a result after which a caller looks whether there is anybody to do the job, and between later looks.
-FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
-#: The first of the two for a job that was submitted: who starts a worker after it may wait for it at once.
+#: As FIRST_LOOK, for a job that was submitted: who starts a worker after it may wait for it at once.
 SUBMITTED_LOOK = 3.0
 
 
@@ -80,8 +74,9 @@ class Farm:
         root = os.fspath(spool_dir or self.settings.spool_dir)
         owner.check(root)
         self.results = Results(os.fspath(results_dir or self.settings.results_dir), make=make)
-        bounds = {"max_attempts": self.settings.max_attempts, "keep_mb": self.settings.keep_mb}
-        self.spool = Spool(root, self.results, **bounds, make=make)
+        self.spool = Spool(
+            root, self.results, max_attempts=self.settings.max_attempts, keep_mb=self.settings.keep_mb, make=make
+        )
         self.tasks = Registry(self.settings.tasks, self.settings.enable, self.settings.by_name())
         self.admission = Admission(
             self.spool,
@@ -91,12 +86,14 @@ class Farm:
         )
         self.pauses = Pauses(self.spool, self.tasks)
         self.root = self.spool.root
-        self._source, self._caller = source, caller
+        self._source = source
+        self._caller = caller
         #: The hot folder's directory, with one folder for each task.
         self.inbox = f"{self.root}/inbox"
         self._records = Records(self.spool, kept=self.settings.result_ttl)
         self._listing = Listing(self.spool, self._records)
-        self._keys, self._staff = IdempotencyKeys(self.spool.keys), Staff(self.spool)
+        self._keys = IdempotencyKeys(self.spool.keys)
+        self._staff = Staff(self.spool)
         self.inputs = Inputs(self.spool, self.settings.max_pixels)
         self.changes = Changes(self.spool)
 
@@ -151,40 +148,7 @@ class Farm:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
         each = ((images.given(item), item) for item in items)  # type: ignore[arg-type]
         jobs = ((self.prepare(task, sent, params, priority=priority, name=name), item) for (sent, name), item in each)
-        return self._map(jobs, in_flight, return_exceptions)
-
-    def _map(self, jobs: Iterator[tuple[Job, Item]], most: int, return_exceptions: bool) -> Iterator[tuple[Item, Any]]:
-        tasks: set[str] = set()
-
-        def put(job: Job) -> None:
-            tasks.add(job.task)
-            self._put_when_room(job)
-
-        look = time.monotonic() + FIRST_LOOK
-        with InFlight[Item](self.spool, put) as under_way:
-            while under_way.fill(jobs, most):
-                if time.monotonic() > look:
-                    self._staff.check(tasks)
-                    look = time.monotonic() + NEXT_LOOK
-                for item, record in under_way.finished():
-                    look = time.monotonic() + NEXT_LOOK
-                    try:
-                        yield item, outcome(record)
-                    except JobFailed as error:
-                        if not return_exceptions:
-                            raise
-                        yield item, error
-
-    def _put_when_room(self, job: Job) -> None:
-        look = time.monotonic() + FIRST_LOOK
-        while True:
-            try:
-                self.put(job)
-                return
-            except SpoolFull:
-                if time.monotonic() > look:
-                    self._staff.check({job.task})
-                time.sleep(FULL_RETRY)
+        return mapped(jobs, in_flight, self.spool, self._staff, self.put, return_exceptions=return_exceptions)
 
     # The same in steps.
 

@@ -12,11 +12,9 @@ import json
 import logging
 import threading
 import time
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from spoolfarm.spool import files
@@ -88,8 +86,13 @@ class History:
         self._spool = spool
         self._path = f"{spool.root}/history"
         self._lock = threading.Lock()
-        self._moments = deque(self._read())
-        self._written = len(self._moments)
+        #: What was done from look to look, the oldest first, and the last of them.
+        self._points: deque[dict[str, Any]] = deque()
+        self._last: Moment | None = None
+        #: Whether nothing had changed between the last two.
+        self._quiet = False
+        #: The lines of the file, once it has been read.
+        self._lines: int | None = None
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -108,21 +111,17 @@ class History:
         """Take note of what has been done; when the disk refuses, only in memory."""
         moment = Moment.of(self._spool)
         with self._lock:
-            before = self._moments[-1] if self._moments else None
-            self._moments.append(moment)
-            if before is not None and len(self._moments) > 2 and moment.same(before) and before.same(self._moments[-3]):
-                del self._moments[-2]  # nothing happens: the ends of that time are enough
-            while len(self._moments) > 1 and self._moments[1].at < moment.at - KEPT:
-                self._moments.popleft()
+            self._read()
+            before = self._last
+            self._note(moment)
             if before is None or not moment.same(before):
                 self._write(moment)
 
     def points(self, since: float = 0.0) -> list[dict[str, Any]]:
         """What was done in each time that ended after *since*, the oldest first: see `_point`."""
         with self._lock:
-            moments = list(self._moments)
-        first = max(bisect_right([each.at for each in moments], since), 1)
-        return [_point(before, after) for before, after in pairwise(moments[first - 1 :])]
+            self._read()
+            return [point for point in self._points if point["at"] > since]
 
     def _run(self) -> None:
         while not self._end.is_set():
@@ -132,31 +131,48 @@ class History:
                 log.warning("the history has a gap: %s", error)  # no descriptor is left, perhaps
             self._end.wait(STEP)
 
-    def _read(self) -> Iterator[Moment]:
-        """The moments in the file that are recent enough, in their order; a line that a crash cut short tells none."""
+    def _note(self, moment: Moment) -> None:
+        """Add what was done until *moment*."""
+        before, self._last = self._last, moment
+        if before is None:
+            return
+        was_quiet, self._quiet = self._quiet, moment.same(before)
+        if was_quiet and self._quiet:
+            self._points[-1] = {**self._points[-1], "at": moment.at}  # all that time nothing happened
+        else:
+            self._points.append(_point(before, moment))
+        while self._points and self._points[0]["at"] < moment.at - KEPT:
+            self._points.popleft()
+
+    def _read(self) -> None:
+        """Recall what the file tells, once: that takes a while, so a front that starts does not wait for it."""
+        if self._lines is not None:
+            return
         try:
             lines = files.read(self._path).splitlines()
         except OSError:
-            return
-        earliest, last = time.time() - KEPT, 0.0
-        for line in lines:
+            lines = []
+        self._lines = len(lines)
+        now = time.time()
+        for line in lines[-int(KEPT / STEP) - 1 :]:
             try:
                 moment = Moment.parsed(line)
             except (ValueError, RecursionError):
-                continue
-            if earliest < moment.at <= time.time() and moment.at > last:
-                last = moment.at
-                yield moment
+                continue  # a crash cut it short
+            if (self._last.at if self._last else now - KEPT) < moment.at <= now:
+                self._note(moment)
 
     def _write(self, moment: Moment) -> None:
         """Add a line; write the file anew when most of its lines are too old."""
+        line, lines = moment.line(), self._lines or 0
         try:
-            if self._written > SPARE * KEPT / STEP:
-                files.write_atomic(self._path, b"".join(each.line() for each in self._moments))
-                self._written = len(self._moments)
+            if lines > SPARE * KEPT / STEP:
+                kept = files.read(self._path).splitlines(keepends=True)[-int(KEPT / STEP) :]
+                files.write_atomic(self._path, b"".join([*kept, line]))
+                self._lines = len(kept) + 1
             else:
-                files.append(self._path, moment.line())
-                self._written += 1
+                files.append(self._path, line)
+                self._lines = lines + 1
         except OSError as error:
             log.warning("the history is not written: %s", error.strerror)
 
@@ -166,13 +182,13 @@ def _point(before: Moment, after: Moment) -> dict[str, Any]:
 
     how many `succeeded`, `failed` and were `cancelled`, and the median and the 95th percentile of `wait` and `run`.
     """
-    more = {name: value - before.counts.get(name, 0.0) for name, value in after.counts.items()}
     found: dict[str, dict[str, Any]] = {}
     cells: dict[tuple[str, str], dict[float, float]] = {}
-    for name, value in more.items():
-        kind, task, label = name.split("/")
+    for name, counted in after.counts.items():
+        value = counted - before.counts.get(name, 0.0)
         if value <= 0:
             continue  # or somebody has emptied the spool
+        kind, task, label = name.split("/")
         if kind == "jobs":
             found.setdefault(task, {})[label] = int(value)
         else:

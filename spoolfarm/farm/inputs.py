@@ -43,9 +43,11 @@ class Inputs:
         Raises UnknownJob or UnknownFile.
         """
         key = job_id, index, side
-        self._file(job_id)  # what is gone is not shown from memory
         made = self._previews.known(key)
-        return self._previews.make(key, self.picture(job_id, index)) if made is None else made
+        if made is None:
+            return self._previews.make(key, self.picture(job_id, index))
+        self._file(job_id)  # what is gone is not shown from memory
+        return made
 
     def close(self) -> None:
         """End what makes the previews."""

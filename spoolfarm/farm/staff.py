@@ -9,6 +9,9 @@ from spoolfarm.farm.pauses import why
 from spoolfarm.spool import files, lease
 from spoolfarm.spool.spool import Spool
 
+#: Seconds without a result after which a caller looks whether there is anybody to do the job, and between later looks.
+FIRST_LOOK, NEXT_LOOK = 0.5, 5.0
+
 
 class Staff:
     """The launcher and the workers of *spool*, as they are when somebody asks."""

@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Any
 
 from spoolfarm.errors import FarmError, InvalidParams, InvalidRequest, SpoolFull, SpoolUnavailable, UnknownJob
-from spoolfarm.farm.farm import FULL_RETRY, Farm
+from spoolfarm.farm import FULL_RETRY, Farm
 from spoolfarm.farm.sidecars import PARAMS, Sidecars
 from spoolfarm.hotfolder import dropped
 from spoolfarm.hotfolder.archiver import Archiver

@@ -45,6 +45,11 @@ class Examination:
             said = subprocess.run(
                 command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
             )
-            return [json.loads(line) for line in said.stdout.splitlines()]
+            findings = [json.loads(line) for line in said.stdout.splitlines()]
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             raise FarmError(f"the doctor has come to no end: {error}") from error
+        failed = any(finding["level"] == "FAIL" for finding in findings)
+        if said.returncode != failed:  # a traceback, or the kernel wanted its memory
+            last = (said.stderr.decode(errors="replace").splitlines() or [f"status {said.returncode}"])[-1]
+            raise FarmError(f"the doctor has come to no end: {last}")
+        return findings

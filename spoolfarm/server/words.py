@@ -12,15 +12,15 @@ LANGUAGES = ("en", "zh")
 FOLDER = Path(__file__).parent / "templates"
 #: The table of what all pages have.
 SHARED = "base"
-#: Pages with a form for a task, made as that of another page and with its words.
-FORMS = {"batch": "try"}
+#: Pages that show parts of another page, and so have its words too: a form for a task, the record of a job.
+ALSO = {"batch": "try", "job": "jobs"}
 
 
 @functools.cache
 def words(page: str, language: str) -> dict[str, str]:
     """The texts of *page* in *language* by their names, with those that all pages share."""
     column = LANGUAGES.index(language)
-    rows: dict[str, list[str]] = table(SHARED) | table(FORMS.get(page, page)) | table(page)
+    rows: dict[str, list[str]] = table(SHARED) | table(ALSO.get(page, page)) | table(page)
     return {name: row[column] for name, row in rows.items()}
 
 

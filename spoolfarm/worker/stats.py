@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import Any
 
-from spoolfarm.farm.rates import REMEMBERED, TELL
+from spoolfarm.spool.rates import REMEMBERED, TELL
 
 
 class WorkerStats:

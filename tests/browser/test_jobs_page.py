@@ -218,6 +218,13 @@ def test_a_job_runs_again_with_changes(tab: Page, farm: RunningFarm, client: Cli
     with tab.expect_download() as started:
         tab.get_by_role("button", name="Download edited.png").click()
     assert Image.open(io.BytesIO(Path(started.value.path()).read_bytes())).size == (120, 60)
+    tab.get_by_role("button", name="Delete").click()
+    tab.locator("#sure").get_by_role("button", name="Cancel").click()
+    assert client.record(again["id"])["status"] == "succeeded"
+    tab.get_by_role("button", name="Delete").click()
+    tab.locator("#sure").get_by_role("button", name="Delete").click()
+    expect(tab).to_have_url(f"{farm.url}/jobs")
+    assert again["id"] not in farm.farm.ended_jobs()
 
 
 def test_all_that_fit_are_counted_and_then_acted_on_by_keyboard_alone(

@@ -27,12 +27,11 @@ def ready() -> Response:
     A farm that is paused is ready: it takes jobs, which wait.
     """
     missing = farm().missing()
-    workers = farm().workers()
-    nodes = Counter(worker["node"] for worker in workers if "node" in worker)
     figures = farm().figures()
+    nodes = Counter(worker["node"] for worker in figures.workers if "node" in worker)
     told: dict[str, Any] = {
         "status": "unready" if missing else "ready",
-        "workers": len(workers),
+        "workers": len(figures.workers),
         "queued": sum(figures.queued.values()),
         "running": figures.running,
         "dead": figures.dead,

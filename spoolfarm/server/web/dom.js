@@ -14,6 +14,13 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** An element of SVG. */
+export function draw(tag, attributes = {}) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
 /** The element with this id. */
 export const byId = id => document.getElementById(id);
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from spoolfarm.errors import JobFailed, NoWorker
-from spoolfarm.farm.farm import FIRST_LOOK, Farm
+from spoolfarm.farm.farm import Farm
+from spoolfarm.farm.staff import FIRST_LOOK
 from tests.support.running_farm import until
 from tests.support.thread_workers import left, settings, worker, working
 
@@ -81,7 +82,7 @@ def test_an_item_that_fails_raises_or_is_yielded_as_its_error(farm: Farm) -> Non
 
 
 def test_a_map_waits_for_room(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spoolfarm.farm.farm.FULL_RETRY", 0.01)
+    monkeypatch.setattr("spoolfarm.farm.mapping.FULL_RETRY", 0.01)
     small = Farm(settings=replace(farm.settings, max_queued=2))
     with working(small):
         assert len(list(small.map("echo", [bytes(size) for size in range(10)]))) == 10

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from spoolfarm.config import Settings
-from spoolfarm.errors import InvalidParams, NotConfigured
+from spoolfarm.errors import FarmError, InvalidParams, NotConfigured
 from spoolfarm.farm import board
 from spoolfarm.farm.farm import Farm
 from spoolfarm.server import staffing
+from spoolfarm.server.examination import Examination
 from spoolfarm.server.views.board import EXAMINATION
 from tests.support.http_requests import refused
 
@@ -96,3 +99,21 @@ def test_the_doctor_is_asked_once_a_minute_unless_somebody_wants_him_now(
     for path in ("", "", "?again=true", ""):
         assert front.get(f"/v1/doctor{path}").get_json()["findings"] == [finding]
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("raise RuntimeError('too ill')", "too ill"),
+        ("import os; os.kill(os.getpid(), 9)", "status -9"),
+        ("print('no finding')", "no end"),
+        ("import json; print(json.dumps({'level': 'ok'})); raise SystemExit(1)", "status 1"),
+    ],
+)
+def test_a_doctor_that_comes_to_no_end_has_not_found_that_all_is_well(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, program: str, why: str
+) -> None:
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda _, **more: run([sys.executable, "-c", program], **more))
+    with pytest.raises(FarmError, match=why):
+        Examination(settings).findings()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spoolfarm.farm.rates import Rate, rates
+from spoolfarm.spool.rates import Rate, rates
 from spoolfarm.worker import stats
 from spoolfarm.worker.stats import WorkerStats
 

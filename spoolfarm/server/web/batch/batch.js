@@ -2,13 +2,14 @@
 
 import { ask, post, send } from "../ask.js";
 import { byId, make } from "../dom.js";
-import { duration } from "../duration.js";
-import { key } from "../key.js";
 import { keyed } from "../keyed.js";
+import { looking } from "../looking.js";
 import { complain, say } from "../messages.js";
+import { sure } from "../sure.js";
 import { number, text, textOr } from "../text.js";
+import { duration, when } from "../time.js";
 import { Form } from "../try/form.js";
-import { chosen, dropped, save, sendAll } from "./files.js";
+import { chosen, dropped, sendAll, takeAway } from "./files.js";
 
 /** Milliseconds between two looks: while something runs, and else. */
 const BUSY = 1000;
@@ -16,12 +17,10 @@ const CALM = 5000;
 const MIB = 2 ** 20;
 const KINDS = { running: "running", done: "succeeded", failed: "failed", interrupted: "queued", stopped: "queued", open: "" };
 
-const when = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 const one = new URLSearchParams(location.search).get("id");
 const tasks = new Map();
 let form = null;
 let files = [];
-let timer;
 
 // What is known of a batch.
 
@@ -40,19 +39,7 @@ function showState(element, batch) {
   element.textContent = textOr(`is_${batch.state}`, batch.state);
 }
 
-async function look() {
-  clearTimeout(timer);
-  let busy = false;
-  try {
-    busy = one ? await lookAtOne() : await lookAtAll();
-    byId("trouble").hidden = true;
-  } catch (error) {
-    byId("trouble").textContent = error.message;
-    byId("trouble").hidden = false;
-    if (error.status === 401 || error.status === 404) return;
-  }
-  if (!document.hidden) timer = setTimeout(look, busy ? BUSY : CALM);
-}
+const look = looking(async () => await (one ? lookAtOne() : lookAtAll()) ? BUSY : CALM, [401, 404]);
 
 async function lookAtAll() {
   const { batches, folders } = await ask("v1/batches");
@@ -70,7 +57,7 @@ const showBatches = keyed(byId("batches"), batch => batch.id, batch => {
   const line = make("span", { class: "soft numbers" });
   const node = make("li", {}, make("a", { href: `?id=${batch.id}` },
     make("span", { class: "row apart" }, make("span", { class: "name" }, batch.name || batch.task), state),
-    make("span", { class: "hint" }, `${textOr(`task_${batch.task}`, batch.task)} · ${when.format(batch.created * 1000)}`), bar, line));
+    make("span", { class: "hint" }, `${textOr(`task_${batch.task}`, batch.task)} · ${when(batch.created)}`), bar, line));
   return { node, update: now => {
     showState(state, now);
     bar.value = now.total ? ended(now) / now.total : now.state === "done" ? 1 : 0;
@@ -87,7 +74,7 @@ async function lookAtOne() {
   byId("one").hidden = false;
   byId("one-title").textContent = batch.name || batch.task;
   showState(byId("one-state"), batch);
-  const about = [textOr(`task_${batch.task}`, batch.task), Object.keys(batch.params).length && JSON.stringify(batch.params), batch.folder, text("started", { when: when.format(batch.created * 1000) })];
+  const about = [textOr(`task_${batch.task}`, batch.task), Object.keys(batch.params).length && JSON.stringify(batch.params), batch.folder, text("started", { when: when(batch.created) })];
   byId("one-about").textContent = about.filter(Boolean).join(" · ");
   byId("one-progress").value = batch.total ? ended(batch) / batch.total : batch.state === "done" ? 1 : 0;
   byId("one-told").textContent = told(batch);
@@ -131,13 +118,8 @@ async function act(what, said) {
 
 byId("stop").addEventListener("click", () => act("stop", "said_stopping"));
 byId("again").addEventListener("click", () => act("start", "said_begun"));
-byId("remove").addEventListener("click", () => {
-  byId("sure-title").textContent = text("remove_sure", { name: byId("one-title").textContent });
-  byId("sure").returnValue = "";
-  byId("sure").showModal();
-});
-byId("sure").addEventListener("close", async () => {
-  if (byId("sure").returnValue !== "yes") return;
+byId("remove").addEventListener("click", async () => {
+  if (!await sure(text("remove_sure", { name: byId("one-title").textContent }), text("remove"))) return;
   try {
     await send(`v1/batches/${one}`, { method: "DELETE" });
     location.search = "";
@@ -148,7 +130,7 @@ byId("sure").addEventListener("close", async () => {
 for (const button of byId("downloads").querySelectorAll("[data-get]")) {
   button.addEventListener("click", () => {
     const [name, query] = button.dataset.get.split("?");
-    save(`v1/batches/${one}/${button.dataset.get}`, `${one}${query ? "-pdf" : ""}.${name.split(".")[1]}`, Boolean(key())).catch(complain);
+    takeAway(`v1/batches/${one}/${button.dataset.get}`, `${one}${query ? "-pdf" : ""}.${name.split(".")[1]}`).catch(complain);
   });
 }
 
@@ -224,5 +206,4 @@ async function begin() {
   if (told.length) chooseTask();
 }
 
-document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(timer) : look());
 begin().then(look, error => { byId("trouble").textContent = error.message; byId("trouble").hidden = false; });

@@ -1,6 +1,9 @@
 // The files of a new batch: chosen or dropped, folders with all that is in them, and sent one by one.
 
 import { address, send } from "../ask.js";
+import { make } from "../dom.js";
+import { key } from "../key.js";
+import { download } from "../save.js";
 
 /** Files that are sent at once. */
 const AT_ONCE = 4;
@@ -56,12 +59,7 @@ export async function sendAll(id, files, tell) {
 }
 
 /** Have the browser save what lies at `path`: by a link, or where that needs the key, by way of memory. */
-export async function save(path, name, keyed) {
-  const link = document.createElement("a");
-  link.download = name;
-  link.href = keyed ? URL.createObjectURL(await (await send(path)).blob()) : address(path);
-  document.body.append(link);
-  link.click();
-  link.remove();
-  if (keyed) setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+export async function takeAway(path, name) {
+  if (key()) await download(path, name);
+  else make("a", { href: address(path), download: name }).click();
 }

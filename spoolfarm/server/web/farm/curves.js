@@ -2,19 +2,20 @@
 
 import { ask } from "../ask.js";
 import { byId } from "../dom.js";
+import { tabs } from "../tabs.js";
 import { number, text } from "../text.js";
 
 /** Milliseconds between two looks at the history, seconds of it that are kept, and how many steps a curve has at most. */
 const LOOK = 10000;
 const KEPT = 10800;
 const STEPS = 180;
-const KINDS = ["done", "run", "wait", "queue"];
 const COLOURS = 6;
 
 const clock = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const exact = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 let points = [];
-let kind = KINDS[0];
+/** What is drawn: what was `done`, how long jobs `run` and `wait`, or the `queue`. */
+let kind = "done";
 let plot = null;
 let drawn = "";
 
@@ -122,25 +123,10 @@ function begin(lines, data) {
   }, data, byId("plot"));
 }
 
-function choose(chosen, focus) {
-  kind = chosen;
-  for (const each of KINDS) {
-    const tab = byId(`curve-${each}`);
-    tab.setAttribute("aria-selected", String(each === kind));
-    tab.tabIndex = each === kind ? 0 : -1;
-    if (focus && each === kind) tab.focus();
-  }
-  byId("curve").setAttribute("aria-labelledby", `curve-${kind}`);
+tabs("curve", name => {
+  kind = name;
   draw();
-}
-
-for (const each of KINDS) {
-  byId(`curve-${each}`).addEventListener("click", () => choose(each));
-  byId(`curve-${each}`).addEventListener("keydown", event => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) choose(KINDS[(KINDS.indexOf(kind) + step + KINDS.length) % KINDS.length], true);
-  });
-}
+});
 byId("range").addEventListener("change", draw);
 document.documentElement.addEventListener("theme", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);

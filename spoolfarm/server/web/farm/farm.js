@@ -2,11 +2,12 @@
 
 import { ask, post } from "../ask.js";
 import { byId, make } from "../dom.js";
+import { keyed } from "../keyed.js";
+import { looking } from "../looking.js";
 import { complain, say } from "../messages.js";
 import { number, text, textOr } from "../text.js";
+import { duration, when } from "../time.js";
 import { drawCurves } from "./curves.js";
-import { keyed } from "../keyed.js";
-import { duration } from "../duration.js";
 
 /** Milliseconds between two looks, and when nothing has changed for so many looks. */
 const LOOK = 2000;
@@ -18,24 +19,15 @@ const LITTLE = 0.05;
 
 let calm = 0;
 let before = "";
-let timer;
 
-async function look() {
-  clearTimeout(timer);
-  try {
-    const seen = await ask("v1/farm");
-    byId("trouble").hidden = true;
-    show(seen);
-    const told = JSON.stringify({ ...seen, at: 0, disk: 0 });
-    calm = told === before ? calm + 1 : 0;
-    before = told;
-  } catch (error) {
-    byId("trouble").textContent = error.message;
-    byId("trouble").hidden = false;
-    if (error.status === 401) return;
-  }
-  if (!document.hidden) timer = setTimeout(look, calm < CALM_AFTER ? LOOK : CALM);
-}
+const look = looking(async () => {
+  const seen = await ask("v1/farm");
+  show(seen);
+  const told = JSON.stringify({ ...seen, at: 0, disk: 0 });
+  calm = told === before ? calm + 1 : 0;
+  before = told;
+  return calm < CALM_AFTER ? LOOK : CALM;
+});
 
 function show(seen) {
   const { tasks, workers } = seen;
@@ -60,8 +52,8 @@ function showPauses(seen) {
   byId("pause-all").hidden = all;
   byId("resume-all").hidden = !names.length;
   byId("resting").hidden = !names.length;
-  const time = duration(Math.max(0, seen.at - seen.paused["*"]));
-  if (names.length) byId("resting").textContent = all ? text("all_paused", { time }) : text("some_paused", { tasks: names.join(", ") });
+  if (all) byId("resting").textContent = text("all_paused", { time: duration(seen.at - seen.paused["*"]) });
+  else if (names.length) byId("resting").textContent = text("some_paused", { tasks: names.join(", ") });
 }
 
 const showTasks = keyed(byId("tasks"), task => task.name, task => {
@@ -139,8 +131,7 @@ function workerCard(worker) {
     doing.replaceChildren(...now.jobs.map(job =>
       make("div", {}, `${job.task} `, make("a", { href: `jobs/${job.id}` }, make("code", {}, job.id)))));
     if (now.more) doing.append(text("and_more", { n: now.more }));
-    const since = new Date(now.since * 1000).toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "short" });
-    done.textContent = text("worker_done", { done: number(now.done), failed: number(now.failed), since });
+    done.textContent = text("worker_done", { done: number(now.done), failed: number(now.failed), since: when(now.since) });
   } };
 }
 
@@ -186,5 +177,4 @@ function line(finding) {
     make("span", {}, `${finding.check}: ${finding.what}`), finding.advice && make("p", { class: "soft" }, finding.advice));
 }
 
-document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(timer) : look());
 look().then(drawCurves);

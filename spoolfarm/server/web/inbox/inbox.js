@@ -3,8 +3,12 @@
 import { ask, post } from "../ask.js";
 import { byId, make } from "../dom.js";
 import { keyed } from "../keyed.js";
+import { looking } from "../looking.js";
 import { complain, say } from "../messages.js";
+import { sure } from "../sure.js";
+import { tabs } from "../tabs.js";
 import { number, text } from "../text.js";
+import { when } from "../time.js";
 
 /** Milliseconds between two looks; files that are shown, and put back by one request. */
 const LOOK = 5000;
@@ -12,10 +16,8 @@ const SHOWN = 200;
 const TOGETHER = 1000;
 const KINDS = ["failed", "waiting", "done"];
 
-const when = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
 const chosen = { folder: "", kind: "" };
 let folders = [];
-let timer;
 
 function readAddress() {
   const query = new URLSearchParams(location.search);
@@ -27,25 +29,17 @@ function writeAddress() {
   history.replaceState(null, "", `?${new URLSearchParams({ folder: chosen.folder, show: chosen.kind })}`);
 }
 
-async function look() {
-  clearTimeout(timer);
-  try {
-    const seen = await ask("v1/inbox");
-    ({ folders } = seen);
-    byId("trouble").hidden = true;
-    showStrangers(seen.strangers);
-    byId("looking")?.remove();
-    showFolders(folders);
-    if (!folders.length) byId("folders").replaceChildren(make("li", { class: "soft" }, text("no_folders")));
-    if (!folders.some(each => each.task === chosen.folder)) chosen.folder = (folders.find(each => each.failed) ?? folders[0])?.task ?? "";
-    await showChosen();
-  } catch (error) {
-    byId("trouble").textContent = error.message;
-    byId("trouble").hidden = false;
-    if (error.status === 401) return;
-  }
-  if (!document.hidden) timer = setTimeout(look, LOOK);
-}
+const look = looking(async () => {
+  const seen = await ask("v1/inbox");
+  ({ folders } = seen);
+  showStrangers(seen.strangers);
+  byId("looking")?.remove();
+  showFolders(folders);
+  if (!folders.length) byId("folders").replaceChildren(make("li", { class: "soft" }, text("no_folders")));
+  if (!folders.some(each => each.task === chosen.folder)) chosen.folder = (folders.find(each => each.failed) ?? folders[0])?.task ?? "";
+  await showChosen();
+  return LOOK;
+});
 
 function showStrangers(strangers) {
   byId("strangers").hidden = !strangers.length;
@@ -68,12 +62,11 @@ const showFolders = keyed(byId("folders"), folder => folder.task, folder => {
   } };
 });
 
-async function choose(what, focus) {
+async function choose(what) {
   Object.assign(chosen, what);
   writeAddress();
   showFolders(folders);
   await showChosen();
-  if (focus) byId(`which-${chosen.kind}`).focus();
 }
 
 async function showChosen() {
@@ -84,13 +77,8 @@ async function showChosen() {
   byId("folder").textContent = folder.task;
   byId("path").textContent = `${folder.path}/`;
   byId("paused").hidden = !folder.paused;
-  for (const each of KINDS) {
-    const tab = byId(`which-${each}`);
-    tab.setAttribute("aria-selected", String(each === chosen.kind));
-    tab.tabIndex = each === chosen.kind ? 0 : -1;
-    tab.querySelector(".count").textContent = number(folder[each]);
-  }
-  byId("files").setAttribute("aria-labelledby", `which-${chosen.kind}`);
+  for (const each of KINDS) byId(`which-${each}`).querySelector(".count").textContent = number(folder[each]);
+  showTab(chosen.kind);
   const { files } = await ask(`v1/inbox/${folder.task}?which=${chosen.kind}&limit=${SHOWN}`);
   showRows(files);
   byId("when").hidden = chosen.kind === "waiting";
@@ -113,7 +101,7 @@ const showRows = keyed(byId("rows"), file => `${chosen.folder} ${chosen.kind} ${
   const why = make("td", { class: "why" }, file.error || (file.status === "cancelled" ? text("cancelled") : ""), " ", file.code ? make("code", {}, file.code) : null);
   const node = make("tr", {},
     make("td", { class: "name-cell" }, file.name),
-    answered ? make("td", { class: "when numbers" }, when.format(file.at * 1000)) : null,
+    answered ? make("td", { class: "when numbers" }, when(file.at)) : null,
     chosen.kind === "failed" ? why : null,
     make("td", {}, answered ? show : null, " ", chosen.kind === "failed" ? back : null));
   return { node, update: () => {} };
@@ -147,25 +135,14 @@ async function putBack(keys) {
   await look();
 }
 
-byId("all-back").addEventListener("click", () => {
+byId("all-back").addEventListener("click", async () => {
   const folder = folders.find(each => each.task === chosen.folder);
-  byId("sure-title").textContent = text("put_all_sure", { n: number(folder.failed), task: folder.task });
-  byId("sure").returnValue = "";
-  byId("sure").showModal();
-});
-byId("sure").addEventListener("close", async () => {
-  if (byId("sure").returnValue !== "yes") return;
-  const { files } = await ask(`v1/inbox/${chosen.folder}?which=failed&limit=${TOGETHER}`);
+  const question = text("put_all_sure", { n: number(folder.failed), task: folder.task });
+  if (!await sure(question, text("put_back"), "main")) return;
+  const { files } = await ask(`v1/inbox/${folder.task}?which=failed&limit=${TOGETHER}`);
   await putBack(files.map(file => file.key));
 });
 
-for (const each of KINDS) {
-  byId(`which-${each}`).addEventListener("click", () => choose({ kind: each }).catch(complain));
-  byId(`which-${each}`).addEventListener("keydown", event => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) choose({ kind: KINDS[(KINDS.indexOf(each) + step + KINDS.length) % KINDS.length] }, true).catch(complain);
-  });
-}
-document.addEventListener("visibilitychange", () => document.hidden ? clearTimeout(timer) : look());
+const showTab = tabs("files", kind => choose({ kind }).catch(complain));
 readAddress();
 look();

@@ -2,6 +2,7 @@
 
 import { address, ask, post } from "../ask.js";
 import { byId, make } from "../dom.js";
+import { posting } from "../shell.js";
 import { text } from "../text.js";
 
 const form = byId("again");
@@ -38,10 +39,7 @@ function read() {
 function show(id) {
   const asked = read();
   byId("again-wrong").textContent = asked ? "" : text("again_no_json");
-  if (!asked) return;
-  const key = byId("key-open") ? ` -H "X-API-Key: $FARM_API_KEY"` : "";
-  const body = JSON.stringify(asked).replaceAll("'", "'\\''");
-  byId("again-curl").textContent = `curl -s${key} --json '${body}' ${address(`v1/jobs/${id}/again`)}`;
+  if (asked) byId("again-curl").textContent = posting(asked, address(`v1/jobs/${id}/again`));
 }
 
 async function run(id) {

@@ -1,9 +1,11 @@
 // The page of one job: its record, followed as long as it changes and the page is seen.
 
-import { address, ask, follow, Refusal, send } from "../ask.js";
+import { address, ask, post, send } from "../ask.js";
 import { byId, make } from "../dom.js";
 import { hasEnded, state, title } from "../jobs/record.js";
 import { complain, say } from "../messages.js";
+import { Stream } from "../stream.js";
+import { sure } from "../sure.js";
 import { text } from "../text.js";
 import * as again from "./again.js";
 import { Log } from "./log.js";
@@ -19,8 +21,8 @@ const pictures = new Pictures(id);
 
 let record = null;
 let stream = null;
-/** The last event seen, to go on after it. */
-let last = "";
+/** When the record was asked for last, in milliseconds. */
+let looked = 0;
 
 function show(found) {
   record = found;
@@ -70,56 +72,34 @@ async function cancel() {
 async function retry() {
   await send(`v1/jobs/${id}/retry`, { method: "POST" });
   say(text("queued_again"));
-  stream?.abort();
-  stream = null;
-  last = "";
+  stream.close();
   log.clear();
   show(await ask(`v1/jobs/${id}`));
-  listen();
+  stream.restart();
 }
 
 async function remove() {
-  if (!confirm(text("delete_sure"))) return;
-  const told = { "Content-Type": "application/json" };
-  const meant = JSON.stringify({ action: "delete", filter: { id } });
-  await send("v1/bulk", { method: "POST", headers: told, body: meant });
+  if (!await sure(text("delete_sure"), text("delete"))) return;
+  await post("v1/bulk", { action: "delete", filter: { id } });
   location.assign(address("jobs"));
 }
 
-/** Follow the job while the page can be seen: a browser has few connections for all of its tabs. */
-async function listen() {
-  if (document.hidden || stream) return;
-  stream = new AbortController();
-  const { signal } = stream;
-  let looked = 0;
-  try {
-    for await (const { event, data, id: number } of follow(`v1/jobs/${id}/events`, { signal, last })) {
-      last = number || last;
-      if (event === "log") log.add(data);
-      if (event === "progress") progress(data.progress);
-      if (event === "end") show(data);
-      if (event === "status" || (event === "log" && Date.now() - looked > PACE)) {
-        looked = Date.now();
-        show(await ask(`v1/jobs/${id}`));
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof Refusal && error.status === 404 && record)) complain(error);
+async function heard({ event, data }) {
+  if (event === "log") log.add(data);
+  if (event === "progress") progress(data.progress);
+  if (event === "end") show(data);
+  if (event === "status" || (event === "log" && Date.now() - looked > PACE)) {
+    looked = Date.now();
+    show(await ask(`v1/jobs/${id}`));
   }
 }
-
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) {
-    stream?.abort();
-    stream = null;
-  } else if (record && !hasEnded(record)) listen();
-});
 
 setInterval(() => record && !hasEnded(record) && !document.hidden && (timeline(record), about(record)), 1000);
 
 try {
   show(await ask(`v1/jobs/${id}`));
-  listen();
+  stream = new Stream(`v1/jobs/${id}/events`, heard, error => error.status === 404 || complain(error));
+  stream.open();
   const inputs = await ask(`v1/jobs/${id}/inputs`);
   params(inputs);
   about(record, inputs);

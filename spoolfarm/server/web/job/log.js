@@ -2,8 +2,8 @@
 
 import { byId } from "../dom.js";
 import { hasEnded } from "../jobs/record.js";
+import { save } from "../save.js";
 import { number, text } from "../text.js";
-import { save } from "./save.js";
 
 /** Lines that are shown at most, the last ones; all of them can be downloaded. */
 const SHOWN = 5000;

@@ -1,9 +1,10 @@
 // Parts of a job's page that its record fills: the timeline, what is known of it, why it failed, its result.
 
 import { byId, make } from "../dom.js";
-import { ago, duration, hasEnded, now, ran, source, state, waited, when } from "../jobs/record.js";
+import { hasEnded, ran, source, state, waited } from "../jobs/record.js";
+import { copy, save } from "../save.js";
 import { number, text } from "../text.js";
-import { copy, save } from "./save.js";
+import { ago, duration, now, when } from "../time.js";
 
 /** Characters of a result that are shown. */
 const SHOWN = 50_000;

@@ -1,11 +1,11 @@
 // The pictures that a job was sent and those that came of it, with what was found in them drawn over the first.
 
 import { send } from "../ask.js";
-import { byId, make } from "../dom.js";
+import { byId, draw, make } from "../dom.js";
 import { hasEnded } from "../jobs/record.js";
 import { complain } from "../messages.js";
+import { download } from "../save.js";
 import { number, text } from "../text.js";
-import { save } from "./save.js";
 
 /** The longer side of a preview, pictures that are shown, and things that are drawn over one, at most. */
 const SIDE = 1200;
@@ -13,7 +13,6 @@ const MOST = 24;
 const DRAWN = 500;
 /** What a browser shows by itself. */
 const SHOWABLE = /\.(png|jpe?g|webp|gif|avif)$/i;
-const SVG = "http://www.w3.org/2000/svg";
 
 export class Pictures {
   constructor(id) {
@@ -85,7 +84,7 @@ export class Pictures {
 
   figure(frame, label, path, name) {
     const button = make("button", { type: "button", class: "quiet", "aria-label": `${text("download")} ${name}`, onclick: () =>
-      send(path).then(async response => save(name, await response.blob())).catch(complain) }, text("download"));
+      download(path, name).catch(complain) }, text("download"));
     return make("figure", {}, frame, make("figcaption", { class: "row apart soft" }, make("span", {}, label), button));
   }
 
@@ -103,10 +102,10 @@ export class Pictures {
     const shapes = outlines(found);
     if (!this.first || !shapes.length || !width || this.drawn) return;
     this.drawn = true;
-    const layer = svg("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true", class: "overlay" });
+    const layer = draw("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true", class: "overlay" });
     for (const { points, title } of shapes.slice(0, DRAWN)) {
-      const shape = svg("polygon", { points: points.map(point => point.join(",")).join(" ") });
-      const told = svg("title");
+      const shape = draw("polygon", { points: points.map(point => point.join(",")).join(" ") });
+      const told = draw("title");
       told.textContent = title;
       shape.append(told);
       layer.append(shape);
@@ -114,12 +113,6 @@ export class Pictures {
     this.first.frame.append(layer);
     byId("overlay-choice").hidden = false;
   }
-}
-
-function svg(tag, attributes = {}) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
 }
 
 /** What a result says was found, as polygons in pixels of the picture. */

@@ -1,8 +1,9 @@
 // Acts on all jobs that fit: they are counted first, and what is done is done to those that were counted.
 
-import { post, root } from "../ask.js";
+import { address, post } from "../ask.js";
 import { byId, make } from "../dom.js";
 import { complain, say } from "../messages.js";
+import { posting } from "../shell.js";
 import { number, text } from "../text.js";
 import { filter, inWords } from "./filters.js";
 
@@ -36,7 +37,7 @@ async function open(action, done) {
   stopped = false;
   byId("bulk-title").textContent = text(`bulk_${action}`);
   byId("bulk-filter").textContent = text("bulk_of", { filter: inWords() || text("bulk_everything") });
-  byId("bulk-curl").textContent = curl(action, meant);
+  byId("bulk-curl").textContent = posting({ action, filter: meant, dry_run: true }, address("v1/bulk"));
   byId("bulk-warning").hidden = action !== "delete";
   byId("bulk-refused").replaceChildren();
   byId("bulk-progress").hidden = true;
@@ -103,10 +104,4 @@ async function all(action, meant, before, dryRun, told) {
     told(sum);
   }
   return sum;
-}
-
-function curl(action, meant) {
-  const key = byId("key-open") ? ` -H "X-API-Key: $FARM_API_KEY"` : "";
-  const body = JSON.stringify({ action, filter: meant, dry_run: true }).replaceAll("'", "'\\''");
-  return `curl -s${key} --json '${body}' ${new URL("v1/bulk", root)}`;
 }

@@ -3,7 +3,7 @@
 import { ask } from "../ask.js";
 import { byId, debounced, make } from "../dom.js";
 import { text } from "../text.js";
-import { now, when } from "./record.js";
+import { now, when } from "../time.js";
 
 const FIELDS = ["status", "task", "source", "name", "error", "id"];
 /** Milliseconds without a keystroke after which a text counts. */

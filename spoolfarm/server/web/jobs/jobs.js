@@ -1,8 +1,8 @@
 // The page of all jobs: filters, the list, what is new, and the keys.
 
-import { follow } from "../ask.js";
 import { byId, make } from "../dom.js";
 import { complain } from "../messages.js";
+import { Stream } from "../stream.js";
 import { number, text } from "../text.js";
 import * as bulk from "./bulk.js";
 import * as filters from "./filters.js";
@@ -12,7 +12,6 @@ import { list } from "./list.js";
 const PACE = 1000;
 
 let due = null;
-let stream = null;
 
 /** Look soon: changes that come together are shown together. */
 function soon() {
@@ -31,28 +30,11 @@ function badges({ queued, running, dead, workers }) {
   byId("live").textContent = `${text("live")} · ${text("workers", { n: number(workers) })}`;
 }
 
-/** Listen while the page can be seen: a browser has few connections for all of its tabs. */
-async function listen() {
-  if (document.hidden || stream) return;
-  stream = new AbortController();
-  const { signal } = stream;
-  try {
-    for await (const { event, data } of follow("v1/changes", { signal })) {
-      if (event !== "farm") continue;
-      badges(data);
-      soon();
-    }
-  } catch (error) {
-    complain(error);
-  }
+function heard({ event, data }) {
+  if (event !== "farm") return;
+  badges(data);
+  soon();
 }
-
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) {
-    stream?.abort();
-    stream = null;
-  } else listen();
-});
 
 /** The keys: `/` to the filter, up and down from job to job. */
 document.addEventListener("keydown", event => {
@@ -84,4 +66,4 @@ function changed() {
 filters.begin(changed);
 bulk.begin(() => list.reload());
 changed();
-listen();
+new Stream("v1/changes", heard, complain).open();

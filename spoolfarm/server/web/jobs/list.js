@@ -4,8 +4,9 @@ import { ask, send } from "../ask.js";
 import { byId, make } from "../dom.js";
 import { complain, say } from "../messages.js";
 import { number, text } from "../text.js";
+import { age, ago, duration, when } from "../time.js";
 import { query } from "./filters.js";
-import { age, ago, duration, hasEnded, ran, source, state, title, waited, when } from "./record.js";
+import { hasEnded, ran, source, state, title, waited } from "./record.js";
 import { release, thumbnail } from "./thumbnails.js";
 
 /** Jobs of one page, rows at most, and unfinished rows that are asked for one by one. */

@@ -1,14 +1,16 @@
 // The panel beside the stage: the view that fits an answer, what can be downloaded of it, and its JSON.
 
-import { address, ask, objectUrl } from "../ask.js";
+import { address, ask } from "../ask.js";
 import { byId, make } from "../dom.js";
+import { state } from "../jobs/record.js";
 import { complain } from "../messages.js";
-import { number, text } from "../text.js";
+import { download, save } from "../save.js";
+import { text } from "../text.js";
+import { duration } from "../time.js";
 import * as edited from "./edited.js";
 import * as lines from "./lines.js";
 import * as masks from "./masks.js";
 import * as pages from "./pages.js";
-import { save } from "./panel.js";
 import { Chances, Direction, Measures, Plain, Text } from "./simple.js";
 
 /** The views, of which the first that fits is taken, whatever the task is called. */
@@ -50,11 +52,8 @@ function downloads(picture, view, more) {
   const name = stem(picture.name || picture.record.id);
   const own = (view.downloads?.(picture.name) ?? []).map(([label, suffix, made]) =>
     button(label, async () => save(`${name}.${suffix}`, await made())));
-  const files = (picture.record.files ?? []).map(file => button(file, async () => {
-    const url = await objectUrl(`v1/jobs/${picture.record.id}/files/${encodeURIComponent(file)}`);
-    make("a", { href: url, download: `${name}.${file}` }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  }));
+  const files = (picture.record.files ?? []).map(file =>
+    button(file, () => download(`v1/jobs/${picture.record.id}/files/${encodeURIComponent(file)}`, `${name}.${file}`)));
   const further = more.filter(([label]) => label).map(([label, made]) => button(label, async () => {
     const [file, blob] = await made();
     save(`${name}.${file}`, blob);
@@ -90,26 +89,25 @@ function json(view) {
 /** Say how far `picture` is: a state, a progress, or why it failed. */
 export function showStatus(picture) {
   const place = byId("status");
-  const { state, record } = picture;
+  const { state: status, record } = picture;
   place.replaceChildren();
-  byId("waiting").hidden = Boolean(state);
-  if (state !== "succeeded") byId("panel").hidden = true;
-  if (!state) return;
-  const line = make("div", { class: "row apart" }, make("span", { class: `state ${state}` }, text(`state_${state}`)), times(picture));
+  byId("waiting").hidden = Boolean(status);
+  if (status !== "succeeded") byId("panel").hidden = true;
+  if (!status) return;
+  const line = make("div", { class: "row apart" }, state({ status }), times(picture));
   place.append(line);
-  if (state === "queued" || state === "running") {
+  if (status === "queued" || status === "running") {
     place.append(make("progress", picture.progress ? { value: picture.progress, "aria-label": text("progress") } : { "aria-label": text("progress") }));
     if (picture.line) place.append(make("p", { class: "hint log" }, picture.line));
   }
   const failure = picture.failure ?? record?.error;
-  if (state === "failed" && failure) place.append(make("p", { class: "note bad", role: "alert" }, failure));
+  if (status === "failed" && failure) place.append(make("p", { class: "note bad", role: "alert" }, failure));
 }
 
 function times({ record }) {
   const place = make("span", { class: "hint numbers" });
   if (!record?.finished) return place;
-  const seconds = value => text("seconds", { n: number(Math.max(0, value)) });
-  if (record.started) place.append(text("ran", { wait: seconds(record.started - record.created), run: seconds(record.finished - record.started) }));
+  if (record.started) place.append(text("ran", { wait: duration(record.started - record.created), run: duration(record.finished - record.started) }));
   const jobs = document.querySelector('.bar nav a[href$="jobs"]');
   if (jobs) place.append(" · ", make("a", { href: address(`jobs/${record.id}`) }, text("the_job")));
   return place;

@@ -1,8 +1,9 @@
 // Text that was read: boxes over the picture whose text can be selected and corrected, and the same as a list.
 
 import { byId, make } from "../dom.js";
+import { copy } from "../save.js";
 import { number, text } from "../text.js";
-import { copy, slider } from "./panel.js";
+import { slider } from "./panel.js";
 
 /** Below this score a line is marked as doubtful. */
 const DOUBTFUL = 0.8;

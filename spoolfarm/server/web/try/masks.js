@@ -1,10 +1,9 @@
 // Objects: masks over the picture, filtered by score and class without asking the farm again.
 
-import { make } from "../dom.js";
+import { draw, make } from "../dom.js";
 import { number, text } from "../text.js";
 import { check, colour, slider } from "./panel.js";
 import { crop } from "./rle.js";
-import { draw } from "./stage.js";
 
 /** Pixels of the longer side in which masks are drawn. */
 const FINEST = 2000;

@@ -2,8 +2,8 @@
 
 import { send } from "../ask.js";
 import { make } from "../dom.js";
+import { copy } from "../save.js";
 import { text } from "../text.js";
-import { copy } from "./panel.js";
 import { fits as hasLines, Lines } from "./lines.js";
 
 /** The file of a result in which every page has its lines. */

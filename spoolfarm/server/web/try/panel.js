@@ -1,8 +1,6 @@
-// Pieces that the views of answers are made of: sliders, rows of figures, files to download.
+// Pieces that the views of answers are made of: sliders, rows of figures, colours.
 
 import { make } from "../dom.js";
-import { say } from "../messages.js";
-import { text } from "../text.js";
 
 /** A slider from 0 to 1 with its value beside it; `moved` is called with each value. */
 export function slider(label, value, moved, id) {
@@ -27,28 +25,6 @@ export function figures(rows) {
     if (value !== null && value !== undefined && value !== "") list.append(make("dt", {}, name), make("dd", {}, String(value)));
   }
   return list;
-}
-
-/** Have the browser save `blob`, or text, as `name`. */
-export function save(name, blob) {
-  const url = URL.createObjectURL(blob instanceof Blob ? blob : new Blob([blob], { type: "text/plain;charset=utf-8" }));
-  make("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-}
-
-/** Put `words` on the clipboard, also where the browser lets only secure pages do so. */
-export async function copy(words) {
-  try {
-    await navigator.clipboard.writeText(words);
-  } catch {
-    const area = make("textarea", { class: "unseen" });
-    area.value = words;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
-  say(text("copied"));
 }
 
 /** Colours that are told apart by most eyes, on light and on dark. */

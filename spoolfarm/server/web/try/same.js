@@ -1,11 +1,9 @@
 // "The same as": the request on the screen as lines for a shell, for Python and for the command line.
 
 import { root } from "../ask.js";
+import { curl, posting, quoted, wantsKey } from "../shell.js";
 
 const url = root.href.replace(/\/$/, "");
-
-/** `words` as one word of a shell. */
-export const quoted = words => /^[\w./:=@%+,-]+$/.test(words) ? words : `'${words.replaceAll("'", "'\\''")}'`;
 
 /** A value as Python writes it. */
 export function python(value) {
@@ -22,13 +20,13 @@ const field = (name, value) => ` ${/^[@<]|;/.test(value) ? "--form-string" : "-F
 /** What `name` is fetched by first, when it is a sample of the farm. */
 const fetched = ({ from }) => from ? [`curl -sO ${quoted(from)}`] : [];
 
-/** Lines by their kind for `task` with `params` on `pictures`, `{ name, from }`; `keyed` where the farm wants a key. */
-export function lines(task, params, pictures, keyed) {
+/** Lines by their kind for `task` with `params` on `pictures`, `{ name, from }`. */
+export function lines(task, params, pictures) {
   const given = Object.keys(params).length > 0;
   const first = pictures.flatMap(fetched);
   const files = pictures.map(({ name }) => quoted(name.startsWith("-") ? `./${name}` : name));
-  return { curl: [...first, curl(task, params, given, pictures, keyed)].join("\n"),
-    python: inPython(task, params, pictures, keyed, first),
+  return { curl: [...first, byCurl(task, params, given, pictures)].join("\n"),
+    python: inPython(task, params, pictures, first),
     cli: [...first, ["spoolfarm submit", task, ...files, "--wait", ...Object.entries(params).map(([name, value]) => `-p ${quoted(`${name}=${said(value)}`)}`)].join(" ")].join("\n") };
 }
 
@@ -43,34 +41,33 @@ function said(value) {
   }
 }
 
-function curl(task, params, given, pictures, keyed) {
-  const key = keyed ? ` -H "X-API-Key: $FARM_API_KEY"` : "";
+function byCurl(task, params, given, pictures) {
   const images = pictures.map(({ name }) => ` -F ${quoted(`image=@"${name.replaceAll(/(["\\])/g, "\\$1")}"`)}`).join("");
   if (task === "edit" && !("output" in params)) {
     const operations = (params.operations ?? []).map(each => field("operations", each)).join("");
     const format = params.format ? ` -F format=${params.format}` : "";
     const several = (params.operations ?? []).some(each => each.startsWith("split"));
     const suffix = several ? "zip" : params.format ?? pictures[0]?.name.split(".").pop() ?? "png";
-    return `curl -s${key}${images}${operations}${format} ${url}/v1/edit -o ${quoted(`edited.${suffix}`)}`;
+    return curl(`${images}${operations}${format} ${url}/v1/edit -o ${quoted(`edited.${suffix}`)}`);
   }
-  if (!pictures.length) return `curl -s${key} --json ${quoted(JSON.stringify({ params }))} ${url}/v1/run/${task}`;
+  if (!pictures.length) return posting({ params }, `${url}/v1/run/${task}`);
   const sent = given ? field("params", JSON.stringify(params)) : "";
-  return `curl -s${key}${images}${sent} ${url}/v1/run/${task}`;
+  return curl(`${images}${sent} ${url}/v1/run/${task}`);
 }
 
-function inPython(task, params, pictures, keyed, first) {
+function inPython(task, params, pictures, first) {
   const names = pictures.map(({ name }) => JSON.stringify(name));
   const picture = names.length > 1 ? [`[${names.join(", ")}]`] : names;
   const plain = Object.keys(params).every(name => /^[a-z_]\w*$/i.test(name));
   const rest = plain ? Object.entries(params).map(([name, value]) => `${name}=${python(value)}`) : [`**${python(params)}`];
   return [
-    ...(keyed ? ["import os"] : []),
+    ...(wantsKey ? ["import os"] : []),
     ...(first.length ? ["from urllib.request import urlretrieve"] : []),
-    ...(keyed || first.length ? [""] : []),
+    ...(wantsKey || first.length ? [""] : []),
     "from spoolfarm import Client",
     "",
     ...pictures.filter(({ from }) => from).map(({ name, from }) => `urlretrieve(${JSON.stringify(from)}, ${JSON.stringify(name)})`),
-    `farm = Client(${JSON.stringify(url)}${keyed ? `, os.environ["FARM_API_KEY"]` : ""})`,
+    `farm = Client(${JSON.stringify(url)}${wantsKey ? `, os.environ["FARM_API_KEY"]` : ""})`,
     `print(farm.call(${[JSON.stringify(task), ...picture, ...rest].join(", ")}))`,
   ].join("\n");
 }

@@ -1,9 +1,9 @@
 // The views of answers that need little: a direction, chances of classes, text, and JSON.
 
-import { make } from "../dom.js";
+import { draw, make } from "../dom.js";
+import { copy } from "../save.js";
 import { number, text } from "../text.js";
-import { colour, copy, figures } from "./panel.js";
-import { draw } from "./stage.js";
+import { colour, figures } from "./panel.js";
 
 const round = value => number(Math.round(value * 100) / 100);
 

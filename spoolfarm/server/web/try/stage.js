@@ -1,16 +1,7 @@
 // The stage: the picture, and over it the layers of an answer, placed in parts of its width and height.
 
-import { make } from "../dom.js";
+import { draw, make } from "../dom.js";
 import { text } from "../text.js";
-
-const SVG = "http://www.w3.org/2000/svg";
-
-/** An element of SVG. */
-export function draw(tag, attributes = {}) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
 
 export class Stage {
   constructor(frame) {

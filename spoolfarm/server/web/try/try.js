@@ -2,13 +2,13 @@
 
 import { ask, send } from "../ask.js";
 import { byId, debounced, make } from "../dom.js";
-
 import { complain } from "../messages.js";
+import { copy } from "../save.js";
+import { tabs } from "../tabs.js";
 import { text, textOr } from "../text.js";
 import { recordOf, showAnswer, showStatus } from "./answer.js";
 import { Form } from "./form.js";
 import { ended, run } from "./job.js";
-import { copy } from "./panel.js";
 import { arrivals } from "./pictures.js";
 import { lines } from "./same.js";
 import { Stage } from "./stage.js";
@@ -242,27 +242,7 @@ function tellSame() {
   if (by && score !== undefined && score !== task.params.properties[by].default) params[by] = score;
   const files = takesNone() ? [] : pictures.length && takesSeveral() ? pictures : [current ?? { name: "picture.jpg" }];
   const kind = document.querySelector("#use [aria-selected=true]").id.replace("same-", "");
-  byId("same").textContent = lines(task.name, params, task.min_images || pictures.length ? files : [], Boolean(byId("key")))[kind];
-}
-
-function tabs() {
-  const all = [...document.querySelectorAll("#use [role=tab]")];
-  const select = tab => {
-    for (const each of all) {
-      each.setAttribute("aria-selected", String(each === tab));
-      each.tabIndex = each === tab ? 0 : -1;
-    }
-    byId("same").setAttribute("aria-labelledby", tab.id);
-    tab.focus();
-    tellSame();
-  };
-  all.forEach((tab, at) => {
-    tab.addEventListener("click", () => select(tab));
-    tab.addEventListener("keydown", event => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) select(all[(at + step + all.length) % all.length]);
-    });
-  });
+  byId("same").textContent = lines(task.name, params, task.min_images || pictures.length ? files : [])[kind];
 }
 
 function hide(hides) {
@@ -293,6 +273,6 @@ document.addEventListener("keydown", event => {
   }
 });
 
-tabs();
+tabs("same", tellSame);
 arrivals(take);
 begin().catch(complain);

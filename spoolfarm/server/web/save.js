@@ -1,8 +1,9 @@
 // Words for the clipboard, and files for the reader's disk.
 
-import { make } from "../dom.js";
-import { say } from "../messages.js";
-import { text } from "../text.js";
+import { send } from "./ask.js";
+import { make } from "./dom.js";
+import { say } from "./messages.js";
+import { text } from "./text.js";
 
 /** Milliseconds after which the browser has begun to save a file. */
 const BEGUN = 60_000;
@@ -13,6 +14,11 @@ export function save(name, content) {
   const url = URL.createObjectURL(blob);
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), BEGUN);
+}
+
+/** Have the browser save what lies at `path` as a file. */
+export async function download(path, name) {
+  save(name, await (await send(path)).blob());
 }
 
 /** Put words on the clipboard; where pages without TLS may not, they are selected for the reader to copy. */
