@@ -12,6 +12,7 @@ class Choice:
     """Has the net look, or the classical engine, whose objects are of the net's one kind too."""
 
     eyes: frozenset[Eyes] = frozenset(("auto", "net", "classical"))
+    tiled: frozenset[Eyes] = frozenset(("auto", "net"))
 
     def __init__(self, net: Engine) -> None:
         self._net, self._classical = net, Classical()

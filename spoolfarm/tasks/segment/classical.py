@@ -47,6 +47,7 @@ class Classical:
     labels: Mapping[int, str] = {1: OBJECT}
     batch = 1
     eyes: frozenset[Eyes] = frozenset(("auto", "classical"))
+    tiled: frozenset[Eyes] = frozenset()
 
     def find(self, pictures: list[Pixels], wanted: list[Wanted]) -> list[Found]:
         """Look for what is wanted in each picture."""

@@ -49,6 +49,7 @@ class Detr:
     name = "onnx"
     batch = 1
     eyes: frozenset[Eyes] = frozenset(("auto", "net"))
+    tiled: frozenset[Eyes] = frozenset()
 
     def __init__(self, path: Path) -> None:
         self._path = path

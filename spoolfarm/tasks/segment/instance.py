@@ -82,6 +82,8 @@ class Engine(Protocol):
     batch: int
     #: What a caller may ask it for.
     eyes: frozenset[Eyes]
+    #: And who of them can look at a picture in tiles.
+    tiled: frozenset[Eyes]
 
     def find(self, pictures: list[Pixels], wanted: list[Wanted]) -> list[Found]:
         """Look for what is wanted in each picture."""

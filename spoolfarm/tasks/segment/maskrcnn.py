@@ -49,6 +49,7 @@ class MaskRcnn:
 
     name = "mask-rcnn"
     eyes: frozenset[Eyes] = frozenset(("auto", "net"))
+    tiled = eyes
 
     def __init__(
         self, net: MaskRCNN, model: str, labels: Mapping[int, str], *, precision: str = "fp32", device: str = "cpu"

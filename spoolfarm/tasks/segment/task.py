@@ -95,7 +95,11 @@ class Seeing(Task):
         if engine not in self._engine.eyes:
             told = " or ".join(sorted(self._engine.eyes))
             raise InvalidParams(f"params.engine: the model {self._engine.model} is asked as {told}, not as {engine}")
-        return Wanted(job.params["score_threshold"], most, chosen, job.params.get("tiles", "off"), engine)
+        tiles = job.params.get("tiles", "off")
+        if tiles not in ("auto", "off", 1) and engine not in self._engine.tiled:
+            who = "the classical engine" if engine == "classical" else f"the model {self._engine.model}"
+            raise InvalidParams(f"params.tiles: {who} looks at a picture as a whole; leave it out")
+        return Wanted(job.params["score_threshold"], most, chosen, tiles, engine)
 
     def _tell(self, job: Job, picture: images.Decoded, found: Found, ms: dict[str, float]) -> Any | Answer | FarmError:
         """The result of *job*; *ms* says how long what came before took."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ from spoolfarm.tasks.segment.seams import joined
 from spoolfarm.tasks.segment.task import Segment
 from spoolfarm.tasks.segment.tiles import Grid, Window, planned
 from tests.support.drawn_scenes import Picture, png
+from tests.support.onnx_file import bright_halves
 from tests.unit.tasks.segment.test_segment import run, task
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -101,6 +103,21 @@ def test_the_classical_engine_can_be_asked_alone() -> None:
     assert told["engine"] == "classical"
     assert told["model"] == "classical"
     assert (hits(told["masks"], middles) == 1).all()
+
+
+def test_tiles_are_refused_by_name_where_pictures_are_looked_at_as_a_whole(tmp_path: Path) -> None:
+    seen = png(crowd(4, 3)[0])
+    onnx = bright_halves(tmp_path / "halves.onnx", (0, 2), 4)
+    for segment, who, wishes in [
+        (task(Segment, str(onnx)), "the model halves.onnx", {}),
+        (task(Segment), "the model classical", {}),
+        (task(Segment, "default"), "the classical engine", {"engine": "classical"}),
+    ]:
+        [refused] = run(segment, seen, tiles=2, **wishes)
+        assert isinstance(refused, InvalidParams)
+        assert str(refused) == f"params.tiles: {who} looks at a picture as a whole; leave it out"
+        [told] = run(segment, seen, tiles=1, **wishes)
+        assert told["tiles"]["looked"] == 1
 
 
 @pytest.mark.parametrize("size", [(3000, 4000), (640, 480), (200, 9000), (1, 1)])
