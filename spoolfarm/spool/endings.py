@@ -121,12 +121,24 @@ class Endings:
             except FileNotFoundError:
                 return  # another caller was first
             if os.path.lexists(file.path):  # a disk that cannot read it may not say that it is gone
-                ended = cancelled(job)
+                ended = self._cancelled(job)
                 if self._results.publish(ended, sync=job.durable):
                     self.tell(ended.record())
+                self._want_no_log(job)
                 self._done.keep(file.path, job)
 
+    def cancel_claimed(self, claim: Claim) -> None:
+        """End a claimed job as cancelled, as `finish` does: it was queued again by who did not see its mark."""
+        ended = self._cancelled(claim.job)
+        self.finish(claim, ended)
+        self._want_no_log(claim.job)
+        self.tell(ended.record())
 
-def cancelled(job: Job) -> Result:
-    """The result of a job that was cancelled before it was run to its end."""
-    return Result.without_run(job, State.CANCELLED, "cancelled", "cancelled")
+    def _cancelled(self, job: Job) -> Result:
+        """The result of a job that is cancelled before it was run to its end; attempts may have been lost before."""
+        return Result.without_run(job, State.CANCELLED, "cancelled", "cancelled", self._results.lost(job.id))
+
+    def _want_no_log(self, job: Job) -> None:
+        """Remove the log of a job that is not durable: who waits for its result collects that alone."""
+        if not job.durable:
+            self._results.remove_log(job.id)

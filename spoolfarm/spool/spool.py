@@ -70,7 +70,7 @@ from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.done import DoneJobs
 from spoolfarm.spool.doorbell import Ringer
-from spoolfarm.spool.endings import PATIENCE, Endings, cancelled
+from spoolfarm.spool.endings import PATIENCE, Endings
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
 from spoolfarm.spool.lease import Lease, LeaseLost, alive
@@ -213,9 +213,7 @@ class Spool:
                     raise DamagedJob(f"its file {name} is of task {task!r}, and lay in the queue of {place.task!r}")
                 if not self._marks.on(parsed[1]):
                     return claim
-                ended = cancelled(claim.job)  # it was requeued by who did not see the mark
-                self.endings.finish(claim, ended)
-                self.endings.tell(ended.record())
+                self.endings.cancel_claimed(claim)
                 return None
             except DamagedJob as error:
                 if isinstance(error, UnreadableJob) and time.time() - born(parsed[1]) < UNREADABLE:

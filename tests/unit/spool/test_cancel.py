@@ -44,6 +44,30 @@ def test_a_running_job_is_marked_and_the_mark_goes_with_it(tree: Tree, spool: Sp
     lease.end()
 
 
+@pytest.mark.parametrize("claimed", [False, True])
+@pytest.mark.parametrize("durable", [False, True])
+def test_the_end_of_a_cancelled_job_tells_of_lost_attempts_and_has_a_log_only_where_it_is_kept(
+    claimed: bool, durable: bool, tree: Tree, spool: Spool
+) -> None:
+    job = new(durable=durable)
+    spool.put(job)
+    lease = tree.lease()
+    assert one(lease, spool)
+    die(lease)
+    if claimed:
+        spool.reclaim()
+        Path(spool.marks, job.id).touch()  # by who had seen it run
+        assert one(tree.lease(), spool) == []
+    else:
+        spool.reclaim()
+        assert spool.cancel(job.id) is True
+    record = spool.results.get(job.id)
+    assert record is not None
+    assert record["status"] == "cancelled"
+    assert [attempt["attempt"] for attempt in record["lost"]] == [1]
+    assert bool(spool.results.log_size(job.id)) is durable
+
+
 @pytest.mark.parametrize("forget", [False, True])
 def test_the_mark_of_a_cancel_that_comes_too_late_goes_when_the_worker_has_let_go(
     forget: bool, tree: Tree, spool: Spool
