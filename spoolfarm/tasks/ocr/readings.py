@@ -38,14 +38,14 @@ class Readings:
             return
         axis = turn.by_shape([one.box for one in found])
         if axis is None:
-            self._all((one, quarters) for one in turn.sample(found) for quarters in range(QUARTERS))
-        self._all((one, axis or 0) for one in found)
-        self._all((one, (axis or 0) + 2) for one in found if self.line(one, axis or 0).score < turn.UNSURE)
+            self._all(self._recogniser, ((one, by) for one in turn.sample(found) for by in range(QUARTERS)))
+        axis = axis or 0
+        self._all(self._recogniser, ((one, axis) for one in found))
+        self._all(self._recogniser, ((one, axis + 2) for one in found if self.line(one, axis).score < turn.UNSURE))
 
-    def _all(self, wanted: Iterable[tuple[TextBox, int]]) -> None:
+    def _all(self, tesseract: Tesseract, wanted: Iterable[tuple[TextBox, int]]) -> None:
         keys = list(dict.fromkeys(key for key in wanted if key not in self._known))
-        cuts = [cut(self.picture, one.box.turned(quarters)) for one, quarters in keys]
-        said = self._recogniser.read_all(cuts) if isinstance(self._recogniser, Tesseract) else []
+        said = tesseract.read_all([cut(self.picture, one.box.turned(quarters)) for one, quarters in keys])
         self._known.update({key: _line(key, each) for key, each in zip(keys, said, strict=True)})
 
 

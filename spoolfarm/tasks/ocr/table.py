@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
+import numpy as np
+
 Point = tuple[float, float]
 
 
@@ -90,23 +93,16 @@ class Spot:
             self.top < other.bottom and other.top < self.bottom and self.left < other.right and other.left < self.right
         )
 
-    def with_(self, other: Spot) -> Spot:
-        """The smallest spot that holds both."""
-        return Spot(
-            min(self.top, other.top),
-            min(self.left, other.left),
-            max(self.bottom, other.bottom),
-            max(self.right, other.right),
-        )
-
 
 def disjoint(spots: Sequence[Spot]) -> list[Spot]:
     """*spots*, those that meet joined into one, from left to right, row by row."""
-    found: list[Spot] = []
-    for spot in spots:
-        while any(spot.meets(other) for other in found):
-            for other in [other for other in found if spot.meets(other)]:
-                found.remove(other)
-                spot = spot.with_(other)
-        found.append(spot)
-    return sorted(found, key=lambda spot: (spot.top, spot.left))
+    rows, columns = max(spot.bottom for spot in spots), max(spot.right for spot in spots)
+    while True:
+        places = np.zeros((2 * rows, 2 * columns), np.uint8)  # and what is between any two of them
+        for spot in spots:
+            places[2 * spot.top : 2 * spot.bottom - 1, 2 * spot.left : 2 * spot.right - 1] = 1
+        stats = cv2.connectedComponentsWithStats(places, connectivity=4)[2][1:, :4].tolist()
+        joined = [Spot(y // 2, x // 2, (y + h + 1) // 2, (x + w + 1) // 2) for x, y, w, h in stats]
+        if len(joined) == len(spots):
+            return sorted(joined, key=lambda spot: (spot.top, spot.left))
+        spots = joined

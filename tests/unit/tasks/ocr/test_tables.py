@@ -13,7 +13,7 @@ import pytest
 from spoolfarm.tasks.ocr import layout, tables
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.page import Line, Word
-from spoolfarm.tasks.ocr.table import Table
+from spoolfarm.tasks.ocr.table import Spot, Table, disjoint
 
 XS, YS = (60, 240, 420, 600), (60, 110, 160, 210)
 
@@ -152,3 +152,14 @@ def test_each_cell_knows_its_lines() -> None:
         [cell.text] for cell in table.cells
     ]
     assert math.isclose(sum(len(cell.lines) for cell in table.cells), len(lines))
+
+
+def test_spots_that_meet_are_joined_with_whatever_the_joined_one_meets() -> None:
+    corner = [Spot(0, 0, 1, 2), Spot(0, 1, 2, 2), Spot(1, 0, 2, 1)]  # the last meets only what the others become
+    beside = [Spot(0, 2, 1, 3), Spot(2, 1, 3, 2)]  # edge to edge, and corner to corner
+    assert disjoint([*beside, *corner]) == [Spot(0, 0, 2, 2), *beside]
+
+
+def test_the_cells_of_a_large_grid_stay_apart() -> None:
+    cells = [Spot(row, column, row + 1, column + 1) for row in range(100) for column in range(50)]
+    assert disjoint(cells[::-1]) == cells
