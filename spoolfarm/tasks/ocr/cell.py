@@ -28,6 +28,14 @@ class Cell:
             bottom=self.bottom + down,
         )
 
+    def parted(self, x: float) -> list[Cell]:
+        """The words left of *x* and those right of it; itself when there are none on one side."""
+        left, right = self.line.parted((x - self.left) / self.width)
+        if left is None or right is None:
+            return [self]
+        at = self.left + left.box.w
+        return [replace(self, line=left, right=at), replace(self, line=right, left=self.right - right.box.w)]
+
     @property
     def middle(self) -> float:
         return (self.top + self.bottom) / 2

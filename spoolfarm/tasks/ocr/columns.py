@@ -22,6 +22,8 @@ INTRUSION = 0.7
 FINE = 6
 #: A line of which more than this part lies left of a gutter stands there.
 LEFT = 0.4
+#: Two lines were taken for one where each is at least this part of a common one.
+PART = 0.5
 #: A gutter this many line heights wide may be as short as ROWS, a narrower one is so many times as long.
 WIDE, LONGER = 0.3, 2.0
 #: Where prose stands beside what is none, rows of which this part is level are those of a table; so many rows show it.
@@ -30,6 +32,8 @@ LEVEL, SEVERAL = 0.6, 5
 PIECE = 4.0
 #: How many cuts are looked at closely, the largest first.
 TRIES = 32
+#: How many to see how a page leans.
+FEW = 8
 #: Two lines are taken for one, across a gutter, where two others each above and below are at most so many heights away
 #: and as high, their heights' logarithms differing by this; so they are up to this part of all lines.
 CLOSE, SIMILAR, MERGED = 0.6, 0.25, 0.25
@@ -44,11 +48,24 @@ class Cut:
     last: int
 
     def sides(self, ordered: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
+        """The cells on either side; two lines that were taken for one, across the gutter, are parted there."""
         band = ordered[self.first : self.last]
+        left, right = self._sides(band)
+        if not left or not right:
+            return left, right
+        widths = [median(cell.width for cell in side) for side in (left, right)]
+        return self._sides([part for cell in band for part in self._parts(cell, *widths)])
+
+    def _sides(self, band: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
         return [cell for cell in band if self.is_left(cell)], [cell for cell in band if not self.is_left(cell)]
 
+    def _parts(self, cell: Cell, left: float, right: float) -> list[Cell]:
+        """*cell*, or its two parts; lines are commonly *left* wide on one side of the gutter, *right* on the other."""
+        if self.x - cell.left < PART * left or cell.right - self.x < PART * right:
+            return [cell]
+        return cell.parted(self.x)
+
     def is_left(self, cell: Cell) -> bool:
-        """Whether *cell* lies left of the gutter; of two lines taken for one, so does the whole."""
         return self.x - cell.left > LEFT * cell.width
 
 
@@ -81,6 +98,16 @@ def find_cut(ordered: Sequence[Cell]) -> Cut | None:
             first, last = margins.trimmed(ordered[cut.first : cut.last])
             inner = Cut(cut.x, cut.first + first, cut.first + last)
             return inner if are_columns(*inner.sides(ordered)) else cut
+    return None
+
+
+def clearest(ordered: Sequence[Cell], longer: int, *, tiers: bool = False) -> Cut | None:
+    """The longest of the largest cuts that has columns on both sides, if it is *longer* than that; any with *tiers*."""
+    for cut in possible(ordered, piece=0 if tiers else PIECE)[:FEW]:
+        if cut.last - cut.first <= longer:
+            break
+        if tiers or are_columns(*cut.sides(ordered)):
+            return cut
     return None
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from spoolfarm.tasks.ocr import models
 from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.curve import Curve, followed
 from spoolfarm.tasks.ocr.slopes import Slopes
 
 #: The network wants sides that are multiples of this many pixels.
@@ -45,6 +46,8 @@ class TextBox:
 
     box: Box
     score: float
+    #: How its line bends, when it does.
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +138,13 @@ def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterato
     for outline in reversed(outlines[:MOST]):  # OpenCV finds them from the bottom up
         if min(cv2.minAreaRect(outline)[1]) < THIN:
             continue
-        score = _mean(chances, outline)
-        if score < CORE:
-            continue
-        rect = cv2.minAreaRect(((outline - MARGIN) * (across, down)).astype(np.float32))
-        yield TextBox(grown(Box.of_rect(*rect)), score)
+        on_picture = ((outline - MARGIN) * (across, down)).astype(np.float32)
+        core, curve = Box.of_rect(*cv2.minAreaRect(on_picture)), None
+        if bent := followed(on_picture, core):
+            core, curve = bent
+        score = _mean(chances, outline, outline if curve else cv2.boxPoints(cv2.minAreaRect(outline)))
+        if score >= CORE:
+            yield TextBox(grown(core), score, curve)
 
 
 def grown(core: Box) -> Box:
@@ -151,10 +156,9 @@ def grown(core: Box) -> Box:
     return replace(box, h=box.h + 2 * ENDS * box.w)
 
 
-def _mean(chances: np.ndarray[Any, Any], outline: np.ndarray[Any, Any]) -> float:
-    """The mean probability inside the smallest rectangle around *outline*."""
-    rect = cv2.boxPoints(cv2.minAreaRect(outline))
+def _mean(chances: np.ndarray[Any, Any], outline: np.ndarray[Any, Any], area: np.ndarray[Any, Any]) -> float:
+    """The mean probability inside *area*, a polygon, where it lies in the upright rectangle around *outline*."""
     x, y, w, h = cv2.boundingRect(outline)
     mask = np.zeros((h, w), np.uint8)
-    cv2.fillPoly(mask, [(rect - (x, y)).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [(area - (x, y)).astype(np.int32)], 1)
     return float(cv2.mean(chances[y : y + h, x : x + w], mask)[0])

@@ -13,7 +13,7 @@ from statistics import median
 
 import numpy as np
 
-from spoolfarm.tasks.ocr import columns, paragraphs
+from spoolfarm.tasks.ocr import clumps, columns, paragraphs
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.letters import mostly_square
@@ -39,7 +39,7 @@ def arrange(lines: Sequence[Line], rotation: int, order: str, join: bool = False
     elif order == "rows":
         blocks = [rows(level(lines, rotation + 90 if is_vertical(lines, rotation) else rotation))]
     else:
-        blocks = [interleaved(rows(block)) for block in in_blocks(lines, rotation)]
+        blocks = [interleaved(rows(part)) for block in in_blocks(lines, rotation) for part in clumps.parted(block)]
     placed: list[Line] = []
     written: list[str] = []
     numbers: list[int] = []
@@ -67,7 +67,7 @@ def in_blocks(lines: Sequence[Line], rotation: int) -> list[list[Cell]]:
     above = [cell for cell in level_ones if cell.middle < top]
     others = [cell for cell in level_ones if cell.middle >= top]
     down = level([line for line in lines if runs_down(line, rotation)], rotation + 90)
-    tiers = columns.blocks(straightened(down), tiers=True)
+    tiers = columns.blocks(straightened(down, tiers=True), tiers=True)
     return [*columns.blocks(above), *tiers, *columns.blocks(others)]
 
 
@@ -114,14 +114,14 @@ def flattened(cells: list[Cell]) -> list[Cell]:
     return [cell.moved(down=-float(fan * cell.middle + slope) * (cell.centre - middle)) for cell in cells]
 
 
-def straightened(cells: list[Cell]) -> list[Cell]:
+def straightened(cells: list[Cell], *, tiers: bool = False) -> list[Cell]:
     """Lean *cells* so that the clearest gutter runs straight down: in a photograph taken at an angle it does not."""
     most, best = 0, cells
     for lean in LEANS:
         leaning = sorted((cell.moved(across=-lean * cell.middle) for cell in cells), key=lambda cell: cell.middle)
-        largest = max((cut.last - cut.first for cut in columns.possible(leaning, piece=0)), default=0)
-        if largest > most:
-            most, best = largest, leaning
+        cut = columns.clearest(leaning, most, tiers=tiers)
+        if cut is not None:
+            most, best = cut.last - cut.first, leaning
         if most >= STRAIGHT * len(cells):
             break
     return best

@@ -38,6 +38,23 @@ class Line:
     #: Whether nobody had to read it: the page of a PDF says it in letters.
     present: bool = False
 
+    def parted(self, at: float) -> tuple[Line | None, Line | None]:
+        """Its words before a place, 0 to 1 along it, and those behind; None where there are none."""
+        before = tuple(word for word in self.words if word.start + word.end <= 2 * at)
+        return self._of(before), self._of(self.words[len(before) :])
+
+    def _of(self, words: tuple[Word, ...]) -> Line | None:
+        if not words:
+            return None
+        start, end = words[0].start, words[-1].end
+        (left, top), (right, bottom) = self.box.corners()[:2]
+        at, part = (start + end) / 2 - 0.5, end - start
+        box = replace(
+            self.box, cx=self.box.cx + at * (right - left), cy=self.box.cy + at * (bottom - top), w=part * self.box.w
+        )
+        places = (replace(word, start=(word.start - start) / part, end=(word.end - start) / part) for word in words)
+        return replace(self, box=box, text=" ".join(word.text for word in words), words=tuple(places))
+
     def record(self, name: str) -> dict[str, Any]:
         """The line as JSON values, pixels to a tenth."""
         box = self.box

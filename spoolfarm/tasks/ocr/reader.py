@@ -149,7 +149,14 @@ class Reader:
         upright = np.ascontiguousarray(np.rot90(picture, page))
         height, width = upright.shape[:2]
         found = self._finder.at(upright, scale).boxes
-        return [replace(one, box=one.box.with_page(page, width, height).turned(-page)) for one in found]
+        return [
+            replace(
+                one,
+                box=one.box.with_page(page, width, height).turned(-page),
+                curve=one.curve and one.curve.turned(page),
+            )
+            for one in found
+        ]
 
 
 def voted(lines: Sequence[Line]) -> int:

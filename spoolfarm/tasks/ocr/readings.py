@@ -28,7 +28,7 @@ class Readings:
         """What a box says when its text is taken to run *quarters* further clockwise."""
         key = one, quarters % QUARTERS
         if key not in self._known:
-            said = self._recogniser.read(cut(self.picture, one.box.turned(key[1])))
+            said = self._recogniser.read(cut(self.picture, one.box.turned(key[1]), one.curve))
             self._known[key] = _line(key, said)
         return self._known[key]
 
@@ -45,7 +45,7 @@ class Readings:
 
     def _all(self, tesseract: Tesseract, wanted: Iterable[tuple[TextBox, int]]) -> None:
         keys = list(dict.fromkeys(key for key in wanted if key not in self._known))
-        said = tesseract.read_all([cut(self.picture, one.box.turned(quarters)) for one, quarters in keys])
+        said = tesseract.read_all([cut(self.picture, one.box.turned(quarters), one.curve) for one, quarters in keys])
         self._known.update({key: _line(key, each) for key, each in zip(keys, said, strict=True)})
 
 

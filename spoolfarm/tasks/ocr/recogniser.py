@@ -15,6 +15,7 @@ import numpy as np
 
 from spoolfarm.tasks.ocr import models
 from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.curve import Curve
 from spoolfarm.tasks.ocr.page import Word
 
 #: Pixels: the height of a line as the network wants it, and its least and greatest length; longer ones are squeezed.
@@ -62,15 +63,21 @@ def words(text: str, places: np.ndarray[Any, Any]) -> tuple[Word, ...]:
     return tuple(Word(text[a:b], start, end) for (a, b), start, end in zip(spans, starts, ends, strict=True))
 
 
-def cut(picture: np.ndarray[Any, Any], box: Box) -> np.ndarray[Any, Any]:
-    """Cut *box* out of *picture*, laid level with its text upright, HEIGHT pixels high."""
+def cut(picture: np.ndarray[Any, Any], box: Box, curve: Curve | None = None) -> np.ndarray[Any, Any]:
+    """Cut *box* out of *picture*, laid level with its text upright, HEIGHT pixels high, along its *curve*."""
     length = round(min(max(box.w * HEIGHT / box.h, SHORTEST), LONGEST))
     shrink = max(1, round(box.h / HEIGHT))  # cut large text at its own size and shrink it after, or it gets jagged
     size = (length * shrink, HEIGHT * shrink)
-    left_top, right_top, _, left_bottom = box.corners()
-    source = np.array([left_top, right_top, left_bottom], np.float32)
-    target = np.array([(0, 0), (size[0], 0), (0, size[1])], np.float32)
-    line = cv2.warpAffine(
-        picture, cv2.getAffineTransform(source, target), size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    left_top, right_top, _, left_bottom = np.array(box.corners(), np.float32)
+    if curve is None:
+        target = np.array([(0, 0), (size[0], 0), (0, size[1])], np.float32)
+        to_line = cv2.getAffineTransform(np.array([left_top, right_top, left_bottom]), target)
+        line = cv2.warpAffine(picture, to_line, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    else:
+        across = (np.arange(size[0]) / size[0])[None, :, None]
+        down = (np.arange(size[1]) / size[1])[:, None, None]
+        beside = curve.beside(box, (across - 0.5) * box.w) / box.h
+        places = left_top + across * (right_top - left_top) + (down + beside) * (left_bottom - left_top)
+        xs, ys = cv2.split(places.astype(np.float32))
+        line = cv2.remap(picture, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return cv2.resize(line, (length, HEIGHT), interpolation=cv2.INTER_AREA) if shrink > 1 else line

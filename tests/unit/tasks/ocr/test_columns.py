@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from spoolfarm.tasks.ocr import layout
 from spoolfarm.tasks.ocr.box import Box
-from spoolfarm.tasks.ocr.page import Line
+from spoolfarm.tasks.ocr.page import Line, Word
 
 
 def line(text: str, left: float, top: float, width: float, height: float = 20) -> Line:
@@ -88,6 +89,40 @@ def test_two_lines_taken_for_one_do_not_tear_their_columns_apart() -> None:
     kept = [one for one in columns if not one.text.startswith(("a9", "b9"))]
     found = first_words([*kept, line("merged", 0, 100 + 26 * 9, 620)])
     assert found == [*names("a", 9), "merged", *names("a", 20)[10:], *names("b", 9), *names("b", 20)[10:]]
+
+
+def test_two_lines_taken_for_one_are_parted_at_the_gutter_between_their_words() -> None:
+    columns = column("a", 0, 20) + column("b", 320, 20)
+    kept = [one for one in columns if not one.text.startswith(("a9", "b9"))]
+    words = (Word("a9", 0, 0.1), Word("on", 0.1, 0.48), Word("b9", 0.52, 0.6), Word("off", 0.6, 1))
+    merged = replace(line("a9 on b9 off", 0, 100 + 26 * 9, 620), words=words)
+    placed, text = layout.arrange([*kept, merged], 0, "auto")
+    assert [row.split(" ")[0] for row in text.split("\n")] == names("a", 20) + names("b", 20)
+    right = next(one for one in placed if one.text == "b9 off")
+    assert right.box.corners()[0] == pytest.approx((0.52 * 620, 334))
+    assert right.box.w == pytest.approx(0.48 * 620)
+    assert [word.text for word in right.words] == ["b9", "off"]
+    assert [right.words[0].start, right.words[0].end] == pytest.approx([0, 1 / 6])
+
+
+def test_a_long_line_that_reaches_across_the_gutter_is_not_parted() -> None:
+    columns = column("a", 0, 20) + column("b", 320, 20)
+    words = (Word("a9", 0, 0.2), Word("goes", 0.2, 0.6), Word("too", 0.6, 0.85), Word("far", 0.85, 1))
+    columns[9] = replace(line("a9 goes too far", 0, 100 + 26 * 9, 380), words=words)
+    placed, _ = layout.arrange([one for one in columns if not one.text.startswith("b9")], 0, "auto")
+    assert "a9 goes too far" in [one.text for one in placed]
+
+
+def test_prose_below_a_table_that_leans_is_read_in_its_columns() -> None:
+    """In a photograph what is near leans otherwise than what is far."""
+    table = [
+        line(f"{row}.{cell}", 130 * cell + (0.05 * (100 + 30 * row) if cell == 4 else 0), 100 + 30 * row, 100)
+        for row in range(26)
+        for cell in range(5)
+    ]
+    prose = column("a", 0, 10, top=960, width=290) + column("b", 330, 10, top=960)
+    found = first_words([*table, *prose])
+    assert found[-20:] == names("a", 10) + names("b", 10)
 
 
 def test_the_pages_of_an_open_book_are_read_one_after_the_other() -> None:
