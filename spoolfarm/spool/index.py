@@ -98,10 +98,14 @@ class Index:
             log.warning("%s: not rewritten (%s)", self._path(slot), error.strerror)
 
     def expire(self, seconds: float) -> None:
-        """Remove the slots to which nothing was added for *seconds*; if a job of one is left, its line comes back."""
-        for slot in self.slots():
-            if time.time() - files.modified(self._path(slot)) > seconds:
-                self.replace(slot, [])
+        """Remove the slots to which nothing was added for *seconds*; if a job of one is left, its line comes back.
+
+        What a crash left half rewritten goes as well.
+        """
+        for name in files.names(self._root):
+            ours = SLOT.fullmatch(name.partition(".")[0])
+            if ours and time.time() - files.modified(self._path(name)) > seconds:
+                self.replace(name, [])
 
     def _append(self, slot: str, lines: str) -> None:
         data = lines.encode(errors="replace")

@@ -146,9 +146,13 @@ def test_lines_of_removed_results_go_and_an_old_index_expires(farm: Farm) -> Non
     assert ids(farm) == made[:1]
     (path,) = Path(farm.results.root, "index").iterdir()
     assert path.read_text().count("\n") == 1
-    os.utime(path, (0, 0))
+    half, foreign = path.with_name(f"{path.name}.0badcafe.tmp"), path.with_name("notes.txt")
+    for each in (path, half, foreign):
+        each.touch()
+        os.utime(each, (0, 0))
     farm.results.index.expire(60)
-    assert not path.exists()
+    assert list(path.parent.iterdir()) == [foreign]
+    foreign.unlink()
     assert ids(farm, task="echo") == made[:1]
 
 
