@@ -171,8 +171,10 @@ def alive(workers: str, wid: str) -> bool:
     tested = lock(path)
     if not _try(tested):
         return True
-    files.remove(path)  # testing the lock of a worker long gone has recreated the file
-    tested.release()
+    try:
+        files.remove(path)  # testing the lock of a worker long gone has recreated the file
+    finally:
+        tested.release()
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spoolfarm.spool import lease
+from spoolfarm.spool import files, lease
 from spoolfarm.spool.lease import Lease, alive, new_worker_id, ready
 from tests.support.spool_tree import Elsewhere, fork
 
@@ -97,6 +98,25 @@ def test_only_the_living_who_said_so_are_ready(place: Place) -> None:
 def test_asking_after_one_long_gone_leaves_no_file(place: Place) -> None:
     assert not alive(place.workers, "gone")
     assert os.listdir(place.workers) == []
+
+
+def test_asking_after_one_long_gone_locks_nobody_out_when_the_disk_refuses(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Elsewhere(lambda: place.take("w1")) as other:
+        other.kill()
+
+    def refuse(path: str) -> bool:
+        raise OSError(errno.EIO, "Input/output error", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "remove", refuse)
+        with pytest.raises(OSError, match="Input/output error") as kept:  # as a log keeps it, with all its frames
+            alive(place.workers, "w1")
+    lease = place.take_over("w1")
+    assert lease is not None
+    lease.end()
+    assert kept.tb is not None
 
 
 def test_one_process_at_a_time_may_run_suspects(place: Place) -> None:
