@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +13,7 @@ import numpy as np
 
 from spoolfarm.tasks.ocr import margins
 from spoolfarm.tasks.ocr.cell import Cell
+from spoolfarm.tasks.ocr.dividers import Divider
 from spoolfarm.tasks.ocr.side import Side, least, level, most
 
 #: The fewest rows of a column.
@@ -69,31 +71,32 @@ class Cut:
         return self.x - cell.left > LEFT * cell.width
 
 
-def blocks(cells: Sequence[Cell], *, tiers: bool = False) -> list[list[Cell]]:
+def blocks(cells: Sequence[Cell], dividers: Sequence[Divider] = (), *, tiers: bool = False) -> list[list[Cell]]:
     """Part *cells* into blocks in reading order: page by page, and on each above a cut, left and right of it, below.
 
-    With *tiers*, every cut is one between columns: vertical lines below others stand in a tier of their own.
+    A cut crosses none of *dividers*. With *tiers*, every cut is one between columns: vertical lines below others stand
+    in a tier of their own.
     """
     ordered = sorted(cells, key=lambda cell: cell.middle)
     fold = margins.fold(ordered)
     if fold is None:
-        return _parted(ordered, tiers)
+        return _parted(ordered, dividers, tiers)
     book = Cut(fold, 0, len(ordered))
-    return [block for page in book.sides(ordered) for block in _parted(page, tiers)]
+    return [block for page in book.sides(ordered) for block in _parted(page, dividers, tiers)]
 
 
-def _parted(ordered: Sequence[Cell], tiers: bool) -> list[list[Cell]]:
-    cut = next(iter(possible(ordered, fine=FINE)), None) if tiers else find_cut(ordered)
+def _parted(ordered: Sequence[Cell], dividers: Sequence[Divider], tiers: bool) -> list[list[Cell]]:
+    cut = next(iter(possible(ordered, fine=FINE)), None) if tiers else find_cut(ordered, dividers)
     if cut is None:
         return [list(ordered)] if ordered else []
     left, right = cut.sides(ordered)
     parts = ordered[: cut.first], left, right, ordered[cut.last :]
-    return [block for part in parts for block in _parted(part, tiers)]
+    return [block for part in parts for block in _parted(part, dividers, tiers)]
 
 
-def find_cut(ordered: Sequence[Cell]) -> Cut | None:
+def find_cut(ordered: Sequence[Cell], dividers: Sequence[Divider] = ()) -> Cut | None:
     """The cut of the most cells that has columns on both sides, or None."""
-    for cut in possible(ordered, fine=FINE):
+    for cut in possible(ordered, dividers, fine=FINE):
         if are_columns(*cut.sides(ordered)):
             first, last = margins.trimmed(ordered[cut.first : cut.last])
             inner = Cut(cut.x, cut.first + first, cut.first + last)
@@ -111,8 +114,10 @@ def clearest(ordered: Sequence[Cell], longer: int, *, tiers: bool = False) -> Cu
     return None
 
 
-def possible(ordered: Sequence[Cell], piece: float = PIECE, fine: int = 1) -> list[Cut]:
-    """Cuts with enough cells on both sides that no cell of theirs crosses, the largest first.
+def possible(
+    ordered: Sequence[Cell], dividers: Sequence[Divider] = (), *, piece: float = PIECE, fine: int = 1
+) -> list[Cut]:
+    """Cuts with enough cells on both sides that no cell of theirs and none of *dividers* crosses, the largest first.
 
     On one side at least, cells are *piece* line heights wide in the mean. Cuts are sought at *fine* places within the
     width of an intrusion.
@@ -124,6 +129,7 @@ def possible(ordered: Sequence[Cell], piece: float = PIECE, fine: int = 1) -> li
     height = median(cell.height for cell in ordered)
     reach = INTRUSION * height
     merged = are_merged(ordered)
+    below = [(bisect(ordered, each.y, key=lambda cell: cell.middle), each) for each in dividers]
     found: dict[Cut, tuple[int, int]] = {}
     seen = set()
     for x in {round(fine * right / reach): right for right in np.sort(rights)}.values():
@@ -131,16 +137,18 @@ def possible(ordered: Sequence[Cell], piece: float = PIECE, fine: int = 1) -> li
         if (across & merged).sum() <= MERGED * len(ordered):
             across &= ~merged
         is_left = x - lefts > LEFT * (rights - lefts)
-        for last, first in pairwise([-1, *np.flatnonzero(across), len(ordered)]):
-            here = slice(last + 1, first)
-            count, smaller = first - last - 1, min(is_left[here].sum(), (~is_left[here]).sum())
-            same = last, first, is_left[here].sum()
+        stops = [(index, index + 1) for index in np.flatnonzero(across).tolist()]
+        stops += [(at, at) for at, each in below if each.left < x - reach and each.right > x + reach]
+        for (_, first), (last, _) in pairwise([(0, 0), *sorted(stops), (len(ordered), len(ordered))]):
+            here = slice(first, last)
+            count, smaller = last - first, min(is_left[here].sum(), (~is_left[here]).sum())
+            same = first, last, is_left[here].sum()
             if smaller < ROWS or same in seen:
                 continue
             seen.add(same)
             widths = (rights - lefts)[here]
             if max(widths[is_left[here]].mean(), widths[~is_left[here]].mean()) >= piece * height:
-                found[Cut(float(x), int(last + 1), int(first))] = count, smaller
+                found[Cut(float(x), first, last)] = count, smaller
     return sorted(found, key=lambda cut: found[cut], reverse=True)[:TRIES]
 
 

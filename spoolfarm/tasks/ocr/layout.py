@@ -10,15 +10,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 import numpy as np
 
-from spoolfarm.tasks.ocr import clumps, columns, paragraphs
+from spoolfarm.tasks.ocr import clumps, columns, dividers, paragraphs
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.letters import mostly_square
 from spoolfarm.tasks.ocr.page import Line
 from spoolfarm.tasks.ocr.rows import interleaved, joined, rows
+
+Array = np.ndarray[Any, Any]
 
 #: How far a gutter may lean, across by down, the least first: up to 6 degrees to either side.
 LEANS = [side * step / 100 for step in range(11) for side in ((1, -1) if step else (0,))]
@@ -28,18 +31,23 @@ STRAIGHT = 0.9
 FAN = 5
 
 
-def arrange(lines: Sequence[Line], rotation: int, order: str, join: bool = False) -> tuple[tuple[Line, ...], str]:
+def arrange(
+    lines: Sequence[Line], rotation: int, order: str, join: bool = False, picture: Array | None = None
+) -> tuple[tuple[Line, ...], str]:
     """Put *lines* in reading order, number their blocks and rows, and return them with the page's text.
 
     *order* is "auto", "rows" (straight across the page) or "none" (as given, each line a row). With *join*, the text
-    has each paragraph on one line.
+    has each paragraph on one line. Rulings across a *picture* of the page, (height, width, 3) uint8, part what is above
+    from what is below.
     """
     if order == "none":
         blocks = [[[cell] for cell in level(lines, rotation)]]
     elif order == "rows":
         blocks = [rows(level(lines, rotation + 90 if is_vertical(lines, rotation) else rotation))]
     else:
-        blocks = [interleaved(rows(part)) for block in in_blocks(lines, rotation) for part in clumps.parted(block)]
+        blocks = [
+            interleaved(rows(part)) for block in in_blocks(lines, rotation, picture) for part in clumps.parted(block)
+        ]
     placed: list[Line] = []
     written: list[str] = []
     numbers: list[int] = []
@@ -53,7 +61,7 @@ def arrange(lines: Sequence[Line], rotation: int, order: str, join: bool = False
     return tuple(placed), "\n".join(paragraphs.flowing(written, numbers) if join else written)
 
 
-def in_blocks(lines: Sequence[Line], rotation: int) -> list[list[Cell]]:
+def in_blocks(lines: Sequence[Line], rotation: int, picture: Array | None = None) -> list[list[Cell]]:
     """Part *lines* into blocks in reading order.
 
     Of a page of vertical lines, these are taken as the rows of a page turned by a quarter: from right to left. Level
@@ -61,13 +69,18 @@ def in_blocks(lines: Sequence[Line], rotation: int) -> list[list[Cell]]:
     """
     cells = level(lines, rotation)
     if not is_vertical(lines, rotation):
-        return columns.blocks(straightened(cells))
+        lean, leaning = straightened(cells)
+        found = columns.blocks(leaning)
+        if len(found) == 1 or picture is None:
+            return found
+        told = dividers.find(picture, lines, rotation, rotation + skew([line.box for line in lines], rotation))
+        return columns.blocks(leaning, [each.moved(-lean * each.y) for each in told])
     top = min(cell.top for cell in cells if runs_down(cell.line, rotation))
     level_ones = [cell for cell in cells if not runs_down(cell.line, rotation)]
     above = [cell for cell in level_ones if cell.middle < top]
     others = [cell for cell in level_ones if cell.middle >= top]
     down = level([line for line in lines if runs_down(line, rotation)], rotation + 90)
-    tiers = columns.blocks(straightened(down, tiers=True), tiers=True)
+    tiers = columns.blocks(straightened(down, tiers=True)[1], tiers=True)
     return [*columns.blocks(above), *tiers, *columns.blocks(others)]
 
 
@@ -114,14 +127,17 @@ def flattened(cells: list[Cell]) -> list[Cell]:
     return [cell.moved(down=-float(fan * cell.middle + slope) * (cell.centre - middle)) for cell in cells]
 
 
-def straightened(cells: list[Cell], *, tiers: bool = False) -> list[Cell]:
-    """Lean *cells* so that the clearest gutter runs straight down: in a photograph taken at an angle it does not."""
-    most, best = 0, cells
+def straightened(cells: list[Cell], *, tiers: bool = False) -> tuple[float, list[Cell]]:
+    """Lean *cells* so that the clearest gutter runs straight down: in a photograph taken at an angle it does not.
+
+    How far it leant, across by down, comes with them.
+    """
+    most, best = 0, (0.0, cells)
     for lean in LEANS:
         leaning = sorted((cell.moved(across=-lean * cell.middle) for cell in cells), key=lambda cell: cell.middle)
         cut = columns.clearest(leaning, most, tiers=tiers)
         if cut is not None:
-            most, best = cut.last - cut.first, leaning
+            most, best = cut.last - cut.first, (lean, leaning)
         if most >= STRAIGHT * len(cells):
             break
     return best

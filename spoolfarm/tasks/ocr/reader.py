@@ -77,7 +77,7 @@ class Reader:
                 seen, lines, rotation = closer, more, turned
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
-        placed, text = layout.arrange(kept, rotation, order, join)
+        placed, text = layout.arrange(kept, rotation, order, join, flat)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
         told = tuple(find_tables(flat, placed, rotation)) if tables else None

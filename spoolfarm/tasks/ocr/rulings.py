@@ -52,8 +52,8 @@ def grids(picture: Array, height: float) -> list[Grid]:
     if shrink < 1:
         grey = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     unit = height * shrink
-    level = _long(grey, round(ACROSS * unit))
-    upright = np.ascontiguousarray(_long(np.ascontiguousarray(grey.T), round(DOWN * unit)).T)
+    level = strokes(grey, round(ACROSS * unit))
+    upright = np.ascontiguousarray(strokes(np.ascontiguousarray(grey.T), round(DOWN * unit)).T)
     miss = max(3, round(MISS * unit))
     near = cv2.dilate(level | upright, np.ones((miss, miss), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(near)
@@ -68,13 +68,15 @@ def grids(picture: Array, height: float) -> list[Grid]:
     return sorted(found, key=lambda grid: grid.ys[0])
 
 
-def _long(grey: Array, length: int) -> Array:
-    """The dark strokes of at least *length* pixels across; they may wobble by a pixel."""
+def strokes(grey: Array, length: int, letters: Array | None = None) -> Array:
+    """The dark strokes of at least *length* pixels across, where no *letters* are; they may wobble by a pixel."""
     dark = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, np.ones((THICK, 1), np.uint8)) >= DARKER
+    if letters is not None:
+        dark &= letters == 0
     whole = cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, CROSSED), np.uint8))
     thick = cv2.dilate(whole, np.ones((3, 1), np.uint8))
-    strokes: Array = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, max(length, 12)), np.uint8))
-    return strokes
+    long: Array = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, max(length, 12)), np.uint8))
+    return long
 
 
 def _grid(level: Array, upright: Array, unit: float) -> Grid | None:

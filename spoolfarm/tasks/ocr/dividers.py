@@ -1,0 +1,73 @@
+"""The dividers: rulings across a page, such as those of a newspaper, that part what is above from what is below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+
+from spoolfarm.tasks.ocr import rulings
+from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.page import Line
+
+Array = np.ndarray[Any, Any]
+
+#: A divider is so many line heights long, and its pieces are at most so many apart.
+LONG, GAP = 12.0, 1.0
+#: It falls or rises by at most this part of its length; strokes of a picture that hang together do by more.
+STEEP = 0.04
+#: The part of a line's height that its letters fill.
+LETTERS = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Divider:
+    """A level ruling; y downwards."""
+
+    left: float
+    right: float
+    y: float
+
+    def moved(self, across: float) -> Divider:
+        return replace(self, left=self.left + across, right=self.right + across)
+
+
+def find(picture: Array, lines: Sequence[Line], rotation: int, turn: float) -> list[Divider]:
+    """The dividers of *picture*, (height, width, 3) uint8, as they lie when it is turned back by *turn*.
+
+    The page is turned by *rotation*; both are in degrees, clockwise. Strokes of the letters of *lines* are no dividers.
+    """
+    shrink = min(1.0, rulings.SIDE / max(picture.shape[:2]))
+    grey = cv2.resize(
+        cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA
+    )
+    letters: Array = np.zeros(grey.shape, np.uint8)
+    for line in lines:
+        inner = replace(line.box, h=LETTERS * line.box.h)
+        cv2.fillPoly(letters, [np.round(np.array(inner.corners()) * shrink).astype(np.int32)], 1)
+    quarters, unit = rotation // 90, median(line.box.h for line in lines) * shrink
+    grey, letters = (np.ascontiguousarray(np.rot90(each, quarters)) for each in (grey, letters))
+    strokes = rulings.strokes(grey, round(rulings.ACROSS * unit), letters)
+    joined = cv2.dilate(strokes, np.ones((1, max(1, round(GAP * unit))), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+    found = []
+    for number, (x, y, w, h, _) in enumerate(stats[1:].tolist(), 1):
+        if w >= LONG * unit and h <= unit + STEEP * w:
+            here = labels[y : y + h, x : x + w] == number
+            ends = [(at, y + float(np.flatnonzero(here[:, at - x]).mean())) for at in (x, x + w - 1)]
+            points = [_back(end, quarters, grey.shape) for end in ends]
+            (left, above), (right, below) = [(px * cos + py * sin, py * cos - px * sin) for px, py in points]
+            found.append(Divider(left / shrink, right / shrink, (above + below) / 2 / shrink))
+    return found
+
+
+def _back(point: tuple[float, float], quarters: int, shape: tuple[int, ...]) -> tuple[float, float]:
+    """Where a point of an upright page of *shape* lies when it is turned by *quarters* clockwise."""
+    box = Box(*point, 0, 0, 0).with_page(quarters, shape[1], shape[0])
+    return box.cx, box.cy
