@@ -36,6 +36,8 @@ GUESS = 0.5
 LYING_LETTER = 0.5
 #: A page is taken to be upright unless another turn reads this many times as well, and by so many letters more.
 PRIOR, MORE = 1.05, 0.6
+#: The detector is at least so sure of most boxes; it knows turned text less well, and misses some where it is not.
+SEEN = 0.72
 #: A box across the page's lines holds one letter when it is at most so many times as long as the lines are high.
 ONE_LETTER = 1.6
 
@@ -71,8 +73,9 @@ def by_shape(boxes: Sequence[Box]) -> int | None:
 
 
 def is_sure(found: Sequence[TextBox], page: int) -> bool:
-    """Whether the long ones of *found* run as the lines of a page turned by *page* quarters do."""
-    return by_shape([one.box for one in found]) == page % 2
+    """Whether most of *found* were seen well, and their long ones run as lines of a page turned by *page* quarters."""
+    seen = median(one.score for one in found) >= SEEN
+    return seen and by_shape([one.box for one in found]) == page % 2
 
 
 def asked(found: Sequence[TextBox], read: Read) -> int:

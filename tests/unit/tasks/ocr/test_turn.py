@@ -11,6 +11,7 @@ import pytest
 from benchmarks import pages
 from spoolfarm.tasks.ocr import turn
 from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.detector import TextBox
 from spoolfarm.tasks.ocr.reader import Reader
 
 SANS, CHINESE = "DejaVu Sans", "Noto Sans CJK SC"
@@ -118,6 +119,13 @@ def test_long_boxes_show_their_axis_and_short_ones_do_not() -> None:
     assert turn.by_shape(digits) is None
     assert turn.by_shape([*digits, Box(0, 0, 12, 62, 0)]) is None  # an I among them
     assert turn.by_shape([]) == 0
+
+
+@pytest.mark.parametrize(("score", "sure"), [(0.8, True), (0.6, False)])
+def test_lines_of_a_turned_page_are_relied_on_where_most_are_seen_well(score: float, sure: bool) -> None:
+    standing = [TextBox(Box(100 + 40 * number, 300, 30, 400, 0), score) for number in range(5)]
+    assert turn.is_sure([*standing, TextBox(Box(400, 300, 30, 400, 0), 0.7)], 1) is sure
+    assert not turn.is_sure(standing, 0)
 
 
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
