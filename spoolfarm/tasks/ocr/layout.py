@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from spoolfarm.tasks.ocr import clumps, columns, dividers, paragraphs
+from spoolfarm.tasks.ocr import clumps, columns, dividers, margins, paragraphs
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.letters import mostly_square
@@ -27,6 +27,8 @@ Array = np.ndarray[Any, Any]
 LEANS = [side * step / 100 for step in range(11) for side in ((1, -1) if step else (0,))]
 #: A gutter past which no line crosses is straight when it runs along this part of all.
 STRAIGHT = 0.9
+#: Level lines among vertical ones belong together when they are less than so many heights apart.
+GROUPS = 4.0
 #: So many long lines tell how the rows of a page fan out.
 FAN = 5
 
@@ -65,7 +67,7 @@ def in_blocks(lines: Sequence[Line], rotation: int, picture: Array | None = None
     """Part *lines* into blocks in reading order.
 
     Of a page of vertical lines, these are taken as the rows of a page turned by a quarter: from right to left. Level
-    lines above them come first, all others last.
+    lines above them come first, others where they stand between the tiers.
     """
     cells = level(lines, rotation)
     if not is_vertical(lines, rotation):
@@ -81,7 +83,25 @@ def in_blocks(lines: Sequence[Line], rotation: int, picture: Array | None = None
     others = [cell for cell in level_ones if cell.middle >= top]
     down = level([line for line in lines if runs_down(line, rotation)], rotation + 90)
     tiers = columns.blocks(straightened(down, tiers=True)[1], tiers=True)
-    return [*columns.blocks(above), *tiers, *columns.blocks(others)]
+    groups = [group for block in columns.blocks(others) for group in _groups(block)]
+    return [*columns.blocks(above), *_between(tiers, groups)]
+
+
+def _groups(block: Sequence[Cell]) -> list[list[Cell]]:
+    """A block of level lines beside vertical ones, parted where it has a gap: tables, the foot of a page."""
+    height = median(cell.height for cell in block)
+    return margins.in_strips(sorted(block, key=lambda cell: cell.middle), GROUPS * height)
+
+
+def _between(tiers: Sequence[list[Cell]], groups: Sequence[list[Cell]]) -> list[list[Cell]]:
+    """*groups* of level lines among *tiers*, whose rows run down: before the first that begins below their middle."""
+    placed: list[list[Cell]] = []
+    rest = [(median(cell.middle for cell in group), group) for group in groups]
+    for tier in tiers:
+        top = min(cell.left for cell in tier)
+        placed += [*(group for middle, group in rest if middle < top), tier]
+        rest = [(middle, group) for middle, group in rest if middle >= top]
+    return placed + [group for _, group in rest]
 
 
 def is_vertical(lines: Sequence[Line], rotation: int) -> bool:

@@ -44,12 +44,12 @@ def trimmed(ordered: Sequence[Cell]) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def in_strips(ordered: Sequence[Cell]) -> list[list[Cell]]:
-    """Part cells, *ordered* from top to bottom, where a level line between them meets none."""
+def in_strips(ordered: Sequence[Cell], apart: float = 0.0) -> list[list[Cell]]:
+    """Part cells, *ordered* from top to bottom, where a level band between them, *apart* pixels high, meets none."""
     strips: list[list[Cell]] = []
     lowest = -math.inf
     for cell in ordered:
-        if cell.top < lowest:
+        if cell.top < lowest + apart:
             strips[-1].append(cell)
         else:
             strips.append([cell])

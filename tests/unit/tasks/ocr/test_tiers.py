@@ -47,3 +47,15 @@ def test_one_tier_with_short_last_lines_of_paragraphs_stays_one() -> None:
     lines = tier(1, 0, height=400)
     lines[3] = Line(Box(lines[3].box.cx, 60, 120, 34, 90), lines[3].text, 1, 1)
     assert read(lines) == said(lines)
+
+
+def test_a_table_beside_a_tier_is_read_before_the_next_tier() -> None:
+    upper, lower = tier(1, 0, count=4), tier(2, 300)
+    rows = [["月", "气温"], ["一月", "零下"], ["七月", "很热"]]
+    table = [
+        Line(Box(80 + 120 * column, 90 + 40 * row, 60, 30, 0), text, 1, 1)
+        for row, texts in enumerate(rows)
+        for column, text in enumerate(texts)
+    ]
+    foot = Line(Box(300, 600, 200, 30, 0), "第一页", 1, 1)
+    assert read([*upper, *lower, *table, foot]) == [*said(upper), *map("\t".join, rows), *said(lower), "第一页"]
