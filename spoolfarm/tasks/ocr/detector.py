@@ -73,8 +73,8 @@ class Chances:
 class Detector:
     """Finds lines of text."""
 
-    def __init__(self, threads: int) -> None:
-        self._session = models.session(models.DETECTOR, threads)
+    def __init__(self, threads: int, model: str = models.DETECTOR) -> None:
+        self._session = models.session(model, threads)
 
     def look(self, picture: np.ndarray[Any, Any], scale: float) -> Chances:
         """Look at *picture*, (height, width, 3) uint8, shrunk to *scale*, 0 to 1."""

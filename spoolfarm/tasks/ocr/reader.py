@@ -6,16 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from spoolfarm.tasks import areas
-from spoolfarm.tasks.ocr import layout, legible, turn
+from spoolfarm.tasks.ocr import layout, legible, models, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
 from spoolfarm.tasks.ocr.finder import THICK, Finder, Found
 from spoolfarm.tasks.ocr.page import Line, Page
+from spoolfarm.tasks.ocr.pair import Pair
 from spoolfarm.tasks.ocr.readings import Readings
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
 from spoolfarm.tasks.ocr.sheet import BENT, Sheet
@@ -24,6 +25,7 @@ from spoolfarm.tasks.ocr.tesseract import Tesseract, known
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 Polygon = Sequence[Sequence[float]]
+Quality = Literal["fast", "normal", "best"]
 
 
 class Reader:
@@ -31,7 +33,9 @@ class Reader:
 
     def __init__(self, threads: int = 1) -> None:
         self._finder = Finder(Detector(threads))
+        self._quick_finder = Finder(Detector(threads, models.QUICK_DETECTOR))
         self._recogniser = Recogniser(threads)
+        self._quick_recogniser = Recogniser(threads, models.QUICK_RECOGNISER)
         self._threads = threads
 
     def read(
@@ -45,6 +49,7 @@ class Reader:
         join: bool = False,
         tables: bool = False,
         lang: str = "",
+        quality: Quality = "normal",
         regions: Sequence[Polygon] = (),
         ignore: Sequence[Polygon] = (),
     ) -> Page:
@@ -54,14 +59,17 @@ class Reader:
         lines; without it, what suits the letters. Lines below *min_score* are dropped, as are those whose centre lies
         in none of *regions* or in one of *ignore*, polygons in the picture's pixels. *order* and *join* are explained
         at `layout.arrange`. With *tables*, these are told too. Text in *lang*, Tesseract's codes joined by +, is read
-        by Tesseract where the recogniser inside does not know them. Raises NotInstalled when that is not there.
+        by Tesseract where the recogniser inside does not know them. Raises NotInstalled when that is not there. In
+        *quality* "best" the large networks read all; in "normal" a small one reads what it is sure of; in "fast" a
+        small one finds lines too.
         """
-        recogniser = self._knowing(lang)
+        recogniser = self._knowing(lang, quality)
+        finder = self._quick_finder if quality == "fast" else self._finder
         start = time.perf_counter()
-        seen = self._finder.find(picture, side)
+        seen = finder.find(picture, side)
         sheet = None
         if seen.slopes.bend > BENT:
-            sheet, seen = self._flat(picture, seen, side)
+            sheet, seen = flattened(picture, seen, side, finder)
         flat = sheet.picture if sheet else picture
 
         def is_wanted(box: Box) -> bool:
@@ -69,10 +77,10 @@ class Reader:
 
         middle = time.perf_counter()
         readings = Readings(flat, recogniser)
-        lines, rotation = self._lines(readings, seen, rotate, is_wanted)
+        lines, rotation = read_lines(readings, seen, rotate, is_wanted, finder)
         if side is None and seen.scale < 1 and (scale := legible.nearer(lines, seen.scale)):
-            closer = self._finder.at(flat, scale)
-            more, turned = self._lines(readings, closer, rotate, is_wanted)
+            closer = finder.at(flat, scale)
+            more, turned = read_lines(readings, closer, rotate, is_wanted, finder)
             if legible.surety(more) > legible.surety(lines):
                 seen, lines, rotation = closer, more, turned
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
@@ -116,47 +124,52 @@ class Reader:
         """Whether all letters of *text* are among those that can be read."""
         return self._recogniser.knows(text)
 
-    def _flat(self, picture: Picture, seen: Found, side: int | None) -> tuple[Sheet, Found]:
-        """Lay a bent page flat, and find its lines anew."""
-        scale = seen.scale if side else max(seen.scale, THICK / seen.slopes.thickness)
-        closer = self._finder.at(picture, scale) if scale > seen.scale else seen
-        sheet = Sheet.of(picture, closer.slopes)
-        flat = self._finder.at(sheet.picture, scale)
-        if flat.slopes.bend > BENT and flat.slopes.standing == sheet.standing:
-            sheet = Sheet.of(picture, flat.slopes, sheet)
-            flat = self._finder.at(sheet.picture, scale)
-        return sheet, flat
+    def _knowing(self, lang: str, quality: Quality) -> Recogniser | Pair | Tesseract:
+        """What reads a page in *lang*."""
+        if lang and not known(lang):
+            return Tesseract(lang, self._threads)
+        if quality == "best":
+            return self._recogniser
+        return Pair(self._quick_recogniser, self._recogniser, haste=quality == "fast")
 
-    def _knowing(self, lang: str) -> Recogniser | Tesseract:
-        """What reads *lang*."""
-        return Tesseract(lang, self._threads) if lang and not known(lang) else self._recogniser
 
-    def _lines(
-        self, readings: Readings, seen: Found, rotate: bool, is_wanted: Callable[[Box], bool]
-    ) -> tuple[list[Line], int]:
-        """Read what was *seen*: the lines, and the clockwise turn of the page in degrees."""
-        found = [one for one in seen.boxes if is_wanted(one.box)]
-        readings.ahead(found)
-        if not rotate:
-            return [readings.line(one, 0) for one in found], 0
-        page = turn.of_page(found, readings.line)
-        if page and not turn.is_sure(found, page):
-            found = [one for one in self._find_upright(readings.picture, seen.scale, page) if is_wanted(one.box)]
-        return turn.lines(found, page, readings.line), 90 * page
+def flattened(picture: Picture, seen: Found, side: int | None, finder: Finder) -> tuple[Sheet, Found]:
+    """Lay a bent page flat, and find its lines anew."""
+    scale = seen.scale if side else max(seen.scale, THICK / seen.slopes.thickness)
+    closer = finder.at(picture, scale) if scale > seen.scale else seen
+    sheet = Sheet.of(picture, closer.slopes)
+    flat = finder.at(sheet.picture, scale)
+    if flat.slopes.bend > BENT and flat.slopes.standing == sheet.standing:
+        sheet = Sheet.of(picture, flat.slopes, sheet)
+        flat = finder.at(sheet.picture, scale)
+    return sheet, flat
 
-    def _find_upright(self, picture: Picture, scale: float, page: int) -> list[TextBox]:
-        """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
-        upright = np.ascontiguousarray(np.rot90(picture, page))
-        height, width = upright.shape[:2]
-        found = self._finder.at(upright, scale).boxes
-        return [
-            replace(
-                one,
-                box=one.box.with_page(page, width, height).turned(-page),
-                curve=one.curve and one.curve.turned(page),
-            )
-            for one in found
-        ]
+
+def read_lines(
+    readings: Readings, seen: Found, rotate: bool, is_wanted: Callable[[Box], bool], finder: Finder
+) -> tuple[list[Line], int]:
+    """Read what was *seen*: the lines, and the clockwise turn of the page in degrees."""
+    found = [one for one in seen.boxes if is_wanted(one.box)]
+    readings.ahead(found)
+    if not rotate:
+        return [readings.line(one, 0) for one in found], 0
+    page = turn.of_page(found, readings.line)
+    if page and not turn.is_sure(found, page):
+        found = [one for one in find_upright(readings.picture, seen.scale, page, finder) if is_wanted(one.box)]
+    return turn.lines(found, page, readings.line), 90 * page
+
+
+def find_upright(picture: Picture, scale: float, page: int, finder: Finder) -> list[TextBox]:
+    """Find boxes as they are found when the picture, turned by *page* quarters, is turned back."""
+    upright = np.ascontiguousarray(np.rot90(picture, page))
+    height, width = upright.shape[:2]
+    found = finder.at(upright, scale).boxes
+    return [
+        replace(
+            one, box=one.box.with_page(page, width, height).turned(-page), curve=one.curve and one.curve.turned(page)
+        )
+        for one in found
+    ]
 
 
 def voted(lines: Sequence[Line]) -> int:

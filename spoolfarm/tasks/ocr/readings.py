@@ -10,6 +10,7 @@ import numpy as np
 from spoolfarm.tasks.ocr import turn
 from spoolfarm.tasks.ocr.detector import TextBox
 from spoolfarm.tasks.ocr.page import Line
+from spoolfarm.tasks.ocr.pair import Pair
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
 from spoolfarm.tasks.ocr.tesseract import Reading, Tesseract
 
@@ -19,7 +20,7 @@ QUARTERS = 4
 class Readings:
     """Reads boxes of *picture*, (height, width, 3) uint8."""
 
-    def __init__(self, picture: np.ndarray[Any, Any], recogniser: Recogniser | Tesseract) -> None:
+    def __init__(self, picture: np.ndarray[Any, Any], recogniser: Recogniser | Pair | Tesseract) -> None:
         self.picture = picture
         self._recogniser = recogniser
         self._known: dict[tuple[TextBox, int], Line] = {}

@@ -27,8 +27,8 @@ HALF_LETTER = 0.35
 class Recogniser:
     """Reads lines of text, one at a time: the time is in the pixels, so a batch would only add padding."""
 
-    def __init__(self, threads: int) -> None:
-        self._session = models.session(models.RECOGNISER, threads)
+    def __init__(self, threads: int, model: str = models.RECOGNISER) -> None:
+        self._session = models.session(model, threads)
         names = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._characters = ["", *names, " "]
         self._known = frozenset(self._characters)

@@ -55,6 +55,11 @@ class OcrParams(Params):
         pattern=r"^([A-Za-z]{3}(_[A-Za-z]+)*(\+[A-Za-z]{3}(_[A-Za-z]+)*)*)?$",
         description="codes of Tesseract, such as rus or frk+eng: it reads languages that are not known here",
     )
+    quality: Literal["fast", "normal", "best"] = Field(
+        default="normal",
+        description="normal: a small network reads the lines of which it is sure; best: the large one reads all lines, "
+        "in twice the time; fast: a small one finds lines too, in two thirds of it",
+    )
     regions: Polygons = Field(default=[], description="polygons [[x, y], ...]: only lines centred in one of them")
     ignore: Polygons = Field(default=[], description="polygons [[x, y], ...]: no lines centred in one of them")
     dpi: float | None = Field(
@@ -146,6 +151,7 @@ class Ocr(Task):
             min_score=params.min_score,
             tables=wants_tables(params),
             lang=params.lang,
+            quality=params.quality,
             **_choices(params),
         )
 
