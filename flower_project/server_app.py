@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 from flwr.serverapp import Grid, ServerApp
+from flwr.supercore.run import RunNotRunningException
 
 import data
+import lease
 import privacy
 import strategies
 import task
@@ -26,13 +29,22 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run under Flower's own runtime, `flwr run`. `run_flower.py` makes the settings and the record itself."""
+    """Run under Flower's own runtime: `flwr run`, or `run_flower.py --engine deployment`, which holds a lease.
+
+    With the other engines `run_flower.py` makes the settings and the record itself.
+    """
     given = dict(context.run_config)
-    settings = (
-        resumed({name: given[name] for name in ("resume", "rounds")}) if given["resume"] else Settings.read(given)
-    )
+    if path := str(given.pop("lease")):
+        os.environ["SPOOLFARM_JOB"] = lease.serve(path)  # read by Record
+    if given["resume"] and not path:
+        settings = resumed({name: given[name] for name in ("resume", "rounds")})
+    else:
+        settings = Settings.read(given)
     with Record(settings) as record:
-        Server(grid, settings, record).run()
+        try:
+            Server(grid, settings, record).run()
+        except RunNotRunningException:
+            raise SystemExit("the run was stopped") from None
 
 
 class Server:
