@@ -1,13 +1,14 @@
 """The same run on several machines: a SuperLink passes it on to SuperNodes, and what it says is printed here.
 
-Its ServerApp runs on this machine, as a process of flower-superexec, and writes the run's folder here. It lives no longer
-than the process that has asked for it.
+Its ServerApp runs on this machine, as a process of flower-superexec, and writes the run's folder here. It lives no
+longer than the process that has asked for it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -34,6 +35,8 @@ from settings import Settings
 ADDRESS, AUTHORITIES = "FLOWER_SUPERLINK", "FLOWER_SUPERLINK_CA"
 #: Seconds for which a SuperLink may be away in the middle of a run, and between two attempts to reach it.
 PATIENCE, PAUSE = 600.0, 1.0
+#: How Flower colours what it logs.
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Refused(Exception):
@@ -60,7 +63,7 @@ def deploy(settings: Settings) -> int:
             try:
                 say(f"run {number} at the SuperLink {address}")
                 for text in superlink.log(number):
-                    sys.stdout.write(text)
+                    sys.stdout.write(COLOUR.sub("", text))
                     sys.stdout.flush()
             except BaseException:
                 superlink.stop(number)

@@ -35,7 +35,7 @@ def held(folder: Path, job: str) -> Iterator[Path]:
         finally:
             fcntl.lockf(file, fcntl.LOCK_UN, 1, ASKER)
             _wait_for_the_server(file.fileno())
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def serve(path: str) -> str:
@@ -56,6 +56,7 @@ def serve(path: str) -> str:
 
     def watch() -> None:
         fcntl.lockf(file, fcntl.LOCK_EX, 1, ASKER)
+        Path(path).unlink(missing_ok=True)  # when the asker was killed
         signal.pthread_kill(main, signal.SIGTERM)
 
     threading.Thread(target=watch, name="lease", daemon=True).start()

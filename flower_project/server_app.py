@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import time
@@ -35,6 +36,7 @@ def main(grid: Grid, context: Context) -> None:
     """
     given = dict(context.run_config)
     if path := str(given.pop("lease")):
+        logging.getLogger("flwr").setLevel(logging.ERROR)  # as with the other engines
         os.environ["SPOOLFARM_JOB"] = lease.serve(path)  # read by Record
     if given["resume"] and not path:
         settings = resumed({name: given[name] for name in ("resume", "rounds")})
