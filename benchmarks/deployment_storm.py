@@ -29,8 +29,6 @@ FARM, LINK, NODES, OTHER = "farm", "link", ("a", "b"), "c"
 PORT = 9095
 #: Seconds for anything to start, and for one round.
 START, ROUND = 240.0, 400.0
-#: Seconds that the SuperLink is away.
-AWAY = 10.0
 #: What both simulations have to reach.
 ACCURACY = 0.96
 
@@ -38,8 +36,8 @@ ACCURACY = 0.96
 class Storm:
     """One farm and its clients' machines."""
 
-    def __init__(self, home: Path, hosts: Hosts, rounds: int, other: str) -> None:
-        self._home, self._hosts, self._rounds, self._other = home, hosts, rounds, other
+    def __init__(self, home: Path, hosts: Hosts, rounds: int, away: float, other: str) -> None:
+        self._home, self._hosts, self._rounds, self._away, self._other = home, hosts, rounds, away, other
         self._farm = Farm(spool_dir=home / "spool", results_dir=home / "results")
         self._address = f"{hosts.addresses[LINK]}:{PORT}"
         self._services: dict[str, Service] = {}
@@ -85,7 +83,7 @@ class Storm:
         job = self._simulate()
         self._until(lambda: self._lines(job, "round 1/"), "the first round", ROUND)
         self._say(f"the SuperLink is killed: {self._hosts.kill(LINK)} processes")
-        time.sleep(AWAY)
+        time.sleep(self._away)
         self._start_superlink()
         self._say("the SuperLink is back")
         return self._end(job, "the SuperLink killed and back")
@@ -167,6 +165,7 @@ def main() -> int:
     """Raise a storm and tell how it ended."""
     parser = argparse.ArgumentParser(prog="benchmarks.deployment_storm", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--away", type=float, default=10.0, help="seconds that the SuperLink is away")
     parser.add_argument(
         "--other", default="", metavar="FOLDER", help="another flwr: pip install --no-deps --target FOLDER flwr==1.40.0"
     )
@@ -179,7 +178,7 @@ def main() -> int:
         home = stack.enter_context(scratch(Path("/tmp")))
         stack.callback(hosts.remove)
         hosts.make()
-        faults = Storm(home, hosts, options.rounds, options.other).run()
+        faults = Storm(home, hosts, options.rounds, options.away, options.other).run()
     if left := hosts.processes():
         faults.append(f"processes {left} are left")
     print("\n".join(f"FAIL  {fault}" for fault in faults) or "pass  both simulations learned the digits")

@@ -149,4 +149,5 @@ class Superlink:
             told = FlowerError.from_json(error.response.text)
             raise Refused(f"the SuperLink at {self._address} refuses: {told.message if told else error}") from error
         except httpx.TransportError as error:
-            raise Away(f"no SuperLink answers at {self._address}: {error}") from error
+            why = f": {error}" if isinstance(error, httpx.ConnectError) else ""  # such as a certificate
+            raise Away(f"no SuperLink answers at {self._address}{why}") from error
