@@ -14,11 +14,18 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 #: The bytes that are locked.
 ASKER, SERVER = 0, 1
-#: Seconds that the ServerApp of a run that is given up has to end, and between looks.
-END, LOOK = 2.0, 0.05
+#: What tells the ServerApp that its run is given up.
+SIGNAL = signal.SIGUSR1
+#: Seconds until it is killed, those that whoever gives up waits for it, and those between looks.
+LAST, END, LOOK = 1.5, 2.0, 0.05
+
+
+class GivenUp(SystemExit):
+    """Nobody wants the run any more."""
 
 
 @contextlib.contextmanager
@@ -39,9 +46,10 @@ def held(folder: Path, job: str) -> Iterator[Path]:
 
 
 def serve(path: str) -> str:
-    """Have this process be told to end, by SIGTERM, when the lease at *path* is given up; returns the job.
+    """Have GivenUp raised in the main thread, from which this is called, when the lease at *path* is given up.
 
-    Raises RuntimeError when there is no such lease.
+    Returns the job. A process that has not ended soon after that is killed. Raises RuntimeError when there is no such
+    lease.
     """
     try:
         file = open(path, "r+")  # noqa: SIM115 - held for life
@@ -51,16 +59,22 @@ def serve(path: str) -> str:
             "neither on the farm's machine nor as its user"
         ) from error
     fcntl.lockf(file, fcntl.LOCK_EX, 1, SERVER)
-    main = threading.main_thread().ident
-    assert main is not None
+    signal.signal(SIGNAL, _give_up)
+    main = threading.get_ident()
 
     def watch() -> None:
         fcntl.lockf(file, fcntl.LOCK_EX, 1, ASKER)
         Path(path).unlink(missing_ok=True)  # when the asker was killed
-        signal.pthread_kill(main, signal.SIGTERM)
+        signal.pthread_kill(main, SIGNAL)
+        time.sleep(LAST)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="lease", daemon=True).start()
     return file.read()
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise GivenUp(f"the run was given up ({signal.Signals(number).name})")
 
 
 def _wait_for_the_server(descriptor: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import signal
 import time
 from typing import Any
 
@@ -42,11 +43,18 @@ def main(grid: Grid, context: Context) -> None:
         settings = resumed({name: given[name] for name in ("resume", "rounds")})
     else:
         settings = Settings.read(given)
-    with Record(settings) as record:
-        try:
-            Server(grid, settings, record).run()
-        except RunNotRunningException:
-            raise SystemExit("the run was stopped") from None
+    try:
+        with Record(settings) as record:
+            _run(Server(grid, settings, record))
+    except lease.GivenUp:
+        signal.raise_signal(signal.SIGTERM)  # Flower tells the SuperLink, and ends this process
+
+
+def _run(server: Server) -> None:
+    try:
+        server.run()
+    except RunNotRunningException as error:
+        raise lease.GivenUp("the run was stopped") from error
 
 
 class Server:

@@ -26,6 +26,12 @@ import sys, time, lease
 print(lease.serve(sys.argv[1]), flush=True)
 time.sleep(60)
 """
+DEAF = """
+import signal, sys, time, lease
+signal.pthread_sigmask(signal.SIG_BLOCK, {lease.SIGNAL})
+lease.serve(sys.argv[1])
+time.sleep(60)
+"""
 Start = Callable[[str, object], subprocess.Popen[str]]
 
 
@@ -61,7 +67,7 @@ def test_a_server_ends_when_its_asker_does(tmp_path: Path, start: Start, how: si
     else:
         asker.communicate("")  # it goes on when its input ends
         assert server.poll() is not None  # it waited for the server
-    assert server.wait(20) == -signal.SIGTERM
+    assert server.communicate(timeout=20)[1] == "the run was given up (SIGUSR1)\n"
     assert not path.exists()
 
 
@@ -79,4 +85,10 @@ def test_a_server_elsewhere_says_that_nobody_waits_for_it_there(tmp_path: Path) 
 def test_a_server_of_a_run_that_was_given_up_ends_at_once(tmp_path: Path, start: Start) -> None:
     left = tmp_path / ".lease.2"  # by an asker that was killed
     left.write_text("")
-    assert start(SERVE, left).wait(20) == -signal.SIGTERM
+    assert "the run was given up" in start(SERVE, left).communicate(timeout=20)[1]
+
+
+def test_a_server_that_does_not_hear_it_is_killed(tmp_path: Path, start: Start) -> None:
+    left = tmp_path / ".lease.3"
+    left.write_text("")
+    assert start(DEAF, left).wait(20) == -signal.SIGKILL
