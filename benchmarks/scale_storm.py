@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.measure import MEMORY, Service, scratch, stop_on_sigterm, tree
-from benchmarks.ray_hosts import HEAD, NODES, Hosts
+from benchmarks.ray_hosts import HEAD, NODES, RayHosts
 from spoolfarm import Farm
 
 #: Seconds until a farm on a cluster is ready, and until all jobs are done after the last fault.
@@ -30,7 +30,7 @@ CPUS = 3
 class Storm:
     """One farm and its cluster."""
 
-    def __init__(self, home: Path, hosts: Hosts, jobs: int, seconds: float) -> None:
+    def __init__(self, home: Path, hosts: RayHosts, jobs: int, seconds: float) -> None:
         self._home = home
         self._hosts = hosts
         self._farm = Farm(spool_dir=home / "spool", results_dir=home / "results")
@@ -134,7 +134,7 @@ def main() -> int:
     with ExitStack() as stack:
         home = stack.enter_context(scratch(MEMORY))
         sockets = Path(stack.enter_context(TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)))
-        hosts = Hosts(sockets)
+        hosts = RayHosts(sockets)
         stack.callback(hosts.remove)
         hosts.make()
         faults = Storm(home, hosts, options.jobs, options.seconds).run(stack)

@@ -32,15 +32,13 @@ def main(arguments: list[str]) -> int:
     given = parse(arguments)
     try:
         settings = read(given)
-        settings.check_clients()
-        federate(settings)
+        return federate(settings)
     except ValueError as error:
         sys.stderr.write(f"run_flower.py: {error}\n")
         return 2
     except Exception:  # noqa: BLE001 - the record says that it failed; the cause belongs into the log
         traceback.print_exc()
         return 1
-    return 0
 
 
 def read(given: dict[str, Any]) -> Settings:
@@ -52,8 +50,13 @@ def read(given: dict[str, Any]) -> Settings:
     return resumed(given)
 
 
-def federate(settings: Settings) -> None:
-    """Train with the engine that *settings* name."""
+def federate(settings: Settings) -> int:
+    """Train with the engine that *settings* name; returns the exit code."""
+    if settings.engine == "deployment":
+        from deployment import deploy
+
+        return deploy(settings)
+    settings.check_clients()
     import client_app  # torch and Flower take seconds: not for --help, nor for a bad option
     from grid import InlineGrid
     from record import Record
@@ -67,6 +70,7 @@ def federate(settings: Settings) -> None:
             simulate(settings, lambda grid: Server(grid, settings, record).run(), catch_signals)
         else:
             Server(InlineGrid(client_app.app, settings.clients), settings, record).run()
+    return 0
 
 
 def parse(arguments: list[str]) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import random
+import signal
 import time
 from typing import Any
 
 import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message
 from flwr.serverapp import Grid, ServerApp
+from flwr.supercore.run import RunNotRunningException
 
 import data
+import lease
 import privacy
 import strategies
 import task
@@ -26,13 +31,30 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run under Flower's own runtime, `flwr run`. `run_flower.py` makes the settings and the record itself."""
+    """Run under Flower's own runtime: `flwr run`, or `run_flower.py --engine deployment`, which holds a lease.
+
+    With the other engines `run_flower.py` makes the settings and the record itself.
+    """
     given = dict(context.run_config)
-    settings = (
-        resumed({name: given[name] for name in ("resume", "rounds")}) if given["resume"] else Settings.read(given)
-    )
-    with Record(settings) as record:
-        Server(grid, settings, record).run()
+    if path := str(given.pop("lease")):
+        logging.getLogger("flwr").setLevel(logging.ERROR)  # as with the other engines
+        os.environ["SPOOLFARM_JOB"] = lease.serve(path)  # read by Record
+    if given["resume"] and not path:
+        settings = resumed({name: given[name] for name in ("resume", "rounds")})
+    else:
+        settings = Settings.read(given)
+    try:
+        with Record(settings) as record:
+            _run(Server(grid, settings, record))
+    except lease.GivenUp:
+        signal.raise_signal(signal.SIGTERM)  # Flower tells the SuperLink, and ends this process
+
+
+def _run(server: Server) -> None:
+    try:
+        server.run()
+    except RunNotRunningException as error:
+        raise lease.GivenUp("the run was stopped") from error
 
 
 class Server:

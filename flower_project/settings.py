@@ -86,7 +86,9 @@ class Settings:
     )
     timeout: float = option(600.0, "seconds a round waits for clients on other machines", above=0)
     engine: str = option(
-        "inline", "inline: all in this process; ray: Flower's simulation on Ray", choices=("inline", "ray")
+        "inline",
+        "inline: all in this process; ray: Flower's simulation on Ray; deployment: real machines, by a SuperLink",
+        choices=("inline", "ray", "deployment"),
     )
     ray_address: str = option("", "engine ray: an existing cluster, HOST:PORT or auto; empty: one of its own")
     ray_cpus: float = option(1.0, "engine ray: cores for each client", above=0)

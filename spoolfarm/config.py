@@ -17,6 +17,7 @@ from spoolfarm.values import Crew as Crew
 from spoolfarm.values import Network as Network
 from spoolfarm.values import (
     address,
+    address_if_any,
     addresses,
     any_text,
     base_path,
@@ -27,6 +28,7 @@ from spoolfarm.values import (
     directory,
     directory_if_any,
     executor,
+    file_if_any,
     key,
     log_file,
     log_form,
@@ -257,6 +259,16 @@ class Settings:
     )
     flower_start_script: tuple[str, ...] = setting(
         "FLOWER_START_SCRIPT", "run_flower.py", command, "the script in it, or the command, that starts a simulation"
+    )
+    flower_superlink: Address | None = setting(  # noqa: RUF009
+        "FLOWER_SUPERLINK", "", address_if_any, "the SuperLink for `engine` deployment, HOST:PORT; empty: none"
+    )
+    flower_superlink_ca: str = setting(
+        "FLOWER_SUPERLINK_CA",
+        "",
+        file_if_any,
+        "the certificates, PEM, of who has signed the SuperLink's; empty: the system's",
+        is_path=True,
     )
     model_weights_subdir: str = setting(
         "MODEL_WEIGHTS_SUBDIR", "saved_models", subdirectory, "the project's folder of weights, NAME.pth"

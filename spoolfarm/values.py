@@ -112,6 +112,10 @@ def key(text: str) -> str:
     return text
 
 
+def file_if_any(text: str, below: str) -> str:
+    return path(text, below, "a file") if text else ""
+
+
 def directory_if_any(text: str, below: str) -> str:
     return directory(text, below) if text else ""
 
@@ -144,6 +148,10 @@ def address(text: str) -> Address:
     except ValueError:
         raise ValueError("HOST:PORT") from None
     return found
+
+
+def address_if_any(text: str) -> Address | None:
+    return address(text) if text else None
 
 
 def executor(text: str) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -25,7 +26,7 @@ from tests.support.running_farm import ROOT, RunningFarm, until
 #: Seconds that a job may take here.
 LIMIT = 6
 SETTINGS = {
-    "FARM_ENABLE": "echo,speaks,dies,deaf,stays",
+    "FARM_ENABLE": "echo,speaks,dies,deaf,splits",
     "FARM_TASKS": cluster_tasks.PATHS,
     "FARM_WORKERS": "2-3",
     "FARM_JOB_TIMEOUT": LIMIT,
@@ -40,6 +41,12 @@ from spoolfarm import config
 from spoolfarm.cli.cluster import cluster
 for finding in cluster(config.load()):
     print(finding.level, finding.what)
+"""
+#: Runs when Python starts on a node where spoolfarm is of another version.
+ANOTHER = """
+from importlib import metadata
+installed = metadata.version
+metadata.version = lambda name: "99" if name == "spoolfarm" else installed(name)
 """
 #: What a task gets for its bytes.
 BYTES = b"0123456789" * 1000
@@ -201,8 +208,12 @@ def test_a_worker_that_is_killed_takes_its_job_nowhere(where: RunningFarm, tmp_p
 
 
 @BOTH
-def test_a_task_that_stays_runs_in_the_worker(where: RunningFarm) -> None:
-    assert where.farm.submit("stays").wait(20) in where.workers()
+def test_a_task_with_parts_runs_in_the_worker_and_its_parts_where_all_jobs_do(where: RunningFarm) -> None:
+    told = where.farm.submit("splits", BYTES).wait(20)
+    assert told["pid"] in where.workers()
+    assert [part["bytes"] for part in told["parts"]] == [len(BYTES)] * 3
+    places = {worker.get("actor_pid", worker["pid"]) for worker in where.farm.workers()}
+    assert {part["pid"] for part in told["parts"]} <= places
 
 
 @BOTH
@@ -233,6 +244,22 @@ def test_where_jobs_run_in_the_workers_no_process_loads_anything_of_ray(local: R
             loaded = Path(f"/proc/{pid}/maps").read_text()
             assert "_raylet" not in loaded
             assert "/grpc/" not in loaded
+
+
+def test_a_node_with_another_version_of_the_farm_is_told_once_and_gets_no_job(
+    ray: RunningFarm, cluster: RayCluster, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(ANOTHER)
+    raylet = cluster.add(cpus=1, PYTHONPATH=str(tmp_path))
+    ray.signal(signal.SIGTTIN)
+    until(lambda: "cannot be used" in ray.log(), 30, what=f"a worker that looks at the node: {ray.log()}")
+    jobs = [ray.farm.submit("echo", seconds=0.2) for _ in range(8)]
+    assert [job.wait(20)["bytes"] for job in jobs] == [0] * 8
+    told = re.findall(r"node \S+ cannot be used: (.*); this worker waits", ray.log())
+    assert told == [f"spoolfarm is {version('spoolfarm')} here and 99 there; install the same on every node"]
+    assert len(ray.workers()) == 3
+    cluster.kill([raylet])
+    ray.signal(signal.SIGTTOU)
 
 
 def test_a_dead_node_costs_a_job_no_attempt(ray: RunningFarm, cluster: RayCluster, tmp_path: Path) -> None:

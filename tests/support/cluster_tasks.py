@@ -7,18 +7,18 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spoolfarm.errors import BrokenImage, JobCancelled
+from spoolfarm.errors import BrokenImage, FarmError, JobCancelled
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
 
 #: Seconds between looks for what is waited for.
 LOOK = 0.02
 #: The setting that makes them known.
-PATHS = ",".join(f"{name.lower()}=tests.support.cluster_tasks:{name}" for name in ("Speaks", "Dies", "Deaf", "Stays"))
+PATHS = ",".join(f"{name.lower()}=tests.support.cluster_tasks:{name}" for name in ("Speaks", "Dies", "Deaf", "Splits"))
 
 
 class Speaks(Task):
@@ -103,13 +103,19 @@ class Deaf(Task):
         return [None]
 
 
-class Stays(Task):
-    """Runs beside the spool, and says in which process."""
+class Splits(Task):
+    """Has its picture read in parts, as a document has its pages; says in which processes it and they ran."""
 
-    min_images = 0
-
-    def stays(self, params: Mapping[str, Any]) -> bool:
-        return True
+    pictures = False
+    parts = ("speaks",)
 
     def run(self, batch: Sequence[Job], context: Context) -> list[Any]:
-        return [os.getpid()]
+        [data] = batch[0].images
+        parts = context.map("speaks", [(number, (data, {})) for number in range(3)])
+        return [{"pid": os.getpid(), "parts": [_answer(outcome).value for _, outcome in parts]}]
+
+
+def _answer(outcome: Answer | FarmError) -> Answer:
+    if isinstance(outcome, FarmError):
+        raise outcome
+    return outcome

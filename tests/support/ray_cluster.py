@@ -44,10 +44,10 @@ class RayCluster:
         quiet = ["--include-dashboard=false", "--no-monitor", f"--ray-client-server-port={self._client_port}"]
         self._ray("start", "--head", f"--port={self.port}", f"--num-cpus={cpus}", *quiet, f"--temp-dir={self._home}")
 
-    def add(self, cpus: int) -> int:
-        """Start one more node; return the process id of its raylet."""
+    def add(self, cpus: int, **environment: str) -> int:
+        """Start one more node, with that *environment* beside the usual; return the process id of its raylet."""
         before = set(self.called(b"raylet/raylet"))
-        self._ray("start", f"--address={self.address}", f"--num-cpus={cpus}")
+        self._ray("start", f"--address={self.address}", f"--num-cpus={cpus}", **environment)
         [new] = set(self.called(b"raylet/raylet")) - before
         return new
 
@@ -81,11 +81,11 @@ class RayCluster:
         self.kill([pid for raylet in self.called(b"raylet/raylet") for pid in _children(raylet)])
         until(lambda: not (self.kill(found := self.called(b"")) or found), what="the cluster to end")
 
-    def _ray(self, *arguments: str) -> None:
+    def _ray(self, *arguments: str, **environment: str) -> None:
         small = ["--object-store-memory=80000000", "--include-log-monitor=false", "--disable-usage-stats"]
         done = subprocess.run(
             [sys.executable, "-m", "ray.scripts.scripts", *arguments, *small],
-            env={**os.environ, **QUICK, **self.key},
+            env={**os.environ, **QUICK, **self.key, **environment},
             capture_output=True,
             text=True,
             timeout=90,

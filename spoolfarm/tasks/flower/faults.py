@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from spoolfarm.config import Address
 from spoolfarm.errors import BadProject
 from spoolfarm.tasks.flower import start_command
 from spoolfarm.tasks.flower.project import Project
@@ -32,6 +34,20 @@ def of_simulations(project: Project) -> Iterator[str]:
     script = next((word for word in rest if word.endswith(".py") and word in project.script), None)
     if script and (wrong := _wrong(os.path.join(project.root, script))):
         yield f"FLOWER_START_SCRIPT: {wrong}"
+
+
+def of_superlink(superlink: Address | None, authorities: str | None) -> Iterator[str]:
+    """Why the file *authorities* could not tell that the SuperLink is the right one."""
+    if not authorities:
+        return
+    if superlink is None:
+        yield "FLOWER_SUPERLINK_CA: says who has signed for a SuperLink, but FLOWER_SUPERLINK names none"
+    try:
+        ssl.create_default_context(cafile=authorities)
+    except ssl.SSLError:
+        yield f"FLOWER_SUPERLINK_CA: {authorities} holds no certificates in PEM"
+    except OSError as error:
+        yield f"FLOWER_SUPERLINK_CA: {authorities} cannot be read: {error.strerror}"
 
 
 def of_models(project: Project, settings: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from spoolfarm import config
@@ -32,11 +32,18 @@ END = reaper.LAST + 5.0
 
 
 class Session:
-    """One running command. Leaving the context ends whatever of it still runs."""
+    """One running command, which has *settings* in its environment. Leaving the context ends what still runs of it."""
 
-    def __init__(self, command: Sequence[str], directory: str, job_id: str = "", traceparent: str = "") -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        directory: str,
+        job_id: str = "",
+        traceparent: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         given = {name: value for name, value in os.environ.items() if name not in config.SECRETS}
-        environment = QUIET | given | {"PATH": search_path(command[0])}
+        environment = {**QUIET, **given, **(settings or {}), "PATH": search_path(command[0])}
         environment["PYTHONUNBUFFERED"] = "1"  # what it prints is there when it is printed
         environment[JOB] = job_id
         if traceparent:

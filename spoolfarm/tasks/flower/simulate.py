@@ -22,6 +22,8 @@ from spoolfarm.tasks.flower.result import SimulateResult
 from spoolfarm.tasks.flower.session import Session
 from spoolfarm.tasks.flower.start_command import argument
 
+#: The settings that the script finds in its environment, by the same names.
+SUPERLINK = ("FLOWER_SUPERLINK", "FLOWER_SUPERLINK_CA")
 #: What a parameter may be called.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 #: How many parameters there may be, how many values a list, and how many letters a name or a value.
@@ -60,7 +62,7 @@ class Simulate(Task):
     results = (SimulateResult,)
     min_images = max_images = 0
     lane = "simulate"
-    needs = NEEDS
+    needs = (*NEEDS, *SUPERLINK)
     tries = 1  # a training that was cut short is not begun again behind its owner's back
 
     def stays(self, params: Mapping[str, Any]) -> bool:
@@ -83,7 +85,7 @@ class Simulate(Task):
         return params
 
     def faults(self) -> Iterable[str]:
-        return faults.of_simulations(self._project)
+        return [*faults.of_simulations(self._project), *faults.of_superlink(*map(self.settings.get, SUPERLINK))]
 
     def setup(self) -> None:
         """Put away what the simulation of a worker that was killed has left."""
@@ -100,7 +102,9 @@ class Simulate(Task):
     def _simulate(self, job: Job, context: Context) -> dict[str, Any]:
         start, clock = time.time() - run_records.SLACK, time.monotonic()
         folders: set[str] = set()
-        with Session(self._project.command(job.params), self._project.root, job.id, job.traceparent) as session:
+        command, root = self._project.command(job.params), self._project.root
+        given = {name: str(self.settings[name] or "") for name in SUPERLINK}
+        with Session(command, root, job.id, job.traceparent, given) as session:
             cancelled = _follow(session, context, folders)
             status = session.wait()
         folder = run_records.own(self._project, job.id, start, folders)

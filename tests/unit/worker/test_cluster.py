@@ -16,6 +16,7 @@ from spoolfarm.tasks import extras
 from spoolfarm.worker import equipment
 from spoolfarm.worker.executors import cluster
 from spoolfarm.worker.executors.cluster import ClusterAway, Head
+from spoolfarm.worker.executors.local import LocalExecutor
 
 TOKEN = "ab" * 32
 
@@ -119,4 +120,13 @@ def test_a_farm_that_could_use_no_cluster_does_not_start(
     farm = Farm(settings=load({**directories, **given}))
     with pytest.raises(SettingError, match=said):
         equipment.check(farm)
+    farm.close()
+
+
+def test_where_simulations_and_documents_run_no_cluster_is_joined(tmp_path: Path) -> None:
+    farm = Farm(
+        settings=load({"FARM_SPOOL_DIR": str(tmp_path), "FARM_EXECUTOR": "ray", "FARM_RAY_ADDRESS": "127.0.0.1:1"})
+    )
+    for name in ("simulate", "document", "classify"):
+        assert isinstance(equipment.executor({name: farm.tasks.get(name)}, farm), LocalExecutor)
     farm.close()

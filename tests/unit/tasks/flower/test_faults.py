@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from spoolfarm.config import Settings, load
@@ -13,6 +14,8 @@ from spoolfarm.farm.farm import Farm
 from spoolfarm.launcher.launcher import tell_faults
 from spoolfarm.tasks.registry import Registry
 from tests.support import foreign_flower_project as foreign
+
+LINK = {"FLOWER_SUPERLINK": "link.example:8000"}
 
 
 @pytest.fixture
@@ -30,6 +33,7 @@ def test_a_project_as_it_should_be_has_none(root: Path) -> None:
     assert faults(root, FLOWER_START_SCRIPT="python -u start.py") == []
     assert faults(root, FLOWER_START_SCRIPT="sh -c true", MODEL_DEFINITION_MODULE="torchvision.models") == []
     assert faults(root, HISTORY_SUBDIR="", MODEL_DEFINITION_MODULE="nets") == []
+    assert faults(root, **LINK) == faults(root, **LINK, FLOWER_SUPERLINK_CA=certifi.where()) == []
 
 
 @pytest.mark.parametrize(
@@ -47,12 +51,15 @@ def test_a_project_as_it_should_be_has_none(root: Path) -> None:
         ({"HISTORY_SUBDIR": "no"}, "HISTORY_SUBDIR: {root}/no is no directory; where there are no histories"),
         ({"CLASS_LABELS": "a,b,a"}, "CLASS_LABELS: names a more than once"),
         ({"CLASS_LABELS": ",,"}, "CLASS_LABELS: names no class"),
+        ({**LINK, "FLOWER_SUPERLINK_CA": "/nowhere"}, "FLOWER_SUPERLINK_CA: /nowhere cannot be read: No such file"),
+        ({**LINK, "FLOWER_SUPERLINK_CA": "{root}/bad.py"}, "FLOWER_SUPERLINK_CA: {root}/bad.py holds no certificates"),
+        ({"FLOWER_SUPERLINK_CA": certifi.where()}, "FLOWER_SUPERLINK_CA: says who has signed for a SuperLink, but"),
     ],
 )
 def test_what_cannot_be_right_is_told_once_by_its_setting(root: Path, settings: dict[str, str], told: str) -> None:
     foreign.write(root / "bad.py", "x = 1\ny = (")
     foreign.write(root / "go", "")
-    [fault] = faults(root, **settings)
+    [fault] = faults(root, **{name: value.format(root=root) for name, value in settings.items()})
     assert fault.startswith(told.format(root=root))
 
 
