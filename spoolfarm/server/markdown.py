@@ -18,7 +18,7 @@ Tokens: TypeAlias = Sequence[Token]
 Env: TypeAlias = MutableMapping[str, Any]
 
 #: Where the pages say that the farm is: what leads there leads to this farm.
-EXAMPLE = "http://127.0.0.1:8090/"
+EXAMPLE = "http://127.0.0.1:8090"
 #: A link to a page: its name, its language if it is a translation, and the heading.
 _TO_PAGE = re.compile(r"([\w-]+)(\.zh-CN)?\.md(#.*)?")
 #: A link to a file that lies among the pages.
@@ -64,8 +64,8 @@ class Renderer(RendererHTML):
 
 def _address(target: str, env: Env) -> str:
     """Where a link leads from the page that is shown; "" where that is nowhere, as it is not in the manual."""
-    if target.startswith(EXAMPLE.rstrip("/")):
-        return f"{env['root']}{target.removeprefix(EXAMPLE.rstrip('/')).removeprefix('/')}"
+    if target.startswith(EXAMPLE):
+        return f"{env['root']}{target.removeprefix(EXAMPLE).removeprefix('/')}"
     if target.startswith(("#", "http://", "https://")):
         return target
     if page := _TO_PAGE.fullmatch(target):
