@@ -1,7 +1,6 @@
 // Looking at the farm again and again, while the page is seen.
 
 import { byId } from "./dom.js";
-import { explained } from "./explained.js";
 
 /** Milliseconds until the next look after one that failed. */
 const AFTER_FAILURE = 5000;
@@ -19,7 +18,7 @@ export function looking(look, final = [401]) {
       pause = await look();
       byId("trouble").hidden = true;
     } catch (error) {
-      byId("trouble").replaceChildren(error.message, " ", explained(error.code) ?? "");
+      byId("trouble").textContent = error.message;
       byId("trouble").hidden = false;
       if (final.includes(error.status)) return;
     }

@@ -18,7 +18,7 @@ export function complain(error) {
 
 function show(words, kind, code) {
   const close = make("button", { type: "button", class: "quiet", "aria-label": text("close") }, "×");
-  const message = make("div", { class: `message ${kind}` }, make("span", {}, words, " ", explained(code)), close);
+  const message = make("div", { class: `message ${kind}` }, make("span", {}, words), explained(code), close);
   close.addEventListener("click", () => message.remove());
   byId("messages").append(message);
   while (byId("messages").children.length > MOST) byId("messages").firstChild.remove();

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from spoolfarm.errors import JobFailed
 from spoolfarm.server import manual
 from spoolfarm.server.app import HTTP_ERRORS, STATUS
 from spoolfarm.server.markdown import parse, render
@@ -67,6 +68,10 @@ def test_what_looks_like_html_in_a_page_is_text() -> None:
 def test_headings_of_the_same_words_have_anchors_of_their_own() -> None:
     heads = [token.meta["anchors"] for token in parse("# A b\n\n## A b\n\n## `c`: d_e\n", ["x", "y"]) if token.meta]
     assert heads == [["a-b", "x"], ["a-b-1", "y"], ["c-d_e"]]
+
+
+def test_the_code_of_a_task_that_gives_up_is_explained() -> None:
+    assert [found.page for found in manual.search(JobFailed.code, "en")] == ["help"]
 
 
 @pytest.mark.parametrize(

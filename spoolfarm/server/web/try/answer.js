@@ -102,7 +102,9 @@ export function showStatus(picture) {
     if (picture.line) place.append(make("p", { class: "hint log" }, picture.line));
   }
   const { message, code } = picture.failure ?? { message: record?.error, code: record?.code };
-  if (status === "failed" && message) place.append(make("p", { class: "note bad", role: "alert" }, message, " ", explained(code)));
+  if (status !== "failed" || !message) return;
+  place.append(make("p", { class: "note bad", role: "alert" }, message));
+  if (code) place.append(make("p", { class: "hint" }, explained(code)));
 }
 
 function times({ record }) {
