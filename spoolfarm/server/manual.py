@@ -66,7 +66,18 @@ def path(name: str) -> str:
 
 def language_of(name: str, language: str) -> str:
     """The language in which readers of *language* get page *name*."""
-    return next(each for each in (language, *SUFFIXES) if (FOLDER / f"{name}{SUFFIXES[each]}").is_file())
+    return next(each for each in (language, *SUFFIXES) if _file(name, each).is_file())
+
+
+def _file(name: str, language: str) -> Path:
+    return FOLDER / f"{name}{SUFFIXES[language]}"
+
+
+@functools.cache
+def title(name: str, language: str) -> str:
+    """The title of page *name*, which is its first line; the list of all pages has no need to read them whole."""
+    with open(_file(name, language_of(name, language)), encoding="utf-8") as lines:
+        return next(lines).removeprefix("# ").strip()
 
 
 @functools.cache
@@ -105,12 +116,12 @@ def search(query: str, language: str) -> list[Found]:
     phrase = [" ".join(words), *words]
     ranked = []
     for name in names():
-        title = sections(name, language)[0].title
+        page = title(name, language)
         for section in sections(name, language):
-            if words and all(word in section.whole or _hits(title, [word]) for word in words):
+            if words and all(word in section.whole or _hits(page, [word]) for word in words):
                 best = max(section.blocks, key=lambda block: _hits(block, phrase), default="")
                 rank = _hits(section.title, words) + _hits(best, phrase)
-                ranked.append((rank, Found(name, title, section, _excerpt(best, words))))
+                ranked.append((rank, Found(name, page, section, _excerpt(best, words))))
     ranked.sort(key=lambda each: -each[0])  # of equals, the first in the manual is first
     return [found for rank, found in ranked[:MOST_FOUND] if rank]
 
@@ -140,4 +151,4 @@ def _tokens(name: str, language: str) -> list[Token]:
 
     original = next(iter(SUFFIXES))
     others = [section.anchor for section in sections(name, original)] if language != original else []
-    return parse((FOLDER / f"{name}{SUFFIXES[language]}").read_text("utf-8"), others)
+    return parse(_file(name, language).read_text("utf-8"), others)

@@ -29,6 +29,9 @@ def test_every_page_of_the_docs_is_in_the_manual_and_no_other() -> None:
     assert manual.FOLDER.resolve() == ROOT / "docs"
     there = {path.name.partition(".")[0] for path in Path(ROOT / "docs").glob("*.md")}
     assert sorted(manual.names()) == sorted(there)
+    for language in LANGUAGES:
+        titles = [manual.title(name, language) for name in manual.names()]
+        assert titles == [manual.sections(name, language)[0].title for name in manual.names()]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
