@@ -23,12 +23,12 @@ def page() -> Response:
     return render("help", shown="help", manual=manual)
 
 
-@blueprint.get("/help/<name>")
-def chapter(name: str) -> Response:
+@blueprint.get("/help/<chapter>")
+def chapter(chapter: str) -> Response:
     """One page of the manual."""
-    if name not in manual.names():
+    if chapter not in manual.names():
         abort(404)
-    return render("help", shown=name, manual=manual)
+    return render("help", shown=chapter, manual=manual)
 
 
 @blueprint.get("/help/search")
@@ -72,9 +72,9 @@ class FoundSections(BaseModel):
     sections: list[FoundSection]
 
 
-_NAME = Parameter("name", "the name of the page", "ocr", "path", {"type": "string", "minLength": 1})
+_CHAPTER = Parameter("chapter", "the name of the page", "ocr", "path", {"type": "string", "minLength": 1})
 ENDPOINTS = {
     "help.page": PAGE,
-    "help.chapter": replace(PAGE, errors=(404,), parameters=(_NAME,)),
+    "help.chapter": replace(PAGE, errors=(404,), parameters=(_CHAPTER,)),
     "help.search": Endpoint(responses={200: FoundSections}, errors=(400,), query=SearchQuery, tag=PAGE.tag),
 }
