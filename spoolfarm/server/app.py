@@ -41,6 +41,7 @@ from spoolfarm.server.views import (
     farm_page,
     federated,
     health,
+    help,
     home,
     inbox,
     inbox_page,
@@ -68,7 +69,7 @@ log = logging.getLogger("spoolfarm.server.app")
 VIEWS = (
     *(home, masks, uploads, items, edit, tyocr, inference, platform, federated),
     *(run, jobs, job_inputs, job_bulk, jobs_page, job_page, tasks),
-    *(pauses, board, inbox, batches, farm_page, inbox_page, batch_page, health, openapi),
+    *(pauses, board, inbox, batches, farm_page, inbox_page, batch_page, help, health, openapi),
 )
 #: The HTTP status of every error, by its code. What is not here is a fault of ours: 500.
 STATUS = {

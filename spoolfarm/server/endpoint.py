@@ -101,6 +101,10 @@ class Endpoint:
     task: str = ""
 
 
+#: A page for people, whose address has nothing in it that varies.
+PAGE = Endpoint(responses={200: "text/html"}, tag="pages")
+
+
 class Error(BaseModel):
     """Why not."""
 

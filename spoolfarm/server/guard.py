@@ -17,7 +17,7 @@ from spoolfarm.errors import Forbidden, Unauthorized
 log = logging.getLogger("spoolfarm.server.guard")
 
 #: Endpoints that never want the key, and how the names of all others end that do not: pages, and their files.
-OPEN = {"health.health", "health.ready", "home.home", "static"}
+OPEN = {"health.health", "health.ready", "home.home", "help.chapter", "help.search", "static"}
 PAGES = (".page", ".static")
 #: Hosts that always mean this machine.
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}

@@ -16,17 +16,35 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from spoolfarm.server.current import address, farm, json_response
-from spoolfarm.server.endpoint import BINARY, JSON, OCTETS, Body, Endpoint, Error
-from spoolfarm.server.page import page_of
+from spoolfarm.server.endpoint import BINARY, JSON, OCTETS, PAGE, Body, Endpoint, Error
+from spoolfarm.server.page import render
 from spoolfarm.server.request_body import JobBody, JobForm
 from spoolfarm.server.schemas import REFERENCE, Schemas, example_params, form_field, untitled
 from spoolfarm.tasks import Task
 from spoolfarm.tasks.registry import Registry
 
-blueprint = Blueprint("openapi", __name__, static_folder="web/docs", static_url_path="/docs")
+blueprint = Blueprint("openapi", __name__)
 
 #: Where the application keeps the descriptions of its views: an Endpoint by the name of its view.
 ENDPOINTS_OF = "spoolfarm.endpoints"
+#: The headings in their order, each with what is listed under it.
+HEADINGS = {
+    "jobs": "submit work, wait for it, follow it, look at it, do it again",
+    "run": "send a picture and wait for the answer: an endpoint for each task",
+    "tasks": "what the farm can do",
+    "edit": "edit pictures",
+    "tyocr": "the text of a picture, as base64 in a form",
+    "masks": "a mask for each object of a picture",
+    "inference": "classify a picture by a model",
+    "default": "operations on files of the data folder",
+    "uploads": "a picture, kept with what is found in it",
+    "platform": "models of federated learning",
+    "batches": "whole folders",
+    "inbox": "the hot folders",
+    "farm": "what the farm does; pauses and workers",
+    "operation": "whether it is well, for programs that watch it",
+    "pages": "the pages for people",
+}
 #: How a key is sent.
 KEYS = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -46,7 +64,7 @@ RAW = (
 @blueprint.get("/docs")
 def page() -> Response:
     """The documentation for people: read it, and try every endpoint."""
-    return page_of(blueprint, inline_styles=True)
+    return render("docs")
 
 
 @blueprint.get("/openapi.json")
@@ -56,8 +74,8 @@ def openapi() -> Response:
 
 
 ENDPOINTS = {
-    "openapi.page": Endpoint(responses={200: "text/html"}),
-    "openapi.openapi": Endpoint(responses={200: dict}),
+    "openapi.page": PAGE,
+    "openapi.openapi": Endpoint(responses={200: dict}, tag="operation"),
 }
 
 
@@ -72,18 +90,18 @@ def document(app: Flask, tasks: Registry) -> dict[str, Any]:
     endpoints = {name: endpoint for name, endpoint in told.items() if endpoint.task not in tasks.absent()}
     schemas = Schemas(_models(endpoints, tasks))
     paths: dict[str, dict[str, Any]] = {}
-    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        endpoint = endpoints.get(rule.endpoint)
-        if endpoint is not None:
-            words = inspect.getdoc(app.view_functions[rule.endpoint]) or ""
+    for name, endpoint in endpoints.items():  # in the order of the views' tables, which begin with what is used most
+        words = inspect.getdoc(app.view_functions[name]) or ""
+        for rule in app.url_map.iter_rules(name):
             for path, operations in _operations(rule, endpoint, words, schemas, tasks):
                 paths.setdefault(path, {}).update(operations)
     keyed = bool(farm().settings.api_key)
+    used = {_tag(*item) for item in endpoints.items()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "spoolfarm", "version": version("spoolfarm"), "description": "Image work on one machine."},
         "servers": [{"url": address("") or "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(_tag(*item) for item in endpoints.items())],
+        "tags": [{"name": tag, "description": told} for tag, told in HEADINGS.items() if tag in used],
         "paths": paths,
         "components": {"schemas": schemas.definitions, "securitySchemes": KEYS if keyed else {}},
         "security": [{name: []} for name in KEYS] if keyed else [],

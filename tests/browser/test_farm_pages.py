@@ -104,6 +104,9 @@ def test_a_file_that_failed_is_put_back_and_done(farm: RunningFarm, page: Page) 
     expect(row).to_contain_text(["<b>bad.png"])
     expect(row).to_contain_text(["is not a picture of a type we take"])
     assert severe(page) == []
+    expect(row.get_by_role("link", name="unsupported_media")).to_have_attribute(
+        "href", f"{farm.url}/help?q=unsupported_media"
+    )
     (out / "<b>bad.png").write_bytes(small())
     page.get_by_role("button", name="Put back <b>bad.png").press("Enter")
     expect(page.locator("#none")).to_have_text("Nothing has failed here.")

@@ -63,7 +63,8 @@ def addresses(live: RunningFarm) -> dict[str, str]:
     job.wait(20)
     sent = {"image": text_of(page(["Invoice 2026-118"]))}
     filename = requests.post(f"{live.url}/upload", json=sent, timeout=60).json()["filename"]
-    parts = {"{job_id}": job.id, "{filename}": filename, "{name}": "edited.png", "{model_id}": "Net", "{index}": "0"}
+    parts = {"{job_id}": job.id, "{filename}": filename, "{name}": "edited.png", "{model_id}": "Net"}
+    parts |= {"{index}": "0", "{chapter}": "ocr"}
     return parts | {"{task_name}": "edit", "{folder}": "edit", "{key}": dropped(live), "{batch_id}": ordered(live)}
 
 

@@ -110,6 +110,28 @@ def wait_for(*selectors: str) -> Callable[[Page], None]:
     return act
 
 
+def face_tried(page: Page) -> None:
+    """Edit a picture from the page of the endpoints."""
+    page.goto(page.url.partition("?")[0] + "#/edit/edit_edit")
+    page.reload()
+    face = page.locator("#operations-edit-edit_edit")
+    face.get_by_text("Try it out").click()
+    face.locator("input[type=file]").set_input_files(ROOT / "docs/sample.png")
+    face.locator("button.execute").click()
+    face.locator(".live-responses-table img").wait_for()
+    face.scroll_into_view_if_needed()
+
+
+def searched(words: str) -> Callable[[Page], None]:
+    """Search the manual for *words*."""
+
+    def act(page: Page) -> None:
+        page.fill("#words", words)
+        page.wait_for_selector("#hits li")
+
+    return act
+
+
 OBJECTS = try_sample("segment", "things.jpg", ".objects li")
 TEXT = try_sample("ocr", "page.png", ".lines li")
 SHOTS = (
@@ -124,6 +146,11 @@ SHOTS = (
     Shot("batch", "/batch", batch, DESKTOP),
     Shot("batch-new", "/batch", wait_for("#fields .field, #fields details", ".batches li"), DESKTOP, "zh", "dark"),
     Shot("inbox", "/inbox?folder=edit", wait_for("#rows tr"), DESKTOP),
+    Shot("docs", "/docs", wait_for(".opblock"), DESKTOP),
+    Shot("docs-dark", "/docs", face_tried, DESKTOP, "en", "dark"),
+    Shot("help", "/help", wait_for("article table"), DESKTOP),
+    Shot("help-search-dark", "/help", searched("worker_died"), DESKTOP, "en", "dark"),
+    Shot("help-phone-zh", "/help/coming-from", wait_for("article table"), PHONE, "zh"),
     Shot("farm", "/farm", wait_for("#plot canvas", ".doing a"), {"width": 1280, "height": 1100}, before=busy),
     Shot("farm-phone-dark-zh", "/farm", wait_for(".workers li"), PHONE, "zh", "dark"),
 )
@@ -133,7 +160,7 @@ def take(farm: RunningFarm, shot: Shot) -> None:
     """Take one picture."""
     shot.before(farm)
     looks = {"viewport": shot.size, "color_scheme": shot.theme, "device_scale_factor": 2 if shot.size is PHONE else 1}
-    with browsing(farm, **looks) as page:  # type: ignore[arg-type]
+    with browsing(farm, pardoned="escaping deep link", **looks) as page:  # type: ignore[arg-type]  # Swagger UI
         page.goto(f"{farm.url}{shot.path}{'&' if '?' in shot.path else '?'}lang={shot.language}")
         shot.act(page)
         with Image.open(io.BytesIO(page.screenshot())) as picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -18,8 +19,10 @@ def test_the_wheel_holds_what_the_package_needs_and_nothing_else(tmp_path: Path)
         [entries] = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
         assert "spoolfarm = spoolfarm.cli.main:main" in packed.read(entries).decode()
     package = ROOT / "spoolfarm"
-    wanted = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    assert {name for name in names if ".dist-info/" not in name} == {str(path.relative_to(ROOT)) for path in wanted}
-    assert {"spoolfarm/py.typed", "spoolfarm/tasks/segment/default.pt", "spoolfarm/server/web/docs/index.html"} <= names
+    there = os.walk(package, followlinks=True)  # docs/ is linked to
+    wanted = {os.path.relpath(Path(folder, name), ROOT) for folder, _, files in there for name in files}
+    wanted = {path for path in wanted if "__pycache__" not in path}
+    assert {name for name in names if ".dist-info/" not in name} == wanted
+    assert {"spoolfarm/py.typed", "spoolfarm/tasks/segment/default.pt", "spoolfarm/server/docs/help.md"} <= names
     assert {"spoolfarm/server/templates/try.html", "spoolfarm/server/templates/try.json"} <= names
     assert {"ocr", "segment", "flower", "edit", "all", "test"} <= set(metadata.get_all("Provides-Extra") or ())

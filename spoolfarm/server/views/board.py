@@ -106,9 +106,9 @@ class Points(BaseModel):
 
 
 ENDPOINTS = {
-    "board.state": Endpoint(responses={200: dict}),
-    "board.history": Endpoint(responses={200: Points}, query=HistoryQuery),
-    "board.doctor": Endpoint(responses={200: Findings}, query=DoctorQuery),
-    "board.add": Endpoint(responses={202: Wanted}, errors=(422, 501)),
-    "board.retire": Endpoint(responses={202: Wanted}, errors=(422, 501)),
+    "board.state": Endpoint(responses={200: dict}, tag="farm"),
+    "board.history": Endpoint(responses={200: Points}, query=HistoryQuery, tag="farm"),
+    "board.doctor": Endpoint(responses={200: Findings}, query=DoctorQuery, tag="farm"),
+    "board.add": Endpoint(responses={202: Wanted}, errors=(422, 501), tag="farm"),
+    "board.retire": Endpoint(responses={202: Wanted}, errors=(422, 501), tag="farm"),
 }

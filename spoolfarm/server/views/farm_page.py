@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from spoolfarm.server.endpoint import Endpoint
+from spoolfarm.server.endpoint import PAGE
 from spoolfarm.server.page import render
 
 blueprint = Blueprint("farm_page", __name__)
@@ -16,4 +16,4 @@ def page() -> Response:
     return render("farm")
 
 
-ENDPOINTS = {"farm_page.page": Endpoint(responses={200: "text/html"})}
+ENDPOINTS = {"farm_page.page": PAGE}

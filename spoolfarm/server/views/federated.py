@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response
 
-from spoolfarm.server.endpoint import Endpoint
+from spoolfarm.server.endpoint import PAGE
 from spoolfarm.server.page import page_of
 
 blueprint = Blueprint("federated", __name__, static_folder="../web/federated", static_url_path="/federated")
@@ -16,4 +18,4 @@ def page() -> Response:
     return page_of(blueprint, inline_styles=True)
 
 
-ENDPOINTS = {"federated.page": Endpoint(responses={200: "text/html"}, task="simulate")}
+ENDPOINTS = {"federated.page": replace(PAGE, task="simulate")}

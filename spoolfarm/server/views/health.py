@@ -63,6 +63,6 @@ class Ready(BaseModel):
 
 
 ENDPOINTS = {
-    "health.health": Endpoint(responses={200: Health}),
-    "health.ready": Endpoint(responses={200: Ready, 503: Ready}),
+    "health.health": Endpoint(responses={200: Health}, tag="operation"),
+    "health.ready": Endpoint(responses={200: Ready, 503: Ready}, tag="operation"),
 }

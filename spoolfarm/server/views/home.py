@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 
 from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel, Field
 
 from spoolfarm.server.current import address, json_response
-from spoolfarm.server.endpoint import Endpoint
+from spoolfarm.server.endpoint import PAGE
 from spoolfarm.server.page import render
 
 blueprint = Blueprint("home", __name__)
@@ -50,4 +51,4 @@ class Home(BaseModel):
     endpoints: dict[str, list[str]] = Field(description="the methods that each address takes")
 
 
-ENDPOINTS = {"home.home": Endpoint(responses={200: (Home, "text/html")})}
+ENDPOINTS = {"home.home": replace(PAGE, responses={200: (Home, "text/html")})}

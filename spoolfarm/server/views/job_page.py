@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response
 
-from spoolfarm.server.endpoint import JOB_ID, Endpoint
+from spoolfarm.server.endpoint import JOB_ID, PAGE
 from spoolfarm.server.page import render
 
 blueprint = Blueprint("job_page", __name__)
@@ -16,4 +18,4 @@ def page(job_id: str) -> Response:
     return render("job", job_id=job_id)
 
 
-ENDPOINTS = {"job_page.page": Endpoint(responses={200: "text/html"}, parameters=(JOB_ID,))}
+ENDPOINTS = {"job_page.page": replace(PAGE, parameters=(JOB_ID,))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from spoolfarm.server.endpoint import Endpoint
+from spoolfarm.server.endpoint import PAGE
 from spoolfarm.server.page import render
 
 blueprint = Blueprint("jobs_page", __name__)
@@ -16,4 +16,4 @@ def page() -> Response:
     return render("jobs")
 
 
-ENDPOINTS = {"jobs_page.page": Endpoint(responses={200: "text/html"})}
+ENDPOINTS = {"jobs_page.page": PAGE}

@@ -129,4 +129,4 @@ def _counters(done: Totals) -> Iterator[Metric]:
         yield histogram
 
 
-ENDPOINTS = {"metrics.metrics": Endpoint(responses={200: "text/plain"})}
+ENDPOINTS = {"metrics.metrics": Endpoint(responses={200: "text/plain"}, tag="operation")}

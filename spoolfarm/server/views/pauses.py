@@ -51,8 +51,8 @@ class Paused(BaseModel):
 
 _NAME = Parameter("task_name", "the name of a task", "echo", "path", {"type": "string", "minLength": 1})
 ENDPOINTS = {
-    "pauses.pause_all": Endpoint(responses={200: Paused}, errors=(503,)),
-    "pauses.resume_all": Endpoint(responses={200: Paused}, errors=(503,)),
-    "pauses.pause": Endpoint(responses={200: Paused}, errors=(404, 501, 503), parameters=(_NAME,)),
-    "pauses.resume": Endpoint(responses={200: Paused}, errors=(404, 501, 503), parameters=(_NAME,)),
+    "pauses.pause_all": Endpoint(responses={200: Paused}, errors=(503,), tag="farm"),
+    "pauses.resume_all": Endpoint(responses={200: Paused}, errors=(503,), tag="farm"),
+    "pauses.pause": Endpoint(responses={200: Paused}, errors=(404, 501, 503), parameters=(_NAME,), tag="farm"),
+    "pauses.resume": Endpoint(responses={200: Paused}, errors=(404, 501, 503), parameters=(_NAME,), tag="farm"),
 }

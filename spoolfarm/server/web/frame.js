@@ -37,4 +37,7 @@ if (here.searchParams.has("lang")) {
   history.replaceState(history.state, "", here);
 }
 
+// On a phone the bar may be longer than the screen.
+document.querySelector(".bar [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
 begin();

@@ -20,7 +20,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SERVER = Path(words.__file__).parent
 #: The pages made of templates.
 PAGES = sorted(path.stem for path in words.FOLDER.glob("*.html") if path.stem != words.SHARED)
-#: The modules of the pages, less the libraries and the two older pages.
+#: The modules of the pages, less the libraries and the older page.
 MODULES = sorted({*SERVER.glob("web/*.js"), *(path for page in PAGES for path in SERVER.glob(f"web/{page}/*.js"))})
 #: A word as templates ask for it, and as modules do.
 IN_TEMPLATES = re.compile(r"\btext(?:\.|\[\")(\w+)\b(?!\" ~)")

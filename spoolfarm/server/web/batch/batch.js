@@ -2,6 +2,7 @@
 
 import { ask, post, send } from "../ask.js";
 import { byId, make } from "../dom.js";
+import { explained } from "../explained.js";
 import { keyed } from "../keyed.js";
 import { looking } from "../looking.js";
 import { complain, say } from "../messages.js";
@@ -102,7 +103,7 @@ function showFailures({ failures, failed }) {
 }
 
 const failureRows = keyed(byId("failures"), each => each.file, each => ({
-  node: make("tr", {}, make("td", {}, each.file), make("td", {}, each.error ?? "", " ", each.code ? make("code", {}, each.code) : null)),
+  node: make("tr", {}, make("td", {}, each.file), make("td", {}, each.error ?? "", " ", explained(each.code))),
   update: () => {},
 }));
 

@@ -2,6 +2,7 @@
 
 import { ask, post } from "../ask.js";
 import { byId, make } from "../dom.js";
+import { explained } from "../explained.js";
 import { keyed } from "../keyed.js";
 import { looking } from "../looking.js";
 import { complain, say } from "../messages.js";
@@ -98,7 +99,7 @@ const showRows = keyed(byId("rows"), file => `${chosen.folder} ${chosen.kind} ${
   show.addEventListener("click", () => showAnswer(file));
   const back = make("button", { type: "button", "aria-label": text("put_back_name", { name: file.name }) }, text("put_back"));
   back.addEventListener("click", () => putBack([file.key]));
-  const why = make("td", { class: "why" }, file.error || (file.status === "cancelled" ? text("cancelled") : ""), " ", file.code ? make("code", {}, file.code) : null);
+  const why = make("td", { class: "why" }, file.error || (file.status === "cancelled" ? text("cancelled") : ""), " ", explained(file.code));
   const node = make("tr", {},
     make("td", { class: "name-cell" }, file.name),
     answered ? make("td", { class: "when numbers" }, when(file.at)) : null,

@@ -1,6 +1,7 @@
 // Parts of a job's page that its record fills: the timeline, what is known of it, why it failed, its result.
 
 import { byId, make } from "../dom.js";
+import { explained } from "../explained.js";
 import { hasEnded, ran, source, state, waited } from "../jobs/record.js";
 import { copy, save } from "../save.js";
 import { number, text } from "../text.js";
@@ -71,7 +72,7 @@ export function failure(record) {
   const more = Object.keys(details).length ? JSON.stringify(details, null, 2) : "";
   fill(byId("failure").querySelector(".stack"), [
     make("p", { class: "note bad words" }, record.error ?? ""),
-    make("p", { class: "hint" }, text("code", { code: record.code ?? "?" })),
+    make("p", { class: "hint" }, text("code"), " ", explained(record.code)),
     ...[["traceback", traceback], ["details", more]].filter(([, said]) => said).map(([name, said]) =>
       make("details", {}, make("summary", {}, text(name)), make("pre", { class: "log", tabindex: 0, "aria-label": text(name) }, said))),
   ]);

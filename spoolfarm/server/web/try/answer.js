@@ -2,6 +2,7 @@
 
 import { address, ask } from "../ask.js";
 import { byId, make } from "../dom.js";
+import { explained } from "../explained.js";
 import { state } from "../jobs/record.js";
 import { complain } from "../messages.js";
 import { download, save } from "../save.js";
@@ -100,8 +101,10 @@ export function showStatus(picture) {
     place.append(make("progress", picture.progress ? { value: picture.progress, "aria-label": text("progress") } : { "aria-label": text("progress") }));
     if (picture.line) place.append(make("p", { class: "hint log" }, picture.line));
   }
-  const failure = picture.failure ?? record?.error;
-  if (status === "failed" && failure) place.append(make("p", { class: "note bad", role: "alert" }, failure));
+  const { message, code } = picture.failure ?? { message: record?.error, code: record?.code };
+  if (status !== "failed" || !message) return;
+  place.append(make("p", { class: "note bad", role: "alert" }, message));
+  if (code) place.append(make("p", { class: "hint" }, explained(code)));
 }
 
 function times({ record }) {

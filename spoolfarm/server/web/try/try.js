@@ -188,7 +188,7 @@ async function work(asked, group, params, signal) {
   } catch (error) {
     if (picture.signal !== signal) return;
     const stopped = error.name === "AbortError";
-    Object.assign(picture, { state: stopped ? "cancelled" : "failed", failure: stopped ? null : error.message });
+    Object.assign(picture, { state: stopped ? "cancelled" : "failed", failure: stopped ? null : error });
   }
   for (const each of group) each.state = picture.state;
   if (picture === (current ?? alone)) await show();
