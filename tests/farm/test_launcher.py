@@ -22,7 +22,7 @@ Run = Callable[..., RunningFarm]
 @pytest.fixture(scope="module")
 def rude(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm of one worker, which survives what its tasks do to that."""
-    tasks = "crash=tests.support.rude_tasks:Crash,deaf=tests.support.rude_tasks:Deaf"
+    tasks = ",".join(f"{name}=tests.support.rude_tasks:{name.capitalize()}" for name in ("crash", "deaf"))
     path = tmp_path_factory.mktemp("rude")
     made = RunningFarm(path, FARM_TASKS=tasks, FARM_ENABLE="crash,deaf", FARM_WORKERS=1, FARM_MAX_ATTEMPTS=2)
     try:
