@@ -33,5 +33,6 @@ if [ "$(cat .venv/installed-test 2>/dev/null)" != "$wanted" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
   echo "$wanted" > .venv/installed-test
 fi
+unset PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes, of which each would compile everything anew
 [ $# -gt 0 ] || set -- --numprocesses 4 --dist loadscope
 exec .venv/bin/python -m pytest "$@"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import re
 import signal
@@ -19,12 +20,16 @@ from xdist.scheduler import LoadScopeScheduling
 
 from spoolfarm.config import Settings, load
 from spoolfarm.farm.farm import Farm
+from spoolfarm.system import process
 from tests.support import packages
 
 #: The directories whose tests run farms.
 FARMS = ("farm", "http", "browser")
 #: What stands in a file of theirs that looks at the clock, or asks the farms that all files share.
 ALONE = re.compile(r"\b(monotonic|perf_counter|elapsed)\b|\b(live|idle|netted|either): RunningFarm\b")
+
+#: The directories whose single tests take longest; begun last, they would leave the other processes without work.
+LONG = ("unit/training",)
 
 #: The commands that were run while the tests were collected.
 EARLY = pytest.StashKey[list[Any]]()
@@ -61,6 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["PATH"] += f":{packages.SYSTEM}"
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # each of a thousand processes would look for them
+    process.end_at_once()
     config.addinivalue_line("markers", "needs(*names): programs that the test calls, or 'root'")
 
 
@@ -77,6 +84,15 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess.Popen, "__init__", noted)
         return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(tuple(f"tests/{name}/" for name in LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now out of every search for garbage: it takes a third of a second."""
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -30,7 +30,7 @@ from spoolfarm.cli.commands import (
     train,
 )
 from spoolfarm.errors import FarmError
-from spoolfarm.system import streams
+from spoolfarm.system import process, streams
 
 #: The verbs, in the order in which the help shows them.
 VERBS = {
@@ -58,6 +58,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return 0 when all went well, 1 when not, 130 after Ctrl-C. Bad usage exits with 2."""
     streams.prepare()
+    process.end_at_once()
     if "_ARGCOMPLETE" in os.environ:  # a shell asks; nobody else shall pay for the answer
         from spoolfarm.cli import completion
 

@@ -381,6 +381,7 @@ def check_file_systems(settings: config.Settings) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the farm; see `python launcher.py --help`."""
     streams.prepare()
+    process.end_at_once()
     given = config.given(sys.argv[1:] if arguments is None else arguments)
     if given:
         become_launcher(given)

@@ -123,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_lines.begin("text", "front", logging.WARNING)
     if options.launcher:
         process.die_with_parent(options.launcher)
+    process.end_at_once()
     try:
         upstream.check()
     except ImportError as error:

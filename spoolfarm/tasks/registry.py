@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -48,6 +49,12 @@ NUMBERS = {"max_batch": 1, "min_images": 0, "max_images": 0, "tries": 0}
 GROUP = "spoolfarm.tasks"
 
 
+@functools.lru_cache(maxsize=1)
+def added(_places: tuple[tuple[str, int], ...]) -> Mapping[str, str]:
+    """The tasks that installed packages add, by name the dotted path of each."""
+    return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
 class Registry:
     """The tasks by name: *extra* ones win over entry points, and those over the built-in. With *only*, no others.
 
@@ -63,7 +70,7 @@ class Registry:
     ) -> None:
         self._settings = settings or {}
         self._paths = dict(BUILT_IN)
-        self._paths |= {point.name: point.value for point in entry_points(group=GROUP)}
+        self._paths |= added(extras.places())
         self._paths |= extra or {}
         #: The built-in tasks that are not installed, by name the extra that each needs.
         self._absent = {name: extra for name, extra in self._extras().items() if not extras.installed(extra)}

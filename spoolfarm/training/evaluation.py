@@ -13,11 +13,11 @@ import torch
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from torchvision.models.detection.transform import resize_boxes
 
 from spoolfarm.tasks.segment.instance import OBJECT
 from spoolfarm.tasks.segment.pasting import paste
 from spoolfarm.tasks.segment.two_views import MirroringMaskRcnn
+from spoolfarm.tasks.segment.vision import resize_boxes
 from spoolfarm.training.samples import Sample
 from spoolfarm.training.scenes.noise import Array
 

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.roi_heads import fastrcnn_loss, maskrcnn_loss
-from torchvision.ops import box_iou
 
+from spoolfarm.tasks.segment.vision import ImageList, MaskRCNN, box_iou, fastrcnn_loss, maskrcnn_loss
 from spoolfarm.training.samples import Sample
 from spoolfarm.training.scenes.noise import Array
 

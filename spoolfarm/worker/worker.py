@@ -338,6 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.launcher:
         process.die_with_parent(options.launcher)
+    process.end_at_once()
     output = Output()
     memory.keep()
     faulthandler.enable()

@@ -124,13 +124,16 @@ def test_a_full_spool_refuses_what_is_new_and_does_what_it_has(what: str, farm: 
 def test_results_and_answers_wait_for_a_full_disk(what: str, farm: RunningFarm, disks: Path) -> None:
     hot, waits = Hot(farm), "the result cannot be written, and waits for room"
     before = farm.log().count(waits)
-    job = farm.farm.submit("deaf", seconds=0.5)
-    until(lambda: job.status() == "running")
+    [worker] = farm.workers()
+    os.kill(worker, signal.SIGSTOP)  # a full disk takes no new jobs
+    job = farm.farm.submit("deaf", seconds=0)
     with full(disks / "results", what):
+        os.kill(worker, signal.SIGCONT)
         (hot.inbox / "echo" / what).write_bytes(b"x")
         until(lambda: farm.log().count(waits) > before)
+        assert job.status() == "running"
         assert farm.get("/health")[0] == 200
-    assert job.wait(20) == {"slept": 0.5}
+    assert job.wait(20) == {"slept": 0}
     assert job.record()["attempts"] == 1
     until(lambda: (hot.out / "echo" / f"{what}.json").exists())
     until(lambda: not hot.left("echo"))

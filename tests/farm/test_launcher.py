@@ -9,26 +9,40 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.support.running_farm import ROOT, RunningFarm, until
 
 Run = Callable[..., RunningFarm]
 
 
+@pytest.fixture(scope="module")
+def rude(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm of one worker, which survives what its tasks do to that."""
+    tasks = ",".join(f"{name}=tests.support.rude_tasks:{name.capitalize()}" for name in ("crash", "deaf"))
+    path = tmp_path_factory.mktemp("rude")
+    made = RunningFarm(path, FARM_TASKS=tasks, FARM_ENABLE="crash,deaf", FARM_WORKERS=1, FARM_MAX_ATTEMPTS=2)
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm of two workers, which each test but the last leaves as it was."""
+    made = RunningFarm(tmp_path_factory.mktemp("shared"))
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
 def ended(farm: RunningFarm, ids: list[str]) -> bool:
     return all(map(farm.farm.results.exists, ids))
-
-
-def test_a_worker_is_seen_in_its_command_line_and_nobody_else(run: Run) -> None:
-    farm = run().start()
-    commands = {}
-    for pid in [farm.launcher, *farm.processes()]:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            commands[pid] = b"worker" in file.read()
-    assert sorted(pid for pid, found in commands.items() if found) == sorted(farm.workers())
-    assert len(farm.workers()) == 2
 
 
 def test_flags_become_settings_and_do_not_stay_in_the_command_line(run: Run) -> None:
@@ -79,19 +93,6 @@ def test_nothing_outlives_a_killed_launcher_and_nothing_accepted_is_lost(run: Ru
     assert {farm.farm.record(job_id)["status"] for job_id in ids} == {"succeeded"}
 
 
-def test_a_killed_front_comes_back_and_its_accepted_jobs_are_done(run: Run) -> None:
-    farm = run().start()
-    answers = [farm.post("/v1/jobs", {"task": "echo", "params": {"seconds": 0.2}}) for _ in range(10)]
-    assert {status for status, _ in answers} == {202}
-    before = set(farm.front())
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
-    until(lambda: farm.get("/health")[0] == 200 and not before & set(farm.front()), what=farm.log())
-    ids = [body["id"] for _, body in answers]
-    until(lambda: ended(farm, ids))
-    assert {farm.get(f"/v1/jobs/{job_id}")[1]["status"] for job_id in ids} == {"succeeded"}
-
-
 def test_everything_killed_at_once_loses_nothing_that_was_accepted(run: Run) -> None:
     farm = run().start()
     ids = []
@@ -140,21 +141,18 @@ def test_four_jobs_that_kill_their_worker_are_answered_and_the_others_are_back_w
     assert sorted(farm.farm.spool.dead.ids()) == sorted(ids)
 
 
-def test_a_dead_letter_says_what_killed_the_worker(run: Run) -> None:
-    farm = run(
-        FARM_TASKS="crash=tests.support.rude_tasks:Crash", FARM_ENABLE="crash", FARM_WORKERS=1, FARM_MAX_ATTEMPTS=2
-    ).start()
-    job = farm.farm.submit("crash")
-    until(lambda: ended(farm, [job.id]))
+def test_a_dead_letter_says_what_killed_the_worker(rude: RunningFarm) -> None:
+    job = rude.farm.submit("crash")
+    until(lambda: ended(rude, [job.id]))
     error = job.record()["error"]
     assert "signal 11 (SIGSEGV)" in error
     assert "Segmentation fault" in error
-    reason = farm.log_path.parent / "spool" / "dead" / job.id / "reason.json"
+    reason = rude.log_path.parent / "spool" / "dead" / job.id / "reason.json"
     until(reason.exists, what="the letter, which comes after the result")
     assert "about to crash" in reason.read_text()
 
 
-def test_a_worker_that_cannot_start_is_tried_ever_more_slowly(run: Run) -> None:
+def test_a_worker_that_cannot_start_is_tried_ever_more_slowly_and_a_stop_at_once_does_not_wait_for_it(run: Run) -> None:
     farm = run(FARM_TASKS="bad=tests.support.rude_tasks:Unloadable", FARM_ENABLE="bad", FARM_WORKERS=1).start(
         ready=False
     )
@@ -164,13 +162,6 @@ def test_a_worker_that_cannot_start_is_tried_ever_more_slowly(run: Run) -> None:
     assert "no such model" in farm.log()
     status, body = farm.get("/ready")
     assert (status, body["error"]) == (503, "no worker is ready")
-
-
-def test_a_stop_at_once_does_not_wait_for_a_worker_that_is_to_start_later(run: Run) -> None:
-    farm = run(FARM_TASKS="bad=tests.support.rude_tasks:Unloadable", FARM_ENABLE="bad", FARM_WORKERS=1).start(
-        ready=False
-    )
-    until(lambda: "starting it again in 2.0 s" in farm.log(), 30)
     farm.signal(signal.SIGTERM)
     farm.signal(signal.SIGINT)
     farm.wait(20)
@@ -193,103 +184,12 @@ def test_a_job_past_its_time_is_killed_and_ends_as_a_dead_letter(run: Run) -> No
     assert farm.farm.call("deaf", seconds=0.01, timeout=10) == {"slept": 0.01}
 
 
-def test_a_running_job_that_does_not_listen_is_cancelled_within_seconds(run: Run) -> None:
-    farm = run(FARM_TASKS="deaf=tests.support.rude_tasks:Deaf", FARM_ENABLE="deaf", FARM_WORKERS=1).start()
-    job = farm.farm.submit("deaf", seconds=60)
+def test_a_running_job_that_does_not_listen_is_cancelled_within_seconds(rude: RunningFarm) -> None:
+    job = rude.farm.submit("deaf", seconds=60)
     until(lambda: job.status() == "running")
     assert job.cancel()
     until(lambda: job.status() == "cancelled", 10)
-    assert farm.farm.call("deaf", seconds=0.01, timeout=10) == {"slept": 0.01}
-
-
-def test_a_second_launcher_on_the_spool_refuses_and_names_the_first(run: Run) -> None:
-    farm = run().start()
-    second = subprocess.run(
-        [sys.executable, str(ROOT / "launcher.py")],
-        env={**os.environ, **farm.given},
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert second.returncode == 1
-    assert f"launcher {farm.launcher} " in second.stderr
-    assert len(second.stderr.splitlines()) == 1
-    assert farm.get("/health") == (200, {"status": "ok"})
-
-
-def test_a_port_in_use_and_a_bad_setting_stop_the_start_with_one_line(run: Run) -> None:
-    farm = run().start()
-    for name, value, words in [
-        ("FARM_SPOOL_DIR", str(farm.log_path.parent / "other"), "cannot listen there"),
-        ("FARM_WORKERS", "many", "FARM_WORKERS='many' is not allowed: it takes a whole number"),
-        ("FARM_ENABLE", "nonsense", "FARM_ENABLE names 'nonsense'"),
-    ]:
-        failed = subprocess.run(
-            [sys.executable, str(ROOT / "launcher.py")],
-            env={**os.environ, **farm.given, name: value},
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-        assert failed.returncode == 1
-        assert words in failed.stderr
-        assert len(failed.stderr.splitlines()) == 1, failed.stderr
-
-
-def test_one_worker_more_and_one_fewer_by_signal(run: Run) -> None:
-    farm = run().start()
-    farm.signal(signal.SIGTTIN)
-    until(lambda: len(farm.workers()) == 3)
-    for left in (2, 1, 0):
-        farm.signal(signal.SIGTTOU)
-        until(lambda left=left: len(farm.workers()) == left)  # type: ignore[misc]
-    assert farm.get("/ready")[0] == 503
-    farm.signal(signal.SIGTTIN)
-    until(lambda: len(farm.workers()) == 1)
-
-
-def test_a_reload_replaces_every_worker_and_loses_no_request(run: Run) -> None:
-    farm = run().start()
-    before, answers, stop = set(farm.workers()), [], threading.Event()
-
-    def ask() -> None:
-        while not stop.is_set():
-            answers.append(farm.farm.call("echo", seconds=0.02, timeout=20))
-
-    client = threading.Thread(target=ask)
-    client.start()
-    try:
-        farm.signal(signal.SIGHUP)
-        until(lambda: len(farm.workers()) == 2 and not before & set(farm.workers()), what=farm.log())
-    finally:
-        stop.set()
-        client.join()
-    assert answers
-    assert farm.get("/ready")[0] == 200
-
-
-def test_a_graceful_stop_answers_the_requests_under_way(run: Run) -> None:
-    farm = run().start()
-    answers: list[tuple[int, object]] = []
-
-    def ask() -> None:
-        answers.append(farm.post("/v1/run/echo", {"params": {"seconds": 0.2}}))
-
-    clients = [threading.Thread(target=ask) for _ in range(10)]
-    for client in clients:
-        client.start()
-    until(lambda: sum(map(len, farm.farm.spool.running().values())) == 2)
-    until(lambda: sum(farm.farm.spool.count().values()) + len(answers) >= 8)
-    farm.signal(signal.SIGTERM)
-    for client in clients:
-        client.join()
-    assert [status for status, _ in answers] == [200] * 10
-    assert farm.wait() == 0
-    until(lambda: not farm.processes(), 5)
-    assert not os.listdir(farm.farm.spool.active)
-    assert not os.listdir(farm.farm.results.root + "/tmp")
+    assert rude.farm.call("deaf", seconds=0.01, timeout=10) == {"slept": 0.01}
 
 
 def test_a_stop_kills_what_outlasts_the_grace_and_the_job_runs_again_later(run: Run) -> None:
@@ -361,3 +261,113 @@ def test_a_farm_without_general_workers_only_queues(run: Run) -> None:
     commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in farm.processes()]
     assert not [command for command in commands if b"worker" in command]
     assert job.status() == "queued"
+
+
+# One farm for all.
+
+
+def test_a_worker_is_seen_in_its_command_line_and_nobody_else(shared: RunningFarm) -> None:
+    commands = {}
+    for pid in [shared.launcher, *shared.processes()]:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            commands[pid] = b"worker" in file.read()
+    assert sorted(pid for pid, found in commands.items() if found) == sorted(shared.workers())
+    assert len(shared.workers()) == 2
+
+
+def test_a_second_launcher_on_the_spool_refuses_and_names_the_first(shared: RunningFarm) -> None:
+    second = subprocess.run(
+        [sys.executable, str(ROOT / "launcher.py")],
+        env={**os.environ, **shared.given},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert f"launcher {shared.launcher} " in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+    assert shared.get("/health") == (200, {"status": "ok"})
+
+
+def test_a_port_in_use_and_a_bad_setting_stop_the_start_with_one_line(shared: RunningFarm) -> None:
+    for name, value, words in [
+        ("FARM_SPOOL_DIR", str(shared.log_path.parent / "other"), "cannot listen there"),
+        ("FARM_WORKERS", "many", "FARM_WORKERS='many' is not allowed: it takes a whole number"),
+        ("FARM_ENABLE", "nonsense", "FARM_ENABLE names 'nonsense'"),
+    ]:
+        failed = subprocess.run(
+            [sys.executable, str(ROOT / "launcher.py")],
+            env={**os.environ, **shared.given, name: value},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert failed.returncode == 1
+        assert words in failed.stderr
+        assert len(failed.stderr.splitlines()) == 1, failed.stderr
+
+
+def test_one_worker_more_and_one_fewer_by_signal(shared: RunningFarm) -> None:
+    shared.signal(signal.SIGTTIN)
+    until(lambda: len(shared.workers()) == 3)
+    for left in (2, 1, 0):
+        shared.signal(signal.SIGTTOU)
+        until(lambda left=left: len(shared.workers()) == left)  # type: ignore[misc]
+    assert shared.get("/ready")[0] == 503
+    for there in (1, 2):
+        shared.signal(signal.SIGTTIN)
+        until(lambda there=there: len(shared.workers()) == there)  # type: ignore[misc]
+
+
+def test_a_killed_front_comes_back_and_its_accepted_jobs_are_done(shared: RunningFarm) -> None:
+    answers = [shared.post("/v1/jobs", {"task": "echo", "params": {"seconds": 0.2}}) for _ in range(10)]
+    assert {status for status, _ in answers} == {202}
+    before = set(shared.front())
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: shared.get("/health")[0] == 200 and not before & set(shared.front()), what=shared.log())
+    ids = [body["id"] for _, body in answers]
+    until(lambda: ended(shared, ids))
+    assert {shared.get(f"/v1/jobs/{job_id}")[1]["status"] for job_id in ids} == {"succeeded"}
+
+
+def test_a_reload_replaces_every_worker_and_loses_no_request(shared: RunningFarm) -> None:
+    before, answers, stop = set(shared.workers()), [], threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            answers.append(shared.farm.call("echo", seconds=0.02, timeout=20))
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        shared.signal(signal.SIGHUP)
+        until(lambda: len(shared.workers()) == 2 and not before & set(shared.workers()), what=shared.log())
+    finally:
+        stop.set()
+        client.join()
+    assert answers
+    assert shared.get("/ready")[0] == 200
+
+
+def test_a_graceful_stop_answers_the_requests_under_way(shared: RunningFarm) -> None:
+    answers: list[tuple[int, object]] = []
+
+    def ask() -> None:
+        answers.append(shared.post("/v1/run/echo", {"params": {"seconds": 0.2}}))
+
+    clients = [threading.Thread(target=ask) for _ in range(10)]
+    for client in clients:
+        client.start()
+    until(lambda: sum(map(len, shared.farm.spool.running().values())) == 2)
+    until(lambda: sum(shared.farm.spool.count().values()) + len(answers) >= 8)
+    shared.signal(signal.SIGTERM)
+    for client in clients:
+        client.join()
+    assert [status for status, _ in answers] == [200] * 10
+    assert shared.wait() == 0
+    until(lambda: not shared.processes(), 5)
+    assert not os.listdir(shared.farm.spool.active)
+    assert not os.listdir(shared.farm.results.root + "/tmp")

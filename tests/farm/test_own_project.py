@@ -31,7 +31,7 @@ def test_a_model_is_trained_listed_and_tells_digits(run: Callable[..., RunningFa
     shutil.copytree(ROOT / "flower_project", project, ignore=shutil.ignore_patterns("*_2*", "__pycache__"))
     farm = run(FARM_ENABLE="classify,simulate", FARM_WORKERS=1, FLOWER_PROJECT_DIR=project).start(ready=False)
     until(lambda: len(farm.farm.workers()) == 2, 60, what=f"the workers; {farm.log()}")
-    result = farm.farm.submit("simulate", rounds=4, learning_rate=0.03, min_clients=2, fraction_fit=0.8).wait(100)
+    result = farm.farm.submit("simulate", rounds=4, local_epochs=2, learning_rate=0.05, fraction_fit=0.8).wait(100)
     assert result["exit_code"] == 0
     assert [model["id"] for model in farm.get("/api/models/")[1]["models"]] == [result["folder"]]
     status, history = farm.get(f"/api/models/{result['folder']}/training_history/")

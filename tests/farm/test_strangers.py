@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import RawIOBase
 from pathlib import Path
 
@@ -29,32 +29,40 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_workers_whose_folders_a_cleaner_removed_are_replaced(run: Run) -> None:
-    farm = run().start()
-    before = set(farm.workers())
-    for name in os.listdir(farm.farm.spool.active):
-        os.rmdir(f"{farm.farm.spool.active}/{name}")
-    assert farm.farm.call("echo", n=1, timeout=20)["params"] == {"n": 1}
-    until(lambda: len(farm.workers()) == 2 and not before & set(farm.workers()))
-    assert "can claim nothing any more" in farm.log()
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm that goes on after what is done to it."""
+    made = RunningFarm(tmp_path_factory.mktemp("shared"))
+    try:
+        yield made.start()
+    finally:
+        made.stop()
 
 
-def test_an_emptied_spool_is_made_anew_and_has_one_launcher(run: Run) -> None:
-    farm = run().start()
-    subprocess.run(["rm", "-rf", *(f"{farm.farm.root}/{name}" for name in os.listdir(farm.farm.root))], check=False)
-    until(lambda: len(farm.workers()) == 2, what=farm.log())
-    assert farm.farm.call("echo", n=2, timeout=20)["params"] == {"n": 2}
-    assert "somebody has emptied" in farm.log()
+def test_workers_whose_folders_a_cleaner_removed_are_replaced(shared: RunningFarm) -> None:
+    before = set(shared.workers())
+    for name in os.listdir(shared.farm.spool.active):
+        os.rmdir(f"{shared.farm.spool.active}/{name}")
+    assert shared.farm.call("echo", n=1, timeout=20)["params"] == {"n": 1}
+    until(lambda: len(shared.workers()) == 2 and not before & set(shared.workers()))
+    assert "can claim nothing any more" in shared.log()
+
+
+def test_an_emptied_spool_is_made_anew_and_has_one_launcher(shared: RunningFarm) -> None:
+    subprocess.run(["rm", "-rf", *(f"{shared.farm.root}/{name}" for name in os.listdir(shared.farm.root))], check=False)
+    until(lambda: len(shared.workers()) == 2, what=shared.log())
+    assert shared.farm.call("echo", n=2, timeout=20)["params"] == {"n": 2}
+    assert "somebody has emptied" in shared.log()
     second = subprocess.run(
         [sys.executable, str(ROOT / "launcher.py")],
-        env={**os.environ, **farm.given, "FARM_BIND": "127.0.0.1:1"},
+        env={**os.environ, **shared.given, "FARM_BIND": "127.0.0.1:1"},
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
     assert second.returncode == 1
-    assert f"launcher {farm.launcher}" in second.stderr
+    assert f"launcher {shared.launcher}" in second.stderr
 
 
 def test_a_child_that_a_task_forked_and_that_comes_back_takes_nothing_from_its_worker(run: Run) -> None:

@@ -38,8 +38,15 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 @pytest.fixture(scope="module")
 def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
-    """A farm for those who only look."""
-    own = {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b", "FARM_THREADS": 3, "FARM_API_KEY": "secret"}
+    """A farm for those who leave it as they found it, with workers and a zygote."""
+    tasks = "telling=tests.support.zygote_tasks:Telling,orphaning=tests.support.zygote_tasks:Orphaning"
+    own = {
+        "FARM_TASKS": tasks,
+        "FARM_ENABLE": "telling,orphaning",
+        "CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b",
+        "FARM_THREADS": 3,
+        "FARM_API_KEY": "secret",
+    }
     farm = running_farm(tmp_path_factory.mktemp("forked"), **own).start()
     yield farm
     farm.stop()
@@ -164,28 +171,27 @@ def test_workers_do_not_wait_for_a_zygote_that_cannot_load(make: Make) -> None:
 # Death.
 
 
-def test_the_replacement_of_a_killed_worker_loads_nothing_again(make: Make) -> None:
-    running = make(FARM_WORKERS=1).start()
-    [before] = told(running)
-    os.kill(before["pid"], signal.SIGKILL)
-    [after] = told(running)
-    assert after["pid"] != before["pid"]
-    assert after["loaded"] == before["loaded"] == zygote(running)
+def test_the_replacement_of_a_killed_worker_loads_nothing_again(forked: RunningFarm) -> None:
+    before, mother = set(forked.workers()), zygote(forked)
+    killed = before.pop()
+    os.kill(killed, signal.SIGKILL)
+    answers = told(forked, 2)
+    assert killed not in {answer["pid"] for answer in answers} > before
+    assert {answer["loaded"] for answer in answers} == {mother} == {zygote(forked)}
 
 
-def test_workers_live_on_without_the_zygote_and_get_a_new_one(make: Make) -> None:
-    running = make().start()
-    workers, first = running.workers(), zygote(running)
+def test_workers_live_on_without_the_zygote_and_get_a_new_one(forked: RunningFarm) -> None:
+    workers, first = forked.workers(), zygote(forked)
     assert first
     os.kill(first, signal.SIGKILL)
-    until(lambda: zygote(running) not in (None, first))
-    assert sorted(running.workers()) == sorted(workers)
+    until(lambda: zygote(forked) not in (None, first))
+    assert sorted(forked.workers()) == sorted(workers)
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
-    assert {answer["loaded"] for answer in told(running, 2)} == {zygote(running)}
+    assert {answer["loaded"] for answer in told(forked, 2)} == {zygote(forked)}
 
 
-def test_jobs_succeed_while_workers_and_their_zygote_are_killed(make: Make) -> None:
+def test_jobs_succeed_while_workers_and_their_zygote_are_killed_and_neither_outlives_the_launcher(make: Make) -> None:
     running = make(FARM_MAX_ATTEMPTS=20).start()
     jobs = [running.farm.submit("telling", seconds=0.1) for _ in range(60)]
     kills = 0
@@ -198,27 +204,21 @@ def test_jobs_succeed_while_workers_and_their_zygote_are_killed(make: Make) -> N
     assert kills >= 3
     assert {job.status() for job in jobs} == {"succeeded"}
     assert not running.farm.spool.dead.ids()
-
-
-def test_neither_zygote_nor_worker_outlives_a_killed_launcher(make: Make) -> None:
-    running = make().start()
-    assert zygote(running)
+    until(lambda: zygote(running))
     running.kill_launcher()
-    until(lambda: not running.processes(), 5, what="every child to die")
+    until(lambda: not running.processes(), 5, what="every child of a killed launcher to die")
 
 
-def test_a_reload_loads_anew(make: Make) -> None:
-    running = make().start()
-    first, workers = zygote(running), set(running.workers())
-    running.signal(signal.SIGHUP)
-    until(lambda: len(running.workers()) == 2 and not workers & set(running.workers()), what=running.log())
-    assert {answer["loaded"] for answer in told(running, 2)} == {zygote(running)}
-    assert zygote(running) not in (None, first)
+def test_a_reload_loads_anew(forked: RunningFarm) -> None:
+    first, workers = zygote(forked), set(forked.workers())
+    forked.signal(signal.SIGHUP)
+    until(lambda: len(forked.workers()) == 2 and not workers & set(forked.workers()), what=forked.log())
+    assert {answer["loaded"] for answer in told(forked, 2)} == {zygote(forked)}
+    assert zygote(forked) not in (None, first)
 
 
-def test_orphans_that_come_to_the_launcher_are_reaped(make: Make) -> None:
-    running = make("orphaning").start()
-    orphan = running.farm.call("orphaning", timeout=20)
+def test_orphans_that_come_to_the_launcher_are_reaped(forked: RunningFarm) -> None:
+    orphan = forked.farm.call("orphaning", timeout=20)
     until(lambda: not os.path.exists(f"/proc/{orphan}"))
 
 

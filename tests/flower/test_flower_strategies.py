@@ -16,8 +16,8 @@ from settings import Settings
 from tests.support.flower_runs import federated
 
 #: Eight clients with alike pictures, all of whom train: quick to learn, and enough for Bulyan.
-ALIKE = {"clients": 8, "fraction_fit": 1.0, "alpha": 100, "rounds": 3, "augment": "none", "local_epochs": 2}
-ALIKE |= {"learning_rate": 0.03}
+ALIKE = {"clients": 8, "fraction_fit": 1.0, "alpha": 100, "rounds": 2, "augment": "none", "local_epochs": 2}
+ALIKE |= {"learning_rate": 0.05, "batch_size": 24}
 ROBUST = {"FedMedian", "FedTrimmedAvg", "Krum", "MultiKrum", "Bulyan"}
 #: The weights that clients 1 to 7 answer with in the arithmetic below; they had 0, and the last one attacks.
 ANSWERS = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 1000.0]

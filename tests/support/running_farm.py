@@ -23,10 +23,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def until(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> Any:
     """Wait until *condition* is true and return its value; fail after *seconds*."""
-    deadline = time.monotonic() + seconds
+    begun = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what or condition}"
-        time.sleep(0.01)
+        waited = time.monotonic() - begun
+        assert waited < seconds, f"waited {seconds} s for {what or condition}"
+        time.sleep(min(0.01 + waited / 20, 0.05))  # looking takes time from what is waited for
     return value
 
 

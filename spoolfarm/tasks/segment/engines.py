@@ -14,7 +14,8 @@ from spoolfarm.tasks.segment.instance import OBJECT, Engine
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torchvision.models.detection import MaskRCNN
+
+    from spoolfarm.tasks.segment.vision import MaskRCNN
 
 #: The weights that come with the package.
 DEFAULT = Path(__file__).with_name("default.pt")
@@ -78,7 +79,7 @@ def _loaded(model: str) -> tuple[MaskRCNN, dict[int, str]]:
 
 def _published() -> tuple[MaskRCNN, dict[int, str]]:
     """Torchvision's weights for the 80 categories of COCO, fetched when they are not in its cache."""
-    from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
+    from spoolfarm.tasks.segment.vision import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
 
     weights = MaskRCNN_ResNet50_FPN_Weights.COCO_V1
     try:
@@ -110,9 +111,8 @@ def _stored(path: Path) -> tuple[MaskRCNN, dict[int, str]]:
 
 def _of_torchvision(path: Path, state: Mapping[str, Tensor] | None) -> tuple[MaskRCNN, dict[int, str]]:
     """A builder's net with *state*; the names of its entries say which builder, and how many classes."""
-    from torchvision.models.detection import maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
-
     from spoolfarm.tasks.segment.checkpoint import CLASSES
+    from spoolfarm.tasks.segment.vision import maskrcnn_resnet50_fpn, maskrcnn_resnet50_fpn_v2
 
     try:
         if state is None:

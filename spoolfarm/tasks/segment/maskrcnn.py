@@ -9,10 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
-from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.transform import resize_boxes
-from torchvision.ops import FrozenBatchNorm2d
 
 from spoolfarm.tasks.fuse import fuse
 from spoolfarm.tasks.segment.instance import Eyes, Found, Instance, Looked, Pixels, Wanted
@@ -21,6 +17,7 @@ from spoolfarm.tasks.segment.roi_align import align
 from spoolfarm.tasks.segment.seams import joined, sides
 from spoolfarm.tasks.segment.tiles import HINT, Grid, Window, crowd, planned, unseen
 from spoolfarm.tasks.segment.two_views import MULTIPLE, Detected, MirroringMaskRcnn, filled, scale_of
+from spoolfarm.tasks.segment.vision import FrozenBatchNorm2d, ImageList, MaskRCNN, resize_boxes
 
 #: The net sees nothing in a picture of which fewer pixels than this are left on the shorter side after resizing.
 LEAST_SIDE = 4

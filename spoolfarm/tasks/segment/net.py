@@ -9,14 +9,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.faster_rcnn import TwoMLPHead
-from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import Conv2dNormActivation, FeaturePyramidNetwork, MultiScaleRoIAlign
-from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment.two_views import MirroringMaskRcnn
+from spoolfarm.tasks.segment.vision import (
+    AnchorGenerator,
+    Conv2dNormActivation,
+    FeaturePyramidNetwork,
+    LastLevelMaxPool,
+    MultiScaleRoIAlign,
+    RPNHead,
+    TwoMLPHead,
+)
 
 #: The weights file's format; another one needs another reader.
 FORMAT = 1

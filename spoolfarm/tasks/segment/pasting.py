@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor, int64
 from torch.nn.functional import interpolate
-from torchvision.models.detection.roi_heads import expand_boxes, expand_masks
 
 from spoolfarm.tasks.segment.instance import Pixels
+from spoolfarm.tasks.segment.vision import expand_boxes, expand_masks
 
 #: Pixels outside of the net's small mask that count as empty.
 PADDING = 1

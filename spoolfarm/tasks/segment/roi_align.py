@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
-from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.ops import MultiScaleRoIAlign
+
+from spoolfarm.tasks.segment.vision import MultiScaleRoIAlign, RoIHeads
 
 
 def align(heads: RoIHeads) -> None:

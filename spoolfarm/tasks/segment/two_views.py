@@ -9,13 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
-from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.roi_heads import maskrcnn_inference
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from spoolfarm.tasks.segment.pasting import INSIDE
 from spoolfarm.tasks.segment.soft_nms import decayed
+from spoolfarm.tasks.segment.vision import GeneralizedRCNNTransform, ImageList, MaskRCNN, maskrcnn_inference
 
 #: What is found in one picture, by name: boxes (N, 4), labels (N,), scores (N,) and masks (N, 1, M, M).
 Detected = dict[str, Tensor]

@@ -1,4 +1,4 @@
-"""Processes: what a forked one shows of itself."""
+"""Processes: what a forked one shows of itself, and how one ends."""
 
 from __future__ import annotations
 
@@ -51,3 +51,25 @@ def test_a_command_line_that_is_too_long_loses_its_end_and_nothing_else() -> Non
     assert words[:3] == [b"worker", b"much to say", b"much to say"]
     assert len(words) < 1000
     assert b"MARK=still here" in environment
+
+
+#: Leaves garbage that only the collector finds, which says so when it is found, and an exit handler.
+LEFT = """
+import atexit
+from spoolfarm.system import process
+class Garbage:
+    def __init__(self): self.itself = self
+    def __del__(self): print("found")
+atexit.register(print, "handled")
+if {at_once}: process.end_at_once()
+Garbage()
+"""
+
+
+def test_a_process_that_ends_at_once_searches_for_no_garbage() -> None:
+    def said(at_once: bool) -> list[str]:
+        command = [sys.executable, "-c", LEFT.format(at_once=at_once)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    assert said(at_once=False) == ["handled", "found"]
+    assert said(at_once=True) == ["handled"]

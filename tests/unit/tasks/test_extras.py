@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from collections.abc import Callable
-from importlib.machinery import ModuleSpec
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -30,10 +28,8 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Without:
     """Makes libraries look as if they were not installed."""
 
     def hide(*modules: str) -> None:
-        def find(name: str) -> ModuleSpec | None:
-            return None if name in modules else importlib.util.find_spec(name)
-
-        monkeypatch.setattr(extras, "find_spec", find)
+        there = extras.there
+        monkeypatch.setattr(extras, "there", lambda name: name not in modules and there(name))
 
     return hide
 

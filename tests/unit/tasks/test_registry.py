@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,9 +57,16 @@ def test_a_task_of_ones_own_wins_over_a_built_in_one() -> None:
     assert "mine" in found.names()
 
 
-def test_an_installed_package_adds_tasks_and_a_setting_wins_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [EntryPoint("added", MINE, registry.GROUP), EntryPoint("echo", MINE, registry.GROUP)]
-    monkeypatch.setattr(registry, "entry_points", lambda *, group: points if group == registry.GROUP else [])
+def test_an_installed_package_adds_tasks_and_a_setting_wins_over_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Registry().names()
+    package = tmp_path / "its-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: its\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(f"[{registry.GROUP}]\nadded = {MINE}\necho = {MINE}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert set(Registry().names()) - set(before) == {"added"}
     assert isinstance(Registry().get("added"), Mine)
     assert isinstance(Registry().get("echo"), Mine)
     assert isinstance(Registry({"echo": "spoolfarm.tasks.echo:Echo"}, settings=SETTINGS).get("echo"), Echo)

@@ -114,8 +114,8 @@ def test_a_head_that_was_started_anew_is_another(door: tuple[Door, Address], kno
 def test_a_farm_that_could_use_no_cluster_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], missing: str, said: str
 ) -> None:
-    find = extras.find_spec
-    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == missing else find(name))
+    there = extras.there
+    monkeypatch.setattr(extras, "there", lambda name: name != missing and there(name))
     directories = {f"FARM_{name}_DIR": str(tmp_path / name) for name in ("SPOOL", "RESULTS", "DATA")}
     farm = Farm(settings=load({**directories, **given}))
     with pytest.raises(SettingError, match=said):
