@@ -18,12 +18,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from settings import FIXED, Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Where runs are written unless told otherwise.
 RUNS = Path(__file__).with_name("global_models")
@@ -43,7 +43,7 @@ class Record:
         if settings.resume:
             self.folder = Path(settings.resume).resolve()
             self.result = _continued(self.folder, settings)
-            self.state = torch.load(self.folder / "state.pth", weights_only=True)
+            self.state = _loaded(self.folder / "state.pth")
         else:
             self.folder = _new_folder(Path(settings.out) if settings.out else RUNS, settings.model)
             self.result = {"model": settings.model}
@@ -110,8 +110,7 @@ class Record:
 
     def best_weights(self) -> dict[str, Tensor]:
         """The weights in best_model.pth."""
-        weights: dict[str, Tensor] = torch.load(self.folder / "best_model.pth", weights_only=True)
-        return weights
+        return _loaded(self.folder / "best_model.pth")
 
     def _write(self) -> None:
         self.result["total_training_time"] = duration(self._before + time.monotonic() - self._start)
@@ -145,7 +144,7 @@ def _continued(folder: Path, settings: Settings) -> dict[str, Any]:
     if result["status"] == "running" and _alive(result.get("pid", 0)):
         raise ValueError(f"resume {folder}: process {result['pid']} is still at it")
     try:
-        done = torch.load(folder / "state.pth", weights_only=True)["round"]
+        done = _loaded(folder / "state.pth")["round"]
     except FileNotFoundError:
         raise ValueError(f"resume {folder}: not one round of it was finished") from None
     if done >= settings.rounds:
@@ -176,7 +175,16 @@ def best(result: Mapping[str, Any]) -> int:
 
 def save(path: Path, value: Any) -> None:
     """torch.save, in one step as others see it."""
+    import torch
+
     replace(path, lambda temporary: torch.save(value, temporary))
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    import torch  # a process that only waits for its clients' machines needs none
+
+    found: dict[str, Any] = torch.load(path, weights_only=True)
+    return found
 
 
 def replace(path: Path, write: Any) -> None:
