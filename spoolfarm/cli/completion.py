@@ -11,7 +11,6 @@ from argcomplete.completers import BaseCompleter, DirectoriesCompleter, FilesCom
 from spoolfarm import config
 from spoolfarm.errors import FarmError
 from spoolfarm.spool import ids
-from spoolfarm.tasks.registry import Registry
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +37,8 @@ class Values(BaseCompleter):
 
 
 def _tasks() -> list[str]:
+    from spoolfarm.tasks.registry import Registry  # loads pydantic, for which no other Tab shall wait
+
     try:
         settings = config.load()
         return Registry(settings.tasks, settings.enable, settings.by_name()).names()
