@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, request
 from pydantic import BaseModel, Field
 
+from spoolfarm.errors import UnknownFile
 from spoolfarm.server import manual
 from spoolfarm.server.current import address, json_response
 from spoolfarm.server.endpoint import PAGE, Endpoint, Parameter
@@ -27,7 +28,7 @@ def page() -> Response:
 def chapter(chapter: str) -> Response:
     """One page of the manual."""
     if chapter not in manual.names():
-        abort(404)
+        raise UnknownFile(f"the manual has no page {chapter!r}")
     return render("help", shown=chapter, manual=manual)
 
 

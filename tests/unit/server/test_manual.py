@@ -113,7 +113,7 @@ def test_a_search_for_nothing_or_for_what_is_not_there_finds_nothing(front: Flas
 
 
 def test_the_manual_is_open_where_the_farm_has_a_key(front: FlaskClient) -> None:
-    refused(front.get("/help/nothing"), 404)
+    refused(front.get("/help/nothing"), 404, "the manual has no page 'nothing'")
     with front.get("/help/files/pages/jobs.webp") as picture:
         assert picture.mimetype == "image/webp"
     refused(front.get("/help/files/../setup.cfg"), 404)
