@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from statistics import median_low
+from statistics import median
 
 from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.letters import runs_leftwards
 
-#: Two lines share a row when they overlap by this part of the lower one's height.
-OVERLAP = 0.5
+#: Two lines share a row when they overlap by this part of the lower one's height, and one reaches into the other by at
+#: most so many heights.
+OVERLAP, INTO = 0.5, 2.0
 #: Rows of which one reaches so far into the next one, in heights, may be those of one row of a table, whose cells have
 #: at most so many lines, at most so many heights apart.
 REACH, CELL_LINES, TIGHT = 0.2, 3, 0.4
@@ -19,18 +20,25 @@ CELL = 0.5
 
 
 def rows(cells: Iterable[Cell]) -> list[list[Cell]]:
-    """Group *cells* into rows from top to bottom, each from left to right, or as its script runs."""
+    """Group *cells* into rows from top to bottom, each from left to right, or as its script runs.
+
+    Each goes on the row on whose last cell it stands most level: rows of a bent page rise and fall.
+    """
     found: list[list[Cell]] = []
-    for cell in sorted(cells, key=lambda cell: cell.middle):
-        if found:
-            top = median_low(other.top for other in found[-1])
-            bottom = median_low(other.bottom for other in found[-1])
-            shared = min(bottom, cell.bottom) - max(top, cell.top)
-            if shared >= OVERLAP * min(bottom - top, cell.height):
-                found[-1].append(cell)
-                continue
-        found.append([cell])
-    return [sorted(row, key=lambda cell: cell.left, reverse=_runs_leftwards(row)) for row in found]
+    for cell in sorted(cells, key=lambda cell: cell.left):
+        most, best = 0.0, None
+        for row in found:
+            last = row[-1]
+            shared = min(last.bottom, cell.bottom) - max(last.top, cell.top)
+            level = shared >= OVERLAP * min(last.height, cell.height)
+            if shared > most and level and cell.left >= last.right - INTO * last.height:
+                most, best = shared, row
+        if best is None:
+            found.append([cell])
+        else:
+            best.append(cell)
+    found.sort(key=lambda row: median(cell.middle for cell in row))
+    return [row[::-1] if _runs_leftwards(row) else row for row in found]
 
 
 def _runs_leftwards(row: Sequence[Cell]) -> bool:

@@ -60,6 +60,15 @@ def test_rows_that_fan_out_in_a_photograph_stay_together() -> None:
     assert read(lines) == [f"a{row}\tb{row}" for row in range(12)]
 
 
+def test_rows_that_rise_and_fall_on_a_crumpled_page_stay_together() -> None:
+    lines = [
+        line(f"{row}{name}", 120 * at, 40 * row + 26 * math.sin(at / 2.5), 60, 24)
+        for row in range(10)
+        for at, name in enumerate("abcdef")
+    ]
+    assert read(lines) == ["\t".join(f"{row}{name}" for name in "abcdef") for row in range(10)]
+
+
 def test_a_line_that_leans_into_the_gutter_stays_in_its_column() -> None:
     lines = column("a", 0, 6) + column("b", 340, 6)
     lines[2] = replace(lines[2], box=replace(lines[2].box, w=345, cx=172.5))
