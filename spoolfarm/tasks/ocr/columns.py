@@ -35,7 +35,7 @@ PIECE = 4.0
 #: How many cuts are looked at closely, the largest first.
 TRIES = 32
 #: How many to see how a page leans.
-FEW = 8
+FEW = 3
 #: Two lines are taken for one, across a gutter, where two others each above and below are at most so many heights away
 #: and as high, their heights' logarithms differing by this; so they are up to this part of all lines.
 CLOSE, SIMILAR, MERGED = 0.6, 0.25, 0.25

@@ -29,6 +29,8 @@ def rows(cells: Iterable[Cell]) -> list[list[Cell]]:
         most, best = 0.0, None
         for row in found:
             last = row[-1]
+            if last.bottom <= cell.top or last.top >= cell.bottom:
+                continue
             shared = min(last.bottom, cell.bottom) - max(last.top, cell.top)
             level = shared >= OVERLAP * min(last.height, cell.height)
             if shared > most and level and cell.left >= last.right - INTO * last.height:
