@@ -94,6 +94,13 @@ def job(farm: RunningFarm, page: Page) -> str:
     return found[1]
 
 
+def remove(page: Page) -> None:
+    """Delete the run that the page shows, and come to all others."""
+    page.locator("#run-acts").get_by_role("button", name="Delete").click()
+    page.locator("#sure").get_by_role("button", name="Delete").click()
+    expect(page.locator("#runs-title")).to_be_visible()
+
+
 def lines(page: Page, path: Path) -> list[str]:
     """The log as the page gives it away."""
     return download(page, "Download", path).read_text().splitlines()
@@ -150,6 +157,32 @@ def test_no_line_is_missing_or_doubled_when_the_front_is_killed_and_a_stop_is_no
     assert severe(page) == []
 
 
+def test_a_run_that_fails_says_why_in_the_readers_language(page: Page, farm: RunningFarm, job: str) -> None:
+    stopped = page.locator("#run-title").inner_text()
+    page.get_by_role("link", name="New run like this").click()
+    expect(page.get_by_label("learning_rate", exact=True)).to_have_value("0.05")
+    expect(page.get_by_label("alpha")).to_have_value("100")
+    page.get_by_label("clients", exact=True).fill("1")
+    page.locator("#start-run").click()
+    expect(page.locator("#run-state")).to_have_text("failed")
+    expect(page.locator("#run-error")).to_have_text("the script ended with exit code 2")
+    expect(page.locator("#log")).to_contain_text("min_clients 2: there are only 1 clients")
+    assert not CHINESE.search(page.inner_text("main"))
+    remove(page)
+    page.get_by_role("link", name=stopped).click()
+    page.get_by_role("link", name="Go on with it").click()
+    expect(page.get_by_label("rounds", exact=True)).to_have_value("200000")
+    expect(page.get_by_label("alpha")).to_have_value("100")
+    page.locator("#start-run").click()
+    expect(page.locator("#stop-run")).to_be_visible()
+    more = page.url.rpartition("/")[2]
+    assert farm.farm.inputs.job(more).params == {"rounds": 200_000, "resume": f"global_models/{stopped}"}
+    farm.farm.cancel(more)
+    expect(page.locator("#run-state")).to_have_text("stopped")
+    remove(page)
+    page.goto(f"{farm.url}/federated/{job}")
+
+
 def test_a_model_predicts_what_is_drawn_by_pointer_and_keyboard_and_what_is_in_a_file(
     page: Page, job: str, tmp_path: Path
 ) -> None:
@@ -178,6 +211,17 @@ def test_a_model_predicts_what_is_drawn_by_pointer_and_keyboard_and_what_is_in_a
     (tmp_path / "a.png").write_bytes(small())
     page.locator("#picture").set_input_files(tmp_path / "a.png")
     expect(chances).to_have_count(10)
+    page.get_by_role("button", name="Wipe off").click()
+    dropped = page.evaluate_handle(
+        """sent => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(sent)], "a.png", { type: "image/png" }));
+          return transfer;
+        }""",
+        [*small()],
+    )
+    page.dispatch_event("#pad", "drop", {"dataTransfer": dropped})
+    expect(chances).to_have_count(10)
 
 
 def test_a_model_is_renamed_taken_away_and_removed(
@@ -197,8 +241,7 @@ def test_a_model_is_renamed_taken_away_and_removed(
     saved = download(page, "Download weights", tmp_path)
     assert saved.name == "SmallCNN_best.pth"
     assert saved.read_bytes() == weights
-    page.locator("#run-acts").get_by_role("button", name="Delete").click()
-    page.locator("#sure").get_by_role("button", name="Delete").click()
+    remove(page)
     expect(page.locator("#none")).to_be_visible()
     assert not (project / "global_models/SmallCNN_best").exists()
     assert job not in farm.farm.ended_jobs()

@@ -27,8 +27,9 @@ export async function begin() {
 async function fillFrom(id, goOn) {
   const run = await ask(`v1/runs/${encodeURIComponent(id)}`);
   const { out, resume, ...settings } = run.settings ?? {};
+  if (goOn) fields.stand(settings);
   fields.fill(goOn ? { rounds: 2 * (run.rounds_wanted ?? run.rounds_done), resume: `global_models/${run.id}` } : settings);
-  form.hidden = false;
+  show(true);
   const said = make("p", { class: "note" }, text(goOn ? "going_on" : "filled_from", { name: run.id }));
   byId("start-fields").prepend(said);
   form.scrollIntoView({ block: "nearest" });
@@ -38,6 +39,7 @@ async function fillFrom(id, goOn) {
 /** Show the form, or hide it. */
 export function show(shown) {
   form.hidden = !shown;
+  byId("new-run").ariaExpanded = String(shown);
   if (shown) form.querySelector("input, select, textarea")?.focus();
 }
 

@@ -29,10 +29,18 @@ export class Form {
 
   /** Show these parameters: each in its field, and those that have none as lines. */
   fill(params) {
-    const named = new Map(this.fields.map(field => [field.name, field]));
+    const named = new Set(this.fields.map(field => field.name));
     const rest = Object.entries(params).filter(([name, value]) => !named.has(name) && value !== null);
-    for (const [name, value] of Object.entries(params)) named.get(name)?.fill(value);
+    for (const field of this.fields) if (field.name in params) field.fill(params[field.name]);
     if (this.others) this.others.input.value = rest.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join("\n");
+  }
+
+  /** Show these, and have them hold where nothing else is said. */
+  stand(params) {
+    for (const field of this.fields.filter(({ name }) => name in params)) {
+      field.fill(params[field.name]);
+      field.fallback = params[field.name];
+    }
   }
 
   /** The parameters. Throws an Error that names the field for text that does not parse. */
