@@ -114,8 +114,10 @@ class RunList:
         """What the run was asked to do: the settings of its record, or the parameters of its job; None if unknown."""
         if entry.run and entry.run.settings:
             return entry.run.settings
+        if entry.job is None:
+            return None
         try:
-            return self._farm.inputs.job(str(entry.job)).params
+            return self._farm.inputs.job(entry.job).params
         except (UnknownFile, UnknownJob):
             return None
 
@@ -134,15 +136,20 @@ class RunList:
             model_files.remove(self._project, model)
 
     def remove(self, run_id: str) -> Entry:
-        """Remove a run that is over: its folder, and its job. Raises UnknownRun, RunInUse or BadProject."""
+        """Remove a run that is over: its folder and its jobs. Raises UnknownRun, RunInUse or BadProject."""
         entry = self._checked(run_id)
         if entry.run:
             model_files.remove_run(self._project, entry.run.name)
-        if entry.record:
-            self._farm.remove_result(entry.record["id"])
-            self._farm.remove_dead_letter(entry.record["id"])
+        for job_id in [each["id"] for each in self._jobs.values() if entry.id in (each["id"], _folder(each))]:
+            self._remove_job(job_id)
+        if entry.job:
+            self._remove_job(entry.job)
         self._forget()
         return entry
+
+    def _remove_job(self, job_id: str) -> None:
+        self._farm.remove_result(job_id)
+        self._farm.remove_dead_letter(job_id)
 
     def _checked(self, run_id: str) -> Entry:
         self._forget()

@@ -85,6 +85,10 @@ def test_a_folder_and_the_job_that_made_it_are_one_run_by_either_id(front: Flask
     assert front.get(f"/v1/runs/{own}").get_json()["error"] == "it ended"
     sources = {each["id"]: each["source"] for each in look(front)["runs"]}
     assert sources[by_hand] == "hand"
+    end(farm, State.SUCCEEDED, result={"exit_code": 0, "folder": foreign_one})  # it goes on with the run
+    assert look(front)["total"] == 3
+    assert front.delete(f"/v1/runs/{foreign_one}").status_code == 200
+    assert states(front).keys() == {own, by_hand}
     farm.remove_dead_letter(other)
     farm.remove_result(other)
     assert {each["id"]: each["source"] for each in look(front)["runs"]}[own] == "farm"
