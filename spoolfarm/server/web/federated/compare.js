@@ -55,11 +55,17 @@ export class Compare {
     }
   }
 
-  /** Ask again for the curves that still grow; whether any did. */
+  /** Ask again for the curves that still grow, and show what is new, or the figures of another round. */
   async refresh() {
-    if ([...this.runs.values()].every(isOver)) return false;
-    await this.load();
-    return true;
+    const open = [...this.runs.values()].filter(run => !isOver(run));
+    const { runs } = open.length ? await post("v1/run-curves", { runs: open.map(({ id }) => id) }) : { runs: [] };
+    if (open.some((run, at) => runs[at]?.id !== run.id)) { // one has got a folder, or is gone
+      await this.load();
+      return;
+    }
+    const grown = runs.filter((run, at) => run.rounds_done !== open[at].rounds_done || run.state !== open[at].state);
+    for (const run of runs) this.runs.set(run.id, { ...run, settings: this.runs.get(run.id).settings });
+    if (grown.length || this.drawnAt !== this.atOf()) this.draw();
   }
 
   draw() {
@@ -139,7 +145,7 @@ export class Compare {
   }
 
   drawTable(runs) {
-    const at = this.atOf();
+    const at = this.drawnAt = this.atOf();
     const base = runs.find(run => run.id === this.chosen.baseline);
     const value = (run, list) => run?.[list][place(run, at)];
     const head = [text("one_run"), text("accuracy"), text("loss"), ...base ? [text("to_baseline")] : [], ...this.settings, text("baseline"), ""];

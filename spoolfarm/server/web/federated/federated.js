@@ -27,7 +27,6 @@ const look = looking(async () => {
   await compare.refresh();
   if (wasBusy && !busy) await models.list();
   wasBusy = busy;
-  compare.draw();
   return busy ? BUSY : CALM;
 });
 

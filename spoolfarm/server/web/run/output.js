@@ -25,7 +25,7 @@ export class Output {
     this.job = run.job;
     this.isOver = isOver(run);
     byId("no-log").hidden = Boolean(run.job);
-    byId("log").hidden = !run.job;
+    byId("log").hidden = byId("log-tools").hidden = !run.job;
     if (!run.job) {
       byId("no-log").textContent = text("log_elsewhere");
       this.log.end(true);
@@ -71,7 +71,7 @@ export class Output {
     if (this.isOver && !this.log.lines.length) {
       byId("no-log").textContent = text("log_gone");
       byId("no-log").hidden = false;
-      byId("log").hidden = true;
+      byId("log").hidden = byId("log-tools").hidden = true;
     }
     this.changed();
   }
