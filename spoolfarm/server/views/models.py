@@ -67,13 +67,16 @@ def _told(model_id: str) -> dict[str, str]:
 
 _MODEL_ID = Parameter("model_id", "the id of a model", "Net", "path", {"type": "string", "minLength": 1})
 ENDPOINTS = {
-    "models.show": Endpoint(responses={200: NamedModel}, errors=(404,), parameters=(_MODEL_ID,)),
-    "models.weights": Endpoint(responses={200: "application/octet-stream"}, errors=(404,), parameters=(_MODEL_ID,)),
+    "models.show": Endpoint(responses={200: NamedModel}, errors=(404,), parameters=(_MODEL_ID,), tag="platform"),
+    "models.weights": Endpoint(
+        responses={200: "application/octet-stream"}, errors=(404,), parameters=(_MODEL_ID,), tag="platform"
+    ),
     "models.rename": Endpoint(
         body={JSON: Body(RenameBody, {"name": "Net_best"})},
         responses={200: NamedModel},
         errors=(404, 409, 415, 422),
         parameters=(_MODEL_ID,),
+        tag="platform",
     ),
-    "models.remove": Endpoint(responses={200: Removed}, errors=(404, 409), parameters=(_MODEL_ID,)),
+    "models.remove": Endpoint(responses={200: Removed}, errors=(404, 409), parameters=(_MODEL_ID,), tag="platform"),
 }

@@ -80,6 +80,7 @@ def show(run_id: str) -> Response:
             "classes": [*run.classes] if run else [],
             "settings": all_runs().params(entry),
             "error": (entry.record and entry.record.get("error")) or (run and run.error) or None,
+            "code": entry.record and entry.record.get("code"),
             "pid": run.pid if run and not entry.is_over else None,
         }
     )
@@ -252,6 +253,7 @@ class WholeRun(Curves):
     test_accuracy: float | None
     classes: list[str]
     error: str | None
+    code: str | None = Field(description="why its job failed, as a word for programs")
     pid: int | None = Field(description="the process that is at it, where it says so")
 
 

@@ -2,6 +2,7 @@
 
 import { address, ask, send } from "../ask.js";
 import { byId, make } from "../dom.js";
+import { explained } from "../explained.js";
 import { Curve } from "../federated/curve.js";
 import { figure, isOver, pageOf, rounds, showState, starter } from "../federated/figures.js";
 import * as model from "../federated/model.js";
@@ -49,7 +50,7 @@ function show(found) {
     byId(id).hidden = hidden;
   }
   byId("run-error").hidden = !run.error || run.state === "stopped";
-  byId("run-error").textContent = run.error ?? "";
+  byId("run-error").replaceChildren(run.error ?? "", " ", explained(run.code) ?? "");
   byId("run-progress").hidden = over || run.progress === null;
   if (run.progress !== null) byId("run-progress").value = run.progress;
   output.follow(run);
