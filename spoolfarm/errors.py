@@ -226,6 +226,25 @@ class UnknownModel(FarmError):
     code = "unknown_model"
 
 
+class UnknownRun(FarmError):
+    """There is no run of that id."""
+
+    code = "unknown_run"
+
+
+class RunInUse(FarmError):
+    """The run is not over, so nothing of it can be renamed or removed."""
+
+    code = "run_in_use"
+    hint = "stop it first"
+
+
+class NameTaken(FarmError):
+    """There is something of that name."""
+
+    code = "name_taken"
+
+
 class BadModel(FarmError):
     """The model's class or its weights cannot be loaded."""
 

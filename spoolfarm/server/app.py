@@ -32,6 +32,7 @@ from spoolfarm.server.guard import Guard
 from spoolfarm.server.live import PATH, Live
 from spoolfarm.server.path_prefix import PathPrefix
 from spoolfarm.server.request_body import REQUEST_DEADLINE, SLOWEST
+from spoolfarm.server.runs import RunList
 from spoolfarm.server.uploads import Uploads
 from spoolfarm.server.views import (
     batch_page,
@@ -54,9 +55,12 @@ from spoolfarm.server.views import (
     jobs_page,
     masks,
     metrics,
+    models,
     pauses,
     platform,
     run,
+    run_page,
+    runs,
     tasks,
     tyocr,
     uploads,
@@ -67,7 +71,7 @@ log = logging.getLogger("spoolfarm.server.app")
 
 #: The views; `metrics` makes its own for each application.
 VIEWS = (
-    *(home, masks, uploads, items, edit, tyocr, inference, platform, federated),
+    *(home, masks, uploads, items, edit, tyocr, inference, platform, models, runs, federated, run_page),
     *(run, jobs, job_inputs, job_bulk, jobs_page, job_page, tasks),
     *(pauses, board, inbox, batches, farm_page, inbox_page, batch_page, help, health, openapi),
 )
@@ -81,10 +85,13 @@ STATUS = {
     "unknown_task": 404,
     "unknown_job": 404,
     "unknown_model": 404,
+    "unknown_run": 404,
     "no_history": 404,
     "unknown_file": 404,
     "key_conflict": 409,
     "cancelled": 409,
+    "run_in_use": 409,
+    "name_taken": 409,
     "too_large": 413,
     "unsupported_media": 415,
     "invalid_params": 422,
@@ -157,6 +164,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.extensions[inbox.SHELF] = Shelf(app.extensions[FARM])
     app.extensions[uploads.UPLOADS] = Uploads(app.extensions[FARM], settings.data_dir)
     app.extensions[PROJECT] = Project(settings.by_name())
+    app.extensions[runs.RUNS] = RunList(app.extensions[FARM], app.extensions[PROJECT])
     _add_views(app, meter)
     guard = Guard(settings)
 

@@ -39,6 +39,7 @@ HEADINGS = {
     "default": "operations on files of the data folder",
     "uploads": "a picture, kept with what is found in it",
     "platform": "models of federated learning",
+    "runs": "trainings over many clients: all there are, and several side by side",
     "batches": "whole folders",
     "inbox": "the hot folders",
     "farm": "what the farm does; pauses and workers",

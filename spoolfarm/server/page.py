@@ -1,18 +1,18 @@
-"""A page for people: a template in the reader's language, or static files; it loads nothing from other hosts."""
+"""A page for people: a template in the reader's language; it loads nothing from other hosts."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Response, current_app, render_template, request
 
 from spoolfarm.server.current import address, farm
 from spoolfarm.server.words import LANGUAGES, words
 
-#: What a page may load, less its styles.
+#: What a page may load.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src {styles}; img-src 'self' data: blob:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 #: The pages in the order of the navigation, each by its word; those that no view serves are left out.
@@ -30,11 +30,6 @@ NAVIGATION = {
 LANGUAGE, THEME, KEPT = "spoolfarm-language", "spoolfarm-theme", 365 * 86400
 #: The themes that may be chosen instead of the system's.
 THEMES = ("light", "dark")
-
-
-def page_of(blueprint: Blueprint, name: str = "index.html", *, inline_styles: bool = False) -> Response:
-    """The static page *name* of *blueprint*, which lies beside its other files."""
-    return _moved() or _guarded(blueprint.send_static_file(name), inline_styles=inline_styles)
 
 
 def render(name: str, **given: Any) -> Response:
@@ -61,7 +56,8 @@ def render(name: str, **given: Any) -> Response:
         keyed=bool(farm().settings.api_key),
         **given,
     )
-    response = _guarded(Response(html, mimetype="text/html"))
+    response = Response(html, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = POLICY
     response.headers["Content-Language"] = language
     response.headers["Cache-Control"] = "no-cache"
     response.vary.update(("Accept-Language", "Cookie"))
@@ -85,9 +81,3 @@ def _root() -> str:
 
 def _is_there(path: str) -> bool:
     return any(rule.rule == path for rule in current_app.url_map.iter_rules())
-
-
-def _guarded(response: Response, *, inline_styles: bool = False) -> Response:
-    styles = "'self' 'unsafe-inline'" if inline_styles else "'self'"
-    response.headers["Content-Security-Policy"] = POLICY.format(styles=styles)
-    return response

@@ -12,8 +12,8 @@ LANGUAGES = ("en", "zh")
 FOLDER = Path(__file__).parent / "templates"
 #: The table of what all pages have.
 SHARED = "base"
-#: Pages that show parts of another page, and so have its words too: a form for a task, the record of a job.
-ALSO = {"batch": "try", "job": "jobs"}
+#: Pages that show parts of another page, and so have its words too: a form for a task, the record of a job, a model.
+ALSO = {"batch": "try", "job": "jobs", "federated": "try", "run": "federated"}
 
 
 @functools.cache

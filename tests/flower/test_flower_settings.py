@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tomllib
 from dataclasses import fields
@@ -20,6 +21,21 @@ from tests.support.running_farm import ROOT
 def test_flwr_run_has_the_same_settings_and_defaults() -> None:
     config = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     assert config["tool"]["flwr"]["app"]["config"] == {**DEFAULTS, "lease": ""}  # which run_flower.py adds
+
+
+def test_the_form_of_the_farm_has_the_same_settings_limits_and_words() -> None:
+    told = json.loads((PROJECT / "parameters.json").read_text())["properties"]
+    kinds = {int: "integer", float: "number", str: "string"}
+    names = {"least": "minimum", "above": "exclusiveMinimum", "most": "maximum"}
+    wanted = {}
+    for row in fields(Settings):
+        limits = {names[name]: row.metadata[name] for name in names if row.metadata[name] is not None}
+        choices = {"enum": [*row.metadata["choices"]]} if row.metadata["choices"] else {}
+        default = DEFAULTS[row.name]
+        wanted[row.name] = {"type": kinds[type(default)], "default": default, "description": row.metadata["help"]}
+        wanted[row.name] |= limits | choices
+    del wanted["out"]  # what is written elsewhere, the farm does not find
+    assert told == wanted
 
 
 def test_every_model_and_strategy_can_be_chosen() -> None:

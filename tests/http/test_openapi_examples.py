@@ -53,8 +53,9 @@ def check(document: dict[str, Any], said: dict[str, Any], answer: requests.Respo
         jsonschema.validate(answer.json(), schema)
 
 
-#: Faces that want a trained model, which there is none of here: they say so.
-WANT_A_MODEL = {"/api/predict/", "/api/models/{model_id}/training_history/"}
+#: Faces that want a trained model or a run, of which there is none here: they say so.
+WANT_A_MODEL = {"/api/predict/", "/api/models/{model_id}/training_history/", "/v1/runs/{run_id}"}
+WANT_A_MODEL |= {f"/v1/models/{{model_id}}{more}" for more in ("", "/weights", "/rename")}
 
 
 def addresses(live: RunningFarm) -> dict[str, str]:
@@ -64,7 +65,7 @@ def addresses(live: RunningFarm) -> dict[str, str]:
     sent = {"image": text_of(page(["Invoice 2026-118"]))}
     filename = requests.post(f"{live.url}/upload", json=sent, timeout=60).json()["filename"]
     parts = {"{job_id}": job.id, "{filename}": filename, "{name}": "edited.png", "{model_id}": "Net"}
-    parts |= {"{index}": "0", "{chapter}": "ocr"}
+    parts |= {"{index}": "0", "{chapter}": "ocr", "{run_id}": "Net_1"}
     return parts | {"{task_name}": "edit", "{folder}": "edit", "{key}": dropped(live), "{batch_id}": ordered(live)}
 
 

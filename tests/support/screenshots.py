@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,12 +19,13 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browser import browsing
 from tests.support.pictures import small
+from tests.support.run_folders import run_folder
 from tests.support.running_farm import ROOT, RunningFarm, until
 
 FOLDER = ROOT / "docs/pages"
 #: Tasks that fail, kill and talk.
 OWN = {"poison": "rude_tasks:Poison", "grumpy": "rude_tasks:Grumpy", "talker": "talking_tasks:Talker"}
-DESKTOP, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
+DESKTOP, PHONE, TALL = {"width": 1280, "height": 860}, {"width": 390, "height": 844}, {"width": 1280, "height": 1100}
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,48 @@ def busy(farm: RunningFarm) -> None:
     farm.farm.pauses.pause("edit")
 
 
+def compared(page: Page) -> None:
+    """Compare four runs with a baseline."""
+    page.locator("#runs tr").nth(5).wait_for()
+    for place in (1, 2, 3, 4):
+        page.locator("#runs input").nth(place).check()
+    page.locator("#differences-rows input").nth(0).check()
+    page.wait_for_selector("#plot canvas")
+    page.evaluate("scrollTo(0, 0)")
+
+
+def new_run(page: Page) -> None:
+    """Open the form."""
+    page.locator("#new-run").click()
+    page.wait_for_selector("#field-rounds")
+    page.locator("#runs tr").first.wait_for()
+
+
+def followed(page: Page) -> None:
+    """Open the run that goes on, and draw a digit."""
+    page.locator("#runs a").first.click()
+    expect(page.locator("#log")).to_contain_text("round 8/", timeout=120_000)
+    page.locator("#canvas").focus()
+    for key in ("Space", *["ArrowDown"] * 14, "Space"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".chances li")
+    page.locator("h1").click()
+
+
+def trained(farm: RunningFarm) -> None:
+    """Have runs in the project, and one under way."""
+    project = Path(farm.given["FLOWER_PROJECT_DIR"])
+    if not farm.farm.jobs(task="simulate"):
+        strategies = ("FedAvg", "FedAvgM", "FedAdam", "FedProx")
+        for number in range(40):
+            state, rounds = ("stopped", 6) if number % 7 == 3 else ("completed", 10)
+            rate = (0.005, 0.01, 0.02, 0.05, 0.1)[number % 5]
+            run_folder(
+                project, number, rounds=rounds, status=state, learning_rate=rate, strategy=strategies[number % 4]
+            )
+        farm.farm.submit("simulate", rounds=500, learning_rate=0.02)
+
+
 def wait_for(*selectors: str) -> Callable[[Page], None]:
     """Wait for all of these."""
 
@@ -151,8 +195,12 @@ SHOTS = (
     Shot("help", "/help", wait_for("article table"), DESKTOP),
     Shot("help-search-dark", "/help", searched("worker_died"), DESKTOP, "en", "dark"),
     Shot("help-phone-zh", "/help/coming-from", wait_for("article table"), PHONE, "zh"),
-    Shot("farm", "/farm", wait_for("#plot canvas", ".doing a"), {"width": 1280, "height": 1100}, before=busy),
+    Shot("farm", "/farm", wait_for("#plot canvas", ".doing a"), TALL, before=busy),
     Shot("farm-phone-dark-zh", "/farm", wait_for(".workers li"), PHONE, "zh", "dark"),
+    Shot("federated", "/federated", compared, TALL, before=trained),
+    Shot("run", "/federated", followed, DESKTOP, before=trained),
+    Shot("federated-new-dark-zh", "/federated", new_run, DESKTOP, "zh", "dark", before=trained),
+    Shot("federated-phone-dark-zh", "/federated", compared, PHONE, "zh", "dark", before=trained),
 )
 
 
@@ -189,10 +237,11 @@ def main() -> None:
     """Take all of them, or those whose names are given."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as path:
-        enabled = f"ocr,document,segment,orient,edit,echo,{','.join(OWN)}"
+        enabled = f"ocr,document,segment,orient,edit,echo,simulate,classify,{','.join(OWN)}"
+        project = shutil.copytree(ROOT / "flower_project", Path(path, "project"))
         tasks = {"FARM_ENABLE": enabled, "FARM_SEGMENT_MODEL": "classical"}
         tasks["FARM_TASKS"] = ",".join(f"{name}=tests.support.{where}" for name, where in OWN.items())
-        farm = RunningFarm(Path(path), FARM_SIMULATIONS=0, FARM_WORKERS=2, **tasks)
+        farm = RunningFarm(Path(path), FARM_WORKERS=2, FLOWER_PROJECT_DIR=project, **tasks)
         try:
             farm.start()
             fill(farm)

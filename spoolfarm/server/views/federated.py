@@ -1,4 +1,4 @@
-"""`/federated`: a page to train, to follow the training, and to have the models predict."""
+"""`/federated`: the page to start runs, to compare them, and to have models predict."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 from flask import Blueprint, Response
 
 from spoolfarm.server.endpoint import PAGE
-from spoolfarm.server.page import page_of
+from spoolfarm.server.page import render
 
-blueprint = Blueprint("federated", __name__, static_folder="../web/federated", static_url_path="/federated")
+blueprint = Blueprint("federated", __name__)
 
 
 @blueprint.get("/federated")
 def page() -> Response:
-    """The page for people: start a simulation, watch it, look at the models, draw a digit."""
-    return page_of(blueprint, inline_styles=True)
+    """The page for people: start a run, find and compare all there are, and have the models predict."""
+    return render("federated")
 
 
 ENDPOINTS = {"federated.page": replace(PAGE, task="simulate")}

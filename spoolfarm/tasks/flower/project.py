@@ -51,13 +51,18 @@ class Model:
     is_run: bool
 
     @property
+    def without_time(self) -> str:
+        """Its id up to the time that it says, if it says one."""
+        time = STAMP.search(self.id)
+        return self.id[: time.start()] if time else self.id
+
+    @property
     def class_names(self) -> list[str]:
         """What its class may be called, as far as case, `_` and `-` go, the longest first.
 
         That is its id, or a part of this that ends before a sign, but never within a time.
         """
-        time = STAMP.search(self.id)
-        whole = time.start() if time else len(self.id)
+        whole = len(self.without_time)
         ends = [sign.start() for sign in SIGN.finditer(self.id) if sign.start() <= whole]
         return [plain(self.id[:end]) for end in (len(self.id), *reversed(ends)) if end]
 
@@ -150,7 +155,7 @@ class Project:
         places = [(self.histories, f"{model_id}.json"), (self.runs, model_id, RECORD)] if is_name(model_id) else []
         for place in places:
             try:
-                return _curves(read_json(os.path.join(*place)), model_id)
+                return curves(read_json(os.path.join(*place)), model_id)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -190,7 +195,7 @@ def read_json(path: str) -> Any:
         raise ValueError("it nests too deep") from error
 
 
-def _curves(found: Any, model_id: str) -> dict[str, Any]:
+def curves(found: Any, model_id: str) -> dict[str, Any]:
     """The curves in *found* and what else is told of the whole training. Raises BadHistory."""
     if not isinstance(found, dict):
         raise BadHistory(f"the history of {model_id!r} is no JSON object")

@@ -29,7 +29,11 @@ def own(project: Project, job_id: str, since: float, told: Collection[str] = ())
     recent = {name: _record(project, name) for name, when in written.items() if when >= since}
     mine = [name for name, found in recent.items() if found.get("job") == job_id]
     if not mine:
-        mine = [name for name, found in recent.items() if not found.get("job") and not _lives(project, name, found)]
+        mine = [
+            name
+            for name, found in recent.items()
+            if not found.get("job") and not lives(project, name, found.get("pid"))
+        ]
         mine = [name for name in mine if name in told] or mine
     return max(mine, key=written.__getitem__, default=None)
 
@@ -47,11 +51,19 @@ def settle(project: Project, status: str, since: float = float("inf"), only: str
             if not isinstance(found, dict) or found.get("status") != "running":
                 continue
             if _dead(found.get("pid"), path, since if only in (None, name) else float("inf")):
-                _write(path, {**{key: value for key, value in found.items() if key != "pid"}, "status": status})
+                write(path, {**{key: value for key, value in found.items() if key != "pid"}, "status": status})
                 settled.append(name)
         except (OSError, ValueError):
             continue  # there is none, or none of ours
     return settled
+
+
+def lives(project: Project, name: str, pid: Any) -> bool:
+    """Whether the process *pid*, which the record in the folder *name* tells, is at it still."""
+    try:
+        return isinstance(pid, int) and not _dead(pid, f"{project.runs}/{name}/{RECORD}", 0.0)
+    except OSError:
+        return False
 
 
 def _record(project: Project, name: str) -> dict[str, Any]:
@@ -68,14 +80,6 @@ def _record(project: Project, name: str) -> dict[str, Any]:
         except ValueError:
             time.sleep(TORN_PAUSE)
     return {}
-
-
-def _lives(project: Project, name: str, found: dict[str, Any]) -> bool:
-    """Whether the process that the record names is at it still."""
-    try:
-        return isinstance(found.get("pid"), int) and not _dead(found["pid"], f"{project.runs}/{name}/{RECORD}", 0.0)
-    except OSError:
-        return False
 
 
 def _written(project: Project, name: str) -> float:
@@ -114,7 +118,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _write(path: str, found: dict[str, Any]) -> None:
+def write(path: str, found: dict[str, Any]) -> None:
     """Replace a record in one step, with a line for each key: people read it, too."""
     mode = os.stat(path).st_mode & 0o777
     lines = (f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in found.items())

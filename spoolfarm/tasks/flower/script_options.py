@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 #: Functions and methods that declare an option: of argparse, optparse, click and typer.
 DECLARING = ("add_argument", "add_option", "option", "Option")
@@ -12,6 +13,8 @@ DECLARING = ("add_argument", "add_option", "option", "Option")
 SWITCHES = ("store_true", "store_false", "store_const", "append_const", "count")
 #: The action that adds `--no-NAME`.
 PAIR = "BooleanOptionalAction"
+#: What the types of options are in a JSON schema.
+TYPES = {"int": "integer", "INT": "integer", "float": "number", "FLOAT": "number", "bool": "boolean"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,58 @@ def declared(path: str) -> Mapping[str, Option]:
 
     An option that is made in a loop, or elsewhere, is not among them.
     """
+    return {name: option for call in _calls(path) for name, option in _options(call)}
+
+
+def described(path: str) -> dict[str, dict[str, Any]]:
+    """The same options, each as a JSON schema of its value, by the name without dashes that a parameter has."""
+    found = {}
+    for call in _calls(path):
+        names = [name for name, _ in _options(call)]
+        if names:
+            flag = next(option.flag for _, option in _options(call))
+            found[names[0][2:]] = _schema(call, flag=flag)
+    return found
+
+
+def _calls(path: str) -> list[ast.Call]:
+    """The calls that declare an option, in the order of the source."""
     try:
         with open(path, "rb") as file:
             tree = ast.parse(file.read())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) in DECLARING)
-    return {name: option for call in calls for name, option in _options(call)}
+        return []
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) in DECLARING]
+    return sorted(calls, key=lambda call: call.lineno)
+
+
+def _schema(call: ast.Call, *, flag: bool) -> dict[str, Any]:
+    given = {each.arg: each.value for each in call.keywords}
+    default = _constant(given.get("default"))
+    kind = given.get("type")
+    choices = _constant(given.get("choices"))
+    if isinstance(kind, ast.Call) and kind.args:  # click.Choice([...])
+        choices = _constant(kind.args[0])
+    of_default = {bool: "boolean", int: "integer", float: "number"}.get(type(default), "string")
+    told = TYPES.get(_name(kind), "string") if kind is not None else of_default
+    schema: dict[str, Any] = {"type": "boolean" if flag else told}
+    if not flag and _constant(given.get("nargs")) not in (None, 1, "?"):
+        schema = {"type": "array", "items": schema}
+    if isinstance(choices, (list, tuple)) and choices:
+        schema["enum"] = list(choices)
+    if default is not None:
+        schema["default"] = list(default) if isinstance(default, tuple) else default
+    if isinstance(words := _constant(given.get("help")), str):
+        schema["description"] = words.replace("%(default)s", str(default)).replace("%%", "%")
+    return schema
+
+
+def _constant(node: ast.expr | None) -> Any:
+    """What the expression says, where it is made of constants; else None."""
+    try:
+        return None if node is None else ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _options(call: ast.Call) -> Iterator[tuple[str, Option]]:

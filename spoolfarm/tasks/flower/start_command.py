@@ -23,10 +23,20 @@ FLWR = ("run-config", "federation", "federation-config", "format", "stream")
 def command(root: str, script: Sequence[str], params: Mapping[str, Any]) -> list[str]:
     """The command that runs *script* with *params* in the project at *root*. Raises BadProject or InvalidParams."""
     first, *rest = _program(root, script)
-    if os.path.basename(first) == "flwr" and rest[:1] == ["run"]:
+    if is_flwr_run((first, *rest)):
         return [sys.executable, "-I", "-S", flwr_run.__file__, first, *rest, *_flwr_arguments(params)]
-    source = next((word for word in (first, *rest) if word.endswith(".py")), "")
-    return [first, *rest, *_arguments(params, os.path.join(root, source) if source else "")]
+    python = source((first, *rest))
+    return [first, *rest, *_arguments(params, os.path.join(root, python) if python else "")]
+
+
+def is_flwr_run(script: Sequence[str]) -> bool:
+    """Whether *script* is Flower's own command."""
+    return os.path.basename(script[0]) == "flwr" and [*script[1:2]] == ["run"]
+
+
+def source(script: Sequence[str]) -> str:
+    """The Python file among the words of *script*, or ""."""
+    return next((word for word in script if word.endswith(".py")), "")
 
 
 def search_path(program: str) -> str:

@@ -20,7 +20,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SERVER = Path(words.__file__).parent
 #: The pages made of templates.
 PAGES = sorted(path.stem for path in words.FOLDER.glob("*.html") if path.stem != words.SHARED)
-#: The modules of the pages, less the libraries and the older page.
+#: The modules of the pages, less the libraries.
 MODULES = sorted({*SERVER.glob("web/*.js"), *(path for page in PAGES for path in SERVER.glob(f"web/{page}/*.js"))})
 #: A word as templates ask for it, and as modules do.
 IN_TEMPLATES = re.compile(r"\btext(?:\.|\[\")(\w+)\b(?!\" ~)")
@@ -61,6 +61,14 @@ def test_what_the_page_try_says_of_parameters_in_english_is_what_the_tasks_say()
     tasks = Registry(settings=load().by_name())
     schemas = [tasks.get(name).describe()["params"] for name in BUILT_IN]
     assert told == {each["description"] for schema in schemas for each in schema.get("properties", {}).values()}
+
+
+def test_what_the_page_federated_says_of_parameters_in_english_is_what_the_project_says() -> None:
+    beginning = "param_simulate_"
+    rows = words.table("federated").items()
+    told = {name.removeprefix(beginning): row[0] for name, row in rows if name.startswith(beginning)}
+    project = json.loads((SERVER.parents[1] / "flower_project/parameters.json").read_text())
+    assert told == {name: each["description"] for name, each in project["properties"].items()}
 
 
 @pytest.mark.parametrize("page", PAGES)

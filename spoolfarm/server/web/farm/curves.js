@@ -2,6 +2,7 @@
 
 import { ask } from "../ask.js";
 import { byId } from "../dom.js";
+import { colourOf, fit, onTheme, style } from "../plot.js";
 import { tabs } from "../tabs.js";
 import { number, text } from "../text.js";
 
@@ -9,7 +10,6 @@ import { number, text } from "../text.js";
 const LOOK = 10000;
 const KEPT = 10800;
 const STEPS = 180;
-const COLOURS = 6;
 
 const clock = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const exact = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -63,19 +63,18 @@ function series({ size, found }, tasks) {
     const whole = sum(parts.map(([, weight]) => weight));
     return whole ? sum(parts.map(([of, weight]) => of[kind][index] * weight)) / whole : null;
   });
-  const colour = index => `--c${1 + index % COLOURS}`;
   if (kind === "done") {
     const perMinute = value => each(step => step.parts.length ? 60 / size * sum(step.parts.map(([point, share]) => share * value(point))) : null);
-    const lines = tasks.map((task, index) => [task, false, colour(index), perMinute(point => ended(point.tasks[task] ?? {}))]);
+    const lines = tasks.map((task, index) => [task, false, colourOf(index), perMinute(point => ended(point.tasks[task] ?? {}))]);
     const failed = perMinute(point => sum(Object.values(point.tasks).map(of => of.failed ?? 0)));
     return failed.some(Boolean) ? [...lines, [text("failed"), true, "--bad", failed]] : lines;
   }
   if (kind === "queue") {
     const last = value => each(step => step.parts.length ? value(step.parts.at(-1)[0]) : null);
-    const waiting = tasks.map((task, index) => [task, false, colour(index), last(point => point.queued[task] ?? 0)]);
+    const waiting = tasks.map((task, index) => [task, false, colourOf(index), last(point => point.queued[task] ?? 0)]);
     return [...waiting, [text("running"), true, "--busy", last(point => point.running)]];
   }
-  return tasks.flatMap((task, index) => [[task, false, colour(index), average(task, 0)], [`${task} 95 %`, true, colour(index), average(task, 1)]]);
+  return tasks.flatMap((task, index) => [[task, false, colourOf(index), average(task, 0)], [`${task} 95 %`, true, colourOf(index), average(task, 1)]]);
 }
 
 function draw() {
@@ -98,12 +97,7 @@ function draw() {
 
 function begin(lines, data) {
   plot?.destroy();
-  const style = getComputedStyle(document.body);
-  const paint = name => {
-    byId("plot").style.color = `var(${name})`;
-    return getComputedStyle(byId("plot")).color;
-  };
-  const axis = { stroke: paint("--soft"), font: `12px ${style.fontFamily}`, grid: { stroke: paint("--line"), width: 1 }, ticks: { show: false } };
+  const { paint, axis } = style(byId("plot"));
   plot = new window.uPlot({
     width: byId("curve").clientWidth,
     height: 240,
@@ -128,6 +122,5 @@ tabs("curve", name => {
   draw();
 });
 byId("range").addEventListener("change", draw);
-document.documentElement.addEventListener("theme", draw);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-new ResizeObserver(() => plot?.setSize({ width: byId("curve").clientWidth, height: 240 })).observe(byId("curve"));
+onTheme(draw);
+fit(byId("curve"), () => plot);

@@ -3,12 +3,12 @@
 import { address, ask, post, send } from "../ask.js";
 import { byId, make } from "../dom.js";
 import { hasEnded, state, title } from "../jobs/record.js";
+import { Log } from "../log.js";
 import { complain, say } from "../messages.js";
 import { Stream } from "../stream.js";
 import { sure } from "../sure.js";
 import { text } from "../text.js";
 import * as again from "./again.js";
-import { Log } from "./log.js";
 import { Pictures } from "./pictures.js";
 import { about, failure, params, result, timeline } from "./parts.js";
 
@@ -39,7 +39,8 @@ function show(found) {
   failure(record);
   result(record);
   pictures.show(record);
-  log.show(record);
+  if (!log.lines.length) for (const each of record.log ?? []) if (each.log) log.add({ line: each.log, at: each.at });
+  log.end(hasEnded(record));
   byId("job").hidden = false;
 }
 

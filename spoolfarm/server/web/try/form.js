@@ -5,23 +5,41 @@ import { text, textOr } from "../text.js";
 
 /**
  * The fields of the `schema` of `task`; those of `left` are left out. What `read` returns are the parameters that differ from their
- * defaults. `choices` names what a field may be filled with, by its name.
+ * defaults. `choices` names what a field may be filled with, by its name. The first `most` are shown at once, and those
+ * that ask for it.
  */
 export class Form {
-  constructor(task, schema, left, choices = {}) {
+  constructor(task, schema, left, choices = {}, most = 0) {
     this.fields = Object.entries(schema.properties ?? {})
       .filter(([name]) => !left.includes(name))
       .map(([name, said]) => new Field(task, name, said, (schema.required ?? []).includes(name), choices[name]));
     const open = schema.additionalProperties ? new Field(task, OTHERS, { type: "lines" }, false) : null;
     this.others = open;
-    const first = this.fields.filter(field => field.comesFirst);
-    const rest = this.fields.filter(field => !field.comesFirst);
+    const comesFirst = (field, at) => at < most || field.comesFirst;
+    const first = this.fields.filter(comesFirst);
+    const rest = this.fields.filter((field, at) => !comesFirst(field, at));
     this.nodes = [...first, ...(open && !rest.length ? [open] : [])].map(field => field.node);
     if (open && rest.length) rest.push(open);
     if (rest.length) {
       const more = make("details", {}, make("summary", {}, `${text("options")} `, make("span", { class: "soft" }, String(rest.length))));
       more.append(make("div", { class: "stack options" }, ...rest.map(field => field.node)));
       this.nodes.push(more);
+    }
+  }
+
+  /** Show these parameters: each in its field, and those that have none as lines. */
+  fill(params) {
+    const named = new Set(this.fields.map(field => field.name));
+    const rest = Object.entries(params).filter(([name, value]) => !named.has(name) && value !== null);
+    for (const field of this.fields) if (field.name in params) field.fill(params[field.name]);
+    if (this.others) this.others.input.value = rest.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join("\n");
+  }
+
+  /** Show these, and have them hold where nothing else is said. */
+  stand(params) {
+    for (const field of this.fields.filter(({ name }) => name in params)) {
+      field.fill(params[field.name]);
+      field.fallback = params[field.name];
     }
   }
 
@@ -78,7 +96,12 @@ class Field {
     if (said.type === "number" || said.type === "integer") {
       const step = said.type === "integer" ? 1 : "any";
       const value = this.fallback ?? (this.required ? this.examples[0] : undefined);
-      return make("input", { type: "number", id, min: said.minimum, max: said.maximum, step, value, placeholder: text("automatic"), required: this.required });
+      const input = make("input", { type: "number", id, min: said.minimum ?? said.exclusiveMinimum, max: said.maximum, step, value, placeholder: text("automatic"), required: this.required });
+      const above = said.exclusiveMinimum;
+      if (above !== undefined) {
+        input.addEventListener("input", () => input.setCustomValidity(input.value !== "" && Number(input.value) <= above ? text("more_than", { n: above }) : ""));
+      }
+      return input;
     }
     if (said.type === "array" && said.items?.enum) {
       this.boxes = said.items.enum.map(value => make("input", { type: "checkbox", value, checked: (this.fallback ?? []).includes(value) }));
@@ -107,6 +130,13 @@ class Field {
     if (this.examples.length < 2) return null;
     return make("div", { class: "row presets" }, ...this.examples.map(example =>
       make("button", { type: "button", class: "chip", onclick: () => fill(example) }, example.join(", "))));
+  }
+
+  fill(value) {
+    if (this.boxes) for (const box of this.boxes) box.checked = value.includes(box.value);
+    else if (this.said.type === "boolean") this.input.checked = value === true;
+    else if (this.said.type === "array" && this.said.items?.type === "string") this.input.value = value.join("\n");
+    else this.input.value = ["string", "number"].includes(typeof value) ? value : JSON.stringify(value);
   }
 
   /** The value, or undefined for none. */

@@ -1,5 +1,6 @@
 // The views of answers that need little: a direction, chances of classes, text, and JSON.
 
+import { chances } from "../chances.js";
 import { draw, make } from "../dom.js";
 import { copy } from "../save.js";
 import { number, text } from "../text.js";
@@ -90,12 +91,7 @@ export class Chances {
   constructor({ answer, stage }) {
     this.answer = answer;
     stage.clear();
-    this.nodes = [make("ol", { class: "chances" }, ...answer.predictions.map(({ label, probability }) => {
-      const bar = make("span", { class: "fill" });
-      bar.style.width = `${100 * probability}%`;
-      return make("li", {}, make("span", { class: "name" }, label), make("span", { class: "track", "aria-hidden": "true" }, bar),
-        make("span", { class: "numbers" }, `${(100 * probability).toFixed(1)} %`));
-    }))];
+    this.nodes = [chances(answer.predictions)];
   }
 }
 
