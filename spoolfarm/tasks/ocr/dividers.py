@@ -43,9 +43,8 @@ def find(picture: Array, lines: Sequence[Line], rotation: int, turn: float) -> l
     The page is turned by *rotation*; both are in degrees, clockwise. Strokes of the letters of *lines* are no dividers.
     """
     shrink = min(1.0, rulings.SIDE / max(picture.shape[:2]))
-    grey = cv2.resize(
-        cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA
-    )
+    height, width = (max(1, round(side * shrink)) for side in picture.shape[:2])  # the thinnest have no pixel left
+    grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (width, height), interpolation=cv2.INTER_AREA)
     letters: Array = np.zeros(grey.shape, np.uint8)
     for line in lines:
         inner = replace(line.box, h=LETTERS * line.box.h)

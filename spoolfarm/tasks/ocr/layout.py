@@ -73,7 +73,7 @@ def in_blocks(lines: Sequence[Line], rotation: int, picture: Array | None = None
     if not is_vertical(lines, rotation):
         lean, leaning = straightened(cells)
         found = columns.blocks(leaning)
-        if len(found) == 1 or picture is None:
+        if len(found) <= 1 or picture is None:
             return found
         told = dividers.find(picture, lines, rotation, rotation + skew([line.box for line in lines], rotation))
         return columns.blocks(leaning, [each.moved(-lean * each.y) for each in told])
