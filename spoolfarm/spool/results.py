@@ -189,8 +189,15 @@ class Results:
     def collect(self, job_id: str) -> bool:
         """Forget the result of a job that was not durable: its log went when it ended."""
         removed = files.remove(self._path(job_id))
-        self.attachments.remove(job_id)
+        self._remove_files(job_id)
         return removed
+
+    def _remove_files(self, job_id: str) -> None:
+        """Remove the files of a result that is gone; if the disk refuses, they go when they expire."""
+        try:
+            self.attachments.remove(job_id)
+        except OSError as error:
+            log.warning("job %s: files not removed (%s)", job_id, error.strerror)
 
     def hand_over(self, job_id: str, place: str, texts: Mapping[str, bytes], attached: Mapping[str, str]) -> None:
         """Hand a result over to the user: it moves to *place*, the record last, and never expires.
@@ -208,7 +215,7 @@ class Results:
             except FileNotFoundError:
                 pass  # it went before the crash
         files.relocate(self._path(job_id), f"{place}.json")
-        self.attachments.remove(job_id)
+        self._remove_files(job_id)
 
     def ids(self) -> list[str]:
         """The ids of all ended jobs, unsorted."""

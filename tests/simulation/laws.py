@@ -67,6 +67,8 @@ class Life:
     #: Whether somebody has begun to forget it, and whether that has returned.
     unwanted: bool = False
     forgotten: bool = False
+    #: How often somebody has begun to forget it.
+    forgets: int = 0
     #: Whether it was forgotten when it was claimed: then it must not run.
     claimed_forgotten: bool = False
     #: How often it has moved against the order in which a search looks, and has been queued again.
@@ -194,9 +196,7 @@ class Laws:
         life.retries += 1
         life.ended = 0
         life.forgotten = life.expired = False
-        life.unwanted = any(
-            each.act == "forget" and each.about == life.id and not each.dead for each in self._world.processes
-        )
+        life.unwanted = life.forgets > process.forgets  # either may come last: they went on side by side
 
     def _dead_left(self, process: Process, life: Life, place: re.Match[str], before: int, after: int) -> None:
         self._check(process.act in ("remove", "sweep"), life, f"{process} removes its dead letter")

@@ -326,12 +326,15 @@ class Roles:
     def _forget(self, process: Process, life: Life) -> None:
         there, retries = bool(life.places or life.ended), life.retries
         life.unwanted = True
+        life.forgets += 1
         done, _ = self._do(process, "forget", life.id, lambda: process.farm.forget(life.id))
         if done and there and life.retries == retries:
             self._laws.forget(life)
 
     def _retry(self, process: Process, life: Life) -> None:
         before = life.retries
+        going = [each for each in self._world.processes if each.act == "forget" and each.about == life.id]
+        process.forgets = life.forgets - sum(not each.dead and each.acts % 2 for each in going)
         done, _ = self._do(process, "retry", life.id, lambda: process.farm.retry(life.id))
         if done and life.retries == before:
             raise Violation(f"job {life.id}: {process} says that it is queued again, and it is not")

@@ -59,6 +59,8 @@ class Process:
     about: str = ""
     #: How many acts it has begun or ended.
     acts: int = 0
+    #: Of the job that it queues again: how often it had been forgotten before.
+    forgets: int = 0
     #: Whether one of its calls has failed by chance since `act` began.
     struck: bool = False
     dead: bool = False

@@ -95,6 +95,26 @@ def test_files_go_with_their_result(results: Results) -> None:
     assert os.listdir(results.root) == ["tmp"]
 
 
+def test_a_result_is_taken_and_handed_over_though_the_disk_keeps_its_files(
+    results: Results, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first, second = new_id(), new_id()
+    for job_id in (first, second):
+        results.publish(result(job_id, note_txt=b"x", page_png=b"png"), sync=False)
+    os.mkdir(tmp_path / "inbox")
+
+    def refuse(path: str) -> None:
+        raise OSError(errno.EIO, "Input/output error", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "remove_tree", refuse)
+        assert results.remove(first)
+        results.hand_over(second, str(tmp_path / "inbox" / "a"), {}, {".txt": "note.txt"})
+    assert sorted(os.listdir(tmp_path / "inbox")) == ["a.json", "a.txt"]
+    assert not results.exists(first)
+    assert not results.exists(second)
+
+
 def test_files_expire_with_their_result_and_without_one(results: Results, tmp_path: Path) -> None:
     def old_id() -> str:
         return f"{int((time.time() - 9000) * 1e9):016x}{os.urandom(4).hex()}"
