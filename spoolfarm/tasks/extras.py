@@ -32,6 +32,8 @@ def installed(extra: str) -> bool:
 
 def there(module: str) -> bool:
     """Whether *module* is installed; it is not imported."""
+    if module in sys.modules:
+        return sys.modules[module] is not None  # Python's own way to say that a module is not to be found
     return _there(module, places())
 
 
