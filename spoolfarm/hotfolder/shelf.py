@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import errno
 import heapq
 import json
 import os
@@ -22,7 +21,6 @@ from spoolfarm.farm.sidecars import PARAMS
 from spoolfarm.hotfolder.dropped import printable
 from spoolfarm.hotfolder.inbox import Inbox, is_ours
 from spoolfarm.spool import files
-from spoolfarm.spool.rename import rename_new
 
 #: Seconds for which a look is good for all, and the same as a multiple of what it took.
 FRESH, SHARE = 3.0, 100
@@ -244,15 +242,9 @@ def parts_of(key: str) -> list[str]:
 def _move(path: str, target: str) -> None:
     """Move a file, replacing nothing; to another disk it is copied, and appears there complete."""
     try:
-        rename_new(path, target)
+        files.relocate_new(path, target)
     except FileExistsError as error:
         raise InvalidRequest("a file of that name waits already") from error
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.ENOSYS, errno.EINVAL):
-            raise
-        if os.path.lexists(target):
-            raise InvalidRequest("a file of that name waits already") from error
-        files.relocate(path, target)
 
 
 def _written(entry: os.DirEntry[str]) -> float:

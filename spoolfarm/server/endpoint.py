@@ -64,6 +64,7 @@ PREFER = Parameter(
     "wait=10",
     schema={"type": "string", "pattern": r"^wait=[0-9]{1,6}(\.[0-9]{1,3})?$"},
 )
+RUN_ID = Parameter("run_id", "the id of a run, or of its job", "Net_1", "path", {"type": "string", "minLength": 1})
 JOB_ID = Parameter("job_id", "the id of a job", "18ea0844a7f039d2f821d687", "path", {"type": "string", "minLength": 1})
 
 

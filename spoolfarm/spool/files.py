@@ -159,6 +159,21 @@ def relocate(path: str, target: str, folder: int | None = None) -> None:
         os.unlink(path, dir_fd=folder)
 
 
+def relocate_new(path: str, target: str) -> None:
+    """Move *path* to *target*, which is not there yet, as `relocate` does. Raises FileExistsError when it is there.
+
+    Where no rename refuses to replace, somebody else must not make the target at the same moment.
+    """
+    try:
+        rename_new(path, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.ENOSYS, errno.EINVAL):
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from error
+        relocate(path, target)
+
+
 def _copy(path: str, target: str, folder: int | None) -> None:
     """Copy a file with its permissions and times, and sync it to disk."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

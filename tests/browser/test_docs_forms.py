@@ -19,11 +19,8 @@ pytestmark = pytest.mark.needs("chromium", "libatomic.so.1")  # the latter by th
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm that finds objects without a net."""
     tasks = {"FARM_ENABLE": "echo,edit,orient,segment", "FARM_SEGMENT_MODEL": "classical"}
-    made = RunningFarm(tmp_path_factory.mktemp("farm"), FARM_SIMULATIONS=0, **tasks)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with RunningFarm(tmp_path_factory.mktemp("farm"), FARM_SIMULATIONS=0, **tasks) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

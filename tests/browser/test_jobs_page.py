@@ -43,10 +43,8 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     made = RunningFarm(
         tmp_path_factory.mktemp("farm"), FARM_ENABLE=f"echo,edit,{','.join(TASKS)}", FARM_SIMULATIONS=0, **own
     )
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -38,11 +38,8 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     }
     own = ",".join(f"{name.lower()}=tests.support.own_tasks:{name}" for name in ("Halves", "Mood"))
     given |= {"FARM_TASKS": own, "FARM_API_KEY": KEY, "FARM_SIMULATIONS": "0", "FARM_WORKERS": "1"}
-    made = RunningFarm(tmp_path_factory.mktemp("farm"), **given)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with RunningFarm(tmp_path_factory.mktemp("farm"), **given) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

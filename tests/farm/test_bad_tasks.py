@@ -45,10 +45,8 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     made = RunningFarm(path, checkout, FARM_WORKERS=1, FARM_ENABLE="")
     del made.given["FARM_ENABLE"]
     own_checkout.write(checkout, FARM_TASKS=TASKS, FARM_ENABLE="echo,fine,typo,nomodel,leaving")
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with made:
+        yield made
 
 
 def command(farm: RunningFarm, *words: str) -> tuple[int, str]:

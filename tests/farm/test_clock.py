@@ -24,11 +24,8 @@ def clock(tmp_path: Path) -> Clock:
 @pytest.fixture
 def farm(tmp_path: Path, clock: Clock) -> Iterator[RunningFarm]:
     tasks = {"FARM_TASKS": "deaf=tests.support.rude_tasks:Deaf", "FARM_ENABLE": "echo,deaf", "FARM_JOB_TIMEOUT": 60}
-    made = RunningFarm(tmp_path, **tasks, **clock.settings)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with RunningFarm(tmp_path, **tasks, **clock.settings) as made:
+        yield made
 
 
 def test_a_clock_that_jumps_an_hour_ahead_and_two_back_disturbs_nothing(farm: RunningFarm, clock: Clock) -> None:

@@ -27,9 +27,8 @@ TINY = (640, 200)
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
-    made = RunningFarm(tmp_path_factory.mktemp("documents"), FARM_ENABLE="ocr,document", FARM_SIMULATIONS=0)
-    yield made.start()
-    made.stop()
+    with RunningFarm(tmp_path_factory.mktemp("documents"), FARM_ENABLE="ocr,document", FARM_SIMULATIONS=0) as made:
+        yield made
 
 
 def ended(job: FarmJob, seconds: float = 100) -> dict[str, Any]:

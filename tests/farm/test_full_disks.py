@@ -68,10 +68,8 @@ def farm(disks: Path) -> Iterator[RunningFarm]:
     }
     made = RunningFarm(disks, **tasks, FARM_WORKERS=1)
     made.log_path = disks / "run" / "log"
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with made:
+        yield made
 
 
 def pour(path: Path) -> None:

@@ -24,21 +24,15 @@ def rude(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm of one worker, which survives what its tasks do to that."""
     tasks = ",".join(f"{name}=tests.support.rude_tasks:{name.capitalize()}" for name in ("crash", "deaf"))
     path = tmp_path_factory.mktemp("rude")
-    made = RunningFarm(path, FARM_TASKS=tasks, FARM_ENABLE="crash,deaf", FARM_WORKERS=1, FARM_MAX_ATTEMPTS=2)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with RunningFarm(path, FARM_TASKS=tasks, FARM_ENABLE="crash,deaf", FARM_WORKERS=1, FARM_MAX_ATTEMPTS=2) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm of two workers, which each test but the last leaves as it was."""
-    made = RunningFarm(tmp_path_factory.mktemp("shared"))
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with RunningFarm(tmp_path_factory.mktemp("shared")) as made:
+        yield made
 
 
 def ended(farm: RunningFarm, ids: list[str]) -> bool:

@@ -22,11 +22,8 @@ SPARE, LARGE = 2**23, 2**24
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
-    made = RunningFarm(tmp_path_factory.mktemp("farm"), FARM_WORKERS=1, FARM_FRONT_THREADS=8)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with RunningFarm(tmp_path_factory.mktemp("farm"), FARM_WORKERS=1, FARM_FRONT_THREADS=8) as made:
+        yield made
 
 
 @contextmanager

@@ -23,11 +23,8 @@ LIMIT, PATIENCE = 2, 1
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     tasks = {"FARM_TASKS": "deaf=tests.support.rude_tasks:Deaf", "FARM_ENABLE": "echo,deaf"}
-    made = RunningFarm(tmp_path_factory.mktemp("farm"), **tasks, FARM_JOB_TIMEOUT=LIMIT, FARM_TIMEOUT=PATIENCE)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with RunningFarm(tmp_path_factory.mktemp("farm"), **tasks, FARM_JOB_TIMEOUT=LIMIT, FARM_TIMEOUT=PATIENCE) as made:
+        yield made
 
 
 @contextmanager

@@ -32,11 +32,8 @@ def alive(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     """A farm that goes on after what is done to it."""
-    made = RunningFarm(tmp_path_factory.mktemp("shared"))
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with RunningFarm(tmp_path_factory.mktemp("shared")) as made:
+        yield made
 
 
 def test_workers_whose_folders_a_cleaner_removed_are_replaced(shared: RunningFarm) -> None:

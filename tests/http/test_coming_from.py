@@ -59,8 +59,8 @@ def farm(tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int]) -> Ite
         FLOWER_PROJECT_DIR=path / "project",
     )
     made.port, made.url = ports["8090"], f"http://127.0.0.1:{ports['8090']}"
-    yield made.start()
-    made.stop()
+    with made:
+        yield made
 
 
 @pytest.mark.needs("curl")

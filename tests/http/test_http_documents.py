@@ -34,9 +34,8 @@ TEXT = "\n\f".join("\n".join([*ROWS, f"page {number}"]) for number in (1, 2))
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
-    made = RunningFarm(tmp_path_factory.mktemp("documents"), FARM_ENABLE="ocr,document", FARM_SIMULATIONS=0)
-    yield made.start()
-    made.stop()
+    with RunningFarm(tmp_path_factory.mktemp("documents"), FARM_ENABLE="ocr,document", FARM_SIMULATIONS=0) as made:
+        yield made
     assert "Traceback" not in made.log(), made.log()
 
 

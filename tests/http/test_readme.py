@@ -28,8 +28,8 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
     (path / "brightness.py").write_text(blocks("docs/tasks.md", "python")[0])
     made = RunningFarm(path, FARM_ENABLE="", FARM_TASKS="brightness=brightness:Brightness", FARM_WORKERS=1)
     made.given["PYTHONPATH"] = f"{ROOT}:{path}"
-    yield made.start()
-    made.stop()
+    with made:
+        yield made
 
 
 @pytest.fixture

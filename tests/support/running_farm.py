@@ -62,6 +62,12 @@ class RunningFarm:
         self.prefix: list[str] = []
         self._launcher: subprocess.Popen[bytes] | None = None
 
+    def __enter__(self) -> RunningFarm:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def start(self, *, ready: bool = True) -> RunningFarm:
         """Start the launcher, and wait until all its workers are ready."""
         with open(self.log_path, "ab") as log:

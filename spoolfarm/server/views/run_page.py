@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from flask import Blueprint, Response
 
-from spoolfarm.server.endpoint import PAGE, Parameter
+from spoolfarm.server.endpoint import PAGE, RUN_ID
 from spoolfarm.server.page import render
 
 blueprint = Blueprint("run_page", __name__)
@@ -18,5 +18,4 @@ def page(run_id: str) -> Response:
     return render("run", run_id=run_id)
 
 
-_RUN_ID = Parameter("run_id", "the id of a run, or of its job", "Net_1", "path", {"type": "string", "minLength": 1})
-ENDPOINTS = {"run_page.page": replace(PAGE, parameters=(_RUN_ID,), task="simulate")}
+ENDPOINTS = {"run_page.page": replace(PAGE, parameters=(RUN_ID,), task="simulate")}

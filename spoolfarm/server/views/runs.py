@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from flask import Blueprint, Response, current_app, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from spoolfarm.errors import UnknownRun
 from spoolfarm.server.current import json_response, project
-from spoolfarm.server.endpoint import JSON, Body, Endpoint, Parameter
+from spoolfarm.server.endpoint import JSON, RUN_ID, Body, Endpoint
 from spoolfarm.server.request_body import checked, read_json
 from spoolfarm.server.runs import Entry, RunList
 from spoolfarm.tasks.flower import parameters
@@ -59,7 +59,7 @@ def listing() -> Response:
     found = [each for each in named if asked.state in (None, each.state)]
     if (asked.sort, asked.descending) != ("started", True):  # as they are
         found = _sorted(found, asked)
-    counts = dict.fromkeys(RunState.__args__, 0)  # type: ignore[attr-defined]
+    counts = dict.fromkeys(get_args(RunState), 0)
     for each in named:
         counts[each.state] += 1
     page = found[asked.offset : asked.offset + asked.limit]
@@ -271,11 +271,10 @@ class Removed(BaseModel):
     id: str
 
 
-_RUN_ID = Parameter("run_id", "the id of a run, or of its job", "Net_1", "path", {"type": "string", "minLength": 1})
 ENDPOINTS = {
     "runs.listing": Endpoint(responses={200: RunsFound}, query=RunsQuery, task="simulate"),
-    "runs.show": Endpoint(responses={200: WholeRun}, errors=(404,), parameters=(_RUN_ID,), task="simulate"),
-    "runs.remove": Endpoint(responses={200: Removed}, errors=(404, 409), parameters=(_RUN_ID,), task="simulate"),
+    "runs.show": Endpoint(responses={200: WholeRun}, errors=(404,), parameters=(RUN_ID,), task="simulate"),
+    "runs.remove": Endpoint(responses={200: Removed}, errors=(404, 409), parameters=(RUN_ID,), task="simulate"),
     "runs.curves": Endpoint(
         body={JSON: Body(CurvesBody, {"runs": ["Net_1", "Net_2"]})},
         responses={200: Compared},

@@ -24,11 +24,11 @@ def rename(project: Project, model: Model, name: str, job: str = "") -> Model:
     try:
         if model.is_run:
             _note_job(os.path.dirname(model.weights), job)
-            os.rename(os.path.dirname(model.weights), os.path.join(project.runs, name))
+            files.relocate_new(os.path.dirname(model.weights), os.path.join(project.runs, name))
         else:
-            _move(model.weights, os.path.join(project.weights, name + WEIGHTS))
+            files.relocate_new(model.weights, os.path.join(project.weights, name + WEIGHTS))
             if os.path.isfile(model.about):
-                _move(model.about, os.path.join(os.path.dirname(model.about), f"{name}.json"))
+                files.relocate_new(model.about, os.path.join(os.path.dirname(model.about), f"{name}.json"))
     except FileExistsError as error:
         raise NameTaken(f"there is already a model called {name!r}") from error
     except OSError as error:
@@ -86,9 +86,3 @@ def _note_job(folder: str, job: str) -> None:
         return
     if job and isinstance(found, dict) and "job" not in found:
         run_records.write(path, {**found, "job": job})
-
-
-def _move(path: str, target: str) -> None:
-    """Rename a file, and replace none. Raises FileExistsError or OSError."""
-    os.link(path, target)
-    os.unlink(path)

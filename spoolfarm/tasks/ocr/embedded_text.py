@@ -92,7 +92,7 @@ class EmbeddedText:
             if at < len(words) and has[at] == has[start]:
                 continue
             if not has[start]:
-                yield line if at - start == len(words) else _part(line, words[start:at])
+                yield line if at - start == len(words) else line.of(words[start:at])
             start = at
 
     def _has(self, box: Box, word: Word) -> bool:
@@ -196,19 +196,3 @@ def _line(group: Sequence[Letter]) -> Line:
         begin, until = (group[first].along[0] - start) / box.w, (group[last - 1].along[1] - start) / box.w
         words.append(Word("".join(one.text for one in group[first:last]), begin, until))
     return Line(box, " ".join(word.text for word in words), 1.0, 1.0, words=tuple(words), present=True)
-
-
-def _part(line: Line, words: Sequence[Word]) -> Line:
-    """The piece of a line that has only *words*."""
-    start, end = words[0].start, words[-1].end
-    length, middle = max(end - start, 1e-3), ((start + end) / 2 - 0.5) * line.box.w
-    turn = math.radians(line.box.angle)
-    box = Box(
-        line.box.cx + middle * math.cos(turn),
-        line.box.cy + middle * math.sin(turn),
-        length * line.box.w,
-        line.box.h,
-        line.box.angle,
-    )
-    inner = tuple(Word(word.text, (word.start - start) / length, (word.end - start) / length) for word in words)
-    return Line(box, " ".join(word.text for word in words), line.score, line.det_score, words=inner)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.table import Table
+
+#: The least part of a line that its words take: letters of a PDF may have no width.
+THINNEST = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,14 @@ class Line:
     def parted(self, at: float) -> tuple[Line | None, Line | None]:
         """Its words before a place, 0 to 1 along it, and those behind; None where there are none."""
         before = tuple(word for word in self.words if word.start + word.end <= 2 * at)
-        return self._of(before), self._of(self.words[len(before) :])
+        behind = tuple(word for word in self.words if word.start + word.end > 2 * at)
+        return self.of(before) if before else None, self.of(behind) if behind else None
 
-    def _of(self, words: tuple[Word, ...]) -> Line | None:
-        if not words:
-            return None
-        start, end = words[0].start, words[-1].end
+    def of(self, words: Sequence[Word]) -> Line:
+        """The piece of it that has only *words* of its own, which may run to the left."""
+        start, end = min(word.start for word in words), max(word.end for word in words)
         (left, top), (right, bottom) = self.box.corners()[:2]
-        at, part = (start + end) / 2 - 0.5, end - start
+        at, part = (start + end) / 2 - 0.5, max(end - start, THINNEST)
         box = replace(
             self.box, cx=self.box.cx + at * (right - left), cy=self.box.cy + at * (bottom - top), w=part * self.box.w
         )

@@ -43,6 +43,25 @@ def test_a_rename_that_never_replaces_leaves_both_files_as_they_are(tmp_path: Pa
     assert sorted(os.listdir(tmp_path)) == ["first", "third"]
 
 
+@pytest.mark.parametrize("knows", [True, False])
+def test_what_is_moved_to_a_new_place_replaces_nothing(
+    knows: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not knows:
+        monkeypatch.setattr(files, "rename_new", refuse_renames)
+    first, second, folder = tmp_path / "first", tmp_path / "second", tmp_path / "folder"
+    first.write_text("first")
+    second.write_text("second")
+    folder.mkdir()
+    for path in (second, folder):
+        with pytest.raises(FileExistsError):
+            files.relocate_new(str(path), str(first))
+    files.relocate_new(str(second), str(tmp_path / "third"))
+    files.relocate_new(str(folder), str(tmp_path / "run"))
+    assert sorted(os.listdir(tmp_path)) == ["first", "run", "third"]
+    assert first.read_text() == "first"
+
+
 @pytest.mark.usefixtures("no_links")
 def test_of_many_who_publish_at_once_one_wins_and_the_others_are_told(tmp_path: Path) -> None:
     start, won, threads = threading.Barrier(16), [], []

@@ -105,6 +105,24 @@ def test_two_lines_taken_for_one_are_parted_at_the_gutter_between_their_words() 
     assert [right.words[0].start, right.words[0].end] == pytest.approx([0, 1 / 6])
 
 
+def test_a_line_whose_words_run_to_the_left_loses_none_when_it_is_parted() -> None:
+    words = (Word("אחת", 0.8, 1), Word("שתיים", 0.55, 0.75), Word("שלוש", 0.25, 0.45), Word("ארבע", 0, 0.2))
+    left, right = replace(line("אחת שתיים שלוש ארבע", 0, 100, 600), words=words).parted(0.5)
+    assert left is not None
+    assert right is not None
+    assert (left.text, right.text) == ("שלוש ארבע", "אחת שתיים")
+    assert [left.box.cx, left.box.w, right.box.cx, right.box.w] == pytest.approx([135, 270, 465, 270])
+
+
+def test_words_without_any_width_have_a_place() -> None:
+    part, rest = replace(line("a b", 0, 100, 600), words=(Word("a", 0.2, 0.2), Word("b", 0.5, 1))).parted(0.4)
+    assert part is not None
+    assert rest is not None
+    assert (part.text, rest.text) == ("a", "b")
+    assert part.box.cx == pytest.approx(120)
+    assert part.box.w > 0
+
+
 def test_a_long_line_that_reaches_across_the_gutter_is_not_parted() -> None:
     columns = column("a", 0, 20) + column("b", 320, 20)
     words = (Word("a9", 0, 0.2), Word("goes", 0.2, 0.6), Word("too", 0.6, 0.85), Word("far", 0.85, 1))
