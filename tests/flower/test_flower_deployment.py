@@ -22,6 +22,7 @@ from tests.support.running_farm import RunningFarm, until
 #: Several programs of Flower's start, each with imports of seconds; the Python client leaves its sockets to the
 #: garbage collector.
 pytestmark = [
+    pytest.mark.needs("openssl", "ssh-keygen"),
     pytest.mark.timeout(400),
     pytest.mark.filterwarnings("ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -51,9 +52,9 @@ def farm(network: FlowerNetwork) -> Iterator[RunningFarm]:
         FLOWER_PROJECT_DIR=project,
         FLOWER_SUPERLINK=network.address,
         FLOWER_SUPERLINK_CA=network.authorities,
-    ).start()
-    yield farm
-    farm.stop()
+    )
+    with farm:
+        yield farm
 
 
 def records(farm: RunningFarm) -> dict[str, dict[str, Any]]:

@@ -29,6 +29,7 @@ PROGRAMS = {
     "rsync": "rsync",
     "setpriv": "util-linux",
     "shellcheck": "shellcheck",
+    "ssh-keygen": "openssh-client",
     "systemd-analyze": "systemd",
     "tesseract": "tesseract-ocr",
     "unshare": "util-linux",
