@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from spoolfarm.spool import files
 from spoolfarm.spool.job import slot_of
-from spoolfarm.spool.paused import ALL, PausedTasks
+from spoolfarm.spool.paused import PausedTasks
 
 #: Seconds for which a list of buckets stays valid, and for which a more urgent job may wait behind a less urgent one.
 FRESH = 0.1
@@ -90,19 +90,17 @@ class Cursor:
 
         A task that is paused has none, from the next call on.
         """
-        while True:
-            if time.monotonic() >= self._stale:
-                self._start_over()
-            while not self._names:
-                if not self._buckets:
-                    self._current, self._stale = None, 0.0
-                    return None
-                self._open(self._buckets.pop())
-            assert self._current is not None
-            if not self._paused.on(self._current.task):
-                return self._current, self._names.pop()
-            self._names = []
-            self._buckets = [each for each in self._buckets if each.task != self._current.task]
+        if time.monotonic() >= self._stale:
+            self._start_over()
+        if self._paused.any():
+            self._pass_over()
+        while not self._names:
+            if not self._buckets:
+                self._current, self._stale = None, 0.0
+                return None
+            self._open(self._buckets.pop())
+        assert self._current is not None
+        return self._current, self._names.pop()
 
     def share(self, workers: int) -> int:
         """How many jobs of the current bucket are one worker's share: the last one named, and some that come after."""
@@ -115,13 +113,18 @@ class Cursor:
     def _start_over(self) -> None:
         """List the buckets again. The names already listed stay valid while their bucket is still the first."""
         begin = time.monotonic()
-        resting = self._paused.names()
-        tasks = [] if ALL in resting else [task for task in self._tasks if task not in resting]
-        self._buckets = buckets(self._root, tasks)[::-1]
+        self._buckets = buckets(self._root, self._tasks)[::-1]
         self._stale = begin + max(FRESH, LISTING_SHARE * (time.monotonic() - begin))
         if self._names and self._buckets and self._buckets[-1] == self._current:
             self._buckets.pop()
         else:
+            self._names = []
+
+    def _pass_over(self) -> None:
+        """Leave out what belongs to paused tasks, until the buckets are listed again."""
+        resting = set(filter(self._paused.on, self._tasks))
+        self._buckets = [each for each in self._buckets if each.task not in resting]
+        if self._current and self._current.task in resting:
             self._names = []
 
     def _open(self, bucket: Bucket) -> None:

@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from spoolfarm.spool.rename import rename_new
 
@@ -53,11 +53,10 @@ def write_new(path: str, buffers: Iterable[bytes], *, sync: bool = False, mode: 
         raise
 
 
-def write_all(descriptor: int, buffer: bytes) -> None:
+def write_all(descriptor: int, buffer: bytes | memoryview) -> None:
     """Write the whole of *buffer*."""
-    rest = memoryview(buffer)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    if (written := os.write(descriptor, buffer)) < len(buffer):
+        write_all(descriptor, memoryview(buffer)[written:])
 
 
 def read(path: str) -> bytes:
@@ -116,8 +115,10 @@ def publish(temporary: str, path: str) -> bool:
     except FileExistsError:
         return False
     finally:
-        with suppress(OSError):
+        try:
             remove(temporary)
+        except OSError:
+            pass
     return True
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from spoolfarm.spool import checksum
 
@@ -22,6 +23,8 @@ NORMAL = 5
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 #: What a job and its record may say about where it came from.
 ORIGIN = ("source", "name", "request_id", "traceparent")
+#: The files and details of a result that has none.
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 #: What a number is in JSON.
 NUMBER = (int, float)
 
@@ -155,7 +158,10 @@ class Job:
             header["created"],
             attempts,
             header.get("tries", 0),
-            **origin(header),
+            header.get("source", ""),
+            header.get("name", ""),
+            header.get("request_id", ""),
+            header.get("traceparent", ""),
         )
 
 
@@ -175,8 +181,8 @@ def header_of(beginning: bytes) -> dict[str, Any]:
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        header = checksum.parsed(line)
+    except ValueError as error:
         raise DamagedJob(f"its header is no JSON: {error}") from error
     if not isinstance(header, dict):
         raise DamagedJob("its header is no JSON object")
@@ -188,7 +194,8 @@ def _check(header: Mapping[str, Any], pictures: memoryview) -> None:
     kinds = {"id": str, "task": str, "params": dict, "durable": bool, "sizes": list, "priority": int, "created": NUMBER}
     if not all(isinstance(header.get(name), kind) for name, kind in kinds.items()):  # type: ignore[arg-type]
         raise DamagedJob("its header lacks something")
-    if not all(isinstance(size, int) for size in (header.get("tries", 0), *header["sizes"])):
+    sizes, words = (header.get("tries", 0), *header["sizes"]), [header.get(name, "") for name in ORIGIN]
+    if not all(isinstance(size, int) for size in sizes) or not all(isinstance(word, str) for word in words):
         raise DamagedJob("its header holds what does not belong there")
     if not FIRST <= header["priority"] <= LAST or zlib.crc32(pictures) != header.get("crc32"):
         raise DamagedJob("its priority or the checksum of its pictures is wrong")
@@ -199,9 +206,11 @@ def origin(header: Mapping[str, Any]) -> dict[str, Any]:
     return {name: said for name in ORIGIN if isinstance(said := header.get(name), str) and said}
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a job ended. Times are seconds since the epoch."""
+class Result(NamedTuple):
+    """How a job ended. Times are seconds since the epoch.
+
+    A tuple, for each job makes one, and a frozen dataclass of so many fields takes five times as long to make.
+    """
 
     id: str
     task: str
@@ -216,9 +225,9 @@ class Result:
     error: str | None = None
     code: str | None = None
     #: The files that belong to the result, by name: their bytes, or where they lie.
-    files: Mapping[str, bytes | Path] = field(default_factory=dict)
+    files: Mapping[str, bytes | Path] = NOTHING
     #: More about why it failed, for programs: JSON values.
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = NOTHING
     #: As the job has them.
     source: str = ""
     name: str = ""

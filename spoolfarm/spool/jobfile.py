@@ -109,6 +109,11 @@ def read_job(path: str, attempts: int = 0) -> Job:
     return job
 
 
+def given_back(job_id: str, attempts: int) -> str:
+    """The file name of a job that a worker has had, and that waits again after so many *attempts*."""
+    return f"{job_id}.a{attempts or '00'}"
+
+
 def move(path: str, target: str) -> None:
     """Rename a job file into a bucket, which may have to be made, and may be removed again before the rename.
 

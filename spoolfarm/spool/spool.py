@@ -20,7 +20,9 @@
     idle/<wid>                        a worker that can be woken
 
     name = <id>.a<attempts>, attempts being how often the job was claimed. The name, not the file, counts them, so that
-    a picture that kills its worker is counted too. The tree is one file system, and no directory is ever renamed.
+    a picture that kills its worker is counted too. A job that was claimed and given back without an attempt is
+    <id>.a00: unlike <id>.a0, which no worker has had, it may be marked. The tree is one file system, and no directory
+    is ever renamed.
 
 The moves of a job file. Each is one rename, so of all processes that try, one wins and the others find the file gone:
 
@@ -72,7 +74,7 @@ from spoolfarm.spool.done import DoneJobs
 from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.endings import PATIENCE, Endings
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
-from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, job_files, move, read_job, undo
+from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, given_back, job_files, move, read_job, undo
 from spoolfarm.spool.lease import Lease, LeaseLost, alive
 from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.marks import Marks
@@ -211,20 +213,20 @@ class Spool:
                 if claim.job.task != place.task:
                     task = claim.job.task
                     raise DamagedJob(f"its file {name} is of task {task!r}, and lay in the queue of {place.task!r}")
-                if not self._marks.on(parsed[1]):
+                if parsed[2] == "0" or not self._marks.on(parsed[1]):
                     return claim
                 self.endings.cancel_claimed(claim)
                 return None
             except DamagedJob as error:
                 if isinstance(error, UnreadableJob) and time.time() - born(parsed[1]) < UNREADABLE:
-                    move(path, f"{place.path}/{name}")  # the disk may do better the next time
+                    move(path, f"{place.path}/{given_back(parsed[1], attempts - 1)}")  # the disk may do better later
                     return None
                 claimed = JobFile(path, parsed[1], attempts, State.RUNNING)
                 self.endings.give_up(claimed, error.code, str(error), place.task)
                 return None
         except OSError:
             if not self.endings.begun(path):
-                move(path, f"{place.path}/{name}")
+                move(path, f"{place.path}/{given_back(parsed[1], attempts - 1)}")
             raise
 
     def take_back(self, lease: Lease) -> None:
@@ -256,7 +258,7 @@ class Spool:
 
     def requeue(self, path: str, job: Job, attempts: int) -> None:
         """Queue a claimed *job* again, whose file is at *path*, as one of so many *attempts*."""
-        place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a{attempts}"
+        place, name = bucket(self.queue, job.task, job.priority, job.id), given_back(job.id, attempts)
         move(path, f"{place.path}/{name}")
         self.ringer.ring(place, name)
 

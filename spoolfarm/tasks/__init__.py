@@ -47,7 +47,9 @@ Key = TypeVar("Key")
 class Context(Protocol):
     """What a running task may report and query."""
 
-    limits: Limits
+    @property
+    def limits(self) -> Limits:
+        """What the farm's settings allow."""
 
     def log(self, line: str) -> None:
         """Add *line* to the job's log, where followers see it at once."""

@@ -31,7 +31,6 @@ class RunContext:
         rest: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Within *rest* the time that passes is not that of the batch."""
-        self.limits = Limits(farm.settings.max_pixels, farm.settings.max_pages)
         self._farm = farm
         self._spool = farm.spool
         self._whole = batch[0].job
@@ -43,6 +42,11 @@ class RunContext:
         self._scratch: Path | None = None
         #: Whether there is a log.
         self.spoke = False
+
+    @property
+    def limits(self) -> Limits:
+        """See `Context.limits`; most tasks do not ask."""
+        return Limits(self._farm.settings.max_pixels, self._farm.settings.max_pages)
 
     def log(self, line: str) -> None:
         """Add *line* to the log of each job."""

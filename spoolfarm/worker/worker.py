@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from spoolfarm import config
@@ -23,7 +23,7 @@ from spoolfarm.spool.attachments import BadAttachment
 from spoolfarm.spool.buckets import Cursor
 from spoolfarm.spool.counts import UNKNOWN, WorkerCounts
 from spoolfarm.spool.doorbell import Bell
-from spoolfarm.spool.job import Job, Result, State
+from spoolfarm.spool.job import NOTHING, Job, Result, State
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.lease import Lease, LeaseLost, new_worker_id
 from spoolfarm.spool.watch import RESCAN
@@ -278,41 +278,39 @@ class Worker:
     def _result(self, claim: Claim, outcome: Any) -> Result:
         """How the job of *claim* ended, with the attempts that did not come so far."""
         result = _result(claim, outcome)
-        return result if claim.job.attempts == 1 else replace(result, lost=self._spool.results.lost(claim.job.id))
+        return result if claim.job.attempts == 1 else result._replace(lost=self._spool.results.lost(claim.job.id))
 
 
 def _result(claim: Claim, outcome: Any) -> Result:
     """How the job of *claim* ended, given what its task returned or raised."""
-    job = claim.job
-
-    def ended(status: State, **more: Any) -> Result:
-        times = (job.created, claim.started, time.time())
-        return Result(
-            job.id,
-            job.task,
-            status,
-            job.attempts,
-            *times,
-            source=job.source,
-            name=job.name,
-            request_id=job.request_id,
-            traceparent=job.traceparent,
-            worker=claim.worker,
-            **more,
-        )
-
     if isinstance(outcome, Answer):
-        return ended(State.SUCCEEDED, result=outcome.value, files=outcome.files)
+        return _ended(claim, State.SUCCEEDED, outcome.value, files=outcome.files)
     if isinstance(outcome, FarmError):
         status = State.CANCELLED if isinstance(outcome, JobCancelled) else State.FAILED
-        return ended(status, error=text_of(outcome), code=outcome.code, details=outcome.details)
+        return _ended(claim, status, None, text_of(outcome), outcome.code, details=outcome.details)
     if isinstance(outcome, BaseException):
-        about = {"fields": _about([claim])}
+        job, about = claim.job, {"fields": _about([claim])}
         log.error("job %s%s: task %s failed", job.id, asked(job), job.task, exc_info=outcome, extra=about)
         said = f"{type(outcome).__name__}: {text_of(outcome)}"
         trace = "".join(traceback.format_exception(outcome))[-LONGEST_TRACEBACK:]
-        return ended(State.FAILED, error=said, code="task_error", details={"traceback": trace})
-    return ended(State.SUCCEEDED, result=outcome)
+        return _ended(claim, State.FAILED, None, said, "task_error", details={"traceback": trace})
+    return _ended(claim, State.SUCCEEDED, outcome)
+
+
+def _ended(
+    claim: Claim,
+    status: State,
+    value: Any,
+    error: str | None = None,
+    code: str | None = None,
+    files: Mapping[str, bytes | Path] = NOTHING,
+    details: Mapping[str, Any] = NOTHING,
+) -> Result:
+    """The result of the job of *claim*, which has ended now."""
+    job, now = claim.job, time.time()
+    origin = job.source, job.name, job.request_id, job.traceparent, claim.worker
+    times = job.created, claim.started, now
+    return Result(job.id, job.task, status, job.attempts, *times, value, error, code, files, details, *origin)
 
 
 def _about(batch: Sequence[Claim]) -> dict[str, Any]:

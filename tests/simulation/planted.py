@@ -114,7 +114,7 @@ def letter_removed_bit_by_bit(letters: DeadLetters, job_id: str) -> None:
     letter_emptied(letters, job_id, "")
 
 
-def pause_unseen(pauses: PausedTasks, task: str) -> bool:
+def no_pause_seen(pauses: PausedTasks) -> bool:
     return False
 
 
@@ -133,6 +133,6 @@ RACES = {
     "a cancel takes back a forget": Race(Marks, "set", mark_replaced),
     "a reclaimed job counts from zero": Race(Spool, "requeue", requeued_afresh),
     "a job is written where workers look": Race(Spool, "put", put_in_place),
-    "a worker that has listed the queue sees no pause": Race(PausedTasks, "on", pause_unseen),
+    "a worker that has listed the queue sees no pause": Race(PausedTasks, "any", no_pause_seen),
     "a letter loses its reason": Race(DeadLetters, "remove", letter_removed_bit_by_bit),
 }

@@ -223,11 +223,13 @@ def test_each_way_in_which_a_job_ends_without_a_worker_is_counted_once(tree: Tre
 
 
 def test_a_job_that_is_cancelled_when_it_is_claimed_is_counted(tree: Tree) -> None:
-    """It was requeued by a process that did not see the mark."""
+    """It was given back by a worker that did not see the mark."""
     spool, job = tree.spool, Job("echo", source="http")
     spool.put(job)
-    files.write_atomic(f"{spool.marks}/{job.id}", b"")
     lease = tree.lease()
+    [claim] = spool.claim(lease, spool.cursor(["echo"]), lambda _: 1)
+    assert spool.cancel(job.id)
+    spool.give_back(claim)
     assert spool.claim(lease, spool.cursor(["echo"]), lambda _: 1) == []
     lease.end()
     assert spool.counts.read() == {("jobs", "echo", "cancelled", "http"): 1}

@@ -50,7 +50,7 @@ def test_a_job_file_that_cannot_be_read_is_a_dead_letter_and_the_others_run(
     tree.put(bad, good)
     refuse_to_read(monkeypatch, f"{place_of(tree.spool, bad)}/{bad.id}.a0", number)
     assert drive(tree) == [good.id]
-    assert os.listdir(place_of(tree.spool, bad)) == [f"{bad.id}.a0"]
+    assert os.listdir(place_of(tree.spool, bad)) == [f"{bad.id}.a00"]
     monkeypatch.setattr(spool_module, "UNREADABLE", 0.0)
     assert drive(tree) == []
     record = tree.spool.results.get(bad.id)

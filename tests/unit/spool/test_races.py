@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -288,7 +287,7 @@ def test_a_sweep_leaves_a_result_that_has_just_come_in_the_place_of_an_old_one(
 
 def test_an_answer_whose_files_are_removed_before_they_are_read_is_a_known_error(farm: Farm) -> None:
     claim = Claim(new(), "", 0.0)
-    farm.results.publish(replace(succeeded(claim, 1), files={"page": b"text"}), sync=False)
+    farm.results.publish(succeeded(claim, 1)._replace(files={"page": b"text"}), sync=False)
     record = farm.record(claim.job.id)
     farm.results.attachments.remove(claim.job.id)
     with pytest.raises(UnknownFile, match="removed before it was read"):
