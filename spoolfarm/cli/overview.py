@@ -84,6 +84,22 @@ def line(record: Mapping[str, Any]) -> str:
     return "  ".join(parts)
 
 
+def story(record: Mapping[str, Any]) -> Iterator[str]:
+    """What has happened to one job so far, for people: who sent it, how long it waited and ran, what was lost."""
+    yield line(record)
+    if record.get("source"):
+        request = f", request {record['request_id']}" if record.get("request_id") else ""
+        yield f"    sent by {record['source']}{request}"
+    for lost in record.get("lost", ()):
+        ran = duration(lost["ended"] - lost["started"])
+        yield f"    attempt {lost['attempt']} was lost after {ran}, with worker {lost['worker']}: {lost['reason']}"
+    if record.get("started") is not None:
+        end = record.get("finished") or time.time()
+        waited, ran = duration(record["started"] - record["created"]), duration(end - record["started"])
+        worker = f", with worker {record['worker']}" if record.get("worker") else ""
+        yield f"    began after {waited}, ran {ran}{worker}"
+
+
 def _dead(farm: Farm, job_id: str) -> dict[str, Any] | None:
     """What is shown of a dead letter; None when it has been taken back meanwhile."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from spoolfarm.cli.commands import each, open_farm, say_json, takes_json
-from spoolfarm.cli.overview import line, lines, overview
+from spoolfarm.cli.overview import lines, overview, story
 
 TEXT = "show what the farm does, or what is known of some jobs"
 
@@ -17,7 +17,7 @@ def takes(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """An overview, or the records of some jobs."""
+    """An overview, or what has happened to some jobs."""
     with open_farm() as farm:
         if not options.ids:
             seen = overview(farm)
@@ -26,6 +26,6 @@ def run(options: argparse.Namespace) -> int:
 
         def one(job_id: str) -> None:
             record = farm.record(job_id)
-            say_json(record) if options.json else print(line(record))
+            say_json(record) if options.json else print("\n".join(story(record)))
 
         return each(options.ids, one)

@@ -8,6 +8,7 @@ import pytest
 
 from spoolfarm.cli.main import main
 from spoolfarm.farm.farm import Farm
+from spoolfarm.spool.job import Result, State
 from spoolfarm.units import duration
 from tests.support.command_tasks import fail, succeed
 from tests.support.running_farm import until
@@ -51,13 +52,36 @@ def test_status_of_jobs_shows_those_it_knows_and_names_the_others(
     [failed], queued = fail(farm), farm.submit("page", text="x").id
     assert main(["status", failed, "0" * 24, queued]) == 1
     said = capsys.readouterr()
-    first, second = said.out.splitlines()
+    first, *_, second, by = said.out.splitlines()
+    assert by == "    sent by python"
     assert first.startswith(f"{failed}  failed     echo  ")
     assert first.endswith("  no luck")
     assert second.startswith(f"{queued}  queued     page  ")
     assert said.err.startswith("spoolfarm: no job '000000000000000000000000'")
     assert main(["status", failed, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == farm.record(failed)
+
+
+def test_status_of_a_job_says_who_sent_it_how_long_it_took_and_what_was_lost(
+    farm: Farm, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = {
+        "attempt": 1,
+        "worker": "desk-1",
+        "started": 100.5,
+        "ended": 101.2,
+        "reason": "killed by signal 9 (SIGKILL)",
+    }
+    ended = Result("1" * 24, "echo", State.SUCCEEDED, 2, 100.0, 101.3, 103.8, {}, source="http", request_id="scan-42")
+    farm.results.publish(ended._replace(worker="desk-2", lost=[lost]), sync=False)
+    assert main(["status", ended.id]) == 0
+    first, *story = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{ended.id}  succeeded  echo  ")
+    assert story == [
+        "    sent by http, request scan-42",
+        "    attempt 1 was lost after 0.7 s, with worker desk-1: killed by signal 9 (SIGKILL)",
+        "    began after 1.3 s, ran 2.5 s, with worker desk-2",
+    ]
 
 
 def test_durations_are_short() -> None:
