@@ -205,10 +205,13 @@ class Roles:
         return self._start("dropper", body)
 
     def _drop(self, process: Process, path: str) -> None:
-        while not os.path.isdir(os.path.dirname(path)):
-            with suppress(FileExistsError):  # the hot folder makes it, too
-                os.makedirs(os.path.dirname(path))
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        descriptor = -1
+        while descriptor < 0:
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            except FileNotFoundError:
+                with suppress(FileExistsError, FileNotFoundError):  # the hot folder makes it, too, and takes it back
+                    os.makedirs(os.path.dirname(path))
         try:
             os.write(descriptor, b"some words")
         finally:
