@@ -16,6 +16,8 @@ import numpy as np
 from spoolfarm.tasks.ocr import models
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.curve import Curve
+from spoolfarm.tasks.ocr.letters import mostly_square
+from spoolfarm.tasks.ocr.marks import Marks
 from spoolfarm.tasks.ocr.page import Word
 
 #: Pixels: the height of a line as the network wants it, and its least and greatest length; longer ones are squeezed.
@@ -31,6 +33,7 @@ class Recogniser:
         self._session = models.session(model, threads)
         names = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._characters = ["", *names, " "]
+        self._marks = Marks(self._characters)
         self._known = frozenset(self._characters)
 
     def knows(self, text: str) -> bool:
@@ -42,11 +45,24 @@ class Recogniser:
         pixels = cv2.dnn.blobFromImage(line, 1 / 127.5, mean=(127.5, 127.5, 127.5))
         chances = self._session.run(None, {"x": pixels})[0][0]
         best = chances.argmax(axis=1)
-        kept = np.flatnonzero((best != 0) & (np.diff(best, prepend=0) != 0))
+        kept = _beginnings(best)
         if not len(kept):
             return "", 0.0, ()
-        text = "".join(self._characters[index] for index in best[kept])
-        return text, float(chances[kept, best[kept]].mean()), words(text, (kept + 0.5) / len(best))
+        score = float(chances[kept, best[kept]].mean())
+        text = self._spelt(best[kept])
+        if mostly_square(text):
+            best = self._marks.put(best, chances, kept)
+            kept = _beginnings(best)
+            text = self._spelt(best[kept])
+        return text, score, words(text, (kept + 0.5) / len(best))
+
+    def _spelt(self, indices: np.ndarray[Any, Any]) -> str:
+        return "".join(self._characters[index] for index in indices)
+
+
+def _beginnings(best: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The steps at which a character begins, of the likeliest ones of all steps."""
+    return np.flatnonzero((best != 0) & (np.diff(best, prepend=0) != 0))
 
 
 def words(text: str, places: np.ndarray[Any, Any]) -> tuple[Word, ...]:
