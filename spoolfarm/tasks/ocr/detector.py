@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from spoolfarm.tasks.ocr import models
+from spoolfarm.tasks.ocr import growth, models
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.curve import Curve, followed
 from spoolfarm.tasks.ocr.slopes import Slopes
@@ -30,10 +30,6 @@ LARGEST, CONTEXT = 1248, 96
 PIXEL = 0.3
 #: Mean probability below which a core is no text.
 CORE = 0.5
-#: How far a box grows past its core: this times the core's area by its outline.
-GROWTH = 1.8
-#: How far its ends grow beyond that, in heights: small marks at the ends of a line are in no core.
-ENDS = 0.3
 #: Cores thinner than these many pixels of the network's output are specks.
 THIN = 3
 #: More lines than any page has: what is beyond is noise and would only cost time.
@@ -63,7 +59,9 @@ class Chances:
 
     def boxes(self) -> list[TextBox]:
         """The boxes of the lines, in the picture's pixels."""
-        return list(_boxes(self.values, self.across, self.down))
+        found = list(_cores(self.values, self.across, self.down))
+        grown = growth.boxes([one.box for one in found], [one.curve is not None for one in found])
+        return [replace(one, box=box) for one, box in zip(found, grown, strict=True)]
 
     def slopes(self) -> Slopes:
         """How the lines rise and fall."""
@@ -131,8 +129,8 @@ def _framed(picture: np.ndarray[Any, Any], paper: np.ndarray[Any, Any]) -> np.nd
     return cv2.copyMakeBorder(picture, MARGIN, below, MARGIN, right, cv2.BORDER_CONSTANT, value=paper.tolist())
 
 
-def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterator[TextBox]:
-    """The boxes in a map of probabilities whose pixels are *across* by *down* pixels of the picture."""
+def _cores(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterator[TextBox]:
+    """The cores in a map of probabilities whose pixels are *across* by *down* pixels of the picture."""
     cores = cv2.dilate((chances > PIXEL).astype(np.uint8), np.ones((2, 2), np.uint8))
     outlines = cv2.findContours(cores, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
     for outline in reversed(outlines[:MOST]):  # OpenCV finds them from the bottom up
@@ -144,16 +142,7 @@ def _boxes(chances: np.ndarray[Any, Any], across: float, down: float) -> Iterato
             core, curve = bent
         score = _mean(chances, outline, outline if curve else cv2.boxPoints(cv2.minAreaRect(outline)))
         if score >= CORE:
-            yield TextBox(grown(core), score, curve)
-
-
-def grown(core: Box) -> Box:
-    """The box of the text whose core is *core*."""
-    by = GROWTH * core.w * core.h / (2 * (core.w + core.h))
-    box = replace(core, w=core.w + 2 * by, h=core.h + 2 * by)
-    if box.w >= box.h:
-        return replace(box, w=box.w + 2 * ENDS * box.h)
-    return replace(box, h=box.h + 2 * ENDS * box.w)
+            yield TextBox(core, score, curve)
 
 
 def _mean(chances: np.ndarray[Any, Any], outline: np.ndarray[Any, Any], area: np.ndarray[Any, Any]) -> float:

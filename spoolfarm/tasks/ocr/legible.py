@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spoolfarm.tasks.ocr.detector import ENDS
+from spoolfarm.tasks.ocr.growth import ENDS
 from spoolfarm.tasks.ocr.letters import mostly_square
 from spoolfarm.tasks.ocr.page import Line
 
