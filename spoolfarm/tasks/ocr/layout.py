@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from spoolfarm.tasks.ocr import clumps, columns, dividers, margins, paragraphs
+from spoolfarm.tasks.ocr import clumps, columns, dividers, paragraphs, ruby
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.cell import Cell
-from spoolfarm.tasks.ocr.letters import mostly_square
+from spoolfarm.tasks.ocr.letters import is_square, mostly_square
 from spoolfarm.tasks.ocr.page import Line
 from spoolfarm.tasks.ocr.rows import interleaved, joined, rows
 
@@ -47,9 +47,15 @@ def arrange(
     elif order == "rows":
         blocks = [rows(level(lines, rotation + 90 if is_vertical(lines, rotation) else rotation))]
     else:
-        blocks = [
-            interleaved(rows(part)) for block in in_blocks(lines, rotation, picture) for part in clumps.parted(block)
-        ]
+        told = rubies(lines, rotation)
+        small = {cell.line for row in told.values() for cell in row}
+        rest = [line for line in lines if line not in small]
+        blocks = []
+        for part in (part for block in in_blocks(rest, rotation, picture) for part in clumps.parted(block)):
+            blocks.append(interleaved(rows(part)))
+            beside = [told.pop(cell.line) for row in blocks[-1] for cell in row if cell.line in told]
+            blocks += [beside] if beside else []
+        blocks += [[row] for row in told.values()]  # that of lines which were parted
     placed: list[Line] = []
     written: list[str] = []
     numbers: list[int] = []
@@ -61,6 +67,16 @@ def arrange(
             written.append(joined(row))
             numbers.append(paragraph)
     return tuple(placed), "\n".join(paragraphs.flowing(written, numbers) if join else written)
+
+
+def rubies(lines: Sequence[Line], rotation: int) -> dict[Line, list[Cell]]:
+    """The ruby of each of *lines* that has some, in the order of its text."""
+    found: dict[Line, list[Cell]] = {}
+    for down in (False, True):
+        cells = level([line for line in lines if runs_down(line, rotation) == down], rotation + 90 * down)
+        for cell, base in ruby.bases(sorted(cells, key=lambda cell: cell.left)).items():
+            found.setdefault(base.line, []).append(cell)
+    return found
 
 
 def in_blocks(lines: Sequence[Line], rotation: int, picture: Array | None = None) -> list[list[Cell]]:
@@ -83,25 +99,42 @@ def in_blocks(lines: Sequence[Line], rotation: int, picture: Array | None = None
     others = [cell for cell in level_ones if cell.middle >= top]
     down = level([line for line in lines if runs_down(line, rotation)], rotation + 90)
     tiers = columns.blocks(straightened(down, tiers=True)[1], tiers=True)
-    groups = [group for block in columns.blocks(others) for group in _groups(block)]
-    return [*columns.blocks(above), *_between(tiers, groups)]
+    return [*columns.blocks(above), *_between(tiers, groups(others))]
 
 
-def _groups(block: Sequence[Cell]) -> list[list[Cell]]:
-    """A block of level lines beside vertical ones, parted where it has a gap: tables, the foot of a page."""
-    height = median(cell.height for cell in block)
-    return margins.in_strips(sorted(block, key=lambda cell: cell.middle), GROUPS * height)
+def groups(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Part level lines beside vertical ones where they stand apart: tables, charts, the foot of a page."""
+    apart = GROUPS * median(cell.height for cell in cells) if cells else 0.0
+    found: list[list[Cell]] = []
+    for cell in cells:
+        near = [group for group in found if any(_is_near(cell, other, apart) for other in group)]
+        found = [group for group in found if group not in near]
+        found.append([cell, *(other for group in near for other in group)])
+    return sorted(found, key=lambda group: min(cell.top for cell in group))
+
+
+def _is_near(cell: Cell, other: Cell, apart: float) -> bool:
+    across = max(cell.left, other.left) - min(cell.right, other.right)
+    down = max(cell.top, other.top) - min(cell.bottom, other.bottom)
+    return max(across, down) < apart
 
 
 def _between(tiers: Sequence[list[Cell]], groups: Sequence[list[Cell]]) -> list[list[Cell]]:
-    """*groups* of level lines among *tiers*, whose rows run down: before the first that begins below their middle."""
+    """Blocks of *groups* of level lines among *tiers*, whose rows run down: each before the first that follows it."""
     placed: list[list[Cell]] = []
-    rest = [(median(cell.middle for cell in group), group) for group in groups]
+    rest = list(groups)
     for tier in tiers:
-        top = min(cell.left for cell in tier)
-        placed += [*(group for middle, group in rest if middle < top), tier]
-        rest = [(middle, group) for middle, group in rest if middle >= top]
-    return placed + [group for _, group in rest]
+        before = [group for group in rest if _precedes(group, tier)]
+        placed += [*(block for group in before for block in columns.blocks(group)), tier]
+        rest = [group for group in rest if group not in before]
+    return placed + [block for group in rest for block in columns.blocks(group)]
+
+
+def _precedes(group: Sequence[Cell], tier: Sequence[Cell]) -> bool:
+    """Whether level lines come before a tier: it begins below their middle, or to their left and below their top."""
+    top, right = min(cell.left for cell in tier), -min(cell.top for cell in tier)
+    is_left = right < median(cell.centre for cell in group)
+    return top > (min(cell.top for cell in group) if is_left else median(cell.middle for cell in group))
 
 
 def is_vertical(lines: Sequence[Line], rotation: int) -> bool:
@@ -111,7 +144,9 @@ def is_vertical(lines: Sequence[Line], rotation: int) -> bool:
 
 
 def runs_down(line: Line, rotation: int) -> bool:
-    return round((line.box.angle - rotation) / 90) % 4 == 1
+    """Whether *line* is written top down; a digit or a letter alone is not, whichever way it was read."""
+    alone = len(line.text) == 1 and not is_square(line.text)
+    return not alone and round((line.box.angle - rotation) / 90) % 4 == 1
 
 
 def level(lines: Sequence[Line], rotation: int) -> list[Cell]:

@@ -59,3 +59,30 @@ def test_a_table_beside_a_tier_is_read_before_the_next_tier() -> None:
     ]
     foot = Line(Box(300, 600, 200, 30, 0), "第一页", 1, 1)
     assert read([*upper, *lower, *table, foot]) == [*said(upper), *map("\t".join, rows), *said(lower), "第一页"]
+
+
+def boxes_of(rows: Sequence[Sequence[str]], left: float, top: float) -> list[Line]:
+    return [
+        Line(Box(left + 110 * column, top + 40 * row, 60, 30, 0), text, 1, 1)
+        for row, texts in enumerate(rows)
+        for column, text in enumerate(texts)
+    ]
+
+
+def test_a_table_to_the_right_of_a_tier_is_read_before_it() -> None:
+    upper, middle, lower = tier(1, 0), tier(2, 250, right=320, count=4), tier(3, 500, right=320, count=4)
+    rows = [["月", "气温"], ["一月", "零下"], ["七月", "很热"], ["九月", "温暖"]]
+    table = boxes_of(rows, 420, 290)
+    assert read([*upper, *middle, *lower, *table]) == [*said(upper, middle), *map("\t".join, rows), *said(lower)]
+    table = boxes_of(rows, 420, 235)
+    assert read([*upper, *middle, *lower, *table]) == [*said(upper), *map("\t".join, rows), *said(middle, lower)]
+
+
+def test_single_digits_of_a_table_are_read_in_its_rows_though_they_were_read_lying() -> None:
+    upper, lower = tier(1, 0), tier(2, 500)
+    rows = [["月", "7", "2"], ["年", "6", "3"], ["日", "5", "8"]]
+    table = [
+        Line(Box(line.box.cx, line.box.cy, 30, 22, 90), line.text, 1, 1) if line.text.isdecimal() else line
+        for line in boxes_of(rows, 200, 300)
+    ]
+    assert read([*upper, *lower, *table]) == [*said(upper), *map("\t".join, rows), *said(lower)]
