@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.letters import mostly_square
 from spoolfarm.tasks.ocr.table import Table
 
 #: The least part of a line that its words take: letters of a PDF may have no width.
@@ -21,6 +22,14 @@ class Word:
     text: str
     start: float
     end: float
+
+    def parted(self, at: float) -> tuple[Word, ...]:
+        """Its letters before a place in it and those behind, when they are Chinese or Japanese; else itself."""
+        count = round(len(self.text) * (at - self.start) / max(self.end - self.start, THINNEST))
+        if not 0 < count < len(self.text) or not mostly_square(self.text):
+            return (self,)
+        middle = self.start + (self.end - self.start) * count / len(self.text)
+        return Word(self.text[:count], self.start, middle), Word(self.text[count:], middle, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +52,9 @@ class Line:
 
     def parted(self, at: float) -> tuple[Line | None, Line | None]:
         """Its words before a place, 0 to 1 along it, and those behind; None where there are none."""
-        before = tuple(word for word in self.words if word.start + word.end <= 2 * at)
-        behind = tuple(word for word in self.words if word.start + word.end > 2 * at)
+        words = [part for word in self.words for part in word.parted(at)]
+        before = tuple(word for word in words if word.start + word.end <= 2 * at)
+        behind = tuple(word for word in words if word.start + word.end > 2 * at)
         return self.of(before) if before else None, self.of(behind) if behind else None
 
     def of(self, words: Sequence[Word]) -> Line:

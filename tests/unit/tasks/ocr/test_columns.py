@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -121,6 +122,22 @@ def test_words_without_any_width_have_a_place() -> None:
     assert (part.text, rest.text) == ("a", "b")
     assert part.box.cx == pytest.approx(120)
     assert part.box.w > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "behind"),
+    [
+        ("港口的渡轮每天早上出发仓库", "港口的渡轮每天", "早上出发仓库"),
+        ("港口的渡轮 每天早上出发仓库", "港口的渡轮 每天", "早上出发仓库"),
+        ("unbreakable", "unbreakable", None),
+    ],
+)
+def test_chinese_is_parted_between_its_letters(text: str, before: str, behind: str | None) -> None:
+    spans = [match.span() for match in re.finditer(r"\S+", text)]
+    words = tuple(Word(text[start:end], start / len(text), end / len(text)) for start, end in spans)
+    parts = replace(line(text, 0, 100, 600), words=words).parted(0.54)
+    assert [part and part.text for part in parts] == [before, behind]
+    assert sum(part.box.w for part in parts if part) == pytest.approx(600, rel=0.1)
 
 
 def test_a_long_line_that_reaches_across_the_gutter_is_not_parted() -> None:
