@@ -75,11 +75,11 @@ class Detector:
         self._session = models.session(model, threads)
 
     def look(self, picture: np.ndarray[Any, Any], scale: float) -> Chances:
-        """Look at *picture*, (height, width, 3) uint8, shrunk to *scale*, 0 to 1."""
+        """Look at *picture*, (height, width, 3) uint8, at *scale*."""
         height, width = picture.shape[:2]
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        if scale < 1:
-            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        if scale != 1:
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         paper = np.median(np.concatenate((picture[0], picture[-1], picture[:, 0], picture[:, -1])), axis=0)
         chances = np.zeros((size[1] + 2 * MARGIN, size[0] + 2 * MARGIN), np.float32)
         for down in tiles(size[1]):

@@ -21,6 +21,8 @@ from spoolfarm.tasks.ocr.slopes import Slopes
 
 #: Pixels of the longer side in one look, and of the shorter one below which a picture is a strip.
 SIDE, STRIP = 1280, 320
+#: A picture whose longer side has at most so many pixels is enlarged by so much.
+SMALL, ENLARGED = 320, 2.0
 #: Pixels that the shorter side of a strip gets.
 ACROSS = 800
 #: Of a picture of which letters may be overlooked, up to so many tiles are looked at, where it has the most edges, at a
@@ -53,6 +55,8 @@ class Finder:
         """Find the lines of *picture*, (height, width, 3) uint8, in one look of *side* pixels, or by itself."""
         height, width = picture.shape[:2]
         long, short = max(height, width), min(height, width)
+        if side is None and long <= SMALL:
+            return self.at(picture, ENLARGED)
         scale = min(1.0, ((side or SIDE) - 2 * MARGIN) / long)
         if side is None and short * scale < STRIP and scale < 1:
             return self.at(picture, ACROSS / short)
@@ -64,9 +68,10 @@ class Finder:
         return found
 
     def at(self, picture: np.ndarray[Any, Any], scale: float) -> Found:
-        """Find the lines of *picture* when it is shrunk to *scale*, or to what can be looked at."""
+        """Find the lines of *picture* at *scale*, or at what can be looked at; only a small one is enlarged."""
         height, width = picture.shape[:2]
-        scale = min(1.0, scale, math.sqrt(MOST / (height * width)))
+        largest = ENLARGED if max(height, width) <= SMALL else 1.0
+        scale = min(largest, scale, math.sqrt(MOST / (height * width)))
         chances = self._detector.look(picture, scale)
         return Found(chances.boxes(), scale, chances.slopes())
 

@@ -35,9 +35,10 @@ def nearer(lines: Sequence[Line], scale: float) -> float | None:
 
 def warnings(lines: Sequence[Line], scale: float) -> tuple[str, ...]:
     """What to say of *lines* that were found at *scale*."""
-    if nearer(lines, scale) is None and (lines or scale >= FAINT):
+    own = min(scale, 1.0)  # a letter is read no better where its picture was enlarged
+    if nearer(lines, own) is None and (lines or own >= FAINT):
         return ()
-    return (SHRUNK if scale < 1 else LOW,)
+    return (SHRUNK if own < 1 else LOW,)
 
 
 def surety(lines: Sequence[Line]) -> float:

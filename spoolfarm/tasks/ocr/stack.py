@@ -14,14 +14,14 @@ from spoolfarm.tasks.ocr.letters import is_square, mostly_square
 from spoolfarm.tasks.ocr.page import Line
 
 #: So many of its letters are read to see how they stand.
-LETTERS = 4
+LETTERS = 8
 #: The box of a letter among them is at most so many times as high as their distance.
 AROUND = 1.3
 #: Numbers are read one by one when there are so many, and the line reads worse than this.
 NUMBERS, DOUBTFUL = 3, 0.92
 #: The numbers of a stack read so much better upright than lying on their left side, and its letters so much better than
 #: when they lie on their right. Chinese in a box that stands is taken to be upright unless it reads so much worse.
-BETTER_NUMBER, BETTER_LETTER, WORSE = 0.1, 0.12, 0.1
+BETTER_NUMBER, BETTER_LETTER, WORSE = 0.1, 0.12, 0.15
 #: A column of cells that was taken for one line has at least and at most so many.
 FEWEST, MOST = 3, 15
 #: Letters of a vertical line are at most so many heights of its box apart; those of cells are further.

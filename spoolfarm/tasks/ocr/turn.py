@@ -12,7 +12,7 @@ from statistics import median
 from spoolfarm.tasks.ocr import stack
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import TextBox
-from spoolfarm.tasks.ocr.letters import widest
+from spoolfarm.tasks.ocr.letters import mostly_square, widest
 from spoolfarm.tasks.ocr.page import Line
 
 #: How many times as long as wide a box is that is likely to hold several letters, that surely does, and that does
@@ -27,8 +27,9 @@ OUTWEIGH, SPEAK = 2.0, 0.5
 PROBES, SAMPLE = 5, 12
 #: A line read with less than this score is read again upside down. Upright lines rarely score less, others never more.
 UNSURE = 0.88
-#: The second reading must score this much better to be believed.
-BETTER = 0.05
+#: The second reading must score this much better to be believed, and this much where it makes other signs of Chinese
+#: ones: these have no end that is up for a network that takes their strokes for letters.
+BETTER, MUCH_BETTER = 0.05, 0.15
 #: A score of so much or less tells nothing.
 GUESS = 0.5
 #: How much a turn gains by single letters that read when they lie on their left side: the recogniser knows them from
@@ -132,7 +133,10 @@ def _along(found: TextBox, box: Box, page: int, read: Read) -> Line:
     line = either(found, page, read)
     if line.score < UNSURE and box.h >= LONG * box.w:
         other = either(found, page ^ 1, read)
-        if len(other.text) > 1 and other.score >= line.score + BETTER:  # one letter lies as well as it stands
+        squeezed = mostly_square(line.text) and box.h >= SURELY * box.w
+        if len(other.text) > 1 and (
+            squeezed or other.score >= line.score + BETTER
+        ):  # one letter lies as well as it stands
             return other
     return line
 
@@ -151,7 +155,8 @@ def either(found: TextBox, quarters: int, read: Read) -> Line:
     line = read(found, quarters)
     if line.score < UNSURE:
         other = read(found, quarters + 2)
-        if other.score >= line.score + BETTER:
+        alike = mostly_square(other.text) or not mostly_square(line.text)
+        if other.score >= line.score + (BETTER if alike else MUCH_BETTER):
             return other
     return line
 

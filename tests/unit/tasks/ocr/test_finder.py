@@ -42,3 +42,18 @@ def test_whoever_says_the_side_gets_one_look() -> None:
     detector = Marking(6)
     Finder(detector).find(np.full((2000, 1500, 3), 255, np.uint8), 1280)  # type: ignore[arg-type]
     assert len(detector.scales) == 1
+
+
+@pytest.mark.parametrize(("side", "scale"), [(None, 2.0), (1280, 1.0)])
+def test_a_small_picture_is_enlarged_unless_the_side_is_said(side: int | None, scale: float) -> None:
+    detector = Marking(12)
+    found = Finder(detector).find(np.full((200, 300, 3), 255, np.uint8), side)  # type: ignore[arg-type]
+    assert detector.scales == [scale]
+    assert found.scale == scale
+    assert all(0 <= one.box.cx <= 300 and 0 <= one.box.cy <= 200 for one in found.boxes)
+
+
+def test_no_other_picture_is_enlarged() -> None:
+    detector = Marking(12)
+    Finder(detector).at(np.full((200, 330, 3), 255, np.uint8), 2.0)  # type: ignore[arg-type]
+    assert detector.scales == [1.0]

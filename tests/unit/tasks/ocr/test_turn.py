@@ -12,6 +12,7 @@ from benchmarks import pages
 from spoolfarm.tasks.ocr import turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import TextBox
+from spoolfarm.tasks.ocr.page import Line
 from spoolfarm.tasks.ocr.reader import Reader
 
 SANS, CHINESE = "DejaVu Sans", "Noto Sans CJK SC"
@@ -119,6 +120,34 @@ def test_long_boxes_show_their_axis_and_short_ones_do_not() -> None:
     assert turn.by_shape(digits) is None
     assert turn.by_shape([*digits, Box(0, 0, 12, 62, 0)]) is None  # an I among them
     assert turn.by_shape([]) == 0
+
+
+def saying(*said: tuple[str, float]) -> turn.Read:
+    """Reads every box the same: what it says when its text runs 0, 1, 2 and 3 quarters further."""
+    return lambda one, quarters: Line(one.box.turned(quarters), *said[quarters % 4], one.score)
+
+
+NOTHING = ("", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("upside_down", "read"),
+    [(("ミUXU", 0.8), "ゴメン"), (("ロメン", 0.8), "ロメン"), (("BARX", 0.9), "BARX")],
+    ids=["a few strokes taken for letters", "signs that read better", "letters that read much better"],
+)
+def test_signs_are_turned_over_into_letters_only_where_these_read_much_better(
+    upside_down: tuple[str, float], read: str
+) -> None:
+    balloon = TextBox(Box(50, 200, 80, 330, 0), 0.8)
+    assert turn.either(balloon, 1, saying(NOTHING, ("ゴメン", 0.7), NOTHING, upside_down)).text == read
+
+
+def test_one_sign_is_no_reading_of_a_box_three_times_as_high_as_wide() -> None:
+    column = TextBox(Box(50, 200, 100, 330, 0), 0.8)
+    (line,) = turn.lines([column], 0, saying(("常", 0.7), ("ピンポーン", 0.6), NOTHING, NOTHING))
+    assert line.text == "ピンポーン"
+    (stroke,) = turn.lines([column], 0, saying(("I", 0.7), ("一一", 0.6), NOTHING, NOTHING))
+    assert stroke.text == "I"
 
 
 @pytest.mark.parametrize(("score", "sure"), [(0.8, True), (0.6, False)])
