@@ -47,15 +47,7 @@ def arrange(
     elif order == "rows":
         blocks = [rows(level(lines, rotation + 90 if is_vertical(lines, rotation) else rotation))]
     else:
-        told = rubies(lines, rotation)
-        small = {cell.line for row in told.values() for cell in row}
-        rest = [line for line in lines if line not in small]
-        blocks = []
-        for part in (part for block in in_blocks(rest, rotation, picture) for part in clumps.parted(block)):
-            blocks.append(interleaved(rows(part)))
-            beside = [told.pop(cell.line) for row in blocks[-1] for cell in row if cell.line in told]
-            blocks += [beside] if beside else []
-        blocks += [[row] for row in told.values()]  # that of lines which were parted
+        blocks = as_read(lines, rotation, picture)
     placed: list[Line] = []
     written: list[str] = []
     numbers: list[int] = []
@@ -67,6 +59,19 @@ def arrange(
             written.append(joined(row))
             numbers.append(paragraph)
     return tuple(placed), "\n".join(paragraphs.flowing(written, numbers) if join else written)
+
+
+def as_read(lines: Sequence[Line], rotation: int, picture: Array | None = None) -> list[list[list[Cell]]]:
+    """The rows of each block in reading order; ruby follows the block of the lines it stands between."""
+    told = rubies(lines, rotation)
+    small = {cell.line for row in told.values() for cell in row}
+    rest = [line for line in lines if line not in small]
+    blocks = []
+    for part in (part for block in in_blocks(rest, rotation, picture) for part in clumps.parted(block)):
+        blocks.append(interleaved(rows(part)))
+        beside = [told.pop(cell.line) for row in blocks[-1] for cell in row if cell.line in told]
+        blocks += [beside] if beside else []
+    return [*blocks, *([row] for row in told.values())]  # and that of lines which were parted
 
 
 def rubies(lines: Sequence[Line], rotation: int) -> dict[Line, list[Cell]]:

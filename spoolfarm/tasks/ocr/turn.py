@@ -27,8 +27,8 @@ OUTWEIGH, SPEAK = 2.0, 0.5
 PROBES, SAMPLE = 5, 12
 #: A line read with less than this score is read again upside down. Upright lines rarely score less, others never more.
 UNSURE = 0.88
-#: The second reading must score this much better to be believed, and this much where it makes other signs of Chinese
-#: ones: these have no end that is up for a network that takes their strokes for letters.
+#: The second reading must score this much better to be believed, and this much where it makes letters of what were
+#: Chinese or Japanese signs: a few strokes upside down look like letters.
 BETTER, MUCH_BETTER = 0.05, 0.15
 #: A score of so much or less tells nothing.
 GUESS = 0.5
@@ -134,9 +134,8 @@ def _along(found: TextBox, box: Box, page: int, read: Read) -> Line:
     if line.score < UNSURE and box.h >= LONG * box.w:
         other = either(found, page ^ 1, read)
         squeezed = mostly_square(line.text) and box.h >= SURELY * box.w
-        if len(other.text) > 1 and (
-            squeezed or other.score >= line.score + BETTER
-        ):  # one letter lies as well as it stands
+        better = squeezed or other.score >= line.score + BETTER
+        if better and len(other.text) > 1:  # one letter lies as well as it stands
             return other
     return line
 
