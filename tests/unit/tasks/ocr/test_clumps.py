@@ -29,6 +29,28 @@ def test_balloons_side_by_side_are_read_one_after_the_other() -> None:
     assert found == [*first, *second, *third, *below]
 
 
+def test_balloons_of_a_comic_are_read_picture_by_picture() -> None:
+    above = ["MEANWHILE,", "ON THE OTHER SIDE", "OF THE RIVER"]
+    high = ["LOOK", "WHAT THEY HAVE", "DONE!"]
+    hanging = ["GOOD", "HEAVENS ABOVE", "US!"]
+    beside = ["IT IS A", "TERRIBLE SIGHT", "FOR ALL"]
+    upper = ["HEY,", "WHAT HAPPENED", "HERE?"]
+    lower = ["WHERE", "ARE ALL THE", "OTHERS?"]
+    tall = ["HE DIED", "IN MY ARMS AND I", "COULD DO", "NOTHING TO HELP", "HIM", "AT ALL, FRIEND", "BELIEVE", "ME"]
+    last = ["SIR!", "COME HERE AT ONCE,", "PLEASE"]
+    found = read(
+        centred(above, 160, 60),
+        centred(high, 120, 250),
+        centred(hanging, 290, 285),  # begins below the middle of those beside it
+        centred(beside, 520, 248),
+        centred(upper, 130, 420),
+        centred(lower, 150, 512),  # stands below a part of the tall one, in the picture before it
+        centred(tall, 330, 418),
+        centred(last, 560, 422),
+    )
+    assert found == [*above, *high, *hanging, *beside, *upper, *lower, *tall, *last]
+
+
 def test_a_table_of_centred_words_is_read_in_rows() -> None:
     columns = [["Name", "Anna Berg", "Carl", "Eva Lindqvist"], ["Town", "Oslo", "Copenhagen", "Bergen"]]
     found = read(*(centred(words, 120 + 300 * at, 100, step=32) for at, words in enumerate(columns)))
