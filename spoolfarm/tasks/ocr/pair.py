@@ -27,23 +27,23 @@ class Pair:
 
     def __init__(self, quick: Recogniser, careful: Recogniser, *, haste: bool = False) -> None:
         self._quick = quick
-        self._careful = careful
+        self.careful = careful
         self._sure, self._proofs = (FAIRLY_SURE, PROOF) if haste else (SURE, PROOFS)
         self._trust = PATIENCE
 
     def read(self, line: np.ndarray[Any, Any]) -> Reading:
         """Read a picture that `cut` made: its text, how sure that is, 0 to 1, and its words."""
         if line.shape[1] < SHORT or self._trust <= 0:
-            return self._careful.read(line)
+            return self.careful.read(line)
         said = self._quick.read(line)
         if said[1] < self._sure:
             self._trust -= 1
-            return self._careful.read(line)
+            return self.careful.read(line)
         self._trust += 1
         if self._proofs == 0:
             return said
         self._proofs -= 1
-        proof = self._careful.read(line)
+        proof = self.careful.read(line)
         if proof[0] != said[0]:
             self._trust = 0
         return proof

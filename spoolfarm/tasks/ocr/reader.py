@@ -152,11 +152,11 @@ def read_lines(
     found = [one for one in seen.boxes if is_wanted(one.box)]
     readings.ahead(found)
     if not rotate:
-        return [readings.line(one, 0) for one in found], 0
+        return [readings.surer(readings.line(one, 0)) for one in found], 0
     page = turn.of_page(found, readings.line)
     if page and not turn.is_sure(found, page):
         found = [one for one in find_upright(readings.picture, seen.scale, page, finder) if is_wanted(one.box)]
-    return turn.lines(found, page, readings.line), 90 * page
+    return [readings.surer(line) for line in turn.lines(found, page, readings.line)], 90 * page
 
 
 def find_upright(picture: Picture, scale: float, page: int, finder: Finder) -> list[TextBox]:

@@ -97,3 +97,8 @@ def cut(picture: np.ndarray[Any, Any], box: Box, curve: Curve | None = None) -> 
         xs, ys = cv2.split(places.astype(np.float32))
         line = cv2.remap(picture, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return cv2.resize(line, (length, HEIGHT), interpolation=cv2.INTER_AREA) if shrink > 1 else line
+
+
+def widened(line: np.ndarray[Any, Any], times: float) -> np.ndarray[Any, Any]:
+    """*line*, a picture that `cut` made, so many *times* as long."""
+    return cv2.resize(line, (round(times * line.shape[1]), line.shape[0]), interpolation=cv2.INTER_LINEAR)
