@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spoolfarm.tasks import areas
-from spoolfarm.tasks.ocr import layout, legible, models, turn
+from spoolfarm.tasks.ocr import layout, legible, light, models, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
 from spoolfarm.tasks.ocr.finder import THICK, Finder, Found
@@ -67,6 +67,9 @@ class Reader:
         finder = self._quick_finder if quality == "fast" else self._finder
         start = time.perf_counter()
         seen = finder.find(picture, side)
+        bright = light.brightened(picture, seen.boxes)
+        if bright is not None:
+            picture, seen = bright, finder.find(bright, side)
         sheet = None
         if seen.slopes.bend > BENT:
             sheet, seen = flattened(picture, seen, side, finder)
@@ -152,11 +155,11 @@ def read_lines(
     found = [one for one in seen.boxes if is_wanted(one.box)]
     readings.ahead(found)
     if not rotate:
-        return [readings.surer(readings.line(one, 0)) for one in found], 0
+        return readings.surer([readings.line(one, 0) for one in found]), 0
     page = turn.of_page(found, readings.line)
     if page and not turn.is_sure(found, page):
         found = [one for one in find_upright(readings.picture, seen.scale, page, finder) if is_wanted(one.box)]
-    return [readings.surer(line) for line in turn.lines(found, page, readings.line)], 90 * page
+    return readings.surer(turn.lines(found, page, readings.line)), 90 * page
 
 
 def find_upright(picture: Picture, scale: float, page: int, finder: Finder) -> list[TextBox]:

@@ -12,6 +12,7 @@ from spoolfarm.tasks.ocr import turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.curve import Curve
 from spoolfarm.tasks.ocr.detector import TextBox
+from spoolfarm.tasks.ocr.letters import mostly_square
 from spoolfarm.tasks.ocr.page import Line
 from spoolfarm.tasks.ocr.pair import Pair
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut, widened
@@ -45,20 +46,15 @@ class Readings:
             self._curves[self._known[key].box] = one.curve
         return self._known[key]
 
-    def surer(self, line: Line) -> Line:
-        """*line*, one of these, as it reads from nearer when it was doubtful and does so better."""
-        if isinstance(self._recogniser, Tesseract) or not GUESS < line.score < DOUBTFUL:
-            return line
+    def surer(self, lines: Sequence[Line]) -> list[Line]:
+        """*lines*, some of these; the doubtful ones as they read from nearer where they do so better.
+
+        Chinese and Japanese letters are as wide as high, and never too close.
+        """
         careful = self._recogniser.careful if isinstance(self._recogniser, Pair) else self._recogniser
-        curve = self._curves.get(line.box)
-        line = _better(line, careful.read(cut(self.picture, replace(line.box, h=TIGHT * line.box.h), curve)))
-        level = cut(self.picture, line.box, curve)
-        for times in WIDER:
-            wider = _better(line, careful.read(widened(level, times)))
-            if wider is line:
-                break
-            line = wider
-        return line
+        if isinstance(careful, Tesseract) or mostly_square("".join(line.text for line in lines)):
+            return list(lines)
+        return [self._nearer(line, careful) if GUESS < line.score < DOUBTFUL else line for line in lines]
 
     def ahead(self, found: Sequence[TextBox]) -> None:
         """Read boxes that `turn` is going to ask for, where many at once are read sooner than each for itself."""
@@ -70,6 +66,18 @@ class Readings:
         axis = axis or 0
         self._all(self._recogniser, ((one, axis) for one in found))
         self._all(self._recogniser, ((one, axis + 2) for one in found if self.line(one, axis).score < turn.UNSURE))
+
+    def _nearer(self, line: Line, careful: Recogniser) -> Line:
+        """*line*, or what *careful* reads from nearer, when that is surer."""
+        curve = self._curves.get(line.box)
+        line = _better(line, careful.read(cut(self.picture, replace(line.box, h=TIGHT * line.box.h), curve)))
+        level = cut(self.picture, line.box, curve)
+        for times in WIDER:
+            wider = _better(line, careful.read(widened(level, times)))
+            if wider is line:
+                break
+            line = wider
+        return line
 
     def _all(self, tesseract: Tesseract, wanted: Iterable[tuple[TextBox, int]]) -> None:
         keys = list(dict.fromkeys(key for key in wanted if key not in self._known))
@@ -83,6 +91,8 @@ def _line(key: tuple[TextBox, int], said: Reading) -> Line:
 
 
 def _better(line: Line, said: Reading) -> Line:
-    """*line*, or what was *said* of it when it was surer."""
+    """*line*, or what was *said* of it when it was surer and has no fewer letters."""
     text, score, words = said
-    return replace(line, text=text, score=score, words=words) if score >= line.score + BETTER else line
+    if score < line.score + BETTER or len("".join(text.split())) < len("".join(line.text.split())):
+        return line
+    return replace(line, text=text, score=score, words=words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -76,3 +78,16 @@ def test_strokes_of_a_picture_that_hang_together_are_no_divider() -> None:
     for y in range(290, 380, 4):
         cv2.line(picture, (100, y), (640, y), (60,) * 3, 2)
     assert dividers.find(picture, LINES, 0, 0) == []
+
+
+def test_a_crease_through_lines_parts_nothing() -> None:
+    close = [replace(line, box=replace(line.box, h=26)) for line in LINES]
+    crease = (30, 730, 177)  # where one row ends and the next begins
+    assert [round(found.y, -1) for found in dividers.find(page(crease, (30, 730, 340)), close, 0, 0)] == [340]
+
+
+def test_a_stroke_that_runs_off_the_paper_parts_nothing() -> None:
+    wider = np.full((HEIGHT, WIDTH + 400, 3), 255, np.uint8)
+    wider[:, :WIDTH] = page()
+    cv2.line(wider, (400, 340), (WIDTH + 390, 340), (60,) * 3, 2)
+    assert dividers.find(wider, LINES, 0, 0) == []

@@ -44,7 +44,7 @@ def test_letters_that_stand_close_are_read_from_nearer(recogniser: Recogniser, p
     readings = Readings(picture, Pair(recogniser, recogniser) if paired else recogniser)
     first = readings.line(one, 0)
     assert likeness(first.text) < 0.7
-    nearer = readings.surer(first)
+    [nearer] = readings.surer([first])
     assert likeness(nearer.text) > 0.9
     assert nearer.score > first.score
     assert " ".join(word.text for word in nearer.words) == nearer.text
@@ -54,4 +54,4 @@ def test_a_line_that_reads_well_is_not_read_again(recogniser: Recogniser) -> Non
     picture, one = squeezed(0.4, 0.4)
     readings = Readings(picture, recogniser)
     line = readings.line(one, 0)
-    assert readings.surer(line) is line
+    assert readings.surer([line])[0] is line
