@@ -23,7 +23,7 @@ class Locator:
         self._marks = marks
         self._dead = dead
         self._results = results
-        self._attempts = attempts
+        self.attempts = attempts
 
     def find(self, job_id: str) -> JobFile | None:
         """Where a job is now; None when there is none of that id. An ended job's file points at its result."""
@@ -43,7 +43,7 @@ class Locator:
         return None
 
     def _by_name(self, directory: str, job_id: str, state: State) -> JobFile | None:
-        for attempts in range(self._attempts + 1):
+        for attempts in range(self.attempts + 1):
             path = f"{directory}/{job_id}.a{attempts}"
             if os.path.exists(path):
                 return JobFile(path, job_id, attempts, state)

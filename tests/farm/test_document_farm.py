@@ -15,7 +15,7 @@ import pikepdf
 import pytest
 
 from benchmarks import books, pages
-from spoolfarm.farm.farm_job import FarmJob
+from spoolfarm.farm.farm import FarmJob
 from tests.support.running_farm import RunningFarm, until
 
 Run = Callable[..., RunningFarm]
