@@ -15,7 +15,6 @@ from spoolfarm.spool.lease import Lease, known
 from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.marks import Marks
 from spoolfarm.spool.record import DamagedRecord, damaged
-from spoolfarm.spool.results import Results
 
 log = logging.getLogger(__name__)
 
@@ -24,34 +23,31 @@ UNREADABLE = 60.0
 
 
 class Recovery:
-    """Recovers the jobs in *active* of dead *workers*, which end by *endings*, and tidies the *marks*."""
+    """Recovers the jobs of dead *workers*, which end by *endings*, and tidies the *marks*."""
 
     def __init__(
         self,
         workers: str,
-        active: str,
-        results: Results,
+        locator: Locator,
         endings: Endings,
         marks: Marks,
-        locator: Locator,
         requeue: Callable[[str, Job, int], None],
         retire: Callable[[Lease], None],
     ) -> None:
         """*requeue* and *retire* are the acts of the spool."""
         self._workers = workers
-        self._active = active
-        self._results = results
+        self._locator = locator
+        self._results = locator.results
         self._endings = endings
         self._marks = marks
-        self._locator = locator
         self._requeue = requeue
         self._retire = retire
 
     def run(self, causes: Mapping[str, str], reasons: Mapping[str, str], living: Collection[str]) -> int:
         """See `Spool.reclaim`."""
-        seen = 0
-        for wid in known(self._workers, self._active):
-            if wid in living or (lease := Lease.take_over(self._workers, self._active, wid)) is None:
+        active, seen = self._locator.active, 0
+        for wid in known(self._workers, active):
+            if wid in living or (lease := Lease.take_over(self._workers, active, wid)) is None:
                 continue
             try:
                 had = list(job_files(lease.active, State.RUNNING))
