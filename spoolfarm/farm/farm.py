@@ -14,7 +14,6 @@ from spoolfarm.errors import InvalidParams, InvalidRequest, WaitTimeout
 from spoolfarm.farm import owner, subjobs
 from spoolfarm.farm.admission import Admission
 from spoolfarm.farm.changes import Changes
-from spoolfarm.farm.farm_job import FarmJob
 from spoolfarm.farm.figures import Figures, count
 from spoolfarm.farm.inputs import Inputs
 from spoolfarm.farm.listing import Listing, Page
@@ -43,6 +42,37 @@ LONGEST_NAME = 1024
 IN_FLIGHT = 256
 #: As FIRST_LOOK, for a job that was submitted: who starts a worker after it may wait for it at once.
 SUBMITTED_LOOK = 3.0
+
+
+class FarmJob:
+    """A submitted job: ask how it is, wait for it, cancel it."""
+
+    def __init__(self, farm: Farm, job_id: str) -> None:
+        self._farm = farm
+        self.id = job_id
+
+    def __repr__(self) -> str:
+        return f"<FarmJob {self.id}>"
+
+    def status(self) -> str:
+        """`queued`, `running`, `succeeded`, `failed` or `cancelled`."""
+        return str(self.record()["status"])
+
+    def record(self) -> dict[str, Any]:
+        """All that is known of the job, as `GET /v1/jobs/<id>` shows it. Raises UnknownJob once it has expired."""
+        return self._farm.record(self.id)
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """Return the result. Raises JobFailed, JobCancelled, or WaitTimeout after *timeout* seconds (None: never)."""
+        return self._farm.wait(self.id, timeout)
+
+    def file(self, name: str) -> bytes:
+        """One of the files that the record names in `files`. Raises UnknownJob or UnknownFile."""
+        return self._farm.file(self.id, name).read_bytes()
+
+    def cancel(self) -> bool:
+        """Cancel the job: at once when queued, within seconds when running. False when it has ended."""
+        return self._farm.cancel(self.id)
 
 
 class Farm:

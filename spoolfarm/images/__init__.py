@@ -13,6 +13,7 @@ from spoolfarm.images.reading import Decoded, check, decode, read, several_pages
 
 if TYPE_CHECKING:
     from spoolfarm.images.given import Picture as Picture
+    from spoolfarm.images.raster import Array as Array
 
 __all__ = [
     "MAGIC",

@@ -30,9 +30,6 @@ class Process(Protocol):
     pid: int
     stdout: IO[bytes] | None
 
-    def send_signal(self, sig: int) -> None:
-        """Send a signal to it alone."""
-
     def wait(self) -> int:
         """Its exit status, or the signal that killed it as a negative number."""
 
@@ -92,7 +89,7 @@ class Child:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process itself."""
         if self._process:
-            self._process.send_signal(number)
+            os.kill(self._process.pid, number)  # Popen would reap it first, and `reap` then look for it in vain
 
     def kill(self) -> None:
         """Kill the process and everything it started, at once."""

@@ -28,10 +28,6 @@ class Fork:
         self.pid = pid
         self.stdout: IO[bytes] | None = io.FileIO(output)
 
-    def send_signal(self, sig: int) -> None:
-        """Send it a signal; until `wait` its process id cannot be reused."""
-        os.kill(self.pid, sig)
-
     def wait(self) -> int:
         """Its exit status, or the signal that killed it as a negative number."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

@@ -19,11 +19,11 @@ class Locator:
         self, queue: str, active: str, marks: str, dead: DeadLetters, results: Results, *, attempts: int
     ) -> None:
         self._queue = queue
-        self._active = active
+        self.active = active
         self._marks = marks
         self._dead = dead
-        self._results = results
-        self._attempts = attempts
+        self.results = results
+        self.attempts = attempts
 
     def find(self, job_id: str) -> JobFile | None:
         """Where a job is now; None when there is none of that id. An ended job's file points at its result."""
@@ -35,15 +35,15 @@ class Locator:
             for directory, state in self._places(job_id):
                 if (file := look(directory, job_id, state)) is not None:
                     return file
-            if (record := self._results.get(job_id)) is not None:
-                path = f"{self._results.root}/{job_id}.json"
+            if (record := self.results.get(job_id)) is not None:
+                path = f"{self.results.root}/{job_id}.json"
                 return JobFile(path, job_id, record["attempts"], State(record["status"]))
-        if self._results.exists(job_id):
-            return JobFile(f"{self._results.root}/{job_id}.json", job_id, 0, State.FAILED)  # damaged
+        if self.results.exists(job_id):
+            return JobFile(f"{self.results.root}/{job_id}.json", job_id, 0, State.FAILED)  # damaged
         return None
 
     def _by_name(self, directory: str, job_id: str, state: State) -> JobFile | None:
-        for attempts in range(self._attempts + 1):
+        for attempts in range(self.attempts + 1):
             path = f"{directory}/{job_id}.a{attempts}"
             if os.path.exists(path):
                 return JobFile(path, job_id, attempts, state)
@@ -58,7 +58,7 @@ class Locator:
         for task in files.names(self._queue):
             there = set(files.names(f"{self._queue}/{task}"))
             yield from ((f"{self._queue}/{task}/{name}", State.QUEUED) for name in names if name in there)
-        for wid in files.names(self._active):
-            yield f"{self._active}/{wid}", State.RUNNING
+        for wid in files.names(self.active):
+            yield f"{self.active}/{wid}", State.RUNNING
         yield self._marks, State.CANCELLED
         yield self._dead.path(job_id), State.FAILED

@@ -13,7 +13,7 @@ from filelock import Timeout
 
 from spoolfarm.spool import files
 from spoolfarm.spool.job import State
-from spoolfarm.spool.jobfile import JobFile
+from spoolfarm.spool.jobfile import JobFile, job_files
 from spoolfarm.spool.lock import lock
 from spoolfarm.spool.results import ID, Results
 
@@ -53,6 +53,10 @@ class Marks:
         """Every mark, by the job that it is on."""
         for job_id in filter(ID.fullmatch, files.names(self._root)):
             yield JobFile(self._path(job_id), job_id, 0, State.CANCELLED)
+
+    def cancelled(self) -> Iterator[JobFile]:
+        """Every queued job that is being cancelled, or whose canceller died."""
+        return job_files(self._root, State.CANCELLED)
 
     def tidy(self, mark: JobFile, find: Callable[[str], JobFile | None]) -> None:
         """Remove a mark whose job has ended and is with no worker any more; *find* says where a job is."""

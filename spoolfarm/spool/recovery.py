@@ -5,18 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spoolfarm.spool import files
 from spoolfarm.spool.endings import Endings
 from spoolfarm.spool.job import DamagedJob, Job, State, UnreadableJob
 from spoolfarm.spool.jobfile import JobFile, job_files
 from spoolfarm.spool.lease import Lease, known
+from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.marks import Marks
 from spoolfarm.spool.record import DamagedRecord, damaged
-
-if TYPE_CHECKING:
-    from spoolfarm.spool.spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -25,31 +23,43 @@ UNREADABLE = 60.0
 
 
 class Recovery:
-    """Recovers the jobs of *spool*, which end by *endings*, and tidies its *marks*."""
+    """Recovers the jobs of dead *workers*, which end by *endings*, and tidies the *marks*."""
 
-    def __init__(self, spool: Spool, endings: Endings, marks: Marks) -> None:
-        self._spool = spool
-        self._results = spool.results
+    def __init__(
+        self,
+        workers: str,
+        locator: Locator,
+        endings: Endings,
+        marks: Marks,
+        requeue: Callable[[str, Job, int], None],
+        retire: Callable[[Lease], None],
+    ) -> None:
+        """*requeue* and *retire* are the acts of the spool."""
+        self._workers = workers
+        self._locator = locator
+        self._results = locator.results
         self._endings = endings
         self._marks = marks
+        self._requeue = requeue
+        self._retire = retire
 
     def run(self, causes: Mapping[str, str], reasons: Mapping[str, str], living: Collection[str]) -> int:
         """See `Spool.reclaim`."""
-        spool, seen = self._spool, 0
-        for wid in known(spool.workers, spool.active):
-            if wid in living or (lease := Lease.take_over(spool.workers, spool.active, wid)) is None:
+        active, seen = self._locator.active, 0
+        for wid in known(self._workers, active):
+            if wid in living or (lease := Lease.take_over(self._workers, active, wid)) is None:
                 continue
             try:
                 had = list(job_files(lease.active, State.RUNNING))
                 why = causes.get(wid, "its worker died"), reasons.get(wid, "unknown"), len(had) == 1
                 seen += sum(self._try(self._recover, file, *why) for file in had)
-                spool.retire(lease)
+                self._retire(lease)
             finally:
                 lease.drop()
-        for file in job_files(spool.marks, State.CANCELLED):
+        for file in self._marks.cancelled():
             self._try(self._endings.cancel, file, 0.0)
         for mark in self._marks.files():
-            self._try(self._marks.tidy, mark, spool.find)
+            self._try(self._marks.tidy, mark, self._locator.find)
         return seen
 
     def _try(self, act: Callable[..., None], file: JobFile, *more: Any) -> bool:
@@ -94,8 +104,8 @@ class Recovery:
         if self._marks.on(file.id):
             self._endings.cancel(file, 0.0)
             return
-        most = self._spool.max_attempts
+        most = self._locator.attempts
         last = counts and file.attempts >= min(job.tries or most, most)
         noted = counts or job.durable  # the worker that ends a job looks for a log to remove when attempts were lost
         if not self._endings.lose(file, job, cause, reason, alone=alone, last=last, noted=noted):
-            self._spool.requeue(file.path, job, file.attempts if counts else file.attempts - 1)
+            self._requeue(file.path, job, file.attempts if counts else file.attempts - 1)

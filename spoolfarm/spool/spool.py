@@ -117,7 +117,7 @@ class Spool:
         self.done = DoneJobs(f"{self.root}/done", keep_mb << 20)
         self.endings = Endings(results, self.dead, self.done, self.counts, f"{self.workers}/cancel.lock")
         self._marks = Marks(self.marks, results, f"{self.workers}/retry.lock")
-        self._recovery = Recovery(self, self.endings, self._marks)
+        self._recovery = Recovery(self.workers, self._locator, self.endings, self._marks, self.requeue, self.retire)
         self.ringer = Ringer(self.root)
         self.disabled = DisabledTasks(self.root)
         self.paused = PausedTasks(self.root)

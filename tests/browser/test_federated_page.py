@@ -87,6 +87,7 @@ def job(farm: RunningFarm, page: Page) -> str:
     expect(page.locator("#start-said")).to_contain_text("is no plain name")
     page.get_by_label("more").fill("")
     page.get_by_label("alpha").fill("100")
+    page.get_by_label("local_epochs").fill("2")
     page.locator("#start-run").press("Enter")
     expect(page.locator("#log")).to_contain_text("round 2/100000")
     found = re.search(r"/federated/([0-9a-f]{24})$", page.url)

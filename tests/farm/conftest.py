@@ -13,6 +13,7 @@ import pytest
 
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.lease import new_worker_id
+from tests.support import mounts
 from tests.support.batch_folder import Bench
 from tests.support.running_farm import ROOT, RunningFarm, until
 
@@ -97,9 +98,5 @@ def start(farm: Farm, tmp_path: Path) -> Iterator[Start]:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 1 MiB where the results will be."""
     path = tmp_path / "results"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("cannot mount a tmpfs here")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
+    with mounts.tmpfs(path, "size=1m"):
+        yield path

@@ -8,16 +8,13 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.batch_folder import COMMAND, TASKS, Bench
 from tests.support.running_farm import ROOT, RunningFarm, until
-
-Run = Callable[..., RunningFarm]
-
 
 # Workers of its own.
 
@@ -62,7 +59,7 @@ def test_text_is_read_from_pictures_and_documents_in_one_folder(bench: Bench) ->
     assert (bench.path / "ocr-results/b.pdf.txt").read_text().split("\f") == ["Timber Yard\n", "Brick Kilns\n", ""]
     assert (bench.path / "ocr-results/b.pdf.pdf").read_bytes().startswith(b"%PDF")
     assert bench.workers() == []
-    status, _, err = bench.batch("ocr", "in/b.pdf", "-p", "pages=2-", "--out", "second")
+    status, _, err = bench.batch("ocr", "in/b.pdf", "-p", "pages=2-", "--out", "second", "--workers", "1")
     assert (status, err) == (0, "")
     assert (bench.path / "second/in/b.pdf.txt").read_text() == "Brick Kilns\n\f"
 
@@ -141,12 +138,35 @@ def test_what_makes_no_sense_is_status_2_and_starts_nothing(bench: Bench, words:
 # A running farm.
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm of two workers, which have done nothing before the first two tests."""
+    given = {"FARM_MAX_QUEUED": 10, "FARM_TASKS": TASKS, "FARM_ENABLE": "echo,poison"}
+    with RunningFarm(tmp_path_factory.mktemp("farm"), **given) as made:
+        yield made
+
+
 @pytest.fixture
-def farm(run: Run, bench: Bench) -> RunningFarm:
-    """A farm of two workers, which the command finds."""
-    made = run(FARM_MAX_QUEUED=10, FARM_TASKS=TASKS, FARM_ENABLE="echo,poison").start()
-    bench.settings |= made.given
-    return made
+def farm(running: RunningFarm, bench: Bench) -> RunningFarm:
+    """The farm, which the command finds."""
+    bench.settings |= running.given
+    return running
+
+
+def test_own_workers_may_be_asked_for_beside_a_farm(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(4)
+    status, out, _ = bench.batch("echo", "in", "--workers", "1")
+    assert (status, out.partition(",")[0]) == (0, "4 succeeded")
+    assert not any("done" in worker for worker in farm.farm.workers())
+
+
+def test_the_workers_tell_top_what_they_do(farm: RunningFarm, bench: Bench) -> None:
+    bench.inputs(8)
+    assert bench.batch("echo", "in")[0] == 0
+    done = until(
+        lambda: sum(worker.get("done", {}).get("echo", {"ended": 0})["ended"] for worker in farm.farm.workers()) == 8
+    )
+    assert done
 
 
 def test_a_running_farm_does_the_batch_behind_everybody_else(farm: RunningFarm, bench: Bench) -> None:
@@ -171,7 +191,10 @@ def test_a_batch_waits_while_the_queue_is_full(farm: RunningFarm, bench: Bench) 
     others += [farm.farm.submit("echo", seconds=0.2) for _ in range(10)]
     status, out, err = bench.batch("echo", "in")
     assert (status, out, err) == (0, "6 succeeded, 0 failed: echo-results/results.jsonl\n", "")
-    assert all(job.status() == "succeeded" for job in others)
+    assert "queued" not in {job.status() for job in others}
+    for job in others:
+        assert job.wait(20)["bytes"] == 0
+        assert farm.farm.remove_result(job.id)
 
 
 def test_an_interrupted_batch_leaves_nothing_in_the_farms_queue(farm: RunningFarm, bench: Bench) -> None:
@@ -195,22 +218,6 @@ def test_a_batch_waits_for_a_farm_that_stopped_meanwhile(farm: RunningFarm, benc
         farm.start()
         out, _ = process.communicate(timeout=60)
     assert out.startswith("12 succeeded, 0 failed")
-
-
-def test_the_workers_tell_top_what_they_do(farm: RunningFarm, bench: Bench) -> None:
-    bench.inputs(8)
-    assert bench.batch("echo", "in")[0] == 0
-    done = until(
-        lambda: sum(worker.get("done", {}).get("echo", {"ended": 0})["ended"] for worker in farm.farm.workers()) == 8
-    )
-    assert done
-
-
-def test_own_workers_may_be_asked_for_beside_a_farm(farm: RunningFarm, bench: Bench) -> None:
-    bench.inputs(4)
-    status, out, _ = bench.batch("echo", "in", "--workers", "1")
-    assert (status, out.partition(",")[0]) == (0, "4 succeeded")
-    assert not any("done" in worker for worker in farm.farm.workers())
 
 
 # The page about it.

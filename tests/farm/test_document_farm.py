@@ -15,12 +15,10 @@ import pikepdf
 import pytest
 
 from benchmarks import books, pages
-from spoolfarm.farm.farm_job import FarmJob
+from spoolfarm.farm.farm import FarmJob
 from tests.support.running_farm import RunningFarm, until
 
 Run = Callable[..., RunningFarm]
-#: A page with a few rows, which takes half a second of a core.
-SHORT = (1000, 250)
 #: A page with one row.
 TINY = (640, 200)
 
@@ -69,13 +67,13 @@ def nothing_stray(farm: RunningFarm, sweep: bool = False) -> None:
     assert found == []
 
 
-def test_a_book_of_forty_pages_becomes_one_searchable_pdf(farm: RunningFarm, tmp_path: Path) -> None:
-    book = books.book(40, TINY)
+def test_a_book_of_twenty_pages_becomes_one_searchable_pdf(farm: RunningFarm, tmp_path: Path) -> None:
+    book = books.book(20, TINY)
     job = farm.farm.submit("ocr", book.pdf)
     record = ended(job)
     assert record["task"] == "document"
     result = record["result"]
-    assert [page["page"] for page in result["pages"]] == list(range(1, 41))
+    assert [page["page"] for page in result["pages"]] == list(range(1, 21))
     assert record["files"] == [
         "document.alto.xml",
         "document.hocr.html",
@@ -131,7 +129,7 @@ def whole(job: FarmJob, book: books.Book, tmp_path: Path) -> None:
 
 
 def test_a_document_whose_worker_is_killed_goes_on_and_repeats_no_page(farm: RunningFarm, tmp_path: Path) -> None:
-    book = books.book(12, SHORT, seed=1)
+    book = books.book(12, TINY, seed=1)
     job = farm.farm.submit("document", book.pdf)
     until(lambda: pages_done(job) >= 4)
     noted = (Path(farm.given["FARM_SPOOL_DIR"]) / "parts" / job.id).read_text().split()
@@ -147,7 +145,7 @@ def test_a_document_whose_worker_is_killed_goes_on_and_repeats_no_page(farm: Run
 
 
 def test_a_page_whose_worker_is_killed_is_read_again(farm: RunningFarm, tmp_path: Path) -> None:
-    book = books.book(12, SHORT, seed=2)
+    book = books.book(12, TINY, seed=2)
     job = farm.farm.submit("ocr", book.pdf)
     until(lambda: pages_done(job) >= 2)
     for worker in farm.farm.workers():
@@ -160,7 +158,7 @@ def test_a_page_whose_worker_is_killed_is_read_again(farm: RunningFarm, tmp_path
 
 
 def test_a_document_survives_the_farm_and_no_page_is_done_twice(farm: RunningFarm, tmp_path: Path) -> None:
-    book = books.book(12, SHORT, seed=3)
+    book = books.book(12, TINY, seed=3)
     job = farm.farm.submit("ocr", book.pdf)
     until(lambda: pages_done(job) >= 3)
     farm.signal(signal.SIGTERM)
@@ -174,7 +172,7 @@ def test_a_document_survives_the_farm_and_no_page_is_done_twice(farm: RunningFar
 
 
 def test_a_cancelled_document_takes_its_pages_with_it(farm: RunningFarm) -> None:
-    job = farm.farm.submit("document", books.book(12, SHORT, seed=4).pdf)
+    job = farm.farm.submit("document", books.book(12, TINY, seed=4).pdf)
     until(lambda: pages_done(job) >= 1)
     assert job.cancel()
     assert ended(job)["status"] == "cancelled"
@@ -183,7 +181,7 @@ def test_a_cancelled_document_takes_its_pages_with_it(farm: RunningFarm) -> None
 
 def test_the_pages_of_a_document_that_is_given_up_go_too(run: Run) -> None:
     farm = run(FARM_ENABLE="ocr,document", FARM_SIMULATIONS=0, FARM_MAX_ATTEMPTS=1).start()
-    job = farm.farm.submit("document", books.book(12, SHORT, seed=5).pdf)
+    job = farm.farm.submit("document", books.book(12, TINY, seed=5).pdf)
     until(lambda: pages_done(job) >= 1)
     os.kill(coordinator(farm), signal.SIGKILL)
     record = ended(job)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.errors import JobCancelled, JobFailed
-from spoolfarm.farm.farm_job import FarmJob
+from spoolfarm.farm.farm import FarmJob
 from tests.support import cluster_tasks
 from tests.support.ray_cluster import RayCluster
 from tests.support.running_farm import ROOT, RunningFarm, until

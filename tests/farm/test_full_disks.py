@@ -6,9 +6,8 @@ import base64
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pydantic import ConfigDict
 
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Context, Params, Task
+from tests.support import mounts
 from tests.support.hot_folder import Hot
 from tests.support.pictures import encoded
 from tests.support.running_farm import RunningFarm, until
@@ -46,18 +46,10 @@ class Level(Task):
 @pytest.fixture(scope="module")
 def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("farm")
-    mounted = []
-    try:
+    with ExitStack() as mounted:
         for name in DISKS:
-            (path / name).mkdir()
-            mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},nr_inodes={FILES}", "tmpfs", str(path / name)]
-            if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-                pytest.skip("cannot mount a tmpfs here")
-            mounted.append(path / name)
+            mounted.enter_context(mounts.tmpfs(path / name, f"size={SIZE},nr_inodes={FILES}"))
         yield path
-    finally:
-        for each in mounted:
-            subprocess.run(["umount", "--lazy", str(each)], check=True)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,10 +64,11 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The unpacked wheel."""
     path = tmp_path_factory.mktemp("wheel")
-    return wheel.install(wheel.build(path), path / "site")
+    yield wheel.install(wheel.build(path), path / "site")
+    shutil.rmtree(path)  # a hundred megabytes
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,37 @@ from tests.support.running_farm import RunningFarm, until
 
 @pytest.fixture
 def simulating(run: Callable[..., RunningFarm], tmp_path: Path) -> Callable[..., RunningFarm]:
-    """A function that starts a farm with one worker for simulations, which has begun an endless one."""
+    """A function that starts a farm of its own, which has begun an endless simulation."""
 
     def start(**settings: Any) -> RunningFarm:
-        given = foreign.settings(foreign.make(tmp_path / "project"), FARM_ENABLE="echo,simulate", FARM_WORKERS=1)
-        farm = run(**given, **settings).start()
+        farm = run(**given(tmp_path), **settings).start()
         begin(farm, tmp_path)
         return farm
 
     return start
+
+
+def given(path: Path) -> dict[str, Any]:
+    """Settings for one worker for simulations, on a project below *path*."""
+    return foreign.settings(foreign.make(path / "project"), FARM_ENABLE="echo,simulate", FARM_WORKERS=1)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm that runs none when a test begins."""
+    path = tmp_path_factory.mktemp("farm")
+    with RunningFarm(path, **given(path)) as made:
+        yield made
+
+
+@pytest.fixture
+def place(shared: RunningFarm) -> Iterator[Path]:
+    """The shared farm's directory, where it has begun an endless simulation, of which no other test finds anything."""
+    path = shared.log_path.parent
+    begin(shared, path)
+    yield path
+    shutil.rmtree(path / "project/global_models")
+    (path / "project/pids").unlink()
 
 
 def begin(farm: RunningFarm, tmp_path: Path) -> None:
@@ -63,34 +86,30 @@ def status(tmp_path: Path) -> str:
     return str(json.loads((tmp_path / "project/global_models/Net_20260101-000000/result.json").read_text())["status"])
 
 
-def test_a_killed_worker_takes_its_simulation_along_and_the_next_one_starts(
-    simulating: Callable[..., RunningFarm], tmp_path: Path
-) -> None:
-    farm = simulating()
-    os.kill(simulator(farm), signal.SIGKILL)
-    until(lambda: not alive(tmp_path), what="the simulation to end")
-    record = ended(farm, tmp_path)
+def test_a_killed_worker_takes_its_simulation_along_and_the_next_one_starts(shared: RunningFarm, place: Path) -> None:
+    os.kill(simulator(shared), signal.SIGKILL)
+    until(lambda: not alive(place), what="the simulation to end")
+    record = ended(shared, place)
     assert (record["status"], record["code"], record["attempts"]) == ("failed", "worker_died", 1)
     assert "SIGKILL" in record["error"]
-    assert farm.farm.submit("simulate", rounds=1).wait(30)["exit_code"] == 0
-    assert status(tmp_path) == "failed"
-    assert not farm.farm.spool.running().get("simulate")
-    farm.farm.retry(record["id"])  # but for somebody who asks for it
-    until(lambda: farm.farm.record(record["id"])["status"] != "queued", what="the second try")
+    assert shared.farm.submit("simulate", rounds=1).wait(30)["exit_code"] == 0
+    assert status(place) == "failed"
+    assert not shared.farm.spool.running().get("simulate")
+    shared.farm.retry(record["id"])  # but for somebody who asks for it
+    until(lambda: shared.farm.record(record["id"])["status"] != "queued", what="the second try")
     with pytest.raises(JobFailed, match=r"exit code 1$"):  # its folder is there already
-        farm.farm.wait(record["id"], 30)
+        shared.farm.wait(record["id"], 30)
 
 
-def test_a_cancelled_simulation_ends_within_seconds(simulating: Callable[..., RunningFarm], tmp_path: Path) -> None:
-    farm = simulating()
-    worker = simulator(farm)
-    assert farm.farm.cancel((tmp_path / "job").read_text())
-    record = ended(farm, tmp_path)
+def test_a_cancelled_simulation_ends_within_seconds(shared: RunningFarm, place: Path) -> None:
+    worker = simulator(shared)
+    assert shared.farm.cancel((place / "job").read_text())
+    record = ended(shared, place)
     assert record["status"] == "cancelled"
     assert record["details"] == {"exit_code": 143, "folder": "Net_20260101-000000"}
-    assert not alive(tmp_path)
-    assert status(tmp_path) == "stopped"
-    assert simulator(farm) == worker
+    assert not alive(place)
+    assert status(place) == "stopped"
+    assert simulator(shared) == worker
 
 
 def test_a_simulation_past_its_time_is_ended(simulating: Callable[..., RunningFarm], tmp_path: Path) -> None:
@@ -100,14 +119,13 @@ def test_a_simulation_past_its_time_is_ended(simulating: Callable[..., RunningFa
     until(lambda: not alive(tmp_path), what="the simulation to end")
 
 
-def test_nothing_of_a_simulation_outlives_the_launcher(simulating: Callable[..., RunningFarm], tmp_path: Path) -> None:
-    farm = simulating()
-    farm.kill_launcher()
-    until(lambda: not farm.processes() and not alive(tmp_path), what="all to end")
-    farm.start()
-    assert ended(farm, tmp_path)["code"] == "worker_died"
-    assert farm.farm.submit("simulate", rounds=1).wait(30)["exit_code"] == 0
-    assert status(tmp_path) == "failed"
+def test_nothing_of_a_simulation_outlives_the_launcher(shared: RunningFarm, place: Path) -> None:
+    shared.kill_launcher()
+    until(lambda: not shared.processes() and not alive(place), what="all to end")
+    shared.start()
+    assert ended(shared, place)["code"] == "worker_died"
+    assert shared.farm.submit("simulate", rounds=1).wait(30)["exit_code"] == 0
+    assert status(place) == "failed"
 
 
 def test_nothing_of_a_simulation_outlives_a_farm_that_stops(
@@ -120,22 +138,20 @@ def test_nothing_of_a_simulation_outlives_a_farm_that_stops(
     assert ended(farm, tmp_path)["status"] == "failed"
 
 
-def test_the_log_survives_the_front(simulating: Callable[..., RunningFarm], tmp_path: Path) -> None:
-    farm = simulating()
-    job_id = (tmp_path / "job").read_text()
-    for pid in farm.front():
+def test_the_log_survives_the_front(shared: RunningFarm, place: Path) -> None:
+    job_id = (place / "job").read_text()
+    for pid in shared.front():
         os.kill(pid, signal.SIGKILL)
-    until(lambda: farm.get("/health")[0] == 200, what="another front")
-    before = len(farm.farm.results.read_log(job_id))
-    until(lambda: len(farm.farm.results.read_log(job_id)) > before, what="the next line")
-    assert farm.get(f"/v1/jobs/{job_id}")[1]["status"] == "running"
-    farm.farm.cancel(job_id)
-    ended(farm, tmp_path)
+    until(lambda: shared.get("/health")[0] == 200, what="another front")
+    before = len(shared.farm.results.read_log(job_id))
+    until(lambda: len(shared.farm.results.read_log(job_id)) > before, what="the next line")
+    assert shared.get(f"/v1/jobs/{job_id}")[1]["status"] == "running"
+    shared.farm.cancel(job_id)
+    ended(shared, place)
 
 
 def test_as_many_run_at_once_as_there_are_workers_for_them(run: Callable[..., RunningFarm], tmp_path: Path) -> None:
-    given = foreign.settings(foreign.make(tmp_path / "project"), FARM_ENABLE="echo,simulate", FARM_WORKERS=1)
-    farm = run(**given, FARM_SIMULATIONS=2).start()
+    farm = run(**given(tmp_path), FARM_SIMULATIONS=2).start()
     jobs = [farm.farm.submit("simulate", rounds=100_000) for _ in range(3)]
 
     def running() -> int:

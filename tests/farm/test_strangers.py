@@ -36,6 +36,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def rude(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFarm]:
+    """A farm of one worker, which survives what its tasks do to that; the last test stops it."""
+    tasks = ",".join(f"{name}={RUDE}:{name.capitalize()}" for name in ("forking", "daemonic", "deaf"))
+    path = tmp_path_factory.mktemp("rude")
+    with RunningFarm(path, FARM_TASKS=tasks, FARM_ENABLE="forking,daemonic,deaf", FARM_WORKERS=1) as made:
+        yield made
+
+
 def test_workers_whose_folders_a_cleaner_removed_are_replaced(shared: RunningFarm) -> None:
     before = set(shared.workers())
     for name in os.listdir(shared.farm.spool.active):
@@ -62,12 +71,37 @@ def test_an_emptied_spool_is_made_anew_and_has_one_launcher(shared: RunningFarm)
     assert f"launcher {shared.launcher}" in second.stderr
 
 
-def test_a_child_that_a_task_forked_and_that_comes_back_takes_nothing_from_its_worker(run: Run) -> None:
-    farm = run(FARM_TASKS=f"forking={RUDE}:Forking", FARM_ENABLE="forking", FARM_WORKERS=1).start()
-    [worker] = farm.workers()
+def test_a_child_that_a_task_forked_and_that_comes_back_takes_nothing_from_its_worker(rude: RunningFarm) -> None:
+    [worker] = rude.workers()
     for _ in range(3):
-        assert farm.farm.call("forking", timeout=20) == "parent"
-    assert farm.workers() == [worker]
+        assert rude.farm.call("forking", timeout=20) == "parent"
+    assert rude.workers() == [worker]
+
+
+def test_a_worker_that_lives_on_without_its_lease_is_killed(rude: RunningFarm) -> None:
+    [worker] = rude.workers()
+    job = rude.farm.submit("deaf", seconds=600)
+    until(lambda: rude.farm.running())
+    for name in os.listdir(rude.farm.spool.workers):
+        os.unlink(f"{rude.farm.spool.workers}/{name}") if name.endswith((".json", ".lock")) else None
+    until(lambda: not alive(worker), 30)
+    assert "killed because it has no lease any more" in rude.log()
+    job.cancel()
+    until(lambda: job.status() == "cancelled")
+
+
+def test_daemons_that_a_task_started_end_with_the_farm_and_with_their_worker(rude: RunningFarm) -> None:
+    daemon = int(rude.farm.call("daemonic", timeout=20))
+    assert alive(daemon)
+    os.kill(rude.workers()[0], signal.SIGKILL)
+    until(lambda: not alive(daemon))
+    daemon = int(rude.farm.call("daemonic", timeout=40))
+    rude.kill_launcher()
+    until(lambda: not alive(daemon))
+    rude.start()
+    daemon = int(rude.farm.call("daemonic", timeout=20))
+    rude.stop()
+    assert not alive(daemon)
 
 
 def test_a_worker_that_retired_and_keeps_a_thread_alive_makes_way(run: Run) -> None:
@@ -76,17 +110,6 @@ def test_a_worker_that_retired_and_keeps_a_thread_alive_makes_way(run: Run) -> N
     for _ in range(2):
         assert farm.farm.call("lingering", timeout=40) == "done"
     until(lambda: "left threads that do not end" in farm.log())
-
-
-def test_a_worker_that_lives_on_without_its_lease_is_killed(run: Run) -> None:
-    farm = run(FARM_TASKS=f"deaf={RUDE}:Deaf", FARM_ENABLE="deaf,echo", FARM_WORKERS=1).start()
-    [worker] = farm.workers()
-    farm.farm.submit("deaf", seconds=600)
-    until(lambda: farm.farm.running())
-    for name in os.listdir(farm.farm.spool.workers):
-        os.unlink(f"{farm.farm.spool.workers}/{name}") if name.endswith((".json", ".lock")) else None
-    until(lambda: not alive(worker), 30)
-    assert "killed because it has no lease any more" in farm.log()
 
 
 def test_a_pause_of_the_whole_farm_does_not_count_as_running(run: Run) -> None:
@@ -138,21 +161,6 @@ def test_a_full_disk_of_the_results_refuses_new_jobs(small_disk: Path, run: Run)
     assert status == 503
     assert "the disk of the results has only" in told["error"]
     assert farm.post("/v1/jobs", {"task": "echo"})[0] == 503
-
-
-def test_daemons_that_a_task_started_end_with_the_farm_and_with_their_worker(run: Run, tmp_path: Path) -> None:
-    farm = run(FARM_TASKS=f"daemonic={RUDE}:Daemonic", FARM_ENABLE="daemonic", FARM_WORKERS=1).start()
-    daemon = int(farm.farm.call("daemonic", timeout=20))
-    assert alive(daemon)
-    os.kill(farm.workers()[0], signal.SIGKILL)
-    until(lambda: not alive(daemon))
-    daemon = int(farm.farm.call("daemonic", timeout=40))
-    farm.kill_launcher()
-    until(lambda: not alive(daemon))
-    farm.start()
-    daemon = int(farm.farm.call("daemonic", timeout=20))
-    farm.stop()
-    assert not alive(daemon)
 
 
 def test_a_reader_of_the_log_that_stalls_does_not_stop_supervision(run: Run, tmp_path: Path) -> None:

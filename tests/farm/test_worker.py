@@ -18,8 +18,7 @@ import pytest
 
 from spoolfarm.config import load
 from spoolfarm.errors import InvalidParams, JobCancelled, JobFailed
-from spoolfarm.farm.farm import Farm
-from spoolfarm.farm.farm_job import FarmJob
+from spoolfarm.farm.farm import Farm, FarmJob
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import alive
 from spoolfarm.spool.watch import RESCAN

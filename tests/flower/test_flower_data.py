@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sklearn.datasets import load_digits
 
 import data
 
@@ -23,6 +22,8 @@ def folder_of(path: Path, colours: dict[str, tuple[int, int, int]], count: int =
 
 
 def test_the_digits_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits  # which takes a second, in each process that looks for tests
+
     pictures, classes = data.read_digits()
     original = load_digits()
     assert np.array_equal(pictures.labels, original.target)

@@ -120,7 +120,7 @@ def test_bad_options_end_with_code_2_and_one_reason(
 
 
 def test_a_failed_run_says_so_in_its_record(tmp_path: Path, script: Script) -> None:
-    code, _, errors = ended(script(learning_rate=1e9, rounds=2))
+    code, _, errors = ended(script(learning_rate=1e9, rounds=2, clients=2))
     assert (code, result_in(tmp_path)["status"]) == (1, "failed")
     assert result_in(tmp_path)["error"].startswith(
         "RuntimeError: round 1: no client answered; FloatingPointError: the loss"
@@ -150,7 +150,7 @@ def gone(session: int) -> bool:
 
 
 def test_a_run_that_ctrl_c_stopped_says_so_and_can_be_resumed(tmp_path: Path, script: Script) -> None:
-    process = script(rounds=500, local_epochs=1)
+    process = script(rounds=500, local_epochs=1, clients=3)
     after_round(process, 2)
     process.send_signal(signal.SIGINT)
     assert ended(process, 20)[0] == 130

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_bad_picture_among_several_is_an_error_at_its_place(live: RunningFarm)
 
 
 @pytest.mark.parametrize(
-    ("picture", "status"), [(b"no picture", 415), (b"", 400), (grain("PNG")[:9000], 400), (bomb(), 413)]
+    ("made", "status"), [(lambda: b"no picture", 415), (bytes, 400), (lambda: grain("PNG")[:9000], 400), (bomb, 413)]
 )
-def test_a_single_bad_picture_has_its_own_status(live: RunningFarm, picture: bytes, status: int) -> None:
-    refused(ask(live, "edit", picture), status)
+def test_a_single_bad_picture_has_its_own_status(live: RunningFarm, made: Callable[[], bytes], status: int) -> None:
+    refused(ask(live, "edit", made()), status)

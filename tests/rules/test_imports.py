@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -54,19 +56,33 @@ ONLY = {
 }
 
 
-def imported(path: Path) -> Iterator[str]:
+@functools.cache
+def imported(path: Path) -> list[str]:
     """The dotted name of every module that *path* imports anywhere, in functions and for typing too."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports by dots"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
+    return found
 
 
 def ours(path: Path) -> Iterator[str]:
     """The names below `spoolfarm` that *path* imports."""
     return (name.removeprefix("spoolfarm.") for name in imported(path) if name.startswith("spoolfarm."))
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of the module in *path*; that of a package for its `__init__`."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules(path: Path, known: set[str]) -> Iterator[str]:
+    """Those of the *known* modules that *path* imports, or imports something of."""
+    for name in imported(path):
+        yield from {name, name.rpartition(".")[0]} & known if name not in known else [name]
 
 
 def package_of(path: Path) -> str:
@@ -83,6 +99,15 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
     for path in (each for each in FILES if package_of(each) == package):
         for name in ours(path):
             assert within(name, f"{package} {MAY[package]}"), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_no_two_modules_import_each_other_by_whatever_way() -> None:
+    names = {path: module_of(path) for path in FILES}
+    uses = {name: {*modules(path, {*names.values()})} - {name} for path, name in names.items()}
+    try:
+        TopologicalSorter(uses).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' imports '.join(reversed(error.args[1]))}")
 
 
 @pytest.mark.parametrize("wing", WINGS)

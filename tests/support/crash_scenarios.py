@@ -7,8 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from spoolfarm.config import Settings
-from spoolfarm.farm.farm import Farm
 from spoolfarm.spool import files
 from spoolfarm.spool.buckets import bucket
 from spoolfarm.spool.job import State
@@ -37,7 +35,10 @@ def put(durable: bool) -> Scenario:
 def put_with_key() -> Scenario:
     """What comes twice with one Idempotency-Key is one job, wherever the first try ended."""
 
-    def farm(tree: Tree) -> Farm:
+    def farm(tree: Tree) -> Any:
+        from spoolfarm.config import Settings  # with which come pydantic and half a farm: the others fork without
+        from spoolfarm.farm import Farm
+
         settings = Settings(spool_dir=tree.spool.root, results_dir=tree.spool.results.root, min_free_mb=0)
         return Farm(settings=settings)
 

@@ -11,11 +11,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from spoolfarm.system import process
-from tests.support.running_farm import ROOT
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "from tests.support import lean_process; lean_process.main()"
 #: Seconds that the process gets.
 DEADLINE = 110.0

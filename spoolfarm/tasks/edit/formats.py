@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from spoolfarm.errors import InvalidParams
 
 if TYPE_CHECKING:
-    from spoolfarm.tasks.edit.operations import Array
+    from spoolfarm.images import Array
 
 
 #: What a picture's file may be called after the dot.

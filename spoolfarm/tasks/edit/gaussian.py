@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spoolfarm.tasks.edit.operations import Array
+    from spoolfarm.images import Array
 
 #: Waves are left out whose phase turns by more than this over one standard deviation: a 7000th of them would be left.
 SHORTEST = 4.2

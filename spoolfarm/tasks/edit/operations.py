@@ -10,15 +10,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from spoolfarm.images import MAX_SIDE
 from spoolfarm.tasks.edit import gaussian
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+    from spoolfarm.images import Array
 
 Size: TypeAlias = tuple[int, int]
 

@@ -13,7 +13,7 @@ from spoolfarm.tasks.edit.formats import Format
 from spoolfarm.tasks.edit.operations import OPERATIONS, Denoise, Operation, Quality, Size
 
 if TYPE_CHECKING:
-    from spoolfarm.tasks.edit.operations import Array
+    from spoolfarm.images import Array
 
 #: The most operations of one request, and the most pictures they may make of one.
 MAX_OPERATIONS, MAX_OUTPUTS = 100, 256

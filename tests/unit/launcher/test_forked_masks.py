@@ -50,7 +50,7 @@ class Parent:
             until(lambda: forked.pid in [worker["pid"] for worker in self._farm.workers()])
             yield forked
         finally:
-            forked.send_signal(signal.SIGKILL)
+            os.kill(forked.pid, signal.SIGKILL)
             assert forked.wait() == -signal.SIGKILL
             assert forked.stdout is not None
             forked.stdout.close()

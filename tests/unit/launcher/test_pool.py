@@ -16,7 +16,6 @@ from spoolfarm.launcher.launcher import Launcher
 from spoolfarm.launcher.worker_child import WorkerChild
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import Lease
-from spoolfarm.spool.spool import Spool
 from spoolfarm.tasks.lanes import GENERAL
 from tests.support.running_farm import until
 from tests.support.spool_jobs import die, one
@@ -74,7 +73,7 @@ def test_how_a_worker_ended_is_not_forgotten_while_the_disk_refuses_its_job(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Spool, "requeue", full)
+        patch.setattr("spoolfarm.spool.spool.move", full)
         end(launcher, worker)
         assert not farm.spool.count().get("echo")
     launcher._pool.look(ending=True)

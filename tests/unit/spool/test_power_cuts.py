@@ -21,9 +21,11 @@ from spoolfarm.spool.buckets import SyncedBuckets
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
+from tests.support import mounts
 from tests.support.crash_points import Tally, new, sound, too_early
 from tests.support.power_cuts import Recorder, after_power_cut, recorded
-from tests.support.spool_tree import Tree, claims, failed, fork, recover, run_down, succeeded
+from tests.support.running_farm import until
+from tests.support.spool_tree import Elsewhere, Tree, claims, failed, fork, recover, run_down, succeeded
 
 
 @pytest.fixture(autouse=True)
@@ -198,23 +200,22 @@ class Disk:
     """A small ext4 of its own. Skips the test where it cannot be mounted."""
 
     def __init__(self, path: Path) -> None:
-        self._image, self.root = path / "image", path / "disk"
+        self.image, self.root = path / "image", path / "disk"
         self.root.mkdir()
-        with open(self._image, "wb") as image:
+        with open(self.image, "wb") as image:
             image.truncate(24 * 2**20)
-        self._mounted = False
+        subprocess.run(["mkfs.ext4", "-q", "-F", str(self.image)], check=True, capture_output=True)
         try:
-            self._run("mkfs.ext4", "-q", "-F", str(self._image))
             self.mount()
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"cannot mount an image here: {error}")
-
-    def _run(self, *command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"cannot mount an image here: {error.stderr!r}")
 
     def mount(self) -> None:
-        self._run("mount", "-o", "loop,commit=1", str(self._image), str(self.root))
-        self._mounted = True
+        mounts.mount("-o", "loop,commit=1", str(self.image), str(self.root))
+
+    def drop(self) -> None:
+        """Let the kernel unmount it as soon as nobody has a file of it open, as a test that failed may have."""
+        mounts.unmount(self.root, "--lazy")
 
     def cut(self) -> None:
         """The moment the power goes: FS_IOC_GOINGDOWN without a flush of the log."""
@@ -226,20 +227,30 @@ class Disk:
 
     def restart(self) -> None:
         """The moment it is back."""
-        self.unmount()
+        mounts.unmount(self.root)
         self.mount()
-
-    def unmount(self) -> None:
-        if self._mounted:
-            self._run("umount", str(self.root))
-            self._mounted = False
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     made = Disk(tmp_path)
     yield made
-    made.unmount()
+    made.drop()
+
+
+@pytest.mark.needs("root", "mkfs.ext4")
+def test_the_disk_goes_with_the_process_that_mounted_it_even_when_that_is_killed(disk: Disk, tmp_path: Path) -> None:
+    (tmp_path / "another").mkdir()
+
+    def backed() -> set[str]:
+        """The images of all loop devices."""
+        return {path.read_text().strip() for path in Path("/sys/block").glob("loop*/loop/backing_file")}
+
+    with Elsewhere(lambda: Disk(tmp_path / "another")):
+        assert {str(disk.image), str(tmp_path / "another/image")} <= backed()
+        assert not (tmp_path / "another/disk/lost+found").exists(), "others see it"
+    until(lambda: str(tmp_path / "another/image") not in backed())
+    assert str(disk.image) in backed()
 
 
 @contextmanager

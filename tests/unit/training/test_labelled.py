@@ -146,15 +146,15 @@ def test_pictures_that_cannot_be_used_are_named(folder: Path) -> None:
 @pytest.mark.timeout(400)
 def test_the_shipped_net_learns_a_folder_and_its_file_says_so(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = folder.parent / "mine.pt"
-    recipe = ["--iterations", "50", "--anneal", "28", "--side", "96", "--rate", "0.004"]
+    recipe = ["--iterations", "40", "--anneal", "20", "--side", "96", "--rate", "0.004", "--batch", "2"]
     assert main(["train", "segment", "--data", str(folder), "--out", str(out), "--processes", "0", *recipe]) == 0
     said = capfd.readouterr().out
-    assert "iteration 50: loss" in said
+    assert "iteration 40: loss" in said
     assert f"FARM_SEGMENT_MODEL={out}" in said
     model, about = net.load(out)
     assert about["categories"] == [{"id": 3, "name": "square"}, {"id": 7, "name": "disc"}]
     assert about["training"]["data"] == "labelled"
-    assert about["training"]["iterations"] == 50
+    assert about["training"]["iterations"] == 40
     source = Labelled(folder)
     assert precision(finder(model), source.held_out(10), source.names).ap50 > 0.55
     assert about["training"]["metrics"]["ap50"] > 0.55

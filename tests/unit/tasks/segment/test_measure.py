@@ -14,8 +14,6 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
-from skimage.draw import ellipse, polygon
-from skimage.measure import regionprops
 
 from spoolfarm.errors import InvalidParams
 from spoolfarm.spool.job import Job
@@ -66,6 +64,8 @@ def measured(mask: Drawn) -> Shape:
 
 def shapes() -> list[Drawn]:
     """Ellipses, corners and bars at any angle, of all sizes from 3 pixels across."""
+    from skimage.draw import ellipse, polygon  # heavy, and most processes that look for tests need none of it
+
     rng = np.random.default_rng(7)
     found = []
     for number in range(90):
@@ -88,6 +88,8 @@ def shapes() -> list[Drawn]:
 
 
 def test_the_measures_of_drawn_shapes_are_those_of_regionprops() -> None:
+    from skimage.measure import regionprops
+
     rng = np.random.default_rng(3)
     for mask in shapes():
         picture = rng.integers(0, 256, (*mask.shape, 3), np.uint8)
@@ -136,6 +138,8 @@ def turned(long: float, short: float, degree: float) -> tuple[Drawn, float]:
 def test_the_perimeter_is_that_of_the_shape_and_nearer_than_regionprops_has_it(
     drawn: Callable[[], tuple[Drawn, float]], off: float
 ) -> None:
+    from skimage.measure import regionprops
+
     mask, truth = drawn()
     assert perimeter(mask) == pytest.approx(truth, rel=off)
     [told] = regionprops(mask)

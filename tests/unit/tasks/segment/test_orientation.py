@@ -7,7 +7,6 @@ import math
 import cv2
 import numpy as np
 import pytest
-from skimage.measure import regionprops
 
 from spoolfarm.tasks.segment.instance import Instance, Pixels
 from spoolfarm.tasks.segment.orientation import axis
@@ -27,6 +26,8 @@ def blob(rng: np.random.Generator) -> Pixels:
 
 
 def test_it_is_what_scikit_image_measures() -> None:
+    from skimage.measure import regionprops  # heavy, and most processes that look for tests need none of it
+
     rng = np.random.default_rng(3)
     for _ in range(300):
         mask = blob(rng)
