@@ -72,7 +72,7 @@ class Detector:
     """Finds lines of text."""
 
     def __init__(self, threads: int, model: str = models.DETECTOR) -> None:
-        self._session = models.session(model, threads)
+        self._session = models.session(model, threads, arena=True)  # LARGEST bounds what it takes
 
     def look(self, picture: np.ndarray[Any, Any], scale: float) -> Chances:
         """Look at *picture*, (height, width, 3) uint8, at *scale*."""

@@ -37,15 +37,19 @@ def path(name: str) -> Path:
     raise FileNotFoundError(f"{name} is in none of {folders}; reinstall the pinned rapidocr package")
 
 
-def session(name: str, threads: int) -> Any:
-    """Open the model *name* as an onnxruntime session that keeps *threads* threads busy."""
+def session(name: str, threads: int, *, arena: bool = False) -> Any:
+    """Open the model *name* as an onnxruntime session that keeps *threads* threads busy.
+
+    With *arena* it keeps the memory of its largest run. Without, large pieces go back to the system after each step and
+    come anew, emptied, at the next.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # the arena keeps the peak of every shape it has seen,
-    options.enable_mem_pattern = False  # and this a plan for each shape: pages come in all shapes, memory would grow
+    options.enable_cpu_mem_arena = arena
+    options.enable_mem_pattern = False  # it keeps a plan for each shape: pages come in all shapes, memory would grow
     options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the core to others
     model = without_denormals(path(name).read_bytes())

@@ -9,8 +9,8 @@ import numpy as np
 from spoolfarm.tasks.ocr.recogniser import HEIGHT, Recogniser
 from spoolfarm.tasks.ocr.tesseract import Reading
 
-#: Shorter lines, in pixels, are read carefully: they cost little, and few letters tell little of how sure one is.
-SHORT = 4 * HEIGHT
+#: Few letters tell little of how sure one is: a quick reading of a shorter line, in pixels, needs this score.
+SHORT, VERY_SURE = 4 * HEIGHT, 0.99
 #: The score from which a quick reading is believed, after so many that were proved on the page; and for those in haste.
 SURE, PROOFS = 0.97, 3
 FAIRLY_SURE, PROOF = 0.9, 1
@@ -33,9 +33,12 @@ class Pair:
 
     def read(self, line: np.ndarray[Any, Any]) -> Reading:
         """Read a picture that `cut` made: its text, how sure that is, 0 to 1, and its words."""
-        if line.shape[1] < SHORT or self._trust <= 0:
+        short = line.shape[1] < SHORT
+        if self._trust <= 0 or (short and self._proofs):
             return self.careful.read(line)
         said = self._quick.read(line)
+        if short:
+            return said if said[1] >= VERY_SURE else self.careful.read(line)
         if said[1] < self._sure:
             self._trust -= 1
             return self.careful.read(line)

@@ -91,6 +91,17 @@ def test_doubtful_and_short_lines_are_read_carefully() -> None:
     assert quick.lines == pair.PATIENCE
 
 
+@pytest.mark.parametrize(("score", "text"), [(pair.VERY_SURE, "(61.1)"), (pair.VERY_SURE - 0.01, "(6.11)")])
+def test_a_short_line_needs_a_surer_reading_than_a_long_one(score: float, text: str) -> None:
+    quick, careful = Said("(61.1)", score), Said("(61.1)")
+    both = Pair(quick, careful)
+    for _ in range(pair.PROOFS):
+        both.read(line())
+    careful._said = ("(6.11)", 1.0, ())
+    assert both.read(line(3))[0] == text
+    assert both.read(line())[0] == "(61.1)"
+
+
 def test_the_quick_networks_come_with_the_package_and_with_their_licence() -> None:
     for name in (models.QUICK_DETECTOR, models.QUICK_RECOGNISER):
         assert models.path(name).parent == models.OWN
