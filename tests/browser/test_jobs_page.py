@@ -7,7 +7,6 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -231,7 +230,7 @@ def test_all_that_fit_are_counted_and_then_acted_on_by_keyboard_alone(
     until(lambda: dead in farm.farm.dead_letters(), 30, what="the dead letter")
     jobs = [client.submit("grumpy", why=f"bulk {number}") for number in range(3)]
     until(lambda: {job.id for job in jobs} <= farm.farm.dead_letters().keys(), 20, what="dead letters")
-    gone = replace(RESULT, id=jobs[0].id)
+    gone = RESULT._replace(id=jobs[0].id)
     farm.farm.results.remove(gone.id)
     farm.farm.results.publish(gone, sync=True)
     show(tab, farm, "?error=bulk")
