@@ -55,10 +55,8 @@ class DeadLetters:
         Raises OSError; calling it again continues from there.
         """
         letter = self.path(job_id)
-        lines = self._results.read_log(job_id)
+        reason = self._said(job_id, record)
         files.make_directory(letter)
-        text = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
-        reason = checksum.seal(text.encode(errors="replace"))
         files.write_atomic(f"{letter}/{REASON}", reason, sync=True)
         files.sync_directory(letter)
         buried = f"{letter}/{os.path.basename(path)}"
@@ -70,6 +68,12 @@ class DeadLetters:
         if os.path.lexists(buried) and not os.path.exists(f"{letter}/{REASON}"):
             # The retry before took it for what was left of the old letter.
             files.write_atomic(f"{letter}/{REASON}", reason, sync=True)
+
+    def _said(self, job_id: str, record: Mapping[str, object]) -> bytes:
+        """What a reason says: the *record* of a job, and the last lines of its log."""
+        lines = self._results.read_log(job_id)
+        text = json.dumps({**record, "log": lines[-LAST_LINES:]}, ensure_ascii=False, indent=1)
+        return checksum.seal(text.encode(errors="replace"))
 
     def letter(self, job_id: str) -> list[JobFile]:
         """The dead letter of a job, even if its worker has published the result and has yet to bury the job."""
@@ -154,20 +158,32 @@ class DeadLetters:
         """Remove letters whose job was taken back more than *seconds* before *now* by a process that got no further.
 
         A job may be buried here at this very moment, and burying begins with the reason. So the reason is not removed,
-        but moved to *tmp*, on the same file system, until the directory is gone: then the burial starts again.
+        but moved to *tmp*, on the same file system, until the directory is gone: then the burial starts again. A letter
+        whose reason was lost so, with the process that had moved it, gets it anew.
         """
         now = time.time() if now is None else now
         for job_id in self.ids():
             letter = self.path(job_id)
-            if now - files.modified(letter) < seconds or self._is_whole(job_id):
+            if now - files.modified(letter) < seconds:
                 continue
             try:
+                if self._is_whole(job_id):
+                    self._restore(job_id, tmp)
+                    continue
                 for name in files.names(letter):
                     if name.endswith(".tmp"):
                         files.remove(f"{letter}/{name}")  # of an interrupted burial
                 self.withdraw(job_id, tmp)
             except OSError as error:
-                log.warning("empty dead letter %s not removed (%s)", job_id, error.strerror or error)
+                log.warning("dead letter %s not tidied up (%s)", job_id, error.strerror or error)
+
+    def _restore(self, job_id: str, tmp: str) -> None:
+        """Write the reason of a letter that has none, by the job's result if that is still there."""
+        reason, temporary = f"{self.path(job_id)}/{REASON}", f"{tmp}/{job_id}.{random.getrandbits(32):08x}"
+        if not os.path.lexists(reason):
+            lost = damaged(job_id, born(job_id), "its reason was lost with the process that was to run it again")
+            files.write_new(temporary, [self._said(job_id, self._results.get(job_id) or lost)], sync=True)
+            files.publish(temporary, reason)
 
     def withdraw(self, job_id: str, tmp: str) -> None:
         """Remove what is left of a letter whose job was taken back, unless it has been buried again by now."""

@@ -12,7 +12,7 @@ import pytest
 
 from spoolfarm.spool import files
 from spoolfarm.spool.deadletters import LAST_LINES, DeadLetters
-from spoolfarm.spool.job import new_id
+from spoolfarm.spool.job import Result, State, new_id
 from spoolfarm.spool.results import Results
 
 
@@ -189,6 +189,24 @@ def test_a_job_that_is_buried_while_its_empty_letter_goes_keeps_its_reason(
     assert dead.reason(job_id) == {"error": "of before", "log": []}
     assert sorted(os.listdir(dead.path(job_id))) == [f"{job_id}.a3", "reason.json"]
     assert os.listdir(aside) == []
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["with its result", "without a result"])
+def test_a_letter_whose_reason_went_with_a_process_that_was_killed_gets_it_anew(
+    tmp_path: Path, dead: DeadLetters, results: Results, aside: Path, kept: bool
+) -> None:
+    failed = Result(new_id(), "echo", State.FAILED, 1, 1.0, 2.0, 3.0, error="no luck", code="task_error")
+    if kept:
+        results.publish(failed, sync=False)
+    dead.bury(job_file(tmp_path, failed.id), failed.id, failed.record())
+    os.rename(f"{dead.path(failed.id)}/reason.json", aside / "taken")  # for that of the letter before
+    os.utime(dead.path(failed.id), (time.time() - 200, time.time() - 200))
+    dead.tidy(str(aside), 100)
+    reason = dead.reason(failed.id)
+    assert reason is not None
+    assert (reason["id"], reason["status"]) == (failed.id, "failed")
+    assert reason["error"] == ("no luck" if kept else "its reason was lost with the process that was to run it again")
+    assert os.listdir(aside) == ["taken"]
 
 
 def test_a_burial_whose_letter_goes_meanwhile_fails_whole_and_can_be_done_again(
