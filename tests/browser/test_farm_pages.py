@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,8 +126,7 @@ def test_a_batch_goes_on_while_its_front_is_killed_and_its_results_are_taken(
     page.get_by_role("button", name="Start").press("Enter")
     expect(page.locator("#one-told")).to_contain_text(re.compile(rf"^[1-{MANY}] of {MANY} done"), timeout=60_000)
     before = farm.front()
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
+    farm.kill(before)
     until(lambda: set(farm.front()) - set(before) and farm.get("/health")[0] == 200, 60, what="the front")
     expect(page.locator("#one-state")).to_have_text("done", timeout=60_000)
     expect(page.locator("#one-told")).to_have_text(f"{MANY} of {MANY} done, 0 failed")

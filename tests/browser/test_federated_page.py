@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,8 +130,7 @@ def test_no_line_is_missing_or_doubled_when_the_front_is_killed_and_a_stop_is_no
     farm: RunningFarm, page: Page, job: str, tmp_path: Path
 ) -> None:
     before = farm.front()
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
+    farm.kill(before)
     until(lambda: set(farm.front()) - set(before) and farm.get("/health")[0] == 200, 60, what="the front")
     said = len(farm.farm.log(job))
     until(lambda: len(farm.farm.log(job)) > said + 4, 60, what="more rounds")

@@ -157,8 +157,7 @@ def test_no_line_is_missing_when_the_front_is_restarted(tab: Page, farm: Running
     job = client.submit("talker", lines=120, pause=0.05)
     tab.goto(f"{farm.url}/jobs/{job.id}")
     expect(tab.locator("#log")).to_contain_text("line 3")
-    for pid in farm.front():
-        os.kill(pid, signal.SIGKILL)
+    farm.kill(farm.front())
     expect(tab.locator("#state")).to_have_text("Succeeded")
     expect(tab.locator("#log")).to_contain_text("line 119")
     told = re.findall(r"  line (\d+)\n", tab.locator("#log").text_content() or "")

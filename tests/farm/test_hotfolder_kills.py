@@ -33,8 +33,7 @@ def test_500_files_are_answered_once_though_everything_is_killed_in_between(run:
     def kill(number: int) -> None:
         until(lambda: hot.count("digest") >= number // 2, 60, f"half the answers; {farm.log_path}")
         victims = [farm.launcher, *farm.processes()]
-        for pid in victims:
-            os.kill(pid, signal.SIGKILL)
+        farm.kill(victims)
         farm.wait()
         until(lambda: not farm.processes(), 10)
         farm.start(ready=False)

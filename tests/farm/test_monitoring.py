@@ -155,8 +155,7 @@ def test_jobs_are_counted_whoever_submits_them_and_whoever_dies(farm: RunningFar
     for source in ("cli", "python"):
         assert now["farm_jobs_total", "succeeded", source, "echo"] == 1
     assert now["farm_job_run_seconds_count", "echo"] == 2
-    for pid in (*farm.front(), *farm.workers()):
-        os.kill(pid, signal.SIGKILL)
+    farm.kill((*farm.front(), *farm.workers()))
     until(lambda: farm.farm.workers() and farm.get("/ready")[0] == 200, 60, what="the farm to come back")
     later = metrics(farm)
     counted = [key for key in now if key[0].startswith(("farm_job", "farm_worker_restarts"))]

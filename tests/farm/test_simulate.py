@@ -140,8 +140,7 @@ def test_nothing_of_a_simulation_outlives_a_farm_that_stops(
 
 def test_the_log_survives_the_front(shared: RunningFarm, place: Path) -> None:
     job_id = (place / "job").read_text()
-    for pid in shared.front():
-        os.kill(pid, signal.SIGKILL)
+    shared.kill(shared.front())
     until(lambda: shared.get("/health")[0] == 200, what="another front")
     before = len(shared.farm.results.read_log(job_id))
     until(lambda: len(shared.farm.results.read_log(job_id)) > before, what="the next line")

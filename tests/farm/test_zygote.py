@@ -125,8 +125,7 @@ def test_while_the_zygote_loads_the_launcher_does_all_else(make: Make) -> None:
     running = make("late").start(ready=False)
     until(lambda: running.get("/health")[0] == 200)
     first = running.front()
-    for pid in first:
-        os.kill(pid, signal.SIGKILL)
+    running.kill(first)
     until(lambda: running.get("/health")[0] == 200 and not set(first) & set(running.front()))
     job = running.farm.submit("late")
     assert zygote(running)

@@ -11,7 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,13 @@ class RunningFarm:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the launcher."""
         os.kill(self.launcher, number)
+
+    @staticmethod
+    def kill(pids: Iterable[int]) -> None:
+        """SIGKILL some of its processes; those of one front end together, so a later one may be gone by its turn."""
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def wait(self, seconds: float = 40.0) -> int:
         """Wait for the launcher to end; its exit status."""
