@@ -55,8 +55,8 @@ def write_new(path: str, buffers: Iterable[bytes], *, sync: bool = False, mode: 
 
 def write_all(descriptor: int, buffer: bytes | memoryview) -> None:
     """Write the whole of *buffer*."""
-    if (written := os.write(descriptor, buffer)) < len(buffer):
-        write_all(descriptor, memoryview(buffer)[written:])
+    while (written := os.write(descriptor, buffer)) < len(buffer):
+        buffer = memoryview(buffer)[written:]
 
 
 def read(path: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
@@ -134,7 +135,7 @@ class Task:
         """What `GET /v1/tasks` says of it: its first sentence, its parameters' JSON schema, and what it takes."""
         return {
             "description": (type(self).__doc__ or "").strip().partition("\n")[0],
-            "params": self.Params.model_json_schema(),
+            "params": schema(self.Params),
             "min_images": self.min_images,
             "max_images": self.max_images,
             "lane": self.lane,
@@ -175,3 +176,9 @@ def wrong_number(task: Task, name: str, field: str, number: int) -> str:
     verb = "needs" if number < least else "takes"
     sent = "none was sent" if not number else "1 was sent" if number == 1 else f"{number} were sent"
     return f"{name} {verb} {wanted} in the field {field}; {sent}"
+
+
+@lru_cache(maxsize=64)
+def schema(params: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of *params*, not to be changed: `GET /v1/tasks` asks for all, and making one takes .5 ms."""
+    return params.model_json_schema()

@@ -61,9 +61,9 @@ def find(picture: Array, lines: Sequence[Line], rotation: int, turn: float) -> l
     found = []
     for number, (x, y, w, h, _) in enumerate(stats[1:].tolist(), 1):
         if w >= LONG * unit and h <= unit + STEEP * w:
-            here = labels[y : y + h, x : x + w] == number
             if x < left - OUTER * unit or x + w > right + OUTER * unit:
                 continue
+            here = labels[y : y + h, x : x + w] == number
             ends = [(at, y + float(np.flatnonzero(here[:, at - x]).mean())) for at in (x, x + w - 1)]
             if _within(boxes, *ends) > WITHIN:
                 continue
