@@ -257,7 +257,7 @@ class Farm:
     def collect(self, record: Mapping[str, Any]) -> Answer:
         """Take the result and its files away. Raises JobFailed, or UnknownFile when somebody else was faster."""
         attached = self.results.contents(record)
-        self.results.collect(record["id"])
+        self.results.collect(record)
         return Answer(outcome(record), attached)
 
     def subjobs(self, whole: Job, check: Callable[[], None]) -> Subjobs:

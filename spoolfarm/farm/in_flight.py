@@ -64,7 +64,7 @@ class InFlight(Generic[Item]):
             try:
                 yield item, record
             finally:
-                self._spool.results.collect(record["id"])
+                self._spool.results.collect(record)
 
     def wake(self) -> None:
         """End the wait of `finished`. A signal handler may call this."""

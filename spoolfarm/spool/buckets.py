@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from spoolfarm.spool import files
 from spoolfarm.spool.job import slot_of
-from spoolfarm.spool.paused import PausedTasks
+from spoolfarm.spool.paused import SEEN, PausedTasks
 
 #: Seconds for which a list of buckets stays valid, and for which a more urgent job may wait behind a less urgent one.
 FRESH = 0.1
@@ -63,6 +63,9 @@ class Cursor:
         self._current: Bucket | None = None
         self._names: list[str] = []
         self._stale = 0.0
+        #: The tasks that are paused, and when to look again where none is.
+        self._resting: set[str] = set()
+        self._look = 0.0
 
     @property
     def has_more(self) -> bool:
@@ -90,10 +93,11 @@ class Cursor:
 
         A task that is paused has none, from the next call on.
         """
-        if time.monotonic() >= self._stale:
+        now = time.monotonic()
+        if now >= self._stale:
             self._start_over()
-        if self._paused.any():
-            self._pass_over()
+        if self._resting or now >= self._look:
+            self._pass_over(now)
         while not self._names:
             if not self._buckets:
                 self._current, self._stale = None, 0.0
@@ -120,11 +124,12 @@ class Cursor:
         else:
             self._names = []
 
-    def _pass_over(self) -> None:
+    def _pass_over(self, now: float) -> None:
         """Leave out what belongs to paused tasks, until the buckets are listed again."""
-        resting = set(filter(self._paused.on, self._tasks))
-        self._buckets = [each for each in self._buckets if each.task not in resting]
-        if self._current and self._current.task in resting:
+        self._look = now + SEEN
+        self._resting = set(filter(self._paused.on, self._tasks)) if self._paused.any() else set()
+        self._buckets = [each for each in self._buckets if each.task not in self._resting]
+        if self._current and self._current.task in self._resting:
             self._names = []
 
     def _open(self, bucket: Bucket) -> None:

@@ -3,18 +3,22 @@
     paused/<task>    the task is paused, since the time of the file
     paused/*         all tasks are
 
-The directory is there only while something is paused, so where nothing is, a claim pays one call that finds nothing.
+A worker looks for pauses at most every SEEN seconds while it finds none, and a pause returns only after as long. So a
+claim pays nothing for pauses that are not there, and yet no worker overlooks one that has returned.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 
 from spoolfarm.spool import files
 
 #: Stands for all tasks together; no task is called so.
 ALL = "*"
+#: Seconds within which every worker that lives has seen a pause, before it takes another job.
+SEEN = 0.1
 
 
 class PausedTasks:
@@ -25,16 +29,17 @@ class PausedTasks:
         self._root = f"{root}/paused"
 
     def add(self, task: str) -> None:
-        """Pause *task*, or ALL; when this returns, it stays so even after a power cut. Raises OSError."""
+        """Pause *task*, or ALL; when this returns, all workers heed it, even after a power cut. Raises OSError."""
         while True:
             files.make_directory(self._root)
             try:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
                 os.close(os.open(f"{self._root}/{task}", flags, files.FILE_MODE))
                 files.sync_directory(self._root)
-                return
+                break
             except FileNotFoundError:
                 continue  # somebody has just resumed the last task, and removed the directory
+        time.sleep(SEEN)
 
     def remove(self, task: str) -> None:
         """Resume *task*; with ALL, everything that was paused. Raises OSError."""
@@ -46,7 +51,7 @@ class PausedTasks:
                 files.sync_directory(path)
 
     def any(self) -> bool:
-        """Whether anything may be paused: every claim asks, and most often this one call finds nothing."""
+        """Whether anything may be paused; most often this one call finds nothing."""
         return os.access(self._root, os.F_OK)
 
     def on(self, task: str) -> bool:

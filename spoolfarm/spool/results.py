@@ -29,7 +29,7 @@ from spoolfarm.spool import checksum, files
 from spoolfarm.spool.arrivals import Arrivals
 from spoolfarm.spool.attachments import Attachments
 from spoolfarm.spool.index import Index
-from spoolfarm.spool.job import NUMBER, Result
+from spoolfarm.spool.job import NUMBER, Result, State
 from spoolfarm.spool.jobfile import born
 from spoolfarm.spool.record import DamagedRecord, damaged, parsed
 from spoolfarm.spool.watch import RESCAN, Watch
@@ -172,7 +172,9 @@ class Results:
     def remove(self, job_id: str) -> bool:
         """Forget a result, its files and its log. False when there was no result."""
         self.remove_log(job_id)
-        return self.collect(job_id)
+        removed = files.remove(self._path(job_id))
+        self.remove_files(job_id)
+        return removed
 
     def remove_log(self, job_id: str) -> None:
         """Remove a job's log; if the disk refuses, the log goes when it expires."""
@@ -186,14 +188,15 @@ class Results:
         if not self.exists(job_id):
             self.remove_log(job_id)
 
-    def collect(self, job_id: str) -> bool:
-        """Forget the result of a job that was not durable: its log went when it ended."""
-        removed = files.remove(self._path(job_id))
-        self._remove_files(job_id)
+    def collect(self, record: Mapping[str, Any]) -> bool:
+        """Forget the result with this *record*, of a job that was not durable: its log went when it ended."""
+        removed = files.remove(self._path(record["id"]))
+        if "files" in record or record["status"] != State.SUCCEEDED:
+            self.remove_files(record["id"])
         return removed
 
-    def _remove_files(self, job_id: str) -> None:
-        """Remove the files of a result that is gone; if the disk refuses, they go when they expire."""
+    def remove_files(self, job_id: str) -> None:
+        """Remove the files of a result that is not there; if the disk refuses, they go when they expire."""
         try:
             self.attachments.remove(job_id)
         except OSError as error:
@@ -215,7 +218,7 @@ class Results:
             except FileNotFoundError:
                 pass  # it went before the crash
         files.relocate(self._path(job_id), f"{place}.json")
-        self._remove_files(job_id)
+        self.remove_files(job_id)
 
     def ids(self) -> list[str]:
         """The ids of all ended jobs, unsorted."""

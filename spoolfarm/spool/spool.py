@@ -75,7 +75,7 @@ from spoolfarm.spool.doorbell import Ringer
 from spoolfarm.spool.endings import PATIENCE, Endings
 from spoolfarm.spool.job import DamagedJob, Job, Result, State, UnreadableJob
 from spoolfarm.spool.jobfile import NAME, Claim, JobFile, born, given_back, job_files, move, read_job, undo
-from spoolfarm.spool.lease import Lease, LeaseLost, alive
+from spoolfarm.spool.lease import Lease, alive
 from spoolfarm.spool.locate import Locator
 from spoolfarm.spool.marks import Marks
 from spoolfarm.spool.paused import PausedTasks
@@ -170,11 +170,12 @@ class Spool:
         """Take the next job for the worker of *lease*, and its neighbours up to `most(task)` and one worker's share.
 
         Empty when nothing is queued. A job that has killed a worker comes alone, while no other worker runs such a job.
+        Raises LeaseLost when there are jobs, and the directory into which they are claimed is gone.
         """
-        while (found := cursor.next()) is not None:
-            place, name = found
-            first = self._claim(lease, place, name)
-            if first is None:
+        met = False
+        for place, name in iter(cursor.next, None):
+            met = True
+            if (first := self._claim(lease, place, name)) is None:
                 continue
             batch = [first]
             room = most(place.task) if first.job.attempts == 1 else 1
@@ -190,11 +191,12 @@ class Spool:
                 except OSError:
                     break  # run those already claimed; if it was no accident, the next claim meets it again
             return batch
+        if met:
+            lease.check()
         return []
 
     def _claim(self, lease: Lease, place: Bucket, name: str) -> Claim | None:
-        parsed = NAME.fullmatch(name)
-        if parsed is None:
+        if (parsed := NAME.fullmatch(name)) is None:
             return None  # not one of our files
         attempts = int(parsed[2]) + 1
         if attempts > 1 and not lease.try_suspects():
@@ -203,15 +205,12 @@ class Spool:
         try:
             os.rename(f"{place.path}/{name}", path)
         except FileNotFoundError:
-            if not os.path.isdir(lease.active):
-                raise LeaseLost(f"its directory {lease.active} is gone") from None
             return None  # another worker was first
         started = time.time()
         try:
             try:
                 claim = Claim(read_job(path, attempts), path, started)
-                if claim.job.task != place.task:
-                    task = claim.job.task
+                if (task := claim.job.task) != place.task:
                     raise DamagedJob(f"its file {name} is of task {task!r}, and lay in the queue of {place.task!r}")
                 if parsed[2] == "0" or not self._marks.on(parsed[1]):
                     return claim
@@ -258,6 +257,7 @@ class Spool:
 
     def requeue(self, path: str, job: Job, attempts: int) -> None:
         """Queue a claimed *job* again, whose file is at *path*, as one of so many *attempts*."""
+        self.results.remove_files(job.id)  # which the attempt prepared
         place, name = bucket(self.queue, job.task, job.priority, job.id), given_back(job.id, attempts)
         move(path, f"{place.path}/{name}")
         self.ringer.ring(place, name)

@@ -1,13 +1,20 @@
-"""What the system refuses to read: an entry of somebody else's, or one on a failing disk."""
+"""What cannot be read: an entry of somebody else's, one on a failing disk, code that lies where only root may go."""
 
 from __future__ import annotations
 
 import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+def need_others_to_read(path: Path) -> None:
+    """Skip a test that runs what lies in *path* as another user, where others may not read it."""
+    if not all(each.stat().st_mode & 0o5 == 0o5 for each in (path, *path.parents)):
+        pytest.skip("other users cannot read the code here")
 
 
 def refuse_to_read(patch: pytest.MonkeyPatch, path: str, number: int = errno.EACCES) -> None:

@@ -10,7 +10,7 @@ def test_the_log_of_a_dead_letter_goes_with_it_unless_the_result_is_kept(farm: F
     collected, kept = fail(farm, 2)
     for job_id in (collected, kept):
         farm.results.write_log(job_id, log="the last words")
-    farm.results.collect(collected)
+    farm.results.collect(farm.record(collected))
     for job_id in (collected, kept):
         farm.remove_dead_letter(job_id)
     assert farm.results.read_log(collected) == []

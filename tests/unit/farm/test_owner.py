@@ -15,6 +15,7 @@ import pytest
 from spoolfarm.errors import NotOwner
 from spoolfarm.farm import Farm
 from tests.support.running_farm import ROOT
+from tests.support.unreadable import need_others_to_read
 
 #: A user without an entry in the system's list.
 STRANGER = 54321
@@ -66,8 +67,7 @@ def test_root_starts_nothing_on_somebody_elses_spool(home: Path, door: str) -> N
 
 @pytest.mark.needs("root")
 def test_the_command_line_of_root_acts_as_the_farms_owner(home: Path) -> None:
-    if not all(path.stat().st_mode & 0o5 == 0o5 for path in (ROOT, *ROOT.parents)):
-        pytest.skip("other users cannot read the code here")
+    need_others_to_read(ROOT)
     for words in (["submit", "echo"], ["status"], ["cancel", "--all"]):
         command = [sys.executable, "-m", "spoolfarm.cli", *words]
         done = subprocess.run(

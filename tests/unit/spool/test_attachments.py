@@ -16,6 +16,9 @@ from spoolfarm.spool import files
 from spoolfarm.spool.attachments import BadAttachment
 from spoolfarm.spool.job import Result, State, new_id
 from spoolfarm.spool.results import Results
+from spoolfarm.spool.spool import Spool
+from tests.support.spool_jobs import new
+from tests.support.spool_tree import Tree
 
 
 @pytest.fixture
@@ -43,6 +46,29 @@ def test_a_record_without_files_says_nothing_of_them(results: Results) -> None:
     made = result(new_id())
     results.publish(made, sync=False)
     assert "files" not in (results.get(made.id) or {})
+
+
+def test_who_collects_a_success_without_files_looks_for_none(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare, full = result(new_id()), result(new_id(), note_txt=b"x")
+    sought = list[str]()
+    remove = results.attachments.remove
+    monkeypatch.setattr(results.attachments, "remove", lambda job_id: sought.append(job_id) or remove(job_id))
+    for made in (bare, full):
+        results.publish(made, sync=False)
+        assert results.collect(made.record())
+    assert full.id in sought
+    assert bare.id not in sought
+    assert not os.path.exists(results.attachments.path(full.id, "note.txt").parent)
+
+
+def test_what_an_attempt_prepared_goes_when_its_job_is_queued_again(tree: Tree, spool: Spool) -> None:
+    spool.put(job := new())
+    lease = tree.lease()
+    [claim] = spool.claim(lease, spool.cursor(["echo"]), lambda task: 1)
+    spool.results.attachments.place(job.id, {"half.txt": b"half done"}, sync=False)
+    spool.give_back(claim)
+    assert not os.path.exists(spool.results.attachments.path(job.id, "half.txt").parent)
+    lease.end()
 
 
 def test_a_large_file_is_linked_from_the_scratch_directory(results: Results) -> None:

@@ -13,7 +13,7 @@ from spoolfarm.spool import files
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import Lease
-from spoolfarm.spool.paused import ALL
+from spoolfarm.spool.paused import ALL, SEEN
 from spoolfarm.spool.spool import Spool
 from tests.support.spool_jobs import aged, new
 from tests.support.spool_tree import Tree
@@ -117,6 +117,20 @@ def test_a_claim_lists_nothing_for_the_sake_of_pauses(
     most = 1 + (time.monotonic() - before) / 0.1  # a list of buckets is good for a tenth of a second
     assert len([path for path in listed if path.endswith("/paused")]) <= most
     monkeypatch.undo()
+    lease.end()
+
+
+def test_a_worker_looks_for_pauses_now_and_then_and_not_at_every_claim(
+    tree: Tree, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        spool.put(aged(new(number), 60 - number / 1000))
+    lease, cursor, looks = tree.lease(), spool.cursor(TASKS), list[float]()
+    monkeypatch.setattr(spool.paused, "any", lambda: looks.append(time.monotonic()))
+    before = time.monotonic()
+    for _ in range(20):
+        assert spool.claim(lease, cursor, lambda task: 1)
+    assert 1 <= len(looks) <= 1 + (time.monotonic() - before) / SEEN
     lease.end()
 
 

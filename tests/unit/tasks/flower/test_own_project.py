@@ -17,6 +17,8 @@ from spoolfarm.errors import BadProject
 from spoolfarm.tasks.flower import own_project
 from spoolfarm.tasks.flower.project import Project
 from tests.support import foreign_flower_project as foreign
+from tests.support.running_farm import ROOT
+from tests.support.unreadable import need_others_to_read
 
 #: The program of a process of another user.
 LOOK = """
@@ -168,6 +170,7 @@ def test_a_copy_that_cannot_be_made_is_said(shut: Path) -> None:
 
 @pytest.mark.needs("setpriv", "root")
 def test_an_ordinary_user_gets_a_project_that_he_can_write_to(home: Path, tmp_path: Path) -> None:
+    need_others_to_read(ROOT)
     data = tmp_path / "data"
     data.mkdir()
     os.chown(data, 12345, 12345)
@@ -177,7 +180,7 @@ def test_an_ordinary_user_gets_a_project_that_he_can_write_to(home: Path, tmp_pa
     user = ["setpriv", "--reuid", "12345", "--regid", "12345", "--clear-groups"]
     done = subprocess.run(
         [*user, sys.executable, "-c", LOOK, str(home), str(data)],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).resolve().parents[4])},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
