@@ -250,9 +250,7 @@ def test_everything_killed_at_once_loses_nothing_that_was_accepted(shared: Runni
         status, body = shared.post("/v1/jobs", {"task": "echo", "params": {"seconds": 0.1}})
         assert status == 202
         ids.append(body["id"])
-    victims = [shared.launcher, *shared.processes()]
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+    shared.kill([shared.launcher, *shared.processes()])
     shared.wait()
     until(lambda: not shared.processes(), 5)
     shared.start()
@@ -319,8 +317,7 @@ def test_a_killed_front_comes_back_and_its_accepted_jobs_are_done(shared: Runnin
     answers = [shared.post("/v1/jobs", {"task": "echo", "params": {"seconds": 0.2}}) for _ in range(10)]
     assert {status for status, _ in answers} == {202}
     before = set(shared.front())
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
+    shared.kill(before)
     until(lambda: shared.get("/health")[0] == 200 and not before & set(shared.front()), what=shared.log())
     ids = [body["id"] for _, body in answers]
     until(lambda: ended(shared, ids))
