@@ -30,7 +30,7 @@ PREFIX = b"Exif\0\0"
 #: The orientations of a picture that lies on its side.
 LYING = (5, 6, 7, 8)
 
-_XMP = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_XMP = re.compile(rb"tiff:Orientation(?:\s{0,9}=\s{0,9}[\"']|>\s{0,9})([1-8])")
 
 
 def told(info: Mapping[Any, Any]) -> int:

@@ -7,13 +7,20 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask_cors import CORS
 from jinja2 import StrictUndefined
-from werkzeug.exceptions import BadRequest, ClientDisconnected, HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    BadRequest,
+    ClientDisconnected,
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+)
 from werkzeug.wsgi import get_input_stream
 
 from spoolfarm import config
@@ -141,6 +148,13 @@ class Application(Flask):
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def raise_routing_exception(self, request: Request) -> NoReturn:
+        """As Flask does, but an address that lacks only its slash and takes other methods is 405, as with the slash."""
+        adapter = self.create_url_adapter(request) if isinstance(request.routing_exception, NotFound) else None
+        if adapter and (allowed := adapter.allowed_methods(f"{request.path}/")):
+            raise MethodNotAllowed(valid_methods=allowed)
+        super().raise_routing_exception(request)
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:

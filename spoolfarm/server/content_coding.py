@@ -45,5 +45,5 @@ def _inflate(data: bytes, window: int, limit: int) -> bytes:
             raise TooLarge(f"the body inflates to more than the limit of {limit >> 20} MiB (FARM_MAX_BODY_MB)")
         if not member.eof:
             raise InvalidRequest("Content-Encoding: the body broke off before its end")
-        data = member.unused_data
+        data = member.unused_data.lstrip(b"\0")  # tapes and some writers fill up with zeros, which gzip passes over
     return b"".join(found)

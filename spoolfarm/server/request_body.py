@@ -28,6 +28,8 @@ MAX_DEPTH = 32
 #: The parts that a multipart body may have: as text, and as files.
 TEXTS = ("task", "image", "images", "params", "priority")
 FILES = ("image", "images", "file")
+#: What stands in a text for bytes that are none.
+UNREADABLE = "\ufffd"
 _WAIT = re.compile(r"wait\s*=\s*\"?(\d+(?:\.\d+)?)\"?", re.IGNORECASE)
 
 
@@ -134,6 +136,8 @@ def take_parts(texts: Sequence[str], files: Sequence[str]) -> None:
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMedia(f"send multipart/form-data, not {request.mimetype or 'an unnamed type'}")
     check_parts()
+    if lost := [name for name, text in request.form.items(multi=True) if name in FILES and UNREADABLE in text]:
+        raise InvalidRequest(f"{lost[0]}: is a file in a part without a filename; give it one, as curl -F does")
     if unknown := {*request.form} - {*texts}:
         raise InvalidRequest(f"{_first(unknown)}: is no text field; those are {', '.join(texts)}")
     if unknown := {*request.files} - {*files}:
@@ -149,7 +153,7 @@ def check_parts() -> None:
             "Content-Type: names no boundary; leave the header to what makes your multipart body, which knows it"
         )
     if request.content_length and not request.form and not request.files:
-        raise InvalidRequest("the body has no part that begins with the boundary that Content-Type names")
+        raise InvalidRequest("the body has no whole part that begins with the boundary that Content-Type names")
 
 
 def _first(names: Iterable[str | None]) -> str:

@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest, WaitTimeout
 from spoolfarm.server.current import farm, json_response
-from spoolfarm.server.endpoint import FORM, PICTURE, Body, Endpoint
+from spoolfarm.server.endpoint import FORM, MULTIPART, PICTURE, Body, Endpoint
 from spoolfarm.server.request_body import check_parts
 
 blueprint = Blueprint("tyocr", __name__)
 
+#: The content types of a form, and none at all: the sentence names any other.
+FORMS = (FORM, MULTIPART, "")
 #: Its address.
 PATH = "/tyocr"
 
@@ -32,7 +34,7 @@ def tyocr() -> Response:
     check_parts()
     sent = request.form.get("imgbase64")
     if sent is None:
-        raise InvalidRequest("imgbase64: is missing; send the picture as base64 in a form")
+        raise InvalidRequest(_missing())
     job = farm().prepare("ocr", [images.from_base64(sent, "imgbase64")], {}, field="imgbase64")
     try:
         result = farm().answer(job).value
@@ -40,6 +42,14 @@ def tyocr() -> Response:
         farm().forget(error.job_id)  # nobody will collect it
         return json_response({"sign": -1, "text": "time out"})
     return json_response({"sign": 0, "text": ended(result["text"])})
+
+
+def _missing() -> str:
+    """Why there is no field `imgbase64`."""
+    if "imgbase64" in request.files:
+        return "imgbase64: came as a file; send the picture as base64 in a text field"
+    kind = request.mimetype
+    return f"imgbase64: is missing; send the picture as base64 in a form{'' if kind in FORMS else f', not as {kind}'}"
 
 
 def ended(text: str) -> str:

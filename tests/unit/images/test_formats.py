@@ -149,8 +149,9 @@ def test_a_png_may_hold_its_exif_in_a_text(keyword: bytes, form: str, before: by
         assert look(io.BytesIO(data), "image", LIMIT, exif=True).upright == SIDES[::-1]
 
 
-def test_where_exif_says_nothing_xmp_may() -> None:
-    said = b'<rdf:Description tiff:Orientation="8"/>'
+@pytest.mark.parametrize("value", ['="8"', "='8'", ' = "8"', ">8<", "> 8 <"])
+def test_where_exif_says_nothing_xmp_may(value: str) -> None:
+    said = f"<rdf:Description tiff:Orientation{value}/>".encode()
     png = with_chunks(encoded(scene(), "PNG"), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + said))
     for data in (encoded(scene(), "JPEG", quality=100, xmp=said), png):
         assert decode(data).shape[:2] == SIDES

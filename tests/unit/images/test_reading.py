@@ -53,6 +53,9 @@ def assert_colour(pixel: Any, rgb: tuple[int, int, int], tolerance: int = 6) -> 
     [
         "data:image/jpeg;base64,{}",
         " data:image/png;charset=x;base64,{}",
+        'data:image/png;name="a,b.png"; base64 ,{}',
+        "data%3Aimage%2fpng%3Bbase64%2C{}%0D%0A",
+        "\ufeff{}",
         "{}\n",
         "\r\n {} ",
     ],
@@ -71,6 +74,8 @@ def test_base64_may_be_broken_into_lines_url_safe_without_padding_or_with_blanks
     assert from_base64(text.translate(str.maketrans("+/", "-_"))) == data
     assert from_base64(text.rstrip("=")) == data
     assert from_base64(text.replace("+", " ")) == data
+    assert from_base64(text.replace("+", "%2B").replace("/", "%2f").replace("=", "%3D")) == data
+    assert from_base64("\t".join((text[:40], text[40:]))) == data
 
 
 def test_many_blanks_in_base64_take_no_time() -> None:

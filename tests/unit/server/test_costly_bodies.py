@@ -44,7 +44,7 @@ COSTLY = {
     "parts without a head": (MULTIPART, (b"", b"--b\r\n"), "about part 1"),
     "words about a part": (MULTIPART, (PART, b";a=b"), "about part 1"),
     "heads of a part": (MULTIPART, (PART + b"\r\n", b"X: y\r\n"), "about part 1"),
-    "no boundary": (MULTIPART, (b"", b"\r\n"), "no part that begins with the boundary"),
+    "no boundary": (MULTIPART, (b"", b"\r\n"), "no whole part that begins with the boundary"),
 }
 
 

@@ -131,6 +131,7 @@ PACKED = {
     "identity": bytes,
     "identity, gzip": gzip.compress,
     " gzip ": lambda data: gzip.compress(data[:3], mtime=0) + gzip.compress(data[3:], mtime=0),
+    "X-GZIP": lambda data: gzip.compress(data) + bytes(9),
 }
 
 
@@ -189,9 +190,29 @@ def test_multipart_that_cannot_be_divided_is_refused_by_its_boundary(front: Flas
         refused(front.post(path, data=data, content_type=kind), 400, "Content-Type: names no boundary")
     answer = front.post(path, data=data, content_type="multipart/form-data; boundary=another")
     refused(answer, 400, "the boundary that Content-Type names")
+    cut = multipart(("task", "ocr"))
+    refused(front.post(path, data=cut["data"][:-10], content_type=cut["content_type"]), 400, "no whole part")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs?task=echo", "/v1/run/echo", "/predict", "/upload", "/v1/edit"])
+@pytest.mark.parametrize("name", ["image", "file"])
+def test_a_picture_in_a_part_without_a_filename_is_told_so(front: FlaskClient, path: str, name: str) -> None:
+    head = f'--x\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Type: image/png\r\n\r\n'
+    data = head.encode() + small() + b"\r\n--x--\r\n"
+    answer = front.post(path, data=data, content_type="multipart/form-data; boundary=x")
+    refused(answer, 400, f"{name}: is a file in a part without a filename")
 
 
 # Addresses.
+
+
+@pytest.mark.parametrize("path", ["/items", "/api/predict", "/api/models", "/predict", "/v1/edit"])
+def test_an_address_that_takes_other_methods_says_which_with_and_without_its_slash(
+    front: FlaskClient, path: str
+) -> None:
+    plain, slashed = (front.delete(path + end) for end in ("", "/"))
+    assert refused(plain, 405) == refused(slashed, 405)
+    assert plain.headers["Allow"] == slashed.headers["Allow"]
 
 
 def test_every_address_is_the_same_with_a_slash_at_its_end(front: FlaskClient) -> None:

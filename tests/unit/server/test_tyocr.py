@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from tests.support.http_requests import refused
+from tests.support.http_requests import multipart, refused
 from tests.support.pictures import grain, text_of
 
 
@@ -43,6 +43,12 @@ def test_every_error_has_a_sign_and_a_text_beside_it(
 ) -> None:
     body = refused(front.post("/tyocr", data=form), status, word)
     assert (body["sign"], body["text"]) == (-1, body["error"])
+
+
+def test_a_field_that_came_otherwise_is_told_how(front: FlaskClient) -> None:
+    text = text_of(grain("PNG"))
+    refused(front.post("/tyocr", **multipart(("imgbase64", ("page.txt", text.encode())))), 400, "came as a file")
+    refused(front.post("/tyocr", json={"imgbase64": text}), 400, "in a form, not as application/json")
 
 
 def test_errors_of_the_front_have_them_too(front: FlaskClient) -> None:
