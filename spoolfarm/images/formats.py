@@ -26,7 +26,7 @@ BRANDS = {
 #: Brands that say no more than that there are pictures; the brands after them say which.
 ANY_PICTURE = (b"mif1", b"msf1")
 #: Bytes after which the format is known.
-LONGEST_MAGIC = 64
+LONGEST_MAGIC = 132
 #: What each format needs that is not always there.
 NEEDS = {
     "HEIC": "pillow-heif is installed",
@@ -62,8 +62,29 @@ OTHERS = {
     b"\x89HDF": "HDF5",
     b"SIMPLE  =": "FITS",
     b"PK\x03\x04": "a ZIP archive",
-    b"\x00\x00\x02\x00": "a cursor",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
+    **{b"\0\0%c\0\0\0\0\0" % kind: "TGA" for kind in (2, 3, 10, 11)},
+    **dict.fromkeys((b"\0\1\1\0\0", b"\0\1\t\0\0"), "TGA"),
+    b"\0\0\2\0": "a cursor",
+    **dict.fromkeys((b"\n\2\1", b"\n\3\1", b"\n\5\1"), "PCX"),
+    **{b"P%d%c" % (kind, blank): "Netpbm" for kind in range(1, 8) for blank in b"\n\r \t"},
+    b"\1\xda": "SGI",
+    b"DDS ": "DDS",
+    b"icns": "an icon of macOS",
+    b"\xd7\xcd\xc6\x9a": "a Windows metafile",
+    b"II\xbc\1": "JPEG XR",
+    **dict.fromkeys((b"FUJIFILM", b"IIU\0", b"IIRO", b"IIRS", b"MMOR"), "a camera's raw file"),
+    b"\x1aE\xdf\xa3": "a video",
+    **dict.fromkeys((b"<!doctype", b"<!DOCTYPE", b"<html", b"<HTML"), "a web page"),
+    b"{": "JSON",
+    **dict.fromkeys((b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"UklGR", b"JVBERi0"), "base64, not the bytes themselves"),
+    b"data:": "a data URI, not the bytes themselves",
+    b"version https://git-lfs": "a pointer of Git LFS",
 }
+#: What a file of DICOM holds after 128 bytes of anything (PS3.10, 7.1).
+DICOM = b"DICM"
 
 
 def sniff(data: bytes) -> str | None:
@@ -96,7 +117,12 @@ def stranger(data: bytes) -> str:
     """What *data* is when it is not a picture of a format in the table: "SVG", or "" when that is not known."""
     if data[4:8] == b"ftyp":
         return "a video, or a picture of a kind too new"
-    return next((name for magic, name in OTHERS.items() if data.startswith(magic)), "")
+    if data[8:12] == b"AVI ":
+        return "a video"
+    if data[128:132] == DICOM:
+        return "DICOM"
+    bare = data.lstrip(b"\xef\xbb\xbf \t\r\n")  # texts may begin with blanks and a byte order mark
+    return next((name for magic, name in OTHERS.items() if data.startswith(magic) or bare.startswith(magic)), "")
 
 
 def readable(kind: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import itertools
 import struct
@@ -350,6 +351,16 @@ def test_what_needs_a_library_that_is_not_there_is_refused_by_name(monkeypatch: 
         (b"PK\3\4....", "a ZIP archive"),
         (ftyp(b"isom", b"mp42"), "a video"),
         (b"\0\0\2\0\1\0", "a cursor"),
+        (bytes(128) + b"DICM", "DICOM"),
+        (b"RIFF....AVI LIST", "a video"),
+        (b"P5\n9 9\n255\n", "Netpbm"),
+        (b"\xef\xbb\xbf\r\n <!DOCTYPE html>", "a web page"),
+        (base64.b64encode(encoded(scene(), "PNG")), "base64"),
+        (b"data:image/png;base64,iVBORw0KGgo", "a data URI"),
+        *((encoded(scene(), kind), kind) for kind in ("TGA", "PCX", "SGI", "DDS")),
+        *((encoded(scene("L"), kind), kind) for kind in ("TGA", "PCX", "SGI")),
+        (encoded(scene("P"), "TGA"), "TGA"),
+        (encoded(scene(), "TGA", compression="tga_rle"), "TGA"),
     ],
 )
 def test_what_is_known_and_not_taken_is_called_by_its_name(data: bytes, name: str) -> None:
