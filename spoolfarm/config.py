@@ -29,6 +29,7 @@ from spoolfarm.values import (
     directory_if_any,
     executor,
     file_if_any,
+    hosts,
     key,
     log_file,
     log_form,
@@ -217,7 +218,7 @@ class Settings:
         "FARM_API_KEY", "", key, "when set, every endpoint but the pages, /health and /ready wants it"
     )
     hosts: tuple[str, ...] = setting(
-        "FARM_HOSTS", "", words, "Host names to answer to beside the loopback ones; empty with an open address: any"
+        "FARM_HOSTS", "", hosts, "Host names to answer to beside the loopback ones; empty with an open address: any"
     )
     cors_origins: tuple[str, ...] = setting(
         "FARM_CORS_ORIGINS", "", origins, "origins whose pages may call the HTTP API, with commas between"

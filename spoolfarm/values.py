@@ -139,6 +139,17 @@ def addresses(text: str) -> tuple[Address, ...]:
         found.append(Address(match[1] or match[2], int(match[3])))
     if not found:
         raise ValueError("HOST:PORT, or several with commas between")
+    return tuple(dict.fromkeys(found))
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    """The names of hosts, without a port that somebody has copied with one: any port of a host is the same to us."""
+    found = []
+    for part in words(text):
+        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/?#@\[\]*]+))(?::\d{1,5})?|([0-9A-Fa-f:.]+)", part)
+        if not match:
+            raise ValueError("names of hosts such as farm.example.org with commas between, each in full")
+        found.append(match[1] or match[2] or match[3])
     return tuple(found)
 
 

@@ -7,7 +7,6 @@ import logging
 import os
 import selectors
 import signal
-import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -16,8 +15,9 @@ from types import FrameType
 from filelock import Timeout
 
 from spoolfarm import config
-from spoolfarm.errors import FarmError, FarmRunning, SettingError
+from spoolfarm.errors import FarmError, FarmRunning
 from spoolfarm.farm.farm import Farm
+from spoolfarm.launcher import premises
 from spoolfarm.launcher.autoscale import Autoscale, Look
 from spoolfarm.launcher.child import Child
 from spoolfarm.launcher.commands import SPOOL_MARK, WORKER_MARK, become_launcher, command, without_secrets
@@ -75,8 +75,7 @@ class Launcher:
     def run(self) -> int:
         """Keep the farm alive until a signal ends it; return the exit status."""
         self._be_alone()
-        check_addresses(self._settings.bind)
-        check_file_systems(self._settings)
+        premises.check(self._settings)
         equipment.check(self._farm)
         self._spool.disabled.clear_all()
         tell_faults(self._farm)
@@ -359,25 +358,6 @@ def tell_faults(farm: Farm) -> None:
         log.warning("%s", fault)
 
 
-def check_addresses(addresses: Sequence[config.Address]) -> None:
-    """Raise SettingError when the front could not listen on one of *addresses*."""
-    for address in addresses:
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address.host, address.port))
-            except OSError as error:
-                raise SettingError(f"FARM_BIND={address}: cannot listen there: {error.strerror}") from error
-
-
-def check_file_systems(settings: config.Settings) -> None:
-    """Raise SettingError when nothing could appear in the spool or the results once and be replaced never."""
-    for name, root in (("FARM_SPOOL_DIR", settings.spool_dir), ("FARM_RESULTS_DIR", settings.results_dir)):
-        if not files.can_publish(f"{root}/tmp"):
-            raise SettingError(f"{name}={root}: {files.CANNOT_PUBLISH}")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the farm; see `python launcher.py --help`."""
     streams.prepare()
@@ -388,7 +368,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = config.load()
         log_lines.tell_jobs(settings.log)
-        with Log(log_lines.formatter(settings.log, "launcher", log_lines.ALONE)):
+        with Log(log_lines.formatter(settings.log, "launcher", log_lines.ALONE)), premises.named(settings):
             return Launcher(settings).run()
     except (FarmError, OSError) as error:
         hint = f" ({error.hint})" if isinstance(error, FarmError) and error.hint else ""

@@ -32,6 +32,9 @@ BAD = [
     ("FARM_BIND", "::1:80", "HOST:PORT"),
     ("FARM_BIND", "a b:80", "HOST:PORT"),
     ("FARM_BIND", ",", "HOST:PORT"),
+    ("FARM_HOSTS", "http://farm.example", "names of hosts"),
+    ("FARM_HOSTS", "*", "names of hosts"),
+    ("FARM_HOSTS", "farm.example,*.example", "names of hosts"),
     ("FARM_WORKERS", "two", "a whole number from 0 to 1024"),
     ("FARM_WORKERS", "-1", "a whole number from 0 to 1024"),
     ("FARM_WORKERS", "1.5", "a whole number from 0 to 1024"),
@@ -147,9 +150,17 @@ def test_resources_are_given_by_task() -> None:
     assert load({}).ray_resources == {}
 
 
+def test_an_address_is_listened_on_once_and_a_host_has_no_port() -> None:
+    settings = load(
+        {"FARM_BIND": "127.0.0.1:1,[::1]:1,127.0.0.1:1", "FARM_HOSTS": "a.example:80, [::2]:1, fe80::1, 10.0.0.7"}
+    )
+    assert settings.bind == (Address("127.0.0.1", 1), Address("::1", 1))
+    assert settings.hosts == ("a.example", "::2", "fe80::1", "10.0.0.7")
+
+
 def test_every_setting_that_can_be_bad_was_tried() -> None:
     free = {"FARM_RESULTS_DIR", "FARM_DATA_DIR", "FARM_RUN_DIR", "FLOWER_PROJECT_DIR"}  # as FARM_SPOOL_DIR
-    anything = {"FARM_HOSTS", "FARM_ENABLE", "CLASS_LABELS"}
+    anything = {"FARM_ENABLE", "CLASS_LABELS"}
     assert {row["name"] for row in rows()} - free - anything <= {name for name, _, _ in BAD}
 
 

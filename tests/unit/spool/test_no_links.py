@@ -13,7 +13,7 @@ from spoolfarm import config
 from spoolfarm.cli import machine
 from spoolfarm.cli.finding import Level
 from spoolfarm.errors import SettingError
-from spoolfarm.launcher.launcher import check_file_systems
+from spoolfarm.launcher.premises import check_file_systems
 from spoolfarm.spool import files
 from spoolfarm.spool.rename import rename_new
 
