@@ -4,8 +4,9 @@
 #   ./start.sh -d [flags]     in the background; ./stop.sh stops it
 #   ./start.sh --setup-only   only makes the environment
 #   ./start.sh --extras ocr,edit ...   with the libraries of these extras (setup.cfg), from now on; all, or none
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -euo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$(readlink -f "$0")")"
 
 fail() {
   echo "start.sh: $1" >&2

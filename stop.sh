@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Stops the farm that `./start.sh -d` started: no new requests, running jobs end, then nothing is left.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -euo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$(readlink -f "$0")")"
 exec .venv/bin/python -m spoolfarm.launcher.daemon stop "$@"

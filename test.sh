@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes the environment when it is missing, adds what the tests need, and runs them, in four processes. Arguments go to
 # pytest, which then runs in one.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -euo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$(readlink -f "$0")")"
 
 # Programs and fonts that only tests use are installed where that may be done; elsewhere those tests are skipped.
 missing=$("${PYTHON:-python3}" tests/support/packages.py)

@@ -28,7 +28,7 @@ class Checkout:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        for name in ("start.sh", "test.sh", "setup.cfg", "pyproject.toml", "constraints.txt"):
+        for name in ("start.sh", "stop.sh", "test.sh", "setup.cfg", "pyproject.toml", "constraints.txt"):
             shutil.copy(ROOT / name, path / name)
         self._python = path / "python"
         self._python.write_text(PYTHON)
@@ -64,6 +64,19 @@ def test_without_a_flag_everything_is_installed_and_then_the_farm_runs(checkout:
     assert checkout.extras == "all"
     checkout.run()
     assert checkout.asked == ["launcher.py"]
+
+
+@pytest.mark.parametrize("name", ["start", "stop"])
+def test_a_script_runs_by_sh_and_by_a_link_from_elsewhere_too(checkout: Checkout, tmp_path: Path, name: str) -> None:
+    checkout.run("--setup-only")
+    link = tmp_path / "bin"
+    link.mkdir()
+    (link / name).symlink_to(f"../{name}.sh")
+    for command in (["sh", str(checkout.path / f"{name}.sh")], [str(link / name)], ["sh", str(link / name)]):
+        (checkout.path / "asked").write_text("")
+        found = subprocess.run([*command, "--workers", "1"], capture_output=True, text=True, timeout=60, cwd="/")
+        assert (found.returncode, found.stderr) == (0, "")
+        assert checkout.asked[-1].endswith("--workers 1")
 
 
 def test_extras_are_remembered_until_others_are_named(checkout: Checkout) -> None:

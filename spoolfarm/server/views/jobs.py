@@ -142,7 +142,7 @@ def retry(job_id: str) -> Response:
 def events(job_id: str) -> Response:
     """Server-Sent Events: `status`, `progress`, `log` and finally `end`. `Last-Event-ID` resumes a broken stream."""
     farm().record(job_id)
-    start = _whole("Last-Event-ID", request.headers.get("Last-Event-ID", "0"), 0, MAX_EVENT)
+    start = _whole("Last-Event-ID", request.headers.get("Last-Event-ID") or "0", 0, MAX_EVENT)
     return event_stream(_stream(farm().follow(job_id, start)))
 
 
