@@ -367,6 +367,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         become_launcher(given)
     try:
         settings = config.load()
+        process.unburden(settings.home)
         log_lines.tell_jobs(settings.log)
         with Log(log_lines.formatter(settings.log, "launcher", log_lines.ALONE)), premises.named(settings):
             return Launcher(settings).run()

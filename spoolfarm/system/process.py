@@ -29,6 +29,19 @@ def die_with_parent(parent: int) -> None:
         sys.exit(f"the launcher {parent} has gone")  # it ended before we asked
 
 
+def unburden(home: str) -> None:
+    """Undo what whoever started this process may have left it: blocked signals, and a working directory that is gone.
+
+    The one would make it, and all that it starts, deaf to SIGTERM; without the other many a library cannot start. It
+    goes to *home* then.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        os.chdir(home)
+
+
 def end_at_once() -> None:
     """Have this process end without a last search for garbage, which takes up to half a second once torch is loaded.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,24 @@ def test_a_command_line_that_is_too_long_loses_its_end_and_nothing_else() -> Non
     assert words[:3] == [b"worker", b"much to say", b"much to say"]
     assert len(words) < 1000
     assert b"MARK=still here" in environment
+
+
+#: Is started with SIGTERM blocked and without a working directory, and ends by SIGTERM all the same.
+BURDENED = """
+import os, signal, sys, tempfile
+from spoolfarm.system import process
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGCHLD])
+with tempfile.TemporaryDirectory() as gone:
+    os.chdir(gone)
+process.unburden(sys.argv[1])
+print(os.getcwd(), flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_what_another_program_left_to_a_process_does_not_stay(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", BURDENED, str(tmp_path)], capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGTERM, f"{tmp_path}\n", "")
 
 
 #: Leaves garbage that only the collector finds, which says so when it is found, and an exit handler.
