@@ -124,6 +124,7 @@ def test_workers_that_cannot_start_end_the_batch_with_the_reason(bench: Bench) -
         (("echo", "in", "--workers", "0"), "no number from 1"),
         (("echo", "in", "--params", "[1]"), "must be a JSON object"),
         (("echo",), "name files"),
+        (("echo", "inn", "*.tiff"), "inn: there is no such file or folder"),
         ((), "TASK"),
     ],
 )
