@@ -11,7 +11,10 @@ from typing import Any
 from spoolfarm.config import Address
 from spoolfarm.errors import BadProject
 from spoolfarm.tasks.flower import start_command
-from spoolfarm.tasks.flower.project import Project
+from spoolfarm.tasks.flower.project import WEIGHTS, Project
+
+#: How else files of weights end, which are no models here.
+ELSEWHERE = (".pt", ".ckpt", ".safetensors", ".npz", ".h5", ".onnx")
 
 
 def of_simulations(project: Project) -> Iterator[str]:
@@ -59,6 +62,8 @@ def of_models(project: Project, settings: Mapping[str, Any]) -> Iterator[str]:
         return
     if not os.path.isdir(project.weights):
         yield f"MODEL_WEIGHTS_SUBDIR: {project.weights} is no directory"
+    elif other := _unlisted(project.weights):
+        yield f"MODEL_WEIGHTS_SUBDIR: {other} is not listed as a model; only a state dict called NAME{WEIGHTS} is"
     if project.histories and not os.path.isdir(project.histories):
         yield f"HISTORY_SUBDIR: {project.histories} is no directory; where there are no histories, leave it empty"
     if wrong := _module(project):
@@ -72,6 +77,19 @@ def of_models(project: Project, settings: Mapping[str, Any]) -> Iterator[str]:
 
 def _no_directory(project: Project) -> str:
     return f"FLOWER_PROJECT_DIR: {project.root} is no directory"
+
+
+def _unlisted(folder: str) -> str | None:
+    """The first file of weights in *folder* that is no model by its name, unless a model has the rest of it."""
+    try:
+        names = [os.path.splitext(name) for name in sorted(os.listdir(folder))]
+    except OSError as error:
+        return f"{folder} cannot be read ({error.strerror}), so what lies there"
+    models = {name for name, suffix in names if suffix == WEIGHTS}
+    for name, suffix in names:
+        if suffix != WEIGHTS and suffix.lower() in (WEIGHTS, *ELSEWHERE) and name not in models:
+            return name + suffix
+    return None
 
 
 def _module(project: Project) -> str | None:

@@ -63,6 +63,17 @@ def test_what_cannot_be_right_is_told_once_by_its_setting(root: Path, settings: 
     assert fault.startswith(told.format(root=root))
 
 
+@pytest.mark.parametrize("name", ["Oak.pt", "Oak.PTH", "Oak.safetensors"])
+def test_weights_that_are_no_model_by_their_name_are_told(root: Path, name: str) -> None:
+    weights = root / load(foreign.settings(root)).model_weights_subdir
+    (weights / name).touch()
+    [fault] = faults(root)
+    assert fault.startswith(f"MODEL_WEIGHTS_SUBDIR: {name} is not listed as a model; only")
+    (weights / "Oak.pth").touch()
+    (weights / "readme.md").touch()
+    assert faults(root) == []
+
+
 def test_every_fault_is_told(root: Path) -> None:
     wrong = {"MODEL_WEIGHTS_SUBDIR": "no", "HISTORY_SUBDIR": "no", "FLOWER_START_SCRIPT": "no.py"}
     assert {fault.partition(":")[0] for fault in faults(root, **wrong)} == set(wrong)
