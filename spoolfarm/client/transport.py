@@ -11,13 +11,26 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from spoolfarm import errors
-from spoolfarm.errors import FarmError, InvalidRequest, JobCancelled, Unreachable, WaitTimeout
+from spoolfarm.errors import (
+    FarmError,
+    InvalidRequest,
+    JobCancelled,
+    TooLarge,
+    Unauthorized,
+    Unreachable,
+    WaitTimeout,
+)
 from spoolfarm.spool.job import State
 from spoolfarm.spool.record import failure
 
 #: Seconds to wait where a Retry-After is not a number.
 RETRY_AFTER = 1.0
-
+#: What a reply that is no JSON means, by its status: no farm has sent it, but a proxy in front of one.
+OF_A_PROXY: Mapping[int, tuple[type[FarmError], str]] = {
+    401: (Unauthorized, "wants a name and a password of its own"),
+    413: (TooLarge, "takes no body of this length; raise its limit, which is client_max_body_size in nginx"),
+    **dict.fromkeys((502, 503, 504), (Unreachable, "hears nothing from the farm; is that running?")),
+}
 
 #: The class of every error, by the code that a reply carries.
 BY_CODE: Mapping[str, type[FarmError]] = {
@@ -70,8 +83,9 @@ class Transport:
         parts = urlsplit(url)
         try:
             self._address = (parts.hostname or "", parts.port)
-        except ValueError:
-            self._address = ("", None)  # the port is not a number
+            http.client.HTTPConnection(*self._address)  # which connects to nothing yet
+        except (ValueError, http.client.InvalidURL):
+            self._address = ("", None)  # the port is no number, or the host no name
         if parts.scheme not in ("http", "https") or not self._address[0]:
             raise InvalidRequest(f"{url!r} is no address of a farm; write one such as http://127.0.0.1:8090")
         self.url = url.rstrip("/")
@@ -166,7 +180,16 @@ class Transport:
         try:
             return Reply(response.status, response.headers, json.loads(data))
         except ValueError as error:
-            raise Unreachable(f"{self.url} answered {response.status} with no JSON; is it a farm?") from error
+            raise self._strange(response) from error
+
+    def _strange(self, response: http.client.HTTPResponse) -> FarmError:
+        """The error that a *response* without JSON stands for."""
+        if response.status in OF_A_PROXY:
+            kind, said = OF_A_PROXY[response.status]
+            return kind(f"a proxy at {self.url} answered {response.status}: it {said}")
+        if response.status // 100 == 3 and (place := response.headers.get("Location")):
+            return Unreachable(f"{self.url} leads to {place} ({response.status}); give the client that address")
+        return Unreachable(f"{self.url} answered {response.status} with no JSON; is it a farm?")
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

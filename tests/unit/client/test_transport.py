@@ -28,23 +28,38 @@ def test_a_farm_that_is_not_there_is_unreachable() -> None:
             ask()
 
 
-def test_a_server_that_is_no_farm_is_named() -> None:
+@pytest.mark.parametrize(
+    ("head", "kind", "said"),
+    [
+        ("200 OK", Unreachable, "answered 200 with no JSON; is it a farm"),
+        (
+            "413 Request Entity Too Large",
+            errors.TooLarge,
+            "a proxy at .* answered 413: it takes no body of",
+        ),
+        ("401 Unauthorized", errors.Unauthorized, "a proxy at .* answered 401"),
+        ("502 Bad Gateway", Unreachable, "a proxy at .* answered 502: it hears nothing from the farm"),
+        ("301 Moved\r\nLocation: https://farm.example/", Unreachable, r"leads to https://farm.example/ \(301\)"),
+        ("302 Found", Unreachable, "answered 302 with no JSON"),
+    ],
+)
+def test_a_server_that_is_no_farm_is_named(head: str, kind: type[errors.FarmError], said: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
 
         def greet() -> None:
             connection, _ = other.accept()
             with connection:
                 connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n<p>hello</p>\n")
+                connection.sendall(f"HTTP/1.1 {head}\r\nContent-Length: 13\r\n\r\n<p>hello</p>\n".encode())
 
         thread = threading.Thread(target=greet)
         thread.start()
-        with pytest.raises(Unreachable, match="is it a farm"):
+        with pytest.raises(kind, match=said):
             Client(f"http://127.0.0.1:{other.getsockname()[1]}").ready()
         thread.join(10)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8090", "ftp://127.0.0.1", "http://", "http://host:port"])
+@pytest.mark.parametrize("url", ["127.0.0.1:8090", "ftp://127.0.0.1", "http://", "http://host:port", "http://a host"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(errors.InvalidRequest, match="no address"):
         Client(url)
