@@ -39,6 +39,8 @@ LOOK = 2
 PATIENCE, HALVED, LEAST = 0.25, 128, 0.05
 #: Bytes of a head that are waited for before a thread reads it.
 HEAD = 2**13
+#: How a client begins that speaks TLS here: no line of a request will come.
+HANDSHAKE = b"\x16"
 #: Seconds between attempts to accept when this process or the machine has no descriptor left, and the idle connections
 #: that are closed before it: whoever serves a request needs some, too.
 NO_DESCRIPTOR, SPARED = 0.02, 16
@@ -296,6 +298,10 @@ def _head_is_there(sock: socket.socket) -> bool:
         return False
     except OSError:
         return True  # whoever reads will see it
+    if data.startswith(HANDSHAKE):
+        with contextlib.suppress(OSError):  # it has hung up
+            sock.shutdown(socket.SHUT_RD)  # a browser that tries https first then tries http at once
+        return True
     if not data or len(data) == HEAD or b"\r\n\r\n" in data:
         return True
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -170,6 +171,12 @@ def test_a_small_body_that_nobody_read_leaves_the_connection_as_it_is(keyed: Run
             sock.sendall(head("/v1/jobs", f"Content-Length: {len(body)}", "Content-Type: text/plain") + body)
             status, headers, _ = read_answer(sock)
             assert (status, headers["connection"]) == (415, "keep-alive")
+
+
+def test_a_client_that_tries_https_is_let_go_at_once(keyed: RunningFarm) -> None:
+    told = pytest.raises((ssl.SSLError, ConnectionError))  # and no TimeoutError
+    with socket.create_connection(("127.0.0.1", keyed.port), timeout=10) as sock, told:
+        ssl.create_default_context().wrap_socket(sock, server_hostname="localhost")
 
 
 def test_a_chunk_that_is_none_after_an_early_answer_ends_the_connection_without_another_one(
