@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from spoolfarm.spool import files
 from spoolfarm.spool.deadletters import DeadLetters
 from spoolfarm.spool.job import FIRST, LAST, State, slot_of
-from spoolfarm.spool.jobfile import JobFile, job_files
+from spoolfarm.spool.jobfile import JobFile, given_back, job_files
 from spoolfarm.spool.results import ID, Results
 
 
@@ -43,8 +43,11 @@ class Locator:
         return None
 
     def _by_name(self, directory: str, job_id: str, state: State) -> JobFile | None:
+        path = f"{directory}/{job_id}.a0"
+        if os.path.exists(path):
+            return JobFile(path, job_id, 0, state)
         for attempts in range(self.attempts + 1):
-            path = f"{directory}/{job_id}.a{attempts}"
+            path = f"{directory}/{given_back(job_id, attempts)}"
             if os.path.exists(path):
                 return JobFile(path, job_id, attempts, state)
         return None

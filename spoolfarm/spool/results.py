@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 ID = re.compile(r"[0-9a-f]{24}")
 #: What the file of a result is called.
 RESULT = re.compile(rf"{ID.pattern}\.json")
-#: Seconds for which a file may lie in tmp/ unwritten, at least.
+#: Seconds for which a file may lie in tmp/ unwritten, at least, and a directory of files without its record, at most.
 WRITING = 3600.0
 #: Seconds between reads of a log that is being followed: at first, and when it has said nothing for a while.
 FOLLOW, QUIET = 0.1, 0.5
@@ -296,7 +296,7 @@ class Results:
         now, gone = time.time() if now is None else now, 0
         for name in files.names(self.root):
             try:
-                gone += self._expire(name, now - seconds)
+                gone += self._expire(name, now - seconds, now - min(seconds, WRITING))
             except OSError as error:
                 log.warning("%s/%s not removed (%s)", self.root, name, error.strerror or error)
         for name in files.names(self._tmp):
@@ -307,10 +307,13 @@ class Results:
         self.index.expire(seconds)
         return gone
 
-    def _expire(self, name: str, latest: float) -> bool:
-        """Remove the file or directory *name* when it is ours and older than *latest*; whether it was a result."""
+    def _expire(self, name: str, latest: float, abandoned: float) -> bool:
+        """Remove the file *name* when it is ours and older than *latest*; whether it was a result.
+
+        A directory goes when it is older than *abandoned* and has no result beside it.
+        """
         stem, dot, suffix = name.partition(".")
-        if not ID.fullmatch(stem) or self._came(name, stem) >= latest:
+        if not ID.fullmatch(stem) or self._came(name, stem) >= (latest if dot else abandoned):
             return False
         if suffix == "log":
             files.remove(os.path.join(self.root, name))

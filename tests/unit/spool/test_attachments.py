@@ -157,6 +157,18 @@ def test_files_expire_with_their_result_and_without_one(results: Results, tmp_pa
     assert sorted(os.listdir(tmp_path)) == sorted(["tmp", fresh, f"{fresh}.json"])
 
 
+def test_files_whose_record_is_gone_go_long_before_results_do(results: Results) -> None:
+    job_id = f"{int((time.time() - 4000) * 1e9):016x}{os.urandom(4).hex()}"
+    results.publish(result(job_id, note_txt=b"x"), sync=False)
+    folder = results.attachments.path(job_id, "note.txt").parent
+    os.utime(folder, (time.time() - 4000,) * 2)
+    results.expire(86400)
+    assert folder.exists()
+    os.unlink(f"{results.root}/{job_id}.json")  # and the disk refused to remove the rest
+    results.expire(86400)
+    assert not folder.exists()
+
+
 def test_a_scratch_directory_that_is_written_to_is_not_swept(results: Results, tmp_path: Path) -> None:
     used, left = results.attachments.scratch(new_id()), results.attachments.scratch(new_id())
     (used / "page").write_bytes(b"x")

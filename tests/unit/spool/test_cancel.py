@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from spoolfarm.errors import UnknownJob
 from spoolfarm.spool import files, locate
-from spoolfarm.spool.job import Result, State, new_id
+from spoolfarm.spool.job import Job, Result, State, new_id
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.spool import Spool
 from tests.support.spool_jobs import die, new, one, place_of, where
@@ -27,6 +28,29 @@ def test_a_queued_job_is_cancelled_at_once(tree: Tree, spool: Spool) -> None:
     assert tree.job_files() == []
     assert os.listdir(spool.marks) == []
     assert spool.cancel(job.id) is False
+
+
+def test_a_job_given_back_is_not_over_until_its_cancel_is(
+    tree: Tree, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = new(durable=True)
+    spool.put(job)
+    lease = tree.lease()
+    (claim,) = one(lease, spool)
+    spool.give_back(claim)
+    with monkeypatch.context() as patch:
+        patch.setattr(spool.done, "keep", refuse)
+        with pytest.raises(OSError, match="Input/output"):
+            spool.cancel(job.id)
+    spool.forget(job.id)
+    spool.reclaim()
+    assert tree.job_files() == []
+    assert not spool.results.exists(job.id)
+    lease.end()
+
+
+def refuse(path: str, job: Job) -> None:
+    raise OSError(errno.EIO, "Input/output error", path)
 
 
 def test_a_running_job_is_marked_and_the_mark_goes_with_it(tree: Tree, spool: Spool) -> None:
