@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 #: Programs, each with its package.
 PROGRAMS = {
@@ -46,7 +47,9 @@ FONTS = {
 LIBRARIES = {"libatomic.so.1": "libatomic1"}
 #: Modules of Python that Debian ships apart.
 MODULES = {"ensurepip": "python3-venv"}
-PACKAGES = {**PROGRAMS, **FONTS, **LIBRARIES, **MODULES}
+#: Languages of Tesseract, by the files that have them.
+LANGUAGES = {"rus.traineddata": "tesseract-ocr-rus"}
+PACKAGES = {**PROGRAMS, **FONTS, **LIBRARIES, **MODULES, **LANGUAGES}
 #: Where Debian puts programs for root, which an ordinary user's PATH leaves out.
 SYSTEM = "/usr/sbin:/sbin"
 #: What a test may need that no package brings.
@@ -68,7 +71,7 @@ def advice(name: str) -> str:
 
 @functools.cache
 def found(name: str) -> bool:
-    """Whether *name*, a program, font, library, module or root, is there. Raises KeyError when no table has it."""
+    """Whether *name*, from one of the tables or root, is there. Raises KeyError when no table has it."""
     if name == ROOT:
         return os.geteuid() == 0
     if name in FONTS:
@@ -77,6 +80,8 @@ def found(name: str) -> bool:
         return _loads(name)
     if name in MODULES:
         return importlib.util.find_spec(name) is not None
+    if name in LANGUAGES:
+        return any(Path("/usr/share/tesseract-ocr").glob(f"*/tessdata/{name}"))
     if name not in PROGRAMS:
         raise KeyError(name)
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM}") is not None

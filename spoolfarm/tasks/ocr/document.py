@@ -183,7 +183,7 @@ def _summary(read: Page) -> dict[str, Any]:
     """What the answer says of a page; its lines are in a file."""
     if "error" in read.record:
         return {"page": read.number, **read.record}
-    kept = ("width", "height", "dpi", "rotation", "source", "warnings")
+    kept = ("width", "height", "dpi", "rotation", "source", "warnings", "lang")
     told = {name: read.record[name] for name in kept if name in read.record}
     return {"page": read.number, **told, "lines": sum(1 for _ in read.lines())}
 

@@ -110,6 +110,8 @@ class Page:
     warnings: tuple[str, ...] = ()
     #: Its tables, where they were asked for.
     tables: tuple[Table, ...] | None = None
+    #: The languages it is read in, Tesseract's codes joined by +, where they were found by themselves.
+    lang: str = ""
 
     def moved(self, box: Callable[[Box], Box], point: Callable[[float, float], tuple[float, float]]) -> Page:
         """The page with its lines and tables where *box* and *point* put them."""
@@ -128,6 +130,7 @@ class Page:
             "lines": [line.record(str(number)) for number, line in enumerate(self.lines)],
             "ms": {step: round(value, 1) for step, value in self.ms.items()},
             **({"warnings": list(self.warnings)} if self.warnings else {}),
+            **({"lang": self.lang} if self.lang else {}),
             **({"tables": [table.record() for table in self.tables]} if self.tables is not None else {}),
         }
 

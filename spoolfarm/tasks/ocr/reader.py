@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from spoolfarm.errors import JobFailed, NotInstalled
 from spoolfarm.tasks import areas
-from spoolfarm.tasks.ocr import layout, legible, light, models, turn
+from spoolfarm.tasks.ocr import layout, legible, light, models, script, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
 from spoolfarm.tasks.ocr.finder import THICK, Finder, Found
@@ -21,7 +22,7 @@ from spoolfarm.tasks.ocr.readings import Readings
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
 from spoolfarm.tasks.ocr.sheet import BENT, Sheet
 from spoolfarm.tasks.ocr.tables import find as find_tables
-from spoolfarm.tasks.ocr.tesseract import Tesseract, known
+from spoolfarm.tasks.ocr.tesseract import LATIN, Tesseract, WithLatin, installed, known
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 Polygon = Sequence[Sequence[float]]
@@ -59,9 +60,10 @@ class Reader:
         lines; without it, what suits the letters. Lines below *min_score* are dropped, as are those whose centre lies
         in none of *regions* or in one of *ignore*, polygons in the picture's pixels. *order* and *join* are explained
         at `layout.arrange`. With *tables*, these are told too. Text in *lang*, Tesseract's codes joined by +, is read
-        by Tesseract where the recogniser inside does not know them. Raises NotInstalled when that is not there. In
-        *quality* "best" the large networks read all; in "normal" a small one reads what it is sure of; in "fast" a
-        small one finds lines too.
+        by Tesseract where the recogniser inside does not know them. Raises NotInstalled when that is not there.
+        Without *lang*, a page in a script that is not known is read in the languages of it that are there. In *quality*
+        "best" the large networks read all; in "normal" a small one reads what it is sure of; in "fast" a small one
+        finds lines too.
         """
         recogniser = self._knowing(lang, quality)
         finder = self._quick_finder if quality == "fast" else self._finder
@@ -86,13 +88,22 @@ class Reader:
             more, turned = read_lines(readings, closer, rotate, is_wanted, finder)
             if legible.surety(more) > legible.surety(lines):
                 seen, lines, rotation = closer, more, turned
+        warnings, found = legible.warnings(lines, seen.scale), ""
+        if not lang and script.is_strange(lines):
+            warnings = (script.advice(lines),)
+            other = self._in_other_script(
+                readings, lines, lambda them: read_lines(them, seen, rotate, is_wanted, finder)
+            )
+            if other:
+                lines, rotation, found = other
+                warnings = legible.warnings(lines, seen.scale)
         kept = [line for line in lines if line.text.strip() and line.score >= min_score]
         end = time.perf_counter()
         placed, text = layout.arrange(kept, rotation, order, join, flat)
         height, width = picture.shape[:2]
         ms = {"detect": (middle - start) * 1000, "recognise": (end - middle) * 1000}
         told = tuple(find_tables(flat, placed, rotation)) if tables else None
-        page = Page(width, height, rotation, placed, text, ms, legible.warnings(lines, seen.scale), told)
+        page = Page(width, height, rotation, placed, text, ms, warnings, told, found)
         return page.moved(sheet.bent, sheet.point) if sheet else page
 
     @staticmethod
@@ -126,6 +137,30 @@ class Reader:
     def knows(self, text: str) -> bool:
         """Whether all letters of *text* are among those that can be read."""
         return self._recogniser.knows(text)
+
+    def _in_other_script(
+        self, readings: Readings, inside: Sequence[Line], read: Callable[[Readings], tuple[list[Line], int]]
+    ) -> tuple[list[Line], int, str] | None:
+        """*read* a page anew in the script that a sample of it tells; None when there is none that Tesseract can read.
+
+        Returns the lines, the page's turn, and the languages, codes joined by +. *inside* is what was read before.
+        """
+        there = installed()
+        if not (all_scripts := script.samples(there)):
+            return None
+        lines = [readings.cut(line)[:, : script.SAMPLE_LENGTH] for line in script.sample(inside)]
+        upside_down = [np.ascontiguousarray(line[::-1, ::-1]) for line in lines]
+        try:
+            said = Tesseract(all_scripts, self._threads).read_all([*lines, *upside_down])
+            name = script.told((said[: len(lines)], said[len(lines) :]))
+            if name is None:
+                return None
+            kind = WithLatin if LATIN in there and script.has_latin(inside) else Tesseract
+            tesseract = kind(script.languages(name, there), self._threads)
+            again, rotation = read(Readings(readings.picture, tesseract, readings))
+        except (JobFailed, NotInstalled):
+            return None  # nobody asked for Tesseract
+        return (again, rotation, tesseract.languages) if script.is_right(name, again, inside) else None
 
     def _knowing(self, lang: str, quality: Quality) -> Recogniser | Pair | Tesseract:
         """What reads a page in *lang*."""

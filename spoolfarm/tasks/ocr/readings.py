@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spoolfarm.tasks.ocr import turn
+from spoolfarm.tasks.ocr import script, turn
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.curve import Curve
 from spoolfarm.tasks.ocr.detector import TextBox
@@ -29,11 +29,18 @@ BETTER = 0.03
 
 
 class Readings:
-    """Reads boxes of *picture*, (height, width, 3) uint8."""
+    """Reads boxes of *picture*, (height, width, 3) uint8.
 
-    def __init__(self, picture: np.ndarray[Any, Any], recogniser: Recogniser | Pair | Tesseract) -> None:
+    With *inside*, what the recogniser inside read, Tesseract reads a page in a script that it does not know: of the two
+    readings of a line the better one counts.
+    """
+
+    def __init__(
+        self, picture: np.ndarray[Any, Any], recogniser: Recogniser | Pair | Tesseract, inside: Readings | None = None
+    ) -> None:
         self.picture = picture
         self._recogniser = recogniser
+        self._inside = inside
         self._known: dict[tuple[TextBox, int], Line] = {}
         self._curves: dict[Box, Curve | None] = {}
 
@@ -42,9 +49,13 @@ class Readings:
         key = one, quarters % QUARTERS
         if key not in self._known:
             said = self._recogniser.read(cut(self.picture, one.box.turned(key[1]), one.curve))
-            self._known[key] = _line(key, said)
+            self._known[key] = self._line(key, said)
             self._curves[self._known[key].box] = one.curve
         return self._known[key]
+
+    def cut(self, line: Line) -> np.ndarray[Any, Any]:
+        """The picture of a line that was read."""
+        return cut(self.picture, line.box, self._curves.get(line.box))
 
     def surer(self, lines: Sequence[Line]) -> list[Line]:
         """*lines*, some of these; the doubtful ones as they read from nearer where they do so better.
@@ -82,12 +93,12 @@ class Readings:
     def _all(self, tesseract: Tesseract, wanted: Iterable[tuple[TextBox, int]]) -> None:
         keys = list(dict.fromkeys(key for key in wanted if key not in self._known))
         said = tesseract.read_all([cut(self.picture, one.box.turned(quarters), one.curve) for one, quarters in keys])
-        self._known.update({key: _line(key, each) for key, each in zip(keys, said, strict=True)})
+        self._known.update({key: self._line(key, each) for key, each in zip(keys, said, strict=True)})
 
-
-def _line(key: tuple[TextBox, int], said: Reading) -> Line:
-    (one, quarters), (text, score, words) = key, said
-    return Line(one.box.turned(quarters), text, score, one.score, words=words)
+    def _line(self, key: tuple[TextBox, int], said: Reading) -> Line:
+        (one, quarters), (text, score, words) = key, said
+        line = Line(one.box.turned(quarters), text, score, one.score, words=words)
+        return script.better(line, self._inside.line(*key)) if self._inside else line
 
 
 def _better(line: Line, said: Reading) -> Line:

@@ -64,6 +64,7 @@ class OcrResult(BaseModel):
     lines: list[TextLine]
     ms: dict[str, float] = Field(description="milliseconds by step")
     warnings: list[str] = Field(default=[], description="such as of letters too small to be sure of")
+    lang: str = Field(default="", description="the languages it was read in, where they were not asked for but found")
     tables: list[Table] = Field(default=[], description="its tables, where they were asked for")
 
 
@@ -76,6 +77,7 @@ class DocumentPage(BaseModel):
     rotation: int | None = None
     lines: int | None = Field(default=None, description="how many")
     warnings: list[str] = Field(default=[], description="such as of letters too small to be sure of")
+    lang: str = Field(default="", description="the languages it was read in, where they were not asked for but found")
     error: str | None = None
     code: str | None = None
 

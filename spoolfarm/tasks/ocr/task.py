@@ -53,7 +53,8 @@ class OcrParams(Params):
         default="",
         max_length=100,
         pattern=r"^([A-Za-z]{3}(_[A-Za-z]+)*(\+[A-Za-z]{3}(_[A-Za-z]+)*)*)?$",
-        description="codes of Tesseract, such as rus or frk+eng: it reads languages that are not known here",
+        description="codes of Tesseract, such as rus or frk+eng: it reads languages that are not known here; without "
+        "them, those of another script are looked for where they are installed",
     )
     quality: Literal["fast", "normal", "best"] = Field(
         default="normal",
@@ -138,7 +139,7 @@ class Ocr(Task):
             new = [part for line in read.lines for part in there.without(line)]
             rotation = read.rotation if _length(read.lines) > _length(kept) else None
             placed = self._reader.place([*kept, *new], size, rotation, tables_of=seen, **_choices(params))
-            read = replace(placed, ms=read.ms, warnings=read.warnings)
+            read = replace(placed, ms=read.ms, warnings=read.warnings, lang=read.lang)
         wrong = {"wrong_fonts": sorted(there.wrong)} if there.wrong else {}
         return {**_shown(read, decode), "dpi": dpi, "source": "ocr", **wrong}
 

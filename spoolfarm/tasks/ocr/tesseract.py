@@ -8,6 +8,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ PATIENCE = 600
 SINGLE_LINE = "7"
 #: In Tesseract's TSV, the level of a word.
 WORD = "5"
+#: What reads Latin words in other scripts, and a score below which there may be some in a line.
+LATIN, DOUBTFUL = "eng", 0.9
 
 Reading = tuple[str, float, tuple[Word, ...]]
 
@@ -55,7 +58,7 @@ class Tesseract:
 
     def __init__(self, languages: str, threads: int = 1) -> None:
         """Raises NotInstalled, which names the packages, when the command or a language is missing."""
-        self._languages = languages
+        self.languages = languages
         self._command = ["env", f"OMP_THREAD_LIMIT={threads}", "tesseract"]
         there = installed()
         missing = [package(code) for code in languages.split("+") if code not in there]
@@ -78,7 +81,7 @@ class Tesseract:
                 names.append(f"{name}\n")
             listed = Path(folder, "lines.txt")
             listed.write_text("".join(names))
-            options = ["-l", self._languages, "--psm", SINGLE_LINE, "--dpi", "300", "tsv"]
+            options = ["-l", self.languages, "--psm", SINGLE_LINE, "--dpi", "300", "tsv"]
             try:
                 done = subprocess.run(
                     [*self._command, str(listed), "stdout", *options],
@@ -93,6 +96,22 @@ class Tesseract:
                 said = error.stderr.decode("utf-8", "replace").strip()[-200:]
                 raise JobFailed(f"tesseract failed: {said}") from error
         return _readings(done.stdout.decode("utf-8", "replace"), [line.shape[1] for line in lines])
+
+
+class WithLatin(Tesseract):
+    """Reads lines in which there may be Latin words: those of which it is not sure without these are read with them."""
+
+    def __init__(self, languages: str, threads: int = 1) -> None:
+        super().__init__(f"{languages}+{LATIN}", threads)
+        self._alone = Tesseract(languages, threads)
+
+    def read_all(self, lines: Sequence[np.ndarray[Any, Any]]) -> list[Reading]:
+        """Read pictures, in two runs of the command. Raises JobFailed when that fails."""
+        said = self._alone.read_all(lines)
+        doubtful = [number for number, (_, score, _) in enumerate(said) if score < DOUBTFUL]
+        for number, other in zip(doubtful, super().read_all([lines[number] for number in doubtful]), strict=True):
+            said[number] = max(said[number], other, key=itemgetter(1))
+        return said
 
 
 def installed() -> frozenset[str]:
