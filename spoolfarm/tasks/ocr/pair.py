@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.recogniser import HEIGHT, Recogniser
 from spoolfarm.tasks.ocr.tesseract import Reading
 
@@ -14,8 +16,15 @@ SHORT, VERY_SURE = 4 * HEIGHT, 0.99
 #: The score from which a quick reading is believed, after so many that were proved on the page; and for those in haste.
 SURE, PROOFS = 0.97, 3
 FAIRLY_SURE, PROOF = 0.9, 1
+#: With fewer long lines on a page, its proofs cost more than the quick recogniser saves.
+ENOUGH = 5
 #: With so many more doubtful readings than sure ones, a page is not for the quick recogniser.
 PATIENCE = 5
+
+
+def pays(boxes: Iterable[Box]) -> bool:
+    """Whether a page with these *boxes* has enough long lines to prove the quick recogniser by some of them."""
+    return sum(max(box.w, box.h) * HEIGHT >= min(box.w, box.h) * SHORT for box in boxes) >= ENOUGH
 
 
 class Pair:

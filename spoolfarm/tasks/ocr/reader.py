@@ -17,7 +17,7 @@ from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.detector import Detector, TextBox
 from spoolfarm.tasks.ocr.finder import THICK, Finder, Found
 from spoolfarm.tasks.ocr.page import Line, Page
-from spoolfarm.tasks.ocr.pair import Pair
+from spoolfarm.tasks.ocr.pair import Pair, pays
 from spoolfarm.tasks.ocr.readings import Readings
 from spoolfarm.tasks.ocr.recogniser import Recogniser, cut
 from spoolfarm.tasks.ocr.sheet import BENT, Sheet
@@ -65,7 +65,6 @@ class Reader:
         "best" the large networks read all; in "normal" a small one reads what it is sure of; in "fast" a small one
         finds lines too.
         """
-        recogniser = self._knowing(lang, quality)
         finder = self._quick_finder if quality == "fast" else self._finder
         start = time.perf_counter()
         seen = finder.find(picture, side)
@@ -81,7 +80,7 @@ class Reader:
             return wanted(sheet.bent(box) if sheet else box, regions, ignore)
 
         middle = time.perf_counter()
-        readings = Readings(flat, recogniser)
+        readings = Readings(flat, self._knowing(lang, quality, seen.boxes))
         lines, rotation = read_lines(readings, seen, rotate, is_wanted, finder)
         if side is None and seen.scale < 1 and (scale := legible.nearer(lines, seen.scale)):
             closer = finder.at(flat, scale)
@@ -162,11 +161,11 @@ class Reader:
             return None  # nobody asked for Tesseract
         return (again, rotation, tesseract.languages) if script.is_right(name, again, inside) else None
 
-    def _knowing(self, lang: str, quality: Quality) -> Recogniser | Pair | Tesseract:
-        """What reads a page in *lang*."""
+    def _knowing(self, lang: str, quality: Quality, found: Sequence[TextBox]) -> Recogniser | Pair | Tesseract:
+        """What reads a page in *lang* on which so much was *found*."""
         if lang and not known(lang):
             return Tesseract(lang, self._threads)
-        if quality == "best":
+        if quality == "best" or (quality == "normal" and not pays(one.box for one in found)):
             return self._recogniser
         return Pair(self._quick_recogniser, self._recogniser, haste=quality == "fast")
 

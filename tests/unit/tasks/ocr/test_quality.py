@@ -75,6 +75,15 @@ def test_after_its_proofs_the_quick_network_reads_alone() -> None:
     assert (quick.lines, careful.lines) == (20, pair.PROOFS)
 
 
+def test_a_page_of_few_lines_is_not_worth_the_proofs(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_quick_recogniser", quick := Said("wrong"))
+    page = sheet(LATIN[: pair.ENOUGH - 1])
+    assert reader.read(page.picture).text == page.text
+    assert quick.lines == 0
+    reader.read(sheet(LATIN[: pair.ENOUGH]).picture)
+    assert quick.lines > 0
+
+
 def test_a_page_on_which_the_quick_network_was_wrong_is_read_carefully() -> None:
     quick, careful = Said("资料"), Said("資料")
     both = Pair(quick, careful, haste=True)
