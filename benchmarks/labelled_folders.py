@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -25,6 +26,9 @@ from spoolfarm.tasks.segment.rle import encode
 NEAR = 0.5
 #: The most objects of a picture that count for average precision: COCO's own 100 would cut crowds.
 MOST = 1000
+
+#: Scores from above one figure up to the next.
+STEPS = tuple(pairwise((0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)))
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class Counted:
     f1: float
     #: The part of the pictures whose number of objects is told exactly.
     exact: float
+    #: The mean over pictures of how far the number told is from the number of objects, as a part of that.
+    off: float
     cpu_ms: float
 
 
@@ -143,8 +149,17 @@ def counted(labelled: Sequence[Picture], sights: Sequence[Sight], sure: float) -
         hit / max(1, found),
         mean(f1(*row) for row in rows),
         mean(row[0] == row[1] for row in rows),
+        mean(abs(row[0] - row[1]) / max(1, row[0]) for row in rows),
         1000 * mean(sight.seconds for sight in sights),
     )
+
+
+def reliability(folder: Sequence[Picture], sights: Sequence[Sight]) -> list[tuple[int, float] | None]:
+    """How many were found whose score lies in each of STEPS, and the part of them that are objects; None for none."""
+    both = [matched(picture, sight) for picture, sight in zip(folder, sights, strict=True)]
+    scores, hits = (np.concatenate(column) for column in zip(*both, strict=True))
+    within = [(scores > low) & (scores <= high) for low, high in STEPS]
+    return [(int(each.sum()), float(hits[each].mean())) if each.any() else None for each in within]
 
 
 def f1(known: int, found: int, hit: int) -> float:

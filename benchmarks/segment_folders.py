@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 from statistics import mean
@@ -15,7 +16,7 @@ from statistics import mean
 import cv2
 import torch
 
-from benchmarks.labelled_folders import Counted, counted, folders, pictures, read, seen, write
+from benchmarks.labelled_folders import STEPS, Counted, counted, folders, pictures, read, reliability, seen, write
 from benchmarks.measure import print_table
 from spoolfarm.tasks.segment.engines import engine
 from spoolfarm.tasks.segment.instance import Wanted
@@ -68,7 +69,21 @@ def main() -> int:
             average = Counted(*(mean(column) for column in zip(*map(astuple, some_figures), strict=True)))
             rows.append([f"mean of folders {told}".strip(), *_told(average)])
     print_table(["folder", *asdict(means[0][1])], rows)
+    print("\nOf what scores so much, the part that are objects")
+    parts = {name: reliability(some, runs[name]) for name, some in labelled.items() if name in runs}
+    steps = [f"to {high:.1f}" for _, high in STEPS]
+    print_table(["folder", *steps], [[name, *_parts(each)] for name, each in parts.items()] + [_mean_parts(parts)])
     return 0
+
+
+def _parts(steps: Sequence[tuple[int, float] | None]) -> list[str]:
+    return ["" if each is None else f"{each[1]:.2f} of {each[0]}" for each in steps]
+
+
+def _mean_parts(parts: Mapping[str, Sequence[tuple[int, float] | None]]) -> list[str]:
+    """The means of the folders that have any of a step."""
+    columns = ([each[1] for each in column if each is not None] for column in zip(*parts.values(), strict=True))
+    return ["mean of folders", *(f"{mean(column):.2f}" if column else "" for column in columns)]
 
 
 def _told(figures: Counted) -> list[str]:

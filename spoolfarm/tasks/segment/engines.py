@@ -42,13 +42,15 @@ def engine(model: str, precision: str = "fp32") -> Engine:
         return Classical()
     import torch
 
+    from spoolfarm.tasks.segment import calibration
     from spoolfarm.tasks.segment.choice import Choice
     from spoolfarm.tasks.segment.maskrcnn import MaskRcnn
 
     net, labels = _loaded(model)
     name = model if model in ("default", "coco") else os.path.basename(model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    eyes = MaskRcnn(net, name, labels, precision=precision, device=device)
+    known = calibration.DEFAULT if model == "default" else None
+    eyes = MaskRcnn(net, name, labels, precision=precision, device=device, calibration=known)
     return Choice(eyes) if list(labels.values()) == [OBJECT] else eyes
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from spoolfarm.tasks.fuse import fuse
+from spoolfarm.tasks.segment.calibration import Calibration
 from spoolfarm.tasks.segment.instance import Eyes, Found, Instance, Looked, Pixels, Wanted
 from spoolfarm.tasks.segment.pasting import paste
 from spoolfarm.tasks.segment.roi_align import align
@@ -49,7 +50,14 @@ class MaskRcnn:
     tiled = eyes
 
     def __init__(
-        self, net: MaskRCNN, model: str, labels: Mapping[int, str], *, precision: str = "fp32", device: str = "cpu"
+        self,
+        net: MaskRCNN,
+        model: str,
+        labels: Mapping[int, str],
+        *,
+        precision: str = "fp32",
+        device: str = "cpu",
+        calibration: Calibration | None = None,
     ) -> None:
         self._device = torch.device(device)
         half = precision == "bf16"
@@ -65,6 +73,7 @@ class MaskRcnn:
         #: What the net's proposals are limited to, and to what in a closer look.
         limits = net.rpn._pre_nms_top_n["testing"], net.rpn._post_nms_top_n["testing"]
         self._limits = {False: limits, True: (max(limits[0], PROPOSALS), max(limits[1], PROPOSALS))}
+        self._calibration = calibration
         self.model = model
         self.labels = labels
         classes = net.roi_heads.box_predictor.cls_score.out_features
@@ -112,6 +121,8 @@ class MaskRcnn:
             seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
         if looked.scale != scale:
             ms = ms | {"tiles": (time.perf_counter() - begin) * 1000}
+        if self._calibration is not None:
+            seen = self._calibration.applied(seen)
         return Found(self._instances(_choose(seen, want), size), ms, looked)
 
     def _closer(
@@ -191,6 +202,8 @@ class MaskRcnn:
 
     def _floor(self, want: Wanted) -> float:
         """The net's own score above which there is a use for what it sees."""
+        if self._calibration is not None:
+            return min(self._calibration.floor(want.score), HINT)
         return min(want.score, HINT) if want.tiles == "auto" else want.score
 
     def _instances(self, detected: Detected, size: tuple[int, int]) -> Iterator[Instance]:
