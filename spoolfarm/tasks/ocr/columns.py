@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -15,6 +15,9 @@ from spoolfarm.tasks.ocr import margins
 from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.dividers import Divider
 from spoolfarm.tasks.ocr.side import Side, least, level, most
+
+#: Which cells are meant.
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: The fewest rows of a column.
 ROWS = 3
@@ -39,6 +42,8 @@ FEW = 3
 #: Two lines are taken for one, across a gutter, where two others each above and below are at most so many heights away
 #: and as high, their heights' logarithms differing by this; so they are up to this part of all lines.
 CLOSE, SIMILAR, MERGED = 0.6, 0.25, 0.25
+#: A gap of a line is part of a gutter when their middles are at most so many heights apart.
+ASIDE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ class Cut:
         """*cell*, or its two parts; lines are commonly *left* wide on one side of the gutter, *right* on the other."""
         if self.x - cell.left < PART * left or cell.right - self.x < PART * right:
             return [cell]
-        return cell.parted(self.x)
+        near = [at for at in map(cell.place, cell.gaps) if abs(at - self.x) <= ASIDE * cell.height]
+        return cell.parted(near[0] if near else self.x)
 
     def is_left(self, cell: Cell) -> bool:
         return self.x - cell.left > LEFT * cell.width
@@ -86,7 +92,7 @@ def blocks(cells: Sequence[Cell], dividers: Sequence[Divider] = (), *, tiers: bo
 
 
 def _parted(ordered: Sequence[Cell], dividers: Sequence[Divider], tiers: bool) -> list[list[Cell]]:
-    cut = next(iter(possible(ordered, fine=FINE)), None) if tiers else find_cut(ordered, dividers)
+    cut = next(iter(possible(ordered, fine=FINE, tiers=True)), None) if tiers else find_cut(ordered, dividers)
     if cut is None:
         return [list(ordered)] if ordered else []
     left, right = cut.sides(ordered)
@@ -106,7 +112,7 @@ def find_cut(ordered: Sequence[Cell], dividers: Sequence[Divider] = ()) -> Cut |
 
 def clearest(ordered: Sequence[Cell], longer: int, *, tiers: bool = False) -> Cut | None:
     """The longest of the largest cuts that has columns on both sides, if it is *longer* than that; any with *tiers*."""
-    for cut in possible(ordered, piece=0 if tiers else PIECE)[:FEW]:
+    for cut in possible(ordered, piece=0 if tiers else PIECE, tiers=tiers)[:FEW]:
         if cut.last - cut.first <= longer:
             break
         if tiers or are_columns(*cut.sides(ordered)):
@@ -115,12 +121,18 @@ def clearest(ordered: Sequence[Cell], longer: int, *, tiers: bool = False) -> Cu
 
 
 def possible(
-    ordered: Sequence[Cell], dividers: Sequence[Divider] = (), *, piece: float = PIECE, fine: int = 1
+    ordered: Sequence[Cell],
+    dividers: Sequence[Divider] = (),
+    *,
+    piece: float = PIECE,
+    fine: int = 1,
+    tiers: bool = False,
 ) -> list[Cut]:
     """Cuts with enough cells on both sides that no cell of theirs and none of *dividers* crosses, the largest first.
 
     On one side at least, cells are *piece* line heights wide in the mean. Cuts are sought at *fine* places within the
-    width of an intrusion.
+    width of an intrusion. With *tiers*, a cell may cross where it has a gap, and what stands level with another that
+    crosses is part of that row.
     """
     if len(ordered) < 2 * ROWS:
         return []
@@ -129,6 +141,7 @@ def possible(
     height = median(cell.height for cell in ordered)
     reach = INTRUSION * height
     merged = are_merged(ordered)
+    through = _through(ordered) if tiers else None
     below = [(bisect(ordered, each.y, key=lambda cell: cell.middle), each) for each in dividers]
     found: dict[Cut, tuple[int, int]] = {}
     seen = set()
@@ -136,6 +149,8 @@ def possible(
         across = (lefts < x - reach) & (rights > x + reach)
         if (across & merged).sum() <= MERGED * len(ordered):
             across &= ~merged
+        if through:
+            across = through(across, x)
         is_left = x - lefts > LEFT * (rights - lefts)
         stops = [(index, index + 1) for index in np.flatnonzero(across).tolist()]
         stops += [(at, at) for at, each in below if each.left < x - reach and each.right > x + reach]
@@ -150,6 +165,26 @@ def possible(
             if max(widths[is_left[here]].mean(), widths[~is_left[here]].mean()) >= piece * height:
                 found[Cut(float(x), first, last)] = count, smaller
     return sorted(found, key=lambda cut: found[cut], reverse=True)[:TRIES]
+
+
+def _through(ordered: Sequence[Cell]) -> Callable[[Mask, float], Mask]:
+    """Takes which cells cross a gutter between tiers, and where; gives which do but where they have a gap.
+
+    What has its middle at the height of such a cell is part of that row, and crosses with it.
+    """
+    told = [(cell.place(gap), ASIDE * cell.height, index) for index, cell in enumerate(ordered) for gap in cell.gaps]
+    places, reaches, owners = np.array(told, float).reshape(-1, 3).T
+    upper, lower = np.array([(cell.top, cell.bottom) for cell in ordered]).T
+    middles = (upper + lower) / 2
+    level = (upper[:, None] < middles) & (middles < lower[:, None])
+
+    def crossing(across: Mask, x: float) -> Mask:
+        across = across.copy()
+        across[owners[np.abs(places - x) <= reaches].astype(int)] = False
+        crosses: Mask = across | level[across].any(axis=0)
+        return crosses
+
+    return crossing
 
 
 def are_merged(ordered: Sequence[Cell]) -> np.ndarray[Any, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from spoolfarm.tasks.ocr import clumps, columns, dividers, paragraphs, ruby
+from spoolfarm.tasks.ocr import clumps, columns, dividers, gaps, paragraphs, ruby
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.letters import is_square, mostly_square
@@ -103,6 +103,8 @@ def in_blocks(lines: Sequence[Line], rotation: int, picture: Array | None = None
     above = [cell for cell in level_ones if cell.middle < top]
     others = [cell for cell in level_ones if cell.middle >= top]
     down = level([line for line in lines if runs_down(line, rotation)], rotation + 90)
+    if picture is not None:
+        down = [replace(cell, gaps=gaps.places(picture, cell.line)) for cell in down]
     tiers = columns.blocks(straightened(down, tiers=True)[1], tiers=True)
     return [*columns.blocks(above), *_between(tiers, groups(others))]
 

@@ -17,8 +17,9 @@ Array = np.ndarray[Any, Any]
 MISSED, PAPER = "、。，．・「」『』（）()〈〉《》っッゃゅょャュョ", "\u3000"
 #: Letters with a gap between them are so many times as far apart as most, and few letters tell not how far that is.
 APART, FEW = 1.6, 4
-#: A chance of less is noise.
-LEAST = 1e-6
+#: A chance of less is noise; at an end of a line, where there may well be nothing, one of less than the second. Lines
+#: that are read less surely than this tell nothing of their ends.
+LEAST, LEAST_AT_ENDS, SURE = 1e-6, 0.01, 0.9
 
 
 class Marks:
@@ -31,7 +32,7 @@ class Marks:
         self._possible = np.array(sorted(self._missed | self._letters | paper))
 
     def put(self, best: Array, chances: Array, kept: Array) -> Array:
-        """The likeliest characters of each step, *best*, with the marks between those that are *kept*.
+        """The likeliest characters of each step, *best*, with the marks between those that are *kept*, and at the ends.
 
         *chances* are (steps, characters), *kept* the steps at which a letter begins. A mark is put where no letter, nor
         paper, is likelier but those on both sides; other signs, such as degrees, are what marks look like there.
@@ -41,13 +42,20 @@ class Marks:
         best = best.copy()
         apart = np.diff(kept)
         for number in np.flatnonzero(apart >= APART * np.median(apart)):
-            first, last = kept[number], kept[number + 1]
-            gap = np.flatnonzero(best[first:last] == 0) + first
-            if not len(gap) or not self._letters.issuperset((best[first], best[last])):
-                continue  # a sign has paper beside it
-            told = chances[gap][:, self._possible].max(axis=0)
-            told[np.isin(self._possible, (best[first], best[last]))] = 0
-            likeliest = int(self._possible[told.argmax()])
-            if likeliest in self._missed and told.max() >= LEAST:
-                best[gap[chances[gap, likeliest].argmax()]] = likeliest
+            self._fill(best, chances, range(kept[number], kept[number + 1] + 1), LEAST)
+        if chances[kept, best[kept]].mean() >= SURE:
+            self._fill(best, chances, range(kept[0] + 1), LEAST_AT_ENDS)
+            self._fill(best, chances, range(kept[-1], len(best)), LEAST_AT_ENDS)
         return best
+
+    def _fill(self, best: Array, chances: Array, steps: range, least: float) -> None:
+        """Put the likeliest mark into *best* among *steps*, of which none has a sign: those have paper beside them."""
+        gap = np.array([step for step in steps if best[step] == 0], int)
+        beside = np.unique([best[step] for step in steps if best[step]])
+        if not len(gap) or not self._letters.issuperset(beside.tolist()):
+            return
+        told = chances[gap][:, self._possible].max(axis=0)
+        told[np.isin(self._possible, beside)] = 0
+        likeliest = int(self._possible[told.argmax()])
+        if likeliest in self._missed and told.max() >= least:
+            best[gap[chances[gap, likeliest].argmax()]] = likeliest

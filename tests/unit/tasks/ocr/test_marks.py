@@ -26,9 +26,9 @@ VERTICAL = (
 )
 
 
-def drawn(lines: Sequence[str]) -> np.ndarray:
+def drawn(lines: Sequence[str], family: str = FAMILY) -> np.ndarray:
     sheet = pages.Sheet(60 + 44 * len(lines), 60 + SIZE * max(map(len, lines)))
-    face = pages.font(FAMILY, SIZE)
+    face = pages.font(family, SIZE)
     for number, line in enumerate(lines):
         for place, letter in enumerate(line):
             away = AWAY.get(letter, 0) * SIZE
@@ -45,6 +45,12 @@ def reader() -> Reader:
 def test_vertical_lines_are_read_with_their_marks(reader: Reader) -> None:
     text = unicodedata.normalize("NFKC", reader.read(drawn(VERTICAL), quality="best").text)
     assert text.split("\n") == [unicodedata.normalize("NFKC", line) for line in VERTICAL]
+
+
+def test_vertical_lines_are_read_with_the_marks_that_end_them(reader: Reader) -> None:
+    lines = ("長期的な大気中の水蒸気の増加が、", "このことにも地球", "また気温の上昇に伴っ")
+    text = reader.read(drawn(lines, "Noto Sans CJK JP"), quality="best").text
+    assert text.split("\n") == list(lines)
 
 
 def test_no_mark_is_read_where_a_letter_was_left_out(reader: Reader) -> None:
@@ -88,6 +94,23 @@ def test_a_mark_has_other_letters_and_paper_for_rivals_and_no_other_signs(rival:
     best = chances.argmax(axis=1)
     marks = Marks([*CHARACTERS, rival])
     assert bool(marks.put(best, chances, np.flatnonzero(best))[11] == 3) is put
+
+
+@pytest.mark.parametrize(("step", "text"), [(0, "、山水山水山"), (19, "山水山水山、")])
+def test_a_mark_is_put_at_an_end_where_it_is_likelier_than_paper_alone_makes_it(step: int, text: str) -> None:
+    line = ((2, 1), (5, 2), (8, 1), (11, 2), (14, 1))
+    chances = steps(*line, length=20)
+    chances[step, 3] = 0.001
+    assert read(chances) == "山水山水山"
+    chances[step, 3] = 0.05
+    assert read(chances) == text
+
+
+def test_a_line_that_is_hardly_read_tells_nothing_of_its_ends() -> None:
+    chances = steps((2, 1), (5, 2), (8, 1), (11, 2), (14, 1), length=20)
+    chances[chances == 0.99] = 0.7
+    chances[19, 3] = 0.05
+    assert read(chances) == "山水山水山"
 
 
 def test_no_mark_is_put_beside_another() -> None:
