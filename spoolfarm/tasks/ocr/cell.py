@@ -18,8 +18,6 @@ class Cell:
     bottom: float
     #: How much its own text still falls from left to right, down by across.
     slope: float = 0
-    #: Where its letters stand far apart, 0 to 1 along it.
-    gaps: tuple[float, ...] = ()
 
     def moved(self, across: float = 0, down: float = 0) -> Cell:
         return replace(
@@ -35,19 +33,8 @@ class Cell:
         left, right = self.line.parted((x - self.left) / self.width)
         if left is None or right is None:
             return [self]
-        return [
-            self._part(left, self.left, self.left + left.box.w),
-            self._part(right, self.right - right.box.w, self.right),
-        ]
-
-    def _part(self, line: Line, left: float, right: float) -> Cell:
-        inside = [at for at in map(self.place, self.gaps) if left < at < right]
-        gaps = tuple((at - left) / (right - left) for at in inside)
-        return replace(self, line=line, left=left, right=right, gaps=gaps)
-
-    def place(self, along: float) -> float:
-        """Where *along*, 0 to 1, lies across."""
-        return self.left + along * self.width
+        at = self.left + left.box.w
+        return [replace(self, line=left, right=at), replace(self, line=right, left=self.right - right.box.w)]
 
     @property
     def middle(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -15,9 +15,6 @@ from spoolfarm.tasks.ocr import margins
 from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.dividers import Divider
 from spoolfarm.tasks.ocr.side import Side, least, level, most
-
-#: Which cells are meant.
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: The fewest rows of a column.
 ROWS = 3
@@ -42,8 +39,6 @@ FEW = 3
 #: Two lines are taken for one, across a gutter, where two others each above and below are at most so many heights away
 #: and as high, their heights' logarithms differing by this; so they are up to this part of all lines.
 CLOSE, SIMILAR, MERGED = 0.6, 0.25, 0.25
-#: A gap of a line is part of a gutter when their middles are at most so many heights apart.
-ASIDE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +65,7 @@ class Cut:
         """*cell*, or its two parts; lines are commonly *left* wide on one side of the gutter, *right* on the other."""
         if self.x - cell.left < PART * left or cell.right - self.x < PART * right:
             return [cell]
-        near = [at for at in map(cell.place, cell.gaps) if abs(at - self.x) <= ASIDE * cell.height]
-        return cell.parted(near[0] if near else self.x)
+        return cell.parted(self.x)
 
     def is_left(self, cell: Cell) -> bool:
         return self.x - cell.left > LEFT * cell.width
@@ -131,8 +125,7 @@ def possible(
     """Cuts with enough cells on both sides that no cell of theirs and none of *dividers* crosses, the largest first.
 
     On one side at least, cells are *piece* line heights wide in the mean. Cuts are sought at *fine* places within the
-    width of an intrusion. With *tiers*, a cell may cross where it has a gap, and what stands level with another that
-    crosses is part of that row.
+    width of an intrusion. With *tiers*, what stands level with a cell that crosses is part of that row.
     """
     if len(ordered) < 2 * ROWS:
         return []
@@ -141,7 +134,7 @@ def possible(
     height = median(cell.height for cell in ordered)
     reach = INTRUSION * height
     merged = are_merged(ordered)
-    through = _through(ordered) if tiers else None
+    level = _level(ordered) if tiers else None
     below = [(bisect(ordered, each.y, key=lambda cell: cell.middle), each) for each in dividers]
     found: dict[Cut, tuple[int, int]] = {}
     seen = set()
@@ -149,8 +142,8 @@ def possible(
         across = (lefts < x - reach) & (rights > x + reach)
         if (across & merged).sum() <= MERGED * len(ordered):
             across &= ~merged
-        if through:
-            across = through(across, x)
+        if level is not None:
+            across |= level[across].any(axis=0)
         is_left = x - lefts > LEFT * (rights - lefts)
         stops = [(index, index + 1) for index in np.flatnonzero(across).tolist()]
         stops += [(at, at) for at, each in below if each.left < x - reach and each.right > x + reach]
@@ -167,24 +160,12 @@ def possible(
     return sorted(found, key=lambda cut: found[cut], reverse=True)[:TRIES]
 
 
-def _through(ordered: Sequence[Cell]) -> Callable[[Mask, float], Mask]:
-    """Takes which cells cross a gutter between tiers, and where; gives which do but where they have a gap.
-
-    What has its middle at the height of such a cell is part of that row, and crosses with it.
-    """
-    told = [(cell.place(gap), ASIDE * cell.height, index) for index, cell in enumerate(ordered) for gap in cell.gaps]
-    places, reaches, owners = np.array(told, float).reshape(-1, 3).T
+def _level(ordered: Sequence[Cell]) -> np.ndarray[Any, Any]:
+    """Whether a cell, by row, has the middle of another, by column, at its height."""
     upper, lower = np.array([(cell.top, cell.bottom) for cell in ordered]).T
     middles = (upper + lower) / 2
-    level = (upper[:, None] < middles) & (middles < lower[:, None])
-
-    def crossing(across: Mask, x: float) -> Mask:
-        across = across.copy()
-        across[owners[np.abs(places - x) <= reaches].astype(int)] = False
-        crosses: Mask = across | level[across].any(axis=0)
-        return crosses
-
-    return crossing
+    among: np.ndarray[Any, Any] = (upper[:, None] < middles) & (middles < lower[:, None])
+    return among
 
 
 def are_merged(ordered: Sequence[Cell]) -> np.ndarray[Any, Any]:

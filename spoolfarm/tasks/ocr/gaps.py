@@ -1,12 +1,18 @@
-"""The gaps: where the letters of a line stand far apart, or with a ruling between them."""
+"""The gaps: where the letters of a line stand far apart, or with a ruling between them.
+
+Vertical lines of two tiers, one below the other, are often found as one. Where lines side by side have their gaps at
+one height, or end there, the tiers meet.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
+from spoolfarm.tasks.ocr.cell import Cell
 from spoolfarm.tasks.ocr.page import Line
 from spoolfarm.tasks.ocr.recogniser import HEIGHT, cut
 
@@ -17,6 +23,39 @@ LONG, INNER = 0.4, 0.5
 MIDDLE, PAPER, RULED, THICK = 0.75, 0.03, 0.55, 0.13
 #: Pixels beside a ruling that are neither black nor white.
 BLURRED = 3
+#: Tiers meet where so many lines in a row have a gap or an end, each at most so many heights from the last; lines of
+#: either are at least so many heights long.
+RUN, ASIDE, TIER = 5, 0.42, 3.5
+
+
+def parted(cells: Sequence[Cell], picture: np.ndarray[Any, Any]) -> list[Cell]:
+    """*cells*, whose lines lie level, parted at the gaps at which many of them have one or end."""
+    ordered = sorted(cells, key=lambda cell: cell.middle)
+    gaps = [[cell.left + at * cell.width for at in places(picture, cell.line)] for cell in ordered]
+    found = []
+    for number, cell in enumerate(ordered):
+        for at in gaps[number]:
+            if min(at - cell.left, cell.right - at) < TIER * cell.height:
+                continue
+            if 1 + sum(_supporters(ordered, gaps, number, at, step) for step in (-1, 1)) >= RUN:
+                *before, cell = cell.parted(at)
+                found += before
+        found.append(cell)
+    return found
+
+
+def _supporters(ordered: Sequence[Cell], gaps: Sequence[Sequence[float]], number: int, at: float, step: int) -> int:
+    """How many cells in a row, beside that with a *number*, have a gap or an end *at* some place, up to RUN."""
+    count = 0
+    while count < RUN and 0 <= (number := number + step) < len(ordered):
+        cell = ordered[number]
+        near = min((*gaps[number], cell.left, cell.right), key=lambda place: abs(place - at))
+        if abs(near - at) <= ASIDE * cell.height:
+            count += 1
+            at = near if near in gaps[number] else at
+        elif cell.left < at < cell.right:
+            break
+    return count
 
 
 def places(picture: np.ndarray[Any, Any], line: Line) -> tuple[float, ...]:

@@ -104,7 +104,7 @@ def in_blocks(lines: Sequence[Line], rotation: int, picture: Array | None = None
     others = [cell for cell in level_ones if cell.middle >= top]
     down = level([line for line in lines if runs_down(line, rotation)], rotation + 90)
     if picture is not None:
-        down = [replace(cell, gaps=gaps.places(picture, cell.line)) for cell in down]
+        down = gaps.parted(down, picture)
     tiers = columns.blocks(straightened(down, tiers=True)[1], tiers=True)
     return [*columns.blocks(above), *_between(tiers, groups(others))]
 

@@ -116,9 +116,9 @@ def test_single_digits_of_a_table_are_read_in_its_rows_though_they_were_read_lyi
 
 
 @pytest.mark.parametrize("rulings", [(), (240,)], ids=["white", "ruled"])
-@pytest.mark.parametrize("merged", [(0,), (7,), (0, 3, 4, 7)], ids=["first", "last", "several"])
+@pytest.mark.parametrize("merged", [(0,), (7,), (0, 3, 4, 7), range(8)], ids=["first", "last", "several", "all"])
 def test_lines_of_two_tiers_that_were_taken_for_one_are_parted_at_the_gap(
-    merged: tuple[int, ...], rulings: tuple[float, ...]
+    merged: Sequence[int], rulings: tuple[float, ...]
 ) -> None:
     upper, lower = tier(1, 0), tier(2, 240)
     picture = inked([*upper, *lower], *rulings)
@@ -134,6 +134,12 @@ def test_a_long_line_with_a_gap_elsewhere_stays_whole_beside_tiers() -> None:
     long = [as_one(*pair) for pair in zip(*halves, strict=True)]
     picture = inked([*upper, *lower, *halves[0], *halves[1]])
     assert read([*long, *upper, *lower], picture) == said(long, upper, lower)
+
+
+def test_a_list_of_short_names_with_gaps_at_one_height_is_no_two_tiers() -> None:
+    family, given = tier(1, 0, height=90), tier(2, 90, height=90)
+    names = [as_one(*pair) for pair in zip(family, given, strict=True)]
+    assert read(names, inked([*family, *given])) == said(names)
 
 
 def test_pieces_of_lines_that_end_far_down_are_no_tier() -> None:
