@@ -31,7 +31,7 @@ RUN, ASIDE, TIER = 5, 0.42, 3.5
 def parted(cells: Sequence[Cell], picture: np.ndarray[Any, Any]) -> list[Cell]:
     """*cells*, whose lines lie level, parted at the gaps at which many of them have one or end."""
     ordered = sorted(cells, key=lambda cell: cell.middle)
-    gaps = [[cell.left + at * cell.width for at in places(picture, cell.line)] for cell in ordered]
+    gaps = [_gaps(cell, picture) for cell in ordered]
     found = []
     for number, cell in enumerate(ordered):
         for at in gaps[number]:
@@ -42,6 +42,13 @@ def parted(cells: Sequence[Cell], picture: np.ndarray[Any, Any]) -> list[Cell]:
                 found += before
         found.append(cell)
     return found
+
+
+def _gaps(cell: Cell, picture: np.ndarray[Any, Any]) -> list[float]:
+    """Where *cell* has its gaps, across; one that is too short for two tiers is not looked at."""
+    if cell.width < 2 * TIER * cell.height:
+        return []
+    return [cell.left + at * cell.width for at in places(picture, cell.line)]
 
 
 def _supporters(ordered: Sequence[Cell], gaps: Sequence[Sequence[float]], number: int, at: float, step: int) -> int:
