@@ -187,10 +187,10 @@ def lines(found: Sequence[Found]) -> list[str]:
 
 
 def told(found: Precision) -> str:
-    """The figures in one line."""
+    """The figures in one line, but those of which there is nothing, such as of large objects where none is kept."""
     if found.ap < 0:
         return "there is nothing to find in the kept pictures, so nothing can be said of the net"
-    return "  ".join(f"{name} {value:.3f}" for name, value in found.record().items())
+    return "  ".join(f"{name} {value:.3f}" for name, value in found.record().items() if value >= 0)
 
 
 def gained(label: str, before: Precision, after: Precision, named: bool) -> str:

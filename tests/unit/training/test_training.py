@@ -12,8 +12,9 @@ import torch
 
 from spoolfarm.errors import FarmError
 from spoolfarm.tasks.segment import net
+from spoolfarm.training.course import told
 from spoolfarm.training.data_parallel import learners
-from spoolfarm.training.evaluation import Detection, precision
+from spoolfarm.training.evaluation import Detection, Precision, precision
 from spoolfarm.training.samples import CROWDED, CROWDS, Array, Drawn, Sample
 from spoolfarm.training.scenes import scene
 from spoolfarm.training.training import Recipe, Training
@@ -260,3 +261,9 @@ def test_held_out_scenes_are_in_no_stream_but_their_own() -> None:
     assert (first != next(Drawn().held_out(1, stream=1)).picture).any()
     for seed in range(5):
         assert (first != Drawn().sample(seed, 0, *first.shape[:2]).picture).any()
+
+
+def test_a_figure_of_what_is_not_there_is_not_told() -> None:
+    found = Precision(ap=0.5, ap50=0.75, ap75=0.6, small=0.0, medium=0.5, large=-1.0, recall=0.7, exact=0.25)
+    said = "ap 0.500  ap50 0.750  ap75 0.600  small 0.000  medium 0.500  recall 0.700  exact 0.250"
+    assert told(found) == said
