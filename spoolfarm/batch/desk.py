@@ -60,8 +60,9 @@ class Desk:
 
         Raises UnknownTask, InvalidParams, InvalidRequest, Forbidden, or SpoolUnavailable.
         """
-        known = self._farm.tasks.get(self._farm.tasks.meant(task, (), params, "image"))
-        known.validate(params)
+        meant = self._farm.tasks.meant(task, (), params, "image")
+        known = self._farm.tasks.get(meant)
+        self._farm.tasks.checked(meant, params)
         if not known.min_images <= 1 <= known.max_images:
             raise InvalidParams(f"task {task} does not work on one picture at a time")
         path = self._inside(folder) if folder else ""

@@ -203,7 +203,7 @@ class Farm:
         self.spool.disabled.check(task)
         if not isinstance(priority, int) or not FIRST <= priority <= LAST:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
-        validated = known.validate(params)
+        validated = self.tasks.checked(task, params)
         if not known.min_images <= len(pictures) <= known.max_images:
             raise InvalidRequest(wrong_number(known, task, field, len(pictures)))
         if known.pictures:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from spoolfarm.errors import FarmError, JobFailed, SpoolUnavailable
+from spoolfarm.errors import FarmError, InvalidRequest, JobFailed, SpoolUnavailable
 from spoolfarm.spool import files
 from spoolfarm.spool.job import LAST, Job, State
 from spoolfarm.spool.record import outcome
 from spoolfarm.spool.results import ID
 from spoolfarm.spool.spool import Spool
-from spoolfarm.tasks import Answer, Key, Part
+from spoolfarm.tasks import Answer, Key, Part, wrong_number
 from spoolfarm.tasks.registry import Registry
 
 #: Subjobs under way for each worker: one that is run, and one that is next.
@@ -84,11 +84,15 @@ class Subjobs:
     def _queued(self, task: str, part: Part) -> str:
         """Queue the next part, for *task*; its id."""
         picture, params = part
+        known, number = self._tasks.get(task), int(picture is not None)
+        if not known.min_images <= number <= known.max_images:
+            raise InvalidRequest(wrong_number(known, task, "image", number))
         priority = min(LAST, self._whole.priority + 1)  # nobody shall wait for all pages of somebody's book
         job_id = part_id(self._whole.id, self._count)
         self._count += 1
         origin = {**self._whole.origin(), "source": PART, "name": ""}
-        self._put(Job(task, self._tasks.get(task).validate(params), [picture], job_id, priority, **origin))
+        pictures = [] if picture is None else [picture]
+        self._put(Job(task, self._tasks.checked(task, params), pictures, job_id, priority, **origin))
         return job_id
 
     def _put(self, job: Job) -> None:

@@ -262,7 +262,7 @@ class Launcher:
         self._reopen_logs()
         try:
             settings, kept = config.load().after(self._settings)
-            farm = Farm(settings=settings)
+            farm = equipment.reloaded(settings)
             equipment.check(farm)
         except (FarmError, OSError) as error:
             log.error("not reloaded: %s", error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,10 +11,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticSerializationError
 
-from spoolfarm.errors import FarmError, InvalidParams
+from spoolfarm.errors import FarmError, InvalidParams, JobFailed
 from spoolfarm.spool.job import Job
 from spoolfarm.validation import findings
+
+log = logging.getLogger("spoolfarm.tasks")
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,8 @@ class Stopping(Exception):
     """The worker is to end: the job goes back into the queue as if it had not been claimed."""
 
 
-#: A picture, and the parameters of the job that it becomes.
-Part: TypeAlias = tuple[bytes, Mapping[str, Any]]
+#: A picture, or None for a task that takes none, and the parameters of the job that it becomes.
+Part: TypeAlias = tuple[bytes | None, Mapping[str, Any]]
 #: What a task knows a part by.
 Key = TypeVar("Key")
 
@@ -119,9 +124,11 @@ class Task:
     def validate(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return *params* as `run` wants them, defaults filled in. Raises InvalidParams for what can never work."""
         try:
-            return self.Params.model_validate(params).model_dump(mode="json")
+            return _valid(self.Params, params).model_dump(mode="json")
         except ValidationError as error:
             raise InvalidParams("; ".join(findings(error, "params"))) from error
+        except PydanticSerializationError as error:
+            raise InvalidParams(f"params: hold something that JSON cannot say: {error}") from error
 
     def stays(self, params: Mapping[str, Any]) -> bool:
         """Whether a job with *params* runs on the farm's own machine even where others run on a cluster.
@@ -165,6 +172,41 @@ class Task:
         """Return one result for each job of *batch*, in order: a JSON value, an Answer, or a FarmError for a
         job that failed."""
         raise NotImplementedError
+
+
+def _valid(model: type[Params], params: Mapping[str, Any]) -> Params:
+    """*params* as a *model*: they may be its own types, or what JSON has in their place. Raises ValidationError.
+
+    A strict model takes text for a date or an enum, and a list for a tuple, only where it knows that it reads JSON.
+    """
+    try:
+        return model.model_validate(params)
+    except ValidationError:
+        try:
+            text = json.dumps(params)
+        except (TypeError, ValueError, RecursionError):
+            text = None
+        if text is None:
+            raise
+    return model.model_validate_json(text)
+
+
+def checked(task: Task, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """*params* as *task*, which is called *name*, wants them, whatever its code does.
+
+    Raises what its `validate` may raise, and JobFailed where that fails otherwise, or returns no parameters.
+    """
+    try:
+        found = task.validate(params)
+        if not isinstance(found, Mapping):
+            raise TypeError(f"it returned an object of type {type(found).__name__} in place of parameters")
+    except (FarmError, KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:  # what ends a process must not end the front
+        log.exception("task %s: its validate failed", name)
+        said = f"task {name}: its validate failed: {type(error).__name__}: {error}"
+        raise JobFailed(said, code="task_error") from error
+    return found
 
 
 def wrong_number(task: Task, name: str, field: str, number: int) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
+from pydantic import BaseModel
+
 from spoolfarm import config
 from spoolfarm.errors import SettingError, TaskUnavailable, UnknownTask, UnsupportedMedia
-from spoolfarm.tasks import Task, extras
+from spoolfarm.tasks import Task, checked, extras, schema
 from spoolfarm.tasks.lanes import LANES
 
 #: The tasks that come with the farm.
@@ -47,6 +51,26 @@ ONNX, ONNX_EXTRA = ".onnx", "ocr"
 NUMBERS = {"max_batch": 1, "min_images": 0, "max_images": 0, "tries": 0}
 #: The entry-point group by which an installed package adds tasks.
 GROUP = "spoolfarm.tasks"
+#: What those parts of a module's path are called that hold installed packages.
+INSTALLED = {"site-packages", "dist-packages"}
+
+#: The modules that were imported for the sake of tasks.
+_imported: set[str] = set()
+
+
+def forget_code() -> None:
+    """Have the modules of tasks read anew when they are next wanted, as their authors may have changed them.
+
+    Those of the farm, of Python and of installed packages stay: many of them cannot be loaded twice.
+    """
+    importlib.invalidate_caches()
+    standard = os.path.dirname(os.__file__)
+    for name in sorted(_imported):
+        file = str(getattr(sys.modules.get(name), "__file__", None) or "")
+        installed = INSTALLED & set(file.split(os.sep)) or file.startswith(standard + os.sep)
+        if file.endswith(".py") and not installed and name.partition(".")[0] != "spoolfarm":
+            del sys.modules[name]
+    _imported.clear()
 
 
 @functools.lru_cache(maxsize=1)
@@ -152,6 +176,10 @@ class Registry:
         """The built-in tasks that are not installed, by name the extra that each needs."""
         return self._absent
 
+    def checked(self, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """*params* as the task *name* wants them. Raises what `get` and `spoolfarm.tasks.checked` raise."""
+        return checked(self.get(name), name, params)
+
     def meant(self, name: str, images: Sequence[bytes], params: Mapping[str, Any], field: str) -> str:
         """The task that a job for *name* is really for. Raises UnknownTask, or UnsupportedMedia that names *field*."""
         other = self.get(name).instead(images, params)
@@ -200,9 +228,11 @@ def _found(path: str, home: str) -> Any:
     module, _, attribute = path.partition(":")
     before = [here for here in dict.fromkeys([home, str(config.ROOT)]) if here not in sys.path]
     sys.path[:0] = before
+    known = set(sys.modules)
     try:
         return getattr(importlib.import_module(module), attribute)
     finally:
+        _imported.update(sys.modules.keys() - known)
         for here in before:
             sys.path.remove(here)
         sys.path += before  # it may import more later, and nobody else's modules shall be hidden by it
@@ -220,8 +250,40 @@ def _problem(found: type[Task], settings: Mapping[str, Any]) -> str | None:
         value = getattr(found, name)
         if not isinstance(value, int) or value < least:
             return f"has {value!r} as {name}, which is a whole number from {least}"
+    parts: Any = found.parts
+    if not isinstance(parts, tuple):
+        return f"has {parts!r} as parts, which is a tuple of names of tasks"
     unknown = sorted(set(found.needs) - set(settings))
-    return f"needs the setting {unknown[0]}, which there is not" if unknown else None
+    return f"needs the setting {unknown[0]}, which there is not" if unknown else _untold(found)
+
+
+def _untold(found: type[Task]) -> str | None:
+    """Which of its models no documentation can tell, or None; those of the farm's own tasks are sound."""
+    if found.__module__.partition(".")[0] == "spoolfarm":
+        return None
+    models: list[tuple[str, Any]] = [("Params", found.Params), *(("results", each) for each in found.results)]
+    for name, model in models:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return f"has {model!r} as {name}, which is no model of pydantic"
+        try:
+            told = schema(model)
+        except Exception as error:  # noqa: BLE001  # it may be somebody's code
+            said = str(error).partition("\n")[0]  # without pydantic's address
+            return f"has a model {model.__name__} that JSON schema cannot tell: {type(error).__name__}: {said}"
+        if name == "Params" and told.get("type") != "object":
+            return f"has the model {model.__name__} as Params, which has no parameters by name"
+        if name == "Params" and (hidden := _hidden(told)):
+            return f"has the parameter {hidden}, a secret: workers would get asterisks, so make it a str"
+    return None
+
+
+def _hidden(told: Mapping[str, Any]) -> str | None:
+    """The first parameter in the JSON schema *told* of which pydantic writes only asterisks, or None."""
+    for model in [told, *told.get("$defs", {}).values()]:
+        for name, about in model.get("properties", {}).items():
+            if '"writeOnly": true' in json.dumps(about):
+                return str(name)
+    return None
 
 
 def _in_a_line(error: BaseException) -> str:

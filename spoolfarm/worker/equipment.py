@@ -9,7 +9,7 @@ from spoolfarm import config
 from spoolfarm.errors import SettingError, TaskUnavailable
 from spoolfarm.farm.farm import Farm
 from spoolfarm.tasks import Task, extras
-from spoolfarm.tasks.registry import Registry
+from spoolfarm.tasks.registry import Registry, forget_code
 from spoolfarm.worker.executors import Executor
 from spoolfarm.worker.executors.local import LocalExecutor
 
@@ -38,6 +38,12 @@ def executor(tasks: Mapping[str, Task], farm: Farm) -> Executor:
     from spoolfarm.worker.executors.ray import RayExecutor
 
     return RayExecutor(tasks, farm)
+
+
+def reloaded(settings: config.Settings) -> Farm:
+    """The farm of *settings*, with its tasks as their files are now."""
+    forget_code()
+    return Farm(settings=settings)
 
 
 def check(farm: Farm) -> None:

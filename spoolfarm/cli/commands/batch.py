@@ -85,8 +85,9 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Task,
 
     registry = Registry(settings.tasks, settings.enable, settings.by_name())
     params = dict(options.params)
-    task = registry.get(registry.meant(options.task, (), params, "image"))
-    task.validate(params)
+    meant = registry.meant(options.task, (), params, "image")
+    task = registry.get(meant)
+    registry.checked(meant, params)
     if not task.min_images <= 1 <= task.max_images:
         raise InvalidRequest(f"task {options.task} does not work on one picture at a time")
     words: list[str] = []

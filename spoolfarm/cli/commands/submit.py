@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     """One job for each file; print the ids, or with --wait the results."""
     with open_farm(make=None) as farm:  # in a checkout jobs may wait for its first start
         params = dict(options.params)
-        farm.tasks.get(options.task).validate(params)  # an error that affects every file is reported once
+        farm.tasks.checked(options.task, params)  # an error that affects every file is reported once
         failed = False
         jobs: list[tuple[str, str]] = []
         for name in options.files or [""]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.config import Settings, load
-from spoolfarm.errors import BrokenImage, FarmError, JobCancelled, JobFailed
+from spoolfarm.errors import BrokenImage, FarmError, InvalidRequest, JobCancelled, JobFailed
 from spoolfarm.farm.farm import Farm
 from spoolfarm.farm.subjobs import LEAST, forget, noted, part_id, sweep
 from spoolfarm.spool.job import Job, Result, State
@@ -221,3 +221,14 @@ def test_parts_of_a_job_that_is_over_or_unknown_go(farm: Farm, whole: Job) -> No
 def test_to_forget_twice_does_no_harm(farm: Farm, whole: Job) -> None:
     forget(farm.spool, whole.id)
     forget(farm.spool, whole.id)
+
+
+def test_a_part_may_have_no_picture_and_never_one_too_few(farm: Farm, whole: Job) -> None:
+    parts = farm.subjobs(whole, never)
+    with working(farm, 1):
+        ((_, outcome),) = parts.map("echo", [("alone", (None, {"x": 1}))])
+    assert isinstance(outcome, Answer)
+    assert outcome.value == {"params": {"x": 1}, "bytes": 0}
+    farm.tasks.get("echo").min_images = 1  # type: ignore[misc]  # this object's alone
+    with pytest.raises(InvalidRequest, match=r"echo needs .* in the field image; none was sent"):
+        list(parts.map("echo", [("alone", (None, {}))]))

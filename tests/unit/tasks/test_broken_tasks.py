@@ -10,13 +10,18 @@ import pytest
 
 from spoolfarm import config
 from spoolfarm.config import Settings, load
-from spoolfarm.errors import TaskUnavailable
+from spoolfarm.errors import JobFailed, TaskUnavailable
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.disabled import DisabledTasks
 from spoolfarm.spool.lease import Lease, new_worker_id
-from spoolfarm.tasks.registry import Registry
+from spoolfarm.tasks.registry import Registry, forget_code
 
 HEAD = "from spoolfarm.tasks import Task\nclass T(Task):\n    def run(self, batch, context): return [1]\n"
+PARAMS = (
+    "from pydantic import RootModel, SecretStr\nfrom spoolfarm.tasks import Params, Task\n"
+    "class T(Task):\n    def run(self, batch, context): return [1]\n\n"
+    "class P(Params):\n"
+)
 #: What a module holds, and what is said of it.
 BROKEN = {
     "def x(:": "cannot be imported: SyntaxError: invalid syntax",
@@ -35,6 +40,13 @@ BROKEN = {
     + "    def __init__(self): raise OSError('no licence')": "cannot be made without arguments: OSError: no licence",
     HEAD + "    lane = ['general']": "wants the lane ['general']; there are general",
     HEAD + "    max_batch = '8'": "has '8' as max_batch, which is a whole number from 1",
+    HEAD + "    parts = 'ocr'": "has 'ocr' as parts, which is a tuple of names of tasks",
+    HEAD + "    class Params: x = 1": "as Params, which is no model of pydantic",
+    HEAD + "    results = (int,)": "has <class 'int'> as results, which is no model of pydantic",
+    PARAMS + "    x: 'Nowhere' = 1": "has a model P that JSON schema cannot tell: PydanticUserError",
+    PARAMS.replace("P(Params)", "P(RootModel[list[int]])") + "    pass": "as Params, which has no parameters by name",
+    PARAMS + "    key: SecretStr = ''": "has the parameter key, a secret: workers would get asterisks",
+    PARAMS + "    key: list[SecretStr] | None = None": "has the parameter key, a secret",
     HEAD + "    min_images = -1": "has -1 as min_images, which is a whole number from 0",
 }
 
@@ -52,7 +64,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize("text", BROKEN)
 def test_a_broken_task_is_disabled_alone_and_says_why(text: str, beside: Path) -> None:
-    (beside / "broken_task.py").write_text(text)
+    (beside / "broken_task.py").write_text(text + ("\nT.Params = P" if text.startswith(PARAMS[:30]) else ""))
     registry = Registry({"bad": "broken_task:T"}, ["bad", "echo"], load().by_name())
     with pytest.raises(TaskUnavailable) as caught:
         registry.get("bad")
@@ -137,3 +149,29 @@ def test_without_a_launcher_nobody_knows_and_the_job_waits(farm: Farm) -> None:
     assert farm.submit("echo").status() == "queued"
     farm.spool.disabled.clear_all()
     assert farm.spool.disabled.all() == {}
+
+
+# Those that are there, and fail when they are asked.
+
+
+@pytest.mark.parametrize("how", ["raise ValueError('mine')", "raise SystemExit(3)", "return None", "return [1]"])
+def test_a_validate_that_fails_fails_the_request_and_ends_nobody(how: str, beside: Path) -> None:
+    (beside / "strict_task.py").write_text(f"{HEAD}    def validate(self, params): {how}\n")
+    registry = Registry({"strict": "strict_task:T"}, ["strict", "echo"], load().by_name())
+    with pytest.raises(JobFailed, match=r"^task strict: its validate failed: \w+: ") as caught:
+        registry.checked("strict", {})
+    assert caught.value.code == "task_error"
+    assert registry.checked("echo", {"x": 1})["x"] == 1
+
+
+def test_a_mended_module_is_read_again_with_what_it_imports(beside: Path) -> None:
+    (beside / "mended_part.py").write_text("answer = 1\n")
+    (beside / "mended_task.py").write_text(
+        "import mended_part\nfrom spoolfarm.tasks import Task\nclass T(Task): pass\n"
+    )
+    paths = {"mended": "mended_task:T"}
+    assert "has no method run" in Registry(paths, ["mended"]).broken()["mended"]
+    (beside / "mended_part.py").write_text("answer = 12\n")
+    (beside / "mended_task.py").write_text(f"import mended_part\n{HEAD}    answer = mended_part.answer\n")
+    forget_code()
+    assert vars(type(Registry(paths, ["mended"]).get("mended")))["answer"] == 12
