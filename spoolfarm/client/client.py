@@ -233,7 +233,7 @@ class Client:
     def _call(self, task: str, body: Mapping[str, Any], seconds: float, stop: threading.Event) -> Any:
         end = time.monotonic() + seconds
         try:
-            return self._ask_for_room(f"/v1/run/{quote(task, safe='')}", body, end, waits=True, stop=stop)
+            return self._ask_for_room(f"/v1/run/{quote(str(task), safe='')}", body, end, waits=True, stop=stop)
         except WaitTimeout as error:
             if not error.job_id:
                 raise
@@ -293,7 +293,7 @@ class Client:
 
 
 def _path(job_id: str) -> str:
-    return f"/v1/jobs/{quote(job_id, safe='')}"
+    return f"/v1/jobs/{quote(str(job_id), safe='')}"
 
 
 def _body(image: Picture | None, params: Mapping[str, Any]) -> dict[str, Any]:

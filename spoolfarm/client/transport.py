@@ -195,5 +195,5 @@ class Transport:
 def _json(body: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(body, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"the parameters are nothing JSON can say: {error}") from error

@@ -176,9 +176,14 @@ class Farm:
         """
         if in_flight < 1:
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
-        each = ((images.given(item), item) for item in items)  # type: ignore[arg-type]
-        jobs = ((self.prepare(task, sent, params, priority=priority, name=name), item) for (sent, name), item in each)
-        return mapped(jobs, in_flight, self.spool, self._staff, self.put, return_exceptions=return_exceptions)
+
+        def made(item: Item) -> Job:
+            sent, name = images.given(item)  # type: ignore[arg-type]
+            return self.prepare(task, sent, params, priority=priority, name=name)
+
+        return mapped(
+            iter(items), made, in_flight, self.spool, self._staff, self.put, return_exceptions=return_exceptions
+        )
 
     # The same in steps.
 

@@ -47,8 +47,8 @@ class InFlight(Generic[Item]):
         self._put(job)
         self._waiting[job.id] = item
 
-    def fill(self, jobs: Iterator[tuple[Job, Item]], most: int) -> bool:
-        """Queue *jobs*, each with what it is for, until *most* are under way; False when all have ended."""
+    def fill(self, jobs: Iterator[tuple[Job, Item] | None], most: int) -> bool:
+        """Queue *jobs*, each with what it is for, until *most* are under way or a None; False when all have ended."""
         while len(self) < most and (found := next(jobs, None)) is not None:
             self.put(*found)
         return bool(self._waiting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -20,7 +21,8 @@ FULL_RETRY = 0.2
 
 
 def mapped(
-    jobs: Iterator[tuple[Job, Item]],
+    items: Iterator[Item],
+    make: Callable[[Item], Job],
     most: int,
     spool: Spool,
     staff: Staff,
@@ -28,12 +30,27 @@ def mapped(
     *,
     return_exceptions: bool,
 ) -> Iterator[tuple[Item, Any]]:
-    """Queue *jobs* by *put*, at most *most* under way; yield what each is for, with its result, as soon as it ends.
+    """Queue by *put* what *make* makes of *items*, *most* jobs under way at most; yield each item with its result.
 
-    Of one that fails it raises, or with *return_exceptions* yields, a JobFailed. Raises NoWorker where nobody does
-    them.
+    Of one that fails it raises, or with *return_exceptions* yields, a JobFailed, or what *make* raised. Raises NoWorker
+    where nobody does them.
     """
     tasks: set[str] = set()
+    refused: deque[tuple[Item, Exception]] = deque()
+
+    def made() -> Iterator[tuple[Job, Item] | None]:
+        """The jobs that could be made; None when so many could not that these are to be handed out first."""
+        for item in items:
+            try:
+                job = make(item)
+            except Exception as error:
+                if not return_exceptions:
+                    raise
+                refused.append((item, error))
+                if len(refused) >= most:
+                    yield None
+            else:
+                yield job, item
 
     def put_when_room(job: Job) -> None:
         tasks.add(job.task)
@@ -49,7 +66,12 @@ def mapped(
 
     look = time.monotonic() + FIRST_LOOK
     with InFlight[Item](spool, put_when_room) as under_way:
-        while under_way.fill(jobs, most):
+        sound = made()
+        while under_way.fill(sound, most) or refused:
+            while refused:
+                yield refused.popleft()
+            if not under_way:
+                continue
             if time.monotonic() > look:
                 staff.check(tasks)
                 look = time.monotonic() + NEXT_LOOK

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spoolfarm.errors import InvalidRequest
 from spoolfarm.spool.index import Index, field
+from spoolfarm.spool.job import State
 
 #: A text after every id.
 LAST_ID = "g"
@@ -30,6 +32,11 @@ class Query:
     #: When it was submitted, in seconds since the epoch: not before *since*, and before *until*.
     since: float | None = None
     until: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InvalidRequest: a status that there is not would find nothing, as if there were no such job."""
+        if self.status and self.status not in list(State):
+            raise InvalidRequest(f"status: must be one of {', '.join(State)}, not {self.status!r}")
 
     @property
     def lowest(self) -> str:

@@ -46,7 +46,9 @@ class Watch:
         self._selected.register(self._wake_read, select.POLLIN)
         self._poll = poll
         self._inotify = _new_inotify(poll)
+        self._pid, self._open = os.getpid(), [self._wake_read, self._wake_write]
         if self._inotify is not None:
+            self._open.append(self._inotify)
             self._selected.register(self._inotify, select.POLLIN)
         self._directories: dict[int, str] = {}
         #: Whether some directory changes without an event, so that waits are short and the waiter has to poll.
@@ -106,10 +108,15 @@ class Watch:
             pass  # the pipe is full of wake-ups already
 
     def close(self) -> None:
-        """Close the descriptors."""
-        for descriptor in (self._wake_read, self._wake_write, self._inotify):
-            if descriptor is not None:
-                os.close(descriptor)
+        """Close the descriptors, once."""
+        descriptors, self._open = self._open, []
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        """A program may drop a farm without closing it. In a forked child the numbers may be those of other files."""
+        if self._pid == os.getpid():
+            self.close()
 
 
 def _new_inotify(poll: float) -> int | None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from spoolfarm.errors import FarmError, InvalidParams, JobFailed
 from spoolfarm.spool.job import Job
@@ -127,7 +126,7 @@ class Task:
             return _valid(self.Params, params).model_dump(mode="json")
         except ValidationError as error:
             raise InvalidParams("; ".join(findings(error, "params"))) from error
-        except PydanticSerializationError as error:
+        except ValueError as error:  # of another type, too deep, or around in a circle
             raise InvalidParams(f"params: hold something that JSON cannot say: {error}") from error
 
     def stays(self, params: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -79,6 +80,22 @@ def test_an_item_that_fails_raises_or_is_yielded_as_its_error(farm: Farm) -> Non
         return not left(farm)
 
     until(tidied)
+
+
+def test_what_can_become_no_job_costs_one_item(farm: Farm) -> None:
+    def drawn() -> Iterator[object]:
+        yield from ["/no/such/file", 5, b"x"]
+        yield from itertools.repeat("/no/such/file")
+
+    found = farm.map("echo", drawn(), return_exceptions=True)  # type: ignore[type-var]
+    with working(farm):
+        kinds = {type(next(found)[1]) for _ in range(4)}
+        while dict not in kinds:
+            kinds.add(type(next(found)[1]))
+    assert kinds == {FileNotFoundError, TypeError, dict}
+    found.close()  # type: ignore[attr-defined]
+    with pytest.raises(FileNotFoundError):
+        list(farm.map("echo", ["/no/such/file"]))
 
 
 def test_a_map_waits_for_room(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,10 @@ def test_a_closed_watch_gives_its_descriptors_back(tmp_path: Path) -> None:
     watching = Watch(str(tmp_path))
     assert descriptors() == before + 3
     watching.close()
+    watching.close()
+    assert descriptors() == before
+    watching = Watch(str(tmp_path))
+    del watching
     assert descriptors() == before
 
 

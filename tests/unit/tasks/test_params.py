@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path
@@ -66,6 +67,7 @@ def test_a_parameter_is_taken_as_json_says_it_and_as_python_has_it(name: str, sa
         ({"number": "1"}, "params.number: Input should be a valid number"),
         ({"number": float("nan")}, "params.number: Input should be a finite number"),
         ({"anything": object()}, "params: hold something that JSON cannot say"),
+        ({"anything": functools.reduce(lambda inner, _: [inner], range(3000), [])}, "params: hold something that JSON"),
         ({"day": object()}, "params.day: Input should be a valid date"),
     ],
 )
