@@ -228,5 +228,7 @@ def _new_folder(parent: Path, model: str) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue  # another run began in the same second
+        except OSError as error:
+            raise ValueError(f"out {parent}: {error.strerror}") from error
         return folder
     raise RuntimeError(f"a thousand runs began in one second in {parent}")

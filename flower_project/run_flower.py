@@ -10,9 +10,12 @@ import sys
 import traceback
 from dataclasses import fields
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from settings import DEFAULTS, Settings
+
+if TYPE_CHECKING:
+    from flwr.serverapp import Grid
 
 #: Nothing is sent anywhere and nothing is looked up: read by Flower and Ray when they are imported.
 QUIET = {
@@ -64,12 +67,18 @@ def federate(settings: Settings) -> int:
 
     logging.getLogger("flwr").setLevel(logging.ERROR)  # after the import, which sets it to INFO
     with Record(settings) as record:
+
+        def train(grid: Grid) -> None:
+            server = Server(grid, settings, record)
+            server.check_shares()
+            server.run()
+
         if settings.engine == "ray":
             from simulation import simulate
 
-            simulate(settings, lambda grid: Server(grid, settings, record).run(), catch_signals)
+            simulate(settings, train, catch_signals)
         else:
-            Server(InlineGrid(client_app.app, settings.clients), settings, record).run()
+            train(InlineGrid(client_app.app, settings.clients))
     return 0
 
 

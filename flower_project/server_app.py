@@ -105,6 +105,10 @@ class Server:
         self.record.describe(test_accuracy=accuracy)
         say(f"test accuracy {accuracy:.4f} of round {self.record.result['best_round']}, in {self.record.folder}")
 
+    def check_shares(self) -> None:
+        """Raise ValueError where the pictures cannot be dealt to so many simulated clients: each of them would fail."""
+        data.deal(self.dataset.train.labels.numpy(), self.settings.clients, self.settings.alpha, self.settings.seed)
+
     def _train(self, number: int) -> list[dict[str, Any]]:
         """One round; returns a row for each client that was asked."""
         random.seed(f"{self.settings.seed} {number}")  # the strategies draw their clients from it

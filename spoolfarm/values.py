@@ -77,7 +77,7 @@ def seconds(low: float = 0.01, high: float = 31_536_000) -> Callable[[str], floa
         except ValueError:
             value = -1
         if not low <= value <= high:
-            raise ValueError(f"seconds from {low:g} to {high:g}")
+            raise ValueError(f"seconds from {low:g} to {high:.0f}")
         return value
 
     return parse

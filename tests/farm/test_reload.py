@@ -83,12 +83,13 @@ def test_a_task_may_come_and_go_by_a_reload(farm: RunningFarm) -> None:
     reload(farm, FARM_TASKS="new=later:New", FARM_ENABLE="echo,new")
     assert farm.post("/v1/run/new", {}) == (200, "new")
     assert farm.post("/v1/run/echo", {})[0] == 200
-    reload(farm, FARM_TASKS="new=later:New", FARM_ENABLE="new")
-    assert farm.post("/v1/run/new", {}) == (200, "new")
-    assert farm.post("/v1/run/echo", {})[0] == 404
+    (farm.root / "later.py").write_text(NEW.replace("def run", "def runs"))
+    reload(farm, FARM_TASKS="new=later:New", FARM_ENABLE="echo,new")
+    assert farm.post("/v1/run/new", {})[0] == 501
     (farm.root / "later.py").write_text(NEW.replace('"new" for', '"newer, at last" for'))
     reload(farm, FARM_TASKS="new=later:New", FARM_ENABLE="new")
     assert farm.post("/v1/run/new", {}) == (200, "newer, at last")
+    assert farm.post("/v1/run/echo", {})[0] == 404
     assert "no task is called" not in farm.log()
 
 

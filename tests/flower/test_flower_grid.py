@@ -92,6 +92,20 @@ def test_a_round_in_which_every_client_fails_fails_the_run(tmp_path: Path) -> No
         federated(tmp_path, failing(0, 1, 2, 3), **QUICK)
 
 
+@pytest.mark.parametrize(("options", "reason"), [({"clients": 500}, "clients 500"), ({"alpha": 1e-7}, "alpha 1e-07")])
+def test_pictures_that_are_not_enough_are_told_before_a_client_is_asked(
+    tmp_path: Path, options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        federated(tmp_path, failing(), **{**QUICK, "clients": 60, **options})
+
+
+def test_a_folder_that_cannot_be_made_is_told_by_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"^out .*/file/runs: Not a directory$"):
+        federated(tmp_path / "file" / "runs", failing(), **QUICK)
+
+
 def test_the_same_seed_gives_the_same_model_and_another_does_not(tmp_path: Path) -> None:
     one, two, other = (federated(tmp_path, **QUICK | {"fraction_fit": 0.5}, seed=seed) for seed in (1, 1, 2))
     assert one["losses"] == two["losses"] != other["losses"]

@@ -56,5 +56,7 @@ def federated(path: Path, app: Any = None, **options: Any) -> Mapping[str, Any]:
     settings = resumed(given) if "resume" in given else Settings.read(given)
     settings.check_clients()
     with Record(settings) as record:
-        Server(InlineGrid(app or client_app.app, settings.clients), settings, record).run()
+        server = Server(InlineGrid(app or client_app.app, settings.clients), settings, record)
+        server.check_shares()
+        server.run()
     return record.result | {"folder": record.folder}
