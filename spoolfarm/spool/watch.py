@@ -41,12 +41,13 @@ class Watch:
 
     def __init__(self, *directories: str, events: int = APPEARED, poll: float = POLL) -> None:
         """*poll*: the most seconds of a wait where the system gives no events."""
+        self._pid, self._open = os.getpid(), list[int]()
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._open += [self._wake_read, self._wake_write]
         self._selected = select.poll()
         self._selected.register(self._wake_read, select.POLLIN)
         self._poll = poll
         self._inotify = _new_inotify(poll)
-        self._pid, self._open = os.getpid(), [self._wake_read, self._wake_write]
         if self._inotify is not None:
             self._open.append(self._inotify)
             self._selected.register(self._inotify, select.POLLIN)
