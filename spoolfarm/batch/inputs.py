@@ -36,7 +36,7 @@ class Inputs:
         """What was passed over, as `4 .txt (a.txt, b.txt, c.txt, ...), 1 of the system (Thumbs.db)`."""
         kinds: dict[str, list[str]] = {}
         for path in self.passed_over:
-            kinds.setdefault(_kind(os.path.basename(path)), []).append(self.name(path))
+            kinds.setdefault(_kind(path), []).append(self.name(path))
         found = []
         for kind, names in sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0])):
             shown = ", ".join(names[:EXAMPLES]) + (", ..." if len(names) > EXAMPLES else "")
@@ -73,12 +73,15 @@ def _no_return(line: bytes) -> bytes:
     return line.removesuffix(b"\r")
 
 
-def _kind(name: str) -> str:
+def _kind(path: str) -> str:
     """What the summary calls a file that was passed over."""
+    name = os.path.basename(path)
     if is_system_file(name):
         return "of the system"
     if name.startswith("."):
         return "hidden"
+    if not os.path.isfile(path):  # a link to nothing, a FIFO, a socket, a device
+        return "not a file"
     return os.path.splitext(name)[1].lower() or "without a suffix"
 
 

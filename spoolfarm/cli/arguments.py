@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from spoolfarm.validation import json_object, json_value
@@ -44,15 +45,24 @@ class Version(argparse.Action):
         parser.exit()
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed for a parameter, and what it is as JSON: `7` may be a number or a text."""
+
+    text: str
+    value: Any
+
+
 def param(text: str) -> tuple[str, Any]:
-    """NAME=VALUE, whose value is JSON when it reads as JSON, else text."""
+    """NAME=VALUE, whose value is JSON when it reads as JSON, else text; `Typed` where that depends on the task."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     try:
-        return name, json_value(value)
+        read = json_value(value)
     except ValueError:
         return name, value
+    return name, read if isinstance(read, str) else Typed(value, read)
 
 
 def params(text: str) -> list[tuple[str, Any]]:

@@ -147,9 +147,14 @@ def closed(descriptor: int) -> bool | None:
 
 
 def looks_whole(descriptor: int, size: int) -> bool:
-    """Whether a file ends as its format should. False is not conclusive: some programs add bytes after the end."""
+    """Whether a file ends as its format should. False is not conclusive: some programs add bytes after the end.
+
+    A file that ends in nothing but zeros, or is nothing else, is not whole: some programs reserve its room first.
+    """
     head = os.pread(descriptor, 16, 0)
     tail = os.pread(descriptor, TAIL, max(0, size - TAIL))
+    if not tail.strip(b"\0"):
+        return False
     match images.sniff(head):
         case "JPEG":
             return tail.rstrip(b"\0").endswith(b"\xff\xd9")
@@ -164,7 +169,7 @@ def looks_whole(descriptor: int, size: int) -> bool:
         case "TIFF":  # the list of what is in the file, which most programs write last
             return size > int.from_bytes(head[4:8], "big" if head.startswith(b"MM") else "little")
         case _:
-            return b"%%EOF" in tail if head.startswith(b"%PDF-") else size > 0
+            return b"%%EOF" in tail if head.startswith(b"%PDF-") else True
 
 
 def digest(data: bytes) -> str:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from spoolfarm.cli.arguments import param, params
+from spoolfarm.cli.arguments import Typed, param, params
 from spoolfarm.errors import FarmError, JobFailed
 
 if TYPE_CHECKING:
     from spoolfarm.farm.farm import Farm
+    from spoolfarm.tasks.registry import Registry
 
 
 @contextmanager
@@ -100,12 +101,33 @@ def text_of(value: Any) -> str | None:
 
 
 def takes_params(parser: argparse.ArgumentParser) -> None:
-    """Add the ways to give a task its parameters; `dict(options.params)` combines them."""
-    text = "a parameter of the task; the value is JSON when it reads as JSON, else text"
+    """Add the ways to give a task its parameters; `checked_params` combines them."""
+    text = (
+        "a parameter of the task; the value is JSON when it reads as JSON and the task takes no text there, else text"
+    )
     parser.add_argument(
         "-p", "--param", metavar="NAME=VALUE", dest="params", action="append", default=[], type=param, help=text
     )
     parser.add_argument("--params", metavar="JSON", action="extend", type=params, help="the same as a JSON object")
+
+
+def checked_params(options: argparse.Namespace, tasks: Registry) -> tuple[str, dict[str, Any]]:
+    """The task that the command is for as far as its parameters say, and these, which it takes.
+
+    Raises UnknownTask, TaskUnavailable, or InvalidParams.
+    """
+    typed = dict(options.params)
+    name = tasks.meant(options.task, (), typed, "image")
+    fields = tasks.get(name).Params.model_fields
+
+    def value(each: str, given: Any) -> Any:
+        if not isinstance(given, Typed):
+            return given
+        return given.text if each in fields and fields[each].annotation is str else given.value
+
+    params = {each: value(each, given) for each, given in typed.items()}
+    tasks.checked(name, params)
+    return name, params
 
 
 def takes_jobs(parser: argparse.ArgumentParser) -> None:

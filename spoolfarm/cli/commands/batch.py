@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from spoolfarm import config
 from spoolfarm.cli.arguments import number
-from spoolfarm.cli.commands import complain, takes_params
+from spoolfarm.cli.commands import checked_params, complain, takes_params
 from spoolfarm.errors import InvalidParams, InvalidRequest, UnknownTask
 from spoolfarm.spool.job import FIRST, LAST
 
@@ -84,10 +84,8 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Task,
     from spoolfarm.tasks.registry import Registry
 
     registry = Registry(settings.tasks, settings.enable, settings.by_name())
-    params = dict(options.params)
-    meant = registry.meant(options.task, (), params, "image")
-    task = registry.get(meant)
-    registry.checked(meant, params)
+    name, params = checked_params(options, registry)
+    task = registry.get(name)
     if not task.min_images <= 1 <= task.max_images:
         raise InvalidRequest(f"task {options.task} does not work on one picture at a time")
     words: list[str] = []

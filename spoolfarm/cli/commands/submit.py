@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from spoolfarm.cli.arguments import seconds
 from spoolfarm.cli.commands import (
+    checked_params,
     complain,
     ended_record,
     open_farm,
@@ -49,8 +50,7 @@ def takes(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """One job for each file; print the ids, or with --wait the results."""
     with open_farm(make=None) as farm:  # in a checkout jobs may wait for its first start
-        params = dict(options.params)
-        farm.tasks.checked(options.task, params)  # an error that affects every file is reported once
+        _, params = checked_params(options, farm.tasks)  # an error that affects every file is reported once
         failed = False
         jobs: list[tuple[str, str]] = []
         for name in options.files or [""]:

@@ -58,8 +58,9 @@ class PageCost:
         self._numbers: dict[tuple[tuple[int, int], int], int] = {}
         #: Forms that are still to be looked at: number, stream, resources, and the number of the one that these are of.
         self._left: list[tuple[int, Stream, Any, int]] = []
-        #: Bytes of content.
+        #: Bytes of content, and whether some of it is damaged.
         self.read = 0
+        self.damaged = False
         content = b"\n".join(self._content(each) for each in _streams(page.obj.get(Name.Contents)))
         self._look(0, content, self._page, 0)
         for note in page.obj.get(Name.Annots, ()):
@@ -78,6 +79,7 @@ class PageCost:
             if "limit" in str(error):
                 raise TooLarge(INFLATES) from error
             data = _salvaged(stream)
+            self.damaged = True
         self.read += len(data)
         if self.read > MOST or len(self._drawn) > MOST_STREAMS:
             raise TooLarge(INFLATES)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from typing import Protocol
+from decimal import Decimal
+from typing import Any, Protocol
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name
@@ -44,7 +45,7 @@ class PdfSource:
                 self.pdf.trailer.Size = len(self.pdf.objects) + 1  # without one, what is saved would be damaged too
                 self._count = max(self._count, min(_said(self.pdf), page_cost.MOST_STREAMS))
         except (pikepdf.PdfError, ValueError, TypeError) as error:
-            raise BrokenImage(f"the PDF's pages cannot be found: {error}") from error
+            raise BrokenImage(f"the PDF's pages cannot be found: {_said_of(error)}") from error
 
     def __len__(self) -> int:
         return self._count
@@ -57,6 +58,8 @@ class PdfSource:
             if self._rebuilt:
                 pdf_damage.check(self.pdf.pages[index])
             cost = page_cost.check(self.pdf.pages[index])
+            if cost.damaged and not cost.read:
+                raise BrokenImage("nothing of its content can be read")
             with pikepdf.new() as single:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", pikepdf.PageCopyWarning)  # of form fields, which follow below
@@ -74,7 +77,7 @@ class PdfSource:
         except BrokenImage as error:
             raise BrokenImage(f"page {index + 1} of the PDF is cut short or damaged: {error}") from error
         except (pikepdf.PdfError, ValueError, TypeError, RuntimeError) as error:
-            raise BrokenImage(f"page {index + 1} of the PDF is damaged: {error}") from error
+            raise BrokenImage(f"page {index + 1} of the PDF is damaged: {_said_of(error)}") from error
         return file.getvalue()
 
     def _add_form(self, single: pikepdf.Pdf) -> None:
@@ -92,8 +95,8 @@ class PdfSource:
             single.generate_appearance_streams()
 
     def scale(self, index: int) -> float:
-        unit = self.pdf.pages[index].obj.get("/UserUnit", 1)
-        return float(unit) if isinstance(unit, (int, float)) or hasattr(unit, "__float__") else 1.0
+        unit: Any = self.pdf.pages[index].obj.get(Name.UserUnit)
+        return float(unit) if isinstance(unit, (int, Decimal)) and unit > 0 else 1.0
 
 
 class TiffSource(Tiff):
@@ -132,6 +135,10 @@ def _said(pdf: pikepdf.Pdf) -> int:
     return int(count) if isinstance(count, int) else 0
 
 
+def _said_of(error: Exception) -> str:
+    return _UNNAMED.sub("", str(error))
+
+
 def _is_field(note: pikepdf.Object) -> bool:
     return isinstance(note, Dictionary) and note.get(Name.Subtype) == Name.Widget
 
@@ -146,4 +153,4 @@ def opened(data: bytes, password: str = "") -> pikepdf.Pdf:
         what = "the password is wrong" if password else "the PDF is encrypted, and no password was sent"
         raise InvalidParams(f"params.password: {what}") from error
     except (pikepdf.PdfError, ValueError, RuntimeError) as error:
-        raise BrokenImage(f"the PDF is damaged: {_UNNAMED.sub('', str(error))}") from error
+        raise BrokenImage(f"the PDF is damaged: {_said_of(error)}") from error

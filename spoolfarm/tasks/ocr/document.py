@@ -16,13 +16,13 @@ from spoolfarm.tasks import Answer, Context, Part, Task
 from spoolfarm.tasks.documents.outputs import NAMES, Output, Outputs
 from spoolfarm.tasks.documents.page import Page
 from spoolfarm.tasks.ocr.result import DocumentResult
-from spoolfarm.tasks.ocr.task import COARSEST, FINEST, OcrParams, wants_tables
+from spoolfarm.tasks.ocr.task import COARSEST, FINEST, OF_DOCUMENTS, OcrParams, wants_tables
 
 if TYPE_CHECKING:
     from spoolfarm.tasks.documents.source import Source
 
 #: What `ocr` is not asked for each page.
-OWN = {"pages", "password", "outputs"}
+OWN = {*OF_DOCUMENTS, "outputs"}
 _PAGES = re.compile(r"\s*(\d{1,6})\s*(-\s*(\d{1,6})?)?\s*")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,11 @@ Rect = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A picture on a page: the rectangle around it, and its pixels."""
+    """A picture on a page: the rectangle around it, its pixels, and the renderer's own object."""
 
     rect: Rect
     pixels: int
+    found: Any = field(compare=False)
 
     @property
     def area(self) -> float:
@@ -43,6 +44,13 @@ class Placed:
     def dpi(self) -> float:
         """Its dots per inch."""
         return 72 * math.sqrt(self.pixels / self.area)
+
+    def is_damaged(self) -> bool:
+        """Whether the renderer can make nothing of it. Decodes it."""
+        bitmap = raw.FPDFImageObj_GetBitmap(self.found)
+        if bitmap:
+            raw.FPDFBitmap_Destroy(bitmap)
+        return not bitmap
 
 
 class Drawing:
@@ -121,7 +129,7 @@ def _placed(found: Any, matrix: Matrix) -> Iterator[Placed]:
     a, b, c, d, e, f = matrix
     points = [(a * x + c * y + e, b * x + d * y + f) for x in (left, right) for y in (bottom, top)]
     xs, ys = zip(*points, strict=True)
-    placed = Placed((min(xs), min(ys), max(xs), max(ys)), across.value * down.value)
+    placed = Placed((min(xs), min(ys), max(xs), max(ys)), across.value * down.value, found)
     if placed.pixels >= PIXELS and placed.area > 0:
         yield placed
 

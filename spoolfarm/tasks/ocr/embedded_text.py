@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from spoolfarm.tasks.ocr.box import Box
+from spoolfarm.tasks.ocr.letters import runs_leftwards
 from spoolfarm.tasks.ocr.page import Line, Word
 from spoolfarm.tasks.ocr.pdf_letters import Letter, back, letters
 from spoolfarm.tasks.ocr.pdf_page import PdfPage
@@ -174,6 +175,8 @@ def _apart(last: Letter, letter: Letter) -> bool:
     shared = min(last.across[1], letter.across[1]) - max(last.across[0], letter.across[0])
     lower = min(last.across[1] - last.across[0], letter.across[1] - letter.across[0])
     gap = letter.along[0] - last.along[1]
+    if runs_leftwards(letter.text):
+        gap = max(gap, last.along[0] - letter.along[1])
     return letter.quarters != last.quarters or shared < SHARED * lower or not -height < gap < APART * height
 
 
@@ -193,6 +196,7 @@ def _line(group: Sequence[Letter]) -> Line:
     breaks = [index for index, one in enumerate(group) if index == 0 or one.blank]
     words = []
     for first, last in pairwise([*breaks, len(group)]):
-        begin, until = (group[first].along[0] - start) / box.w, (group[last - 1].along[1] - start) / box.w
-        words.append(Word("".join(one.text for one in group[first:last]), begin, until))
+        word = group[first:last]
+        begin, until = min(one.along[0] for one in word) - start, max(one.along[1] for one in word) - start
+        words.append(Word("".join(one.text for one in word), begin / box.w, until / box.w))
     return Line(box, " ".join(word.text for word in words), 1.0, 1.0, words=tuple(words), present=True)

@@ -79,6 +79,17 @@ class PdfPage:
         """
         return self._rendered(self._scale, without)[: self.height, : self.width]
 
+    def lacks(self, picture: Picture) -> bool:
+        """Whether *picture* of the page shows nothing where a picture on it is damaged."""
+        for placed in self.drawing.pictures:
+            left, bottom, right, top = placed.rect
+            xs, ys = zip(self.pixel(left, bottom), self.pixel(right, top), strict=True)
+            (x0, x1), (y0, y1) = (sorted(max(0, round(each)) for each in pair) for pair in (xs, ys))
+            shown = picture[y0:y1, x0:x1]
+            if shown.size and shown.min() == shown.max() and placed.is_damaged():
+                return True
+        return False
+
     def preview(self, without: Iterable[Any] = ()) -> Picture:
         """The same, small."""
         return self._rendered(min(self._scale, PREVIEW / INCH), without)

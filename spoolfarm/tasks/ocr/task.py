@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 #: The least and the most dots per inch that may be asked for.
 COARSEST, FINEST = 30, 1200
+#: What is said of a page that lacks a picture.
+DAMAGED = "a picture on the page is damaged and cannot be seen"
+#: The parameters that only a document has.
+OF_DOCUMENTS = {"pages", "password"}
 
 
 class OcrParams(Params):
@@ -84,8 +88,8 @@ class Ocr(Task):
     _reader: Reader
 
     def instead(self, pictures: Sequence[bytes], params: Mapping[str, Any]) -> str | None:
-        """A PDF is a document, and so is a TIFF of several pages and whatever pages are chosen from."""
-        return "document" if "pages" in params or any(map(_has_pages, pictures)) else None
+        """A PDF is a document, and so is a TIFF of several pages and what comes with parameters of documents only."""
+        return "document" if OF_DOCUMENTS & params.keys() or any(map(_has_pages, pictures)) else None
 
     def setup(self) -> None:
         from spoolfarm.tasks.ocr.reader import Reader
@@ -129,6 +133,7 @@ class Ocr(Task):
             kept = there.lines()
             size, dpi = (page.width, page.height), round(page.dpi, 2)
             picture = None if there.enough(page) else page.picture(without=there.objects())
+            damaged = picture is not None and page.lacks(picture)
             seen = page.picture() if wants_tables(params) and (kept or picture is None) else None
         decode = time.perf_counter() - start
         if picture is None:
@@ -140,6 +145,8 @@ class Ocr(Task):
             rotation = read.rotation if _length(read.lines) > _length(kept) else None
             placed = self._reader.place([*kept, *new], size, rotation, tables_of=seen, **_choices(params))
             read = replace(placed, ms=read.ms, warnings=read.warnings, lang=read.lang)
+        if damaged:
+            read = replace(read, warnings=(*read.warnings, DAMAGED))
         wrong = {"wrong_fonts": sorted(there.wrong)} if there.wrong else {}
         return {**_shown(read, decode), "dpi": dpi, "source": "ocr", **wrong}
 

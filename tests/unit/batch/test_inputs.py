@@ -125,6 +125,13 @@ def test_what_is_passed_over_is_counted_by_kind_and_named() -> None:
         "6 of the system (._a.jpg, @eaDir, Thumbs.db, ...), 4 .txt (b.txt, c.txt, d.txt, ...), 1 .heic (x.HEIC), "
         "1 hidden (.hidden.jpg), 1 without a suffix (scan)"
     )
+    os.symlink("nowhere", "in/link.jpg")
+    os.mkfifo("in/fifo.jpg")
+    assert (
+        find(["in/"], PICTURES)
+        .said()
+        .endswith(" 2 not a file (fifo.jpg, link.jpg), 1 hidden (.hidden.jpg), 1 without a suffix (scan)")
+    )
     assert find(["in/b.txt"], PICTURES).said() == ""  # it was named, and is an input
     assert find(["in", "in/b.txt"], PICTURES).passed_over == [
         path for path in find(["in"], PICTURES).passed_over if not path.endswith("b.txt")

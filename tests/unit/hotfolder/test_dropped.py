@@ -54,6 +54,15 @@ def test_a_tiff_looks_whole_when_the_list_of_its_parts_is_there(tmp_path: Path) 
             assert dropped.looks_whole(descriptor, 100) is False
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "TIFF"])
+def test_room_that_was_reserved_does_not_look_whole(tmp_path: Path, kind: str) -> None:
+    data = small(kind)
+    for begun in (0, len(data) // 2):
+        (tmp_path / "a").write_bytes(data[:begun] + bytes(len(data) - begun + dropped.TAIL))
+        with opened(tmp_path / "a") as descriptor:
+            assert dropped.looks_whole(descriptor, (tmp_path / "a").stat().st_size) is False
+
+
 def test_anything_but_nothing_looks_whole_when_its_format_is_not_known(tmp_path: Path) -> None:
     for data, whole in ((b"", False), (b"anything", True), (b"%PDF-1.7 ...", False), (b"%PDF-1.7 %%EOF\n", True)):
         (tmp_path / "a").write_bytes(data)

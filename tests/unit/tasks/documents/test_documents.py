@@ -66,6 +66,7 @@ def test_a_pdf_for_ocr_becomes_a_document_and_a_picture_does_not(farm: Farm) -> 
     assert farm.prepare("ocr", [b"\n\n" + pdf], {"min_score": 0.7}).params["min_score"] == 0.7
     assert farm.prepare("ocr", [png], {}).task == "ocr"
     assert farm.prepare("ocr", [png], {"pages": "1-2"}).task == "document"
+    assert farm.prepare("ocr", [pdf], {"password": "secret"}).params["password"] == "secret"
     assert farm.prepare("document", [png], {}).task == "document"
 
 
@@ -128,6 +129,22 @@ def test_an_encrypted_pdf_wants_its_password() -> None:
 
 def test_a_pdf_that_only_forbids_needs_no_password() -> None:
     assert len(open_source(encrypted(owner="o", user=""))) == 1
+
+
+@pytest.mark.parametrize("unit", [0, -2, Name.Large, Array([])])
+def test_a_unit_that_cannot_be_is_a_point(unit: Any) -> None:
+    pdf = pikepdf.open(io.BytesIO(books.book(1, (200, 200)).pdf))
+    pdf.pages[0].obj.UserUnit = unit
+    assert PdfSource(books.written(pdf), "").scale(0) == 1
+
+
+@pytest.mark.parametrize("name", ["FlateDecode", "Unknown"])
+def test_a_page_of_whose_content_nothing_can_be_read_is_damaged_and_says_so(name: str) -> None:
+    pdf = pikepdf.open(io.BytesIO(books.book(1, (200, 200)).pdf))
+    pdf.pages[0].obj.Contents = pdf.make_stream(b"")
+    pdf.pages[0].obj.Contents.write(b"no such code", filter=Name(f"/{name}"))
+    with pytest.raises(BrokenImage, match=r"^page 1 of the PDF is (cut short or )?damaged: [^<]*$"):
+        PdfSource(books.written(pdf), "").page(0)
 
 
 def test_a_page_in_larger_units_is_larger() -> None:

@@ -64,6 +64,15 @@ def test_a_scan_is_read_as_it_was_scanned(ocr: Ocr, tmp_path: Path) -> None:
     assert not any("present" in line for line in record["lines"])
 
 
+def test_a_page_whose_picture_cannot_be_drawn_says_so(ocr: Ocr, tmp_path: Path) -> None:
+    pdf = opened(books.book(1, SHORT).pdf)
+    picture = pdf.pages[0].obj.Resources.XObject.Scan
+    assert "warnings" not in read(ocr, books.written(pdf), tmp_path)
+    picture.write(b"no picture", filter=Name.DCTDecode)
+    [warning] = read(ocr, books.written(pdf), tmp_path)["warnings"]
+    assert "a picture on the page is damaged" in warning
+
+
 def test_a_page_with_letters_is_not_read(ocr: Ocr, tmp_path: Path) -> None:
     pdf = pikepdf.new()
     books.add_drawn(pdf, ["0O1lI| as they are", "not as they look"])

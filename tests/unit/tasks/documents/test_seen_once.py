@@ -18,6 +18,7 @@ from spoolfarm.tasks.documents import page as typed
 from spoolfarm.tasks.documents import pdf as pdfs
 from spoolfarm.tasks.documents.source import PdfSource
 from spoolfarm.tasks.ocr.embedded_text import EmbeddedText
+from spoolfarm.tasks.ocr.pdf_letters import Letter
 from spoolfarm.tasks.ocr.pdf_page import PdfPage
 from spoolfarm.tasks.ocr.task import Ocr
 from tests.unit.tasks.documents.test_pdf import checked, pdftotext, record
@@ -214,3 +215,23 @@ def test_a_page_that_a_cut_file_only_counts_is_lost() -> None:
     assert len(source) == 2
     with pytest.raises(BrokenImage, match="page 2 of the PDF is lost"):
         source.page(1)
+
+
+def test_letters_that_run_to_the_left_are_one_line_whose_words_lie_where_they_are() -> None:
+    """Hebrew as a renderer gives it: the letters in the order of speech, each to the left of the one before it."""
+    text, box = "שלום עולם", 40.0
+    letters = [
+        Letter(
+            letter, ((9 - at) * box, (10 - at) * box), (0.0, 50.0), 0, text[at - 1] == " ", at == 0, False, None, False
+        )
+        for at, letter in enumerate(text)
+        if letter != " "
+    ]
+    there = object.__new__(EmbeddedText)
+    there.seen, there.left = letters, []
+    [line] = there.lines()
+    assert (line.text, line.box.w) == (text, 9 * box)
+    assert [(word.text, round(word.start * 9), round(word.end * 9)) for word in line.words] == [
+        ("שלום", 5, 9),
+        ("עולם", 0, 4),
+    ]

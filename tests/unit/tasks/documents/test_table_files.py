@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lxml import etree
 
 from spoolfarm.tasks.documents.outputs import NAMES, TABLES, Outputs
@@ -76,6 +77,24 @@ def test_a_workbook_has_a_sheet_for_each_table_with_numbers_as_numbers_and_no_fo
     assert "<f>" not in sheet
     assert ">=SUM(A1)<" in strings
     assert ">007<" in strings
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("1,240.00", "1240"), ("1.240,00", "1240"), ("-12,345,678.5", "-12345678.5")),
+        *(("1,240", None), ("1.240.000", None), ("12,40.00", None), ("0,240.00", None), ("1,240.000,00", None)),
+    ],
+)
+def test_a_number_with_signs_between_thousands_is_one_where_it_can_only_be_one(
+    text: str, value: str | None, tmp_path: Path
+) -> None:
+    table = {"rows": 1, "columns": 1, "cells": [cell(0, 0, text)]}
+    with zipfile.ZipFile(written(tmp_path, page(1, table))["xlsx"]) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+        styles = book.read("xl/styles.xml").decode()
+    assert ('t="s"' in sheet) == (value is None)
+    assert value is None or (f"<v>{value}</v>" in sheet and 'formatCode="#,##0.0' in styles)
 
 
 def test_a_page_that_could_not_be_read_and_one_without_tables_leave_files_that_open(tmp_path: Path) -> None:
