@@ -39,7 +39,10 @@ def open_farm(*, make: bool | None = False) -> Iterator[Farm]:
 
 def complain(error: BaseException, about: str = "") -> None:
     """Print *error* and what to do about it as one line, with what it is *about* if it does not say so itself."""
-    sentence = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    sentence = str(error)
+    if isinstance(error, OSError) and error.filename:
+        files = f"{error.filename} to {error.filename2}" if error.filename2 else error.filename
+        sentence = f"{files}: {error.strerror}"
     hint = f" ({error.hint})" if isinstance(error, FarmError) and error.hint else ""
     about = f"{about}: " if about and about not in sentence else ""
     print(f"spoolfarm: {about}{sentence}{hint}", file=sys.stderr)

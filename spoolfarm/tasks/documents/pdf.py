@@ -5,11 +5,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pikepdf
-from pikepdf import Array, Dictionary, Name
+from pikepdf import Array, Dictionary, Name, Stream
 
 from spoolfarm.tasks.documents import image_to_pdf, strip_text, text_layer
 from spoolfarm.tasks.documents.glyphless_font import Font
@@ -43,9 +44,15 @@ class SearchablePdf:
             strip_text.mute(self._pdf, page, wrong)
         text = text_layer.content(read, place(page, read.width, read.height), self._font)
         there = page.obj.get(Name.Contents)
-        before = list(there.as_list()) if isinstance(there, Array) else [there] if there is not None else []
+        before = [
+            each for each in (there.as_list() if isinstance(there, Array) else [there]) if isinstance(each, Stream)
+        ]
         stream = self._pdf.make_stream(zlib.compress(text), Filter=Name.FlateDecode)
         page.obj.Contents = Array([stream, *before])
+        if not isinstance(page.obj.get(Name.Resources), Dictionary):
+            page.obj.Resources = Dictionary()
+        if not isinstance(page.resources.get(Name.Font), Dictionary):
+            page.resources.Font = Dictionary()
         page.add_resource(self._built, Name.Font, Name(FONT))
 
     def save(self, path: Path) -> None:
@@ -110,8 +117,10 @@ def _rotation(page: pikepdf.Page) -> int:
     """By how many degrees, clockwise, the page is turned to be shown."""
     node: Any = page.obj
     for _ in range(100):
-        if (turn := node.get(Name.Rotate)) is not None:
-            return round(float(turn) / 90) * 90 % 360
-        if (node := node.get(Name.Parent)) is None:
+        if not isinstance(node, Dictionary):
             break
+        turn: Any = node.get(Name.Rotate)
+        if isinstance(turn, (int, Decimal)):
+            return round(float(turn) / 90) * 90 % 360
+        node = node.get(Name.Parent)
     return 0

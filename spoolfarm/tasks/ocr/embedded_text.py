@@ -7,7 +7,7 @@ the rest of the page is read. What is not seen and lies where a picture is, an e
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -80,6 +80,13 @@ class EmbeddedText:
     def lines(self) -> list[Line]:
         """The letters in lines."""
         return [_line(each) for group in (self.seen, self.left) for each in in_lines(group)]
+
+    def rotation(self) -> int:
+        """By how many degrees clockwise most of the text is turned; what is written top down is upright."""
+        votes = Counter[int]()
+        for one in self.letters:
+            votes[(one.quarters - one.standing) % 4 * 90] += round(one.along[1] - one.along[0])
+        return max(votes, key=lambda turn: votes[turn], default=0)
 
     def without(self, line: Line) -> Iterator[Line]:
         """What of *line* the page has not yet among what an earlier reader left: all, some words, or nothing."""

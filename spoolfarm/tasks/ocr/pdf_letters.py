@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import pypdfium2.raw as raw  # type: ignore[import-untyped]  # it comes without types
 
+from spoolfarm.tasks.ocr.letters import is_square
 from spoolfarm.tasks.ocr.pdf_page import PdfPage
 
 #: With more letters a page is read from its picture: nobody wrote so much on a page, and it would take minutes.
@@ -18,6 +20,8 @@ MOST = 200_000
 UNDRAWN = (raw.FPDF_TEXTRENDERMODE_INVISIBLE, raw.FPDF_TEXTRENDERMODE_CLIP)
 #: The renderer has letters below this one even for fonts that are not in the file.
 LATIN_END = 0x250
+#: The most of its height by which a letter stands away from the one above it, and the least of their widths they share.
+GAP, ABOVE = 0.5, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Letter:
     drawn: TextObject | None
     #: Whether a picture lies where it does.
     pictured: bool
+    #: Whether it stands upright in a text that is written top down.
+    standing: bool = False
 
     def centre(self) -> tuple[float, float]:
         """Where it lies in the picture."""
@@ -75,7 +81,7 @@ def letters(page: PdfPage) -> list[Letter]:
     try:
         if raw.FPDFText_CountChars(text) > MOST:
             return []
-        return list(_letters(page, text))
+        return _standing(list(_letters(page, text)))
     finally:
         text.close()
 
@@ -93,6 +99,30 @@ def _letters(page: PdfPage, text: raw.FPDF_TEXTPAGE) -> Iterator[Letter]:
             drawn = _drawn(text, index, objects)
             yield _letter(page, text, index, chr(code), drawn, (blank, new, unknown))
             blank, new = False, False
+
+
+def _standing(found: Sequence[Letter]) -> list[Letter]:
+    """The letters, those of Chinese and Japanese that is written top down as of a line that runs down."""
+    down = [False] * len(found)
+    for index, (last, letter) in enumerate(pairwise(found)):
+        if is_square(last.text) and is_square(letter.text) and not letter.new and _is_below(last, letter):
+            down[index] = down[index + 1] = True
+    return [_turned(letter) if turned else letter for letter, turned in zip(found, down, strict=True)]
+
+
+def _is_below(last: Letter, letter: Letter) -> bool:
+    height, width = letter.across[1] - letter.across[0], letter.along[1] - letter.along[0]
+    shared = min(last.along[1], letter.along[1]) - max(last.along[0], letter.along[0])
+    gap = abs(letter.across[0] - last.across[1])
+    return last.quarters == letter.quarters and gap < GAP * height and shared > ABOVE * width
+
+
+def _turned(letter: Letter) -> Letter:
+    """The same letter in a text that is turned clockwise by a quarter more."""
+    left, right = letter.along
+    return replace(
+        letter, along=letter.across, across=(-right, -left), quarters=(letter.quarters + 1) % 4, standing=True
+    )
 
 
 def _codes(text: raw.FPDF_TEXTPAGE) -> Iterator[tuple[int, int]]:
@@ -156,7 +186,8 @@ def _letter(
     x0, y0 = page.pixel(box.left, box.bottom)
     x1, y1 = page.pixel(box.right, box.top)
     from_x, from_y = page.pixel(0, 0)
-    to_x, to_y = page.pixel(matrix.a * 1000, matrix.b * 1000)
+    ahead = math.copysign(1000, raw.FPDFText_GetFontSize(text, index))  # letters of a negative size run backwards
+    to_x, to_y = page.pixel(matrix.a * ahead, matrix.b * ahead)
     quarters = round(math.atan2(to_y - from_y, to_x - from_x) / (math.pi / 2)) % 4
     one, other = forth(x0, y0, quarters), forth(x1, y1, quarters)
     along = (min(one[0], other[0]), max(one[0], other[0]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -109,7 +108,7 @@ class Reader:
     def place(
         lines: Sequence[Line],
         size: tuple[int, int],
-        rotation: int | None = None,
+        rotation: int,
         *,
         order: str = "auto",
         join: bool = False,
@@ -119,10 +118,10 @@ class Reader:
     ) -> Page:
         """The page of *size*, width and height, with *lines* in order; `read` explains the rest.
 
+        *rotation* is the clockwise turn in degrees that most of its text has.
+
         With *tables_of*, a picture of the page, its tables are told.
         """
-        if rotation is None:
-            rotation = voted(lines)
         kept = [line for line in lines if wanted(line.box, regions, ignore)]
         placed, text = layout.arrange(kept, rotation, order, join)
         tables = None if tables_of is None else tuple(find_tables(tables_of, placed, rotation))
@@ -207,15 +206,6 @@ def find_upright(picture: Picture, scale: float, page: int, finder: Finder) -> l
         )
         for one in found
     ]
-
-
-def voted(lines: Sequence[Line]) -> int:
-    """The clockwise turn in degrees that most of the text, by length, agrees on."""
-    votes = Counter[int]()
-    for line in lines:
-        if line.text:
-            votes[round(line.box.angle / 90) % 4 * 90] += round(line.box.w * line.score)
-    return max(votes, key=lambda rotation: votes[rotation], default=0)
 
 
 def wanted(box: Box, regions: Sequence[Polygon], ignore: Sequence[Polygon]) -> bool:

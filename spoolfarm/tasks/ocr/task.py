@@ -130,19 +130,19 @@ class Ocr(Task):
             there = EmbeddedText(page, visible=redo)
             if redo:
                 there.doubt(doubtful(there, page, self._reader))
-            kept = there.lines()
+            kept, turn = there.lines(), there.rotation()
             size, dpi = (page.width, page.height), round(page.dpi, 2)
             picture = None if there.enough(page) else page.picture(without=there.objects())
             damaged = picture is not None and page.lacks(picture)
             seen = page.picture() if wants_tables(params) and (kept or picture is None) else None
         decode = time.perf_counter() - start
         if picture is None:
-            placed = self._reader.place(kept, size, tables_of=seen, **_choices(params))
+            placed = self._reader.place(kept, size, turn, tables_of=seen, **_choices(params))
             return {**_shown(placed, decode), "dpi": dpi, "source": "ocr" if redo else "text"}
         read = self._page(picture, params)
         if kept:
             new = [part for line in read.lines for part in there.without(line)]
-            rotation = read.rotation if _length(read.lines) > _length(kept) else None
+            rotation = read.rotation if _length(read.lines) > _length(kept) else turn
             placed = self._reader.place([*kept, *new], size, rotation, tables_of=seen, **_choices(params))
             read = replace(placed, ms=read.ms, warnings=read.warnings, lang=read.lang)
         if damaged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from spoolfarm.cli.commands import complain
 from spoolfarm.cli.main import VERBS
 from spoolfarm.farm.farm import Farm
 from tests.support.command_tasks import succeed
@@ -83,3 +85,8 @@ def test_the_examples_of_the_page_run(tmp_path: Path) -> None:
 def test_the_page_has_a_section_for_every_verb() -> None:
     page = (ROOT / "docs/cli.md").read_text()
     assert sorted(re.findall(r"^## (\w+)", page, re.MULTILINE)) == sorted(VERBS)
+
+
+def test_a_copy_that_fails_names_both_files(capsys: pytest.CaptureFixture[str]) -> None:
+    complain(OSError(errno.ENOSPC, "No space left on device", "results/a.pdf", None, "out/a.pdf"))
+    assert capsys.readouterr().err == "spoolfarm: results/a.pdf to out/a.pdf: No space left on device\n"

@@ -235,3 +235,32 @@ def test_letters_that_run_to_the_left_are_one_line_whose_words_lie_where_they_ar
         ("שלום", 5, 9),
         ("עולם", 0, 4),
     ]
+
+
+def test_letters_of_a_negative_size_that_are_turned_back_run_forwards(ocr: Ocr, tmp_path: Path) -> None:
+    pdf = pikepdf.new()
+    books.add(pdf, SIZE, "BT /F -14 Tf -1 0 0 -1 20 100 Tm (two words) Tj ET", Font=Dictionary(F=helvetica()))
+    record = read(ocr, books.written(pdf), tmp_path)
+    assert (record["text"], record["rotation"]) == ("two words", 0)
+
+
+@pytest.mark.parametrize(("rotate", "angle"), [(0, 90), (90, 180)])
+def test_japanese_written_top_down_in_letters_is_read_in_columns_from_the_right(
+    ocr: Ocr, rotate: int, angle: int, tmp_path: Path
+) -> None:
+    """As a PDF says it: a font whose letters follow one another downwards."""
+    ordering = Dictionary(Registry=String("Adobe"), Ordering=String("Japan1"), Supplement=2)
+    named = {"Type": Name.Font, "BaseFont": Name("/HeiseiKakuGo-W5")}
+    letters = Dictionary(**named, Subtype=Name.CIDFontType0, CIDSystemInfo=ordering)
+    vertical = Name("/UniJIS-UCS2-V")
+    font = Dictionary(**named, Subtype=Name.Type0, Encoding=vertical, DescendantFonts=Array([letters]))
+    pdf, columns = pikepdf.new(), ["縦書き文書", "名前はまだ"]
+    shown = "".join(
+        f"1 0 0 1 {300 - 30 * at} 150 Tm <{text.encode('utf-16-be').hex()}> Tj " for at, text in enumerate(columns)
+    )
+    books.add(pdf, SIZE, f"BT /F 14 Tf {shown}ET", Font=Dictionary(F=font))
+    pdf.pages[0].obj.Rotate = rotate
+    record = read(ocr, books.written(pdf), tmp_path)
+    assert record["text"] == "\n".join(columns)
+    assert (record["rotation"], record["source"]) == (rotate, "text")
+    assert {line["box"]["angle"] for line in record["lines"]} == {angle}
