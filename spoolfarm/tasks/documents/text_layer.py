@@ -28,7 +28,7 @@ def content(page: Page, matrix: Matrix, font: Font) -> bytes:
     parts = [f"q {_numbers(matrix)} cm BT 3 Tr"]
     written = [line for line in page.lines() if line.text and not line.present]
     for line, size in zip(written, _sizes(written), strict=True):
-        parts += _line(line, size, font)
+        parts += _line(line, size, font, (page.width, page.height))
     return "\n".join([*parts, "ET Q\n"]).encode()
 
 
@@ -45,18 +45,26 @@ def _sizes(lines: Sequence[Line]) -> list[float]:
     return [common if common / ALIKE <= size <= common * ALIKE else size for size in sizes]
 
 
-def _line(line: Line, size: float, font: Font) -> list[str]:
-    """One line: its words one after the other, each as long as it is to where the next begins."""
+def _line(line: Line, size: float, font: Font, limits: tuple[int, int]) -> list[str]:
+    """One line: its words one after the other, each as long as it is to where the next begins.
+
+    Words keep within the page, *limits* pixels across and down: viewers leave out letters that reach beyond it.
+    """
     angle = round(line.angle / 90) * 90 if abs((line.angle + 45) % 90 - 45) <= ASKEW else line.angle
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     found = [f"{FONT} {size:.2f} Tf"]
     for word, following in zip_longest(line.words, line.words[1:]):
-        begin = (word.start - 0.5) * line.length
         below = (0.5 - BASELINE) * size
-        x, y = line.centre[0] + begin * cos - below * sin, line.centre[1] + begin * sin + below * cos
-        until = following.start if following else word.end
+        until = max(following.start if following else word.end, word.start + 0.001)
+        (x, y), end = (
+            (
+                min(max(line.centre[0] + along * cos - below * sin, 1), limits[0] - 1),
+                min(max(line.centre[1] + along * sin + below * cos, 1), limits[1] - 1),
+            )
+            for along in ((word.start - 0.5) * line.length, (until - 0.5) * line.length)
+        )
         written = f"{word.text} " if following else word.text
-        stretch = 100 * max(until - word.start, 0.001) * line.length / (size * font.width(written))
+        stretch = 100 * max(math.dist((x, y), end), 0.001) / (size * font.width(written))
         matrix = _numbers((cos, sin, sin, -cos, x, y))
         found.append(f"{stretch:.2f} Tz {matrix} Tm <{font.encode(written).hex()}> Tj")
     return found
