@@ -15,7 +15,7 @@ import numpy as np
 import pikepdf
 import pytest
 import tifffile
-from pikepdf import Array, Dictionary, Name, String
+from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
 from benchmarks import books
@@ -190,25 +190,6 @@ def test_a_page_without_any_content_gets_its_text(tmp_path: Path) -> None:
     del pdf.pages[0].obj[Name.Resources]
     data = searchable(pdf, record(200, 400, ("text", Box(100, 100, 80, 20, 0))), tmp_path / "out.pdf")
     assert [line.text for line in lines_of(data)] == ["text"]
-
-
-@pytest.mark.parametrize("angle", [0, 90, 180, -90])
-def test_a_line_that_reaches_beyond_the_page_keeps_its_letters(angle: float, tmp_path: Path) -> None:
-    said = record(200, 200, ("SCAN 4711", Box(100, 100, 206, 20, angle)), ("Total", Box(100, 196, 80, 20, 180)))
-    searchable(blank((0, 0, 100, 100)), said, tmp_path / "out.pdf")
-    assert sorted(pdftotext(tmp_path / "out.pdf").split()) == ["4711", "SCAN", "Total"]
-
-
-@pytest.mark.parametrize("key", ["/Rotate", "/Resources", "/Contents", "/Parent", "/Font"])
-@pytest.mark.parametrize("value", [Name.Wrong, 7, String("no")])
-def test_a_page_with_something_wrong_in_it_gets_its_text(key: str, value: Any, tmp_path: Path) -> None:
-    pdf = blank()
-    page = pdf.pages[0]
-    page.rotate(0, relative=False)
-    (page.resources if key == "/Font" else page.obj)[key] = value
-    said = record(200, 400, ("text", Box(100, 100, 80, 20, 0)))
-    searchable(pdf, said, tmp_path / "out.pdf")
-    assert pdftotext(tmp_path / "out.pdf").split() == ["text"]
 
 
 def test_text_that_the_page_has_already_is_not_written_again(tmp_path: Path) -> None:
