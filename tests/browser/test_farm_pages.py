@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import browsing, download, severe
+from tests.support.odd_answers import ANSWERS, FILLED, SCHEMA
 from tests.support.pictures import small
 from tests.support.running_farm import RunningFarm, until
 
@@ -173,3 +175,40 @@ def test_the_pages_speak_chinese_and_fit_a_phone(farm: RunningFarm, page: Page) 
         expect(page.locator("h1")).to_have_text(title)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
     assert severe(page) == []
+
+
+def test_an_answer_of_any_shape_is_shown_and_a_parameter_of_any_kind_has_a_field(farm: RunningFarm, page: Page) -> None:
+    page.goto(farm.url)
+    expect(page.get_by_role("radio")).to_have_count(2)
+    shown = page.evaluate(
+        """async answers => {
+            const { showAnswer } = await import("/web/try/answer.js");
+            const { Stage } = await import("/web/try/stage.js");
+            const told = [];
+            for (const result of answers) {
+                const stage = new Stage(document.createElement("div"));
+                await showAnswer({ record: { id: "x", result }, name: "" }, stage, []);
+                told.push(document.getElementById("panel").innerText);
+            }
+            return told;
+        }""",
+        ANSWERS,
+    )
+    assert [text for text in shown if "JSON" not in text or "NaN" in text or "undefined" in text] == []
+    form = """async ([schema, filled]) => {
+        const { Form } = await import("/web/try/form.js");
+        const form = new Form("own", schema, []);
+        const read = [form.read()];
+        form.fill(filled);
+        return [...read, form.read()];
+    }"""
+    assert page.evaluate(form, [SCHEMA, FILLED]) == [{}, FILLED]
+
+
+def test_a_clock_that_is_wrong_makes_no_job_older(farm: RunningFarm, page: Page) -> None:
+    job = farm.farm.submit("echo")
+    job.wait(20)
+    page.clock.set_system_time(time.time() + 7200)
+    page.goto(f"{farm.url}/jobs")
+    expect(page.locator(f"tr[data-job='{job.id}'] time")).to_have_text(re.compile("now|sec|现在|秒前"))
+    page.clock.set_system_time(time.time())

@@ -24,8 +24,8 @@ expect.set_options(timeout=30_000)
 pytestmark = pytest.mark.needs("chromium", "libatomic.so.1")  # the latter by the program that steers the former
 
 KEY = "secret"
-#: What the browser says of what happens here on purpose: no key, no such job, wrong parameters, a front that is killed.
-PARDONED = r"status of (401|404|422)|ERR_(CONNECTION|INCOMPLETE|EMPTY)"
+#: What the browser says of what happens here on purpose: no key or job, wrong parameters or filters, a killed front.
+PARDONED = r"status of (400|401|404|422)|ERR_(CONNECTION|INCOMPLETE|EMPTY)"
 #: How a job of a task ended that has been taken away since.
 RESULT = Result("0" * 24, "readings", State.FAILED, 1, 1.0, 1.0, 2.0, error="ValueError: bulk", code="task_error")
 TASKS = {
@@ -115,11 +115,28 @@ def test_the_filters_are_the_address_and_the_address_the_filters(
     expect(tab.locator("#empty")).to_be_visible()
     tab.get_by_role("button", name="Clear filters").click()
     expect(tab).to_have_url(f"{farm.url}/jobs")
+    tab.go_back()
+    expect(tab.get_by_role("radio", name="Failed")).to_be_checked()
+    tab.go_forward()
+    expect(tab.get_by_role("radio", name="All")).to_be_checked()
     tab.select_option("#task", "poison")
     tab.select_option("#source", "http")
     tab.select_option("#time", "3600")
     expect(tab).to_have_url(re.compile(r"task=poison&source=http&since=\d+"))
     expect(tab.locator("#jobs tbody tr")).to_have_count(1)
+
+
+def test_a_filter_of_nonsense_is_asked_for_once_and_does_nothing(tab: Page, farm: RunningFarm) -> None:
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    show(tab, farm, "?status=nonsense")
+    expect(tab.locator(".message.bad")).to_contain_text("status: Input should be")
+    show(tab, farm, "?since=yesterday")
+    tab.get_by_role("button", name="Delete").click()
+    expect(tab.locator(".message.bad").nth(1)).to_contain_text("filter.since: Input should be")
+    assert len([url for url in asked if "/v1/jobs?" in url]) == 2
+    show(tab, farm, "?since=1e99")
+    expect(tab.locator("#empty")).to_have_text("No job fits.")
 
 
 def test_the_list_changes_without_moving_what_is_read(tab: Page, farm: RunningFarm, client: Client) -> None:

@@ -47,6 +47,9 @@ def tab(farm: RunningFarm) -> Iterator[Page]:
     """A tab in which the key was entered."""
     with browsing(farm, *CAMERA, viewport={"width": 1280, "height": 900}) as page:
         page.goto(farm.url)
+        page.fill("#key input", "ключ")
+        page.keyboard.press("Enter")
+        expect(page.locator("#key input:invalid")).to_be_visible()
         page.fill("#key input", "wrong")
         page.keyboard.press("Enter")
         expect(page.locator("#key-wrong")).to_have_text("That is not the key of this farm.")
@@ -240,7 +243,7 @@ def test_several_pictures_are_each_a_job_and_a_broken_one_fails_alone(page: Page
     expect(page.locator("#status [role=alert]")).to_contain_text("damaged")
 
 
-def test_pictures_come_by_drop_paste_and_webcam(page: Page) -> None:
+def test_pictures_come_by_drop_paste_and_webcam(page: Page, tmp_path: Path) -> None:
     picture = base64.b64encode(small()).decode()
     file = f"new File([Uint8Array.from(atob('{picture}'), each => each.charCodeAt(0))], 'a.png', {{type: 'image/png'}})"
     made = f"const data = new DataTransfer(); data.items.add({file});"
@@ -253,6 +256,15 @@ def test_pictures_come_by_drop_paste_and_webcam(page: Page) -> None:
     expect(page.locator("#name")).to_have_text("webcam.jpg")
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#empty")).to_be_visible()
+    (tmp_path / "folder/below").mkdir(parents=True)
+    for name in ("2.png", "10.png", ".hidden"):
+        (tmp_path / "folder/below" / name).write_bytes(small())
+    steer = page.context.new_cdp_session(page)
+    given = {"items": [], "files": [str(tmp_path / "folder")], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        steer.send("Input.dispatchDragEvent", {"type": kind, "x": 640, "y": 400, "data": given})
+    expect(page.locator(".strip button").nth(1)).to_have_attribute("title", "10.png")
+    expect(page.locator(".strip li")).to_have_count(2)
 
 
 def test_a_document_is_shown_page_by_page_and_its_address_can_be_shared(page: Page, tmp_path: Path) -> None:

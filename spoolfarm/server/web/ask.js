@@ -2,6 +2,7 @@
 
 import { askForKey, key } from "./key.js";
 import { text } from "./text.js";
+import { heed } from "./time.js";
 
 /** The farm's root, below whatever prefix it is reached. */
 export const root = new URL("../", import.meta.url);
@@ -24,8 +25,9 @@ export async function send(path, options = {}) {
   for (;;) {
     const used = key();
     const headers = { ...options.headers, ...(used && { "X-API-Key": used }) };
-    const response = await fetch(address(path), { ...options, headers }).catch(error => {
-      throw error.name === "AbortError" ? error : new Error(text("unreachable"));
+    const response = await fetch(address(path), { ...options, headers }).catch(async error => {
+      if (error.name === "AbortError") throw error;
+      throw new Error(text(await isThere(options.body) ? "unreachable" : "unreadable_file"));
     });
     if (response.ok) return response;
     const body = await response.json().catch(() => ({ error: `${response.status} ${response.statusText}` }));
@@ -34,9 +36,19 @@ export async function send(path, options = {}) {
   }
 }
 
+/** Whether the files of a form, if it is one, can be read: one may have been moved or changed since it was chosen. */
+async function isThere(body) {
+  const files = body instanceof FormData ? [...body.values()].filter(each => each instanceof Blob) : [];
+  return Promise.all(files.map(file => file.slice(0, 1).arrayBuffer())).then(() => true, () => false);
+}
+
 /** The JSON that answers a request. */
 export async function ask(path, options = {}) {
-  return (await send(path, options)).json();
+  const response = await send(path, options);
+  heed(response.headers.get("Date"));
+  return response.json().catch(error => { // it broke off, or another than the farm has answered
+    throw error.name === "AbortError" ? error : new Error(text("unreachable"));
+  });
 }
 
 /** The JSON that answers a POST of JSON. */

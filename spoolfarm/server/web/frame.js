@@ -25,8 +25,9 @@ byId("theme").addEventListener("change", chooseTheme);
 chooseTheme(); // it may have been chosen before this module was there
 
 byId("language").addEventListener("click", event => {
-  event.preventDefault();
   keep("language", event.target.hreflang);
+  if (!document.cookie.includes("spoolfarm-language")) return; // the link names it, for this once
+  event.preventDefault();
   location.reload();
 });
 

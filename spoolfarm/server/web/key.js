@@ -5,9 +5,25 @@ import { text } from "./text.js";
 
 const NAME = "spoolfarm-key";
 let asking = null;
+/** The key, for as long as the page is there. */
+let held = "";
+
+/** What `act` makes of the tab's storage; undefined where the browser has none, as with cookies blocked. */
+function kept(act) {
+  try {
+    return act(sessionStorage);
+  } catch {
+    return undefined;
+  }
+}
 
 /** The key that was entered in this tab, or "". */
-export const key = () => sessionStorage.getItem(NAME) || "";
+export const key = () => kept(storage => storage.getItem(NAME) ?? "") ?? held;
+
+function hold(given) {
+  held = given;
+  kept(storage => given ? storage.setItem(NAME, given) : storage.removeItem(NAME));
+}
 
 /** Ask for the key. Resolves to whether one was given; whoever asks meanwhile waits for the same answer. */
 export function askForKey() {
@@ -20,7 +36,7 @@ export function askForKey() {
     dialog.addEventListener("close", () => {
       asking = null;
       const given = dialog.returnValue === "given";
-      if (given) sessionStorage.setItem(NAME, input.value.trim());
+      if (given) hold(input.value.trim());
       resolve(given);
     }, { once: true });
     dialog.showModal();
@@ -38,7 +54,7 @@ export function begin() {
   });
   byId("key-cancel").addEventListener("click", () => dialog.close(""));
   byId("key-forget").addEventListener("click", () => {
-    sessionStorage.removeItem(NAME);
+    hold("");
     dialog.close("");
   });
   byId("key-open").addEventListener("click", async () => {

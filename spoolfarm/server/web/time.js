@@ -9,8 +9,18 @@ const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle
 /** The units of durations from a minute on, each by its seconds, its name and its word; the last ends the one before. */
 const UNITS = [[86400, "day", "for_days"], [3600, "hour", "for_hours"], [60, "minute", "for_minutes"], [1, "second", "for_seconds"]];
 
-/** Seconds since 1970. */
-export const now = () => Date.now() / 1000;
+/** Seconds by which the reader's clock and the farm's may differ without being wrong. */
+const NEAR = 5;
+let ahead = 0;
+
+/** Take the farm's time from the header `Date` of an answer: the reader's clock may be wrong. */
+export function heed(date) {
+  const off = (Date.now() - Date.parse(date)) / 1000;
+  ahead = Math.abs(off) > NEAR ? off : 0; // and 0 where there is no date
+}
+
+/** Seconds since 1970, by the farm's clock. */
+export const now = () => Date.now() / 1000 - ahead;
 
 /** Seconds as a person says them, in two units at most; a dash when there are none. */
 export function duration(seconds) {
@@ -23,8 +33,11 @@ export function duration(seconds) {
   return `${text(word, { n: number(Math.floor(whole / size)) })} ${text(rest, { n: Math.floor(whole % size / next) })}`;
 }
 
-/** When something was, in seconds since 1970, to the second. */
-export const when = seconds => exact.format(new Date(seconds * 1000));
+/** When something was, in seconds since 1970, to the second; a dash for what is no time. */
+export function when(seconds) {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? "–" : exact.format(date);
+}
 
 /** How long ago something was; the exact time is told to who points at it. */
 export function ago(seconds) {

@@ -2,6 +2,7 @@
 
 import { ask, post, send } from "../ask.js";
 import { byId, make } from "../dom.js";
+import { dropped } from "../dropped.js";
 import { explained } from "../explained.js";
 import { keyed } from "../keyed.js";
 import { looking } from "../looking.js";
@@ -10,7 +11,7 @@ import { sure } from "../sure.js";
 import { number, text, textOr } from "../text.js";
 import { duration, when } from "../time.js";
 import { Form } from "../try/form.js";
-import { chosen, dropped, sendAll, takeAway } from "./files.js";
+import { chosen, sendAll, takeAway } from "./files.js";
 
 /** Milliseconds between two looks: while something runs, and else. */
 const BUSY = 1000;
@@ -19,6 +20,7 @@ const MIB = 2 ** 20;
 const KINDS = { running: "running", done: "succeeded", failed: "failed", interrupted: "queued", stopped: "queued", open: "" };
 
 const one = new URLSearchParams(location.search).get("id");
+const path = `v1/batches/${encodeURIComponent(one)}`;
 const tasks = new Map();
 let form = null;
 let files = [];
@@ -69,7 +71,7 @@ const showBatches = keyed(byId("batches"), batch => batch.id, batch => {
 // One batch.
 
 async function lookAtOne() {
-  const batch = await ask(`v1/batches/${one}`);
+  const batch = await ask(path);
   const running = batch.state === "running";
   document.title = `${batch.name || batch.task} · spoolfarm`;
   byId("one").hidden = false;
@@ -109,7 +111,7 @@ const failureRows = keyed(byId("failures"), each => each.file, each => ({
 
 async function act(what, said) {
   try {
-    await post(`v1/batches/${one}/${what}`, {});
+    await post(`${path}/${what}`, {});
     say(text(said));
   } catch (error) {
     complain(error);
@@ -122,7 +124,7 @@ byId("again").addEventListener("click", () => act("start", "said_begun"));
 byId("remove").addEventListener("click", async () => {
   if (!await sure(text("remove_sure", { name: byId("one-title").textContent }), text("remove"))) return;
   try {
-    await send(`v1/batches/${one}`, { method: "DELETE" });
+    await send(path, { method: "DELETE" });
     location.search = "";
   } catch (error) {
     complain(error);
@@ -131,7 +133,7 @@ byId("remove").addEventListener("click", async () => {
 for (const button of byId("downloads").querySelectorAll("[data-get]")) {
   button.addEventListener("click", () => {
     const [name, query] = button.dataset.get.split("?");
-    takeAway(`v1/batches/${one}/${button.dataset.get}`, `${one}${query ? "-pdf" : ""}.${name.split(".")[1]}`).catch(complain);
+    takeAway(`${path}/${button.dataset.get}`, `${one}${query ? "-pdf" : ""}.${name.split(".")[1]}`).catch(complain);
   });
 }
 

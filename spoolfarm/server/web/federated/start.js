@@ -43,10 +43,6 @@ export function show(shown) {
   if (shown) form.querySelector("input, select, textarea")?.focus();
 }
 
-form.addEventListener("invalid", event => {
-  const folded = event.target.closest("details");
-  if (folded) folded.open = true;
-}, true);
 form.addEventListener("submit", async event => {
   event.preventDefault();
   byId("start-run").disabled = true;

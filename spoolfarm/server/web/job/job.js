@@ -15,7 +15,7 @@ import { about, failure, params, result, timeline } from "./parts.js";
 /** Milliseconds between two looks at a record that a running job changes, at least. */
 const PACE = 1000;
 
-const id = decodeURIComponent(location.pathname.replace(/\/$/, "").split("/").pop());
+const id = location.pathname.replace(/\/$/, "").split("/").pop(); // as it stands in addresses
 const log = new Log(id);
 const pictures = new Pictures(id);
 

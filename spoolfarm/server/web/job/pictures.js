@@ -2,7 +2,7 @@
 
 import { send } from "../ask.js";
 import { byId, draw, make } from "../dom.js";
-import { hasEnded } from "../jobs/record.js";
+import { fileOf, hasEnded } from "../jobs/record.js";
 import { complain } from "../messages.js";
 import { download } from "../save.js";
 import { number, text } from "../text.js";
@@ -37,12 +37,12 @@ export class Pictures {
 
   /** Show what came of it, once it is there. */
   show(record) {
+    this.record = record;
     for (const name of (record.files ?? []).slice(0, MOST)) {
       if (this.shown.has(name)) continue;
       this.shown.add(name);
       this.output(name).catch(complain);
     }
-    this.record = record;
     this.draw();
   }
 
@@ -70,7 +70,7 @@ export class Pictures {
   }
 
   async output(name) {
-    const path = `v1/jobs/${this.id}/files/${encodeURIComponent(name)}`;
+    const path = fileOf(this.record, name);
     const frame = make("div", { class: "frame" });
     const figure = this.figure(frame, `${text("picture_out")} · ${name}`, path, name);
     this.place.append(figure);
@@ -118,11 +118,12 @@ export class Pictures {
 /** What a result says was found, as polygons in pixels of the picture. */
 function outlines(result) {
   if (Array.isArray(result?.lines)) {
-    return result.lines.filter(line => Array.isArray(line.poly)).map(line => ({ points: line.poly, title: line.text }));
+    return result.lines.filter(line => Array.isArray(line?.poly) && line.poly.every(Array.isArray))
+      .map(line => ({ points: line.poly, title: line.text }));
   }
   if (!Array.isArray(result?.masks)) return [];
-  return result.masks.filter(mask => mask.bbox).map(({ bbox: [x, y, w, h], label, score }) => (
-    { points: [[x, y], [x + w, y], [x + w, y + h], [x, y + h]], title: `${label} ${score.toFixed(2)}` }));
+  return result.masks.filter(mask => Array.isArray(mask?.bbox)).map(({ bbox: [x, y, w, h], label, score }) => (
+    { points: [[x, y], [x + w, y], [x + w, y + h], [x, y + h]], title: [label, score && number(score)].filter(Boolean).join(" ") }));
 }
 
 function size(bytes) {

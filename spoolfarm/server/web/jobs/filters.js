@@ -21,7 +21,9 @@ export function query() {
 /** The same as a filter in JSON, for acts on all that fit. */
 export function filter() {
   const found = query();
-  for (const name of ["since", "until"]) if (name in found) found[name] = Number(found[name]);
+  for (const name of ["since", "until"]) {
+    if (Number.isFinite(Number(found[name]))) found[name] = Number(found[name]); // else the farm says what is wrong
+  }
   return found;
 }
 
@@ -73,7 +75,7 @@ export function begin(changed) {
 }
 
 async function tasks() {
-  const { tasks: known } = await ask("v1/tasks");
+  const { tasks: known } = await ask("v1/tasks").catch(() => ({ tasks: [] })); // the list says that the farm is not there
   for (const { name } of known) offer(name);
   form.elements.task.value = query().task ?? "";
 }
@@ -88,6 +90,7 @@ function fill() {
   const found = query();
   if (found.task) offer(found.task);
   for (const name of FIELDS) form.elements[name].value = found[name] ?? "";
+  for (const one of form.elements.status) one.checked = one.value === (found.status ?? ""); // Chromium has "" choose none
   for (const [name, input] of Object.entries(times)) input.value = found[name] ? local(Number(found[name])) : "";
   byId("time").value = found.since || found.until ? "own" : "";
   show();
@@ -114,8 +117,9 @@ function read() {
   return found;
 }
 
-/** Seconds since 1970 as a field for date and time has them. */
+/** Seconds since 1970 as a field for date and time has them; "" for what is no time. */
 function local(seconds) {
   const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return "";
   return new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 }

@@ -67,6 +67,7 @@ class List {
     if (this.loading || this.next === null || this.rows.size >= MOST && !this.fresh) return;
     const signal = this.signal;
     this.loading = true;
+    this.failure = null;
     this.end.disconnect();
     try {
       let found = 0;
@@ -81,6 +82,7 @@ class List {
       }
     } catch (error) {
       if (signal.aborted) return;
+      this.failure = error;
       byId("count").textContent = "";
       complain(error);
     }
@@ -89,7 +91,7 @@ class List {
     const full = this.rows.size >= MOST;
     byId("older").hidden = this.next === null;
     byId("older").textContent = text(full ? "go_on" : "older");
-    if (this.next !== null && !full) this.end.observe(byId("older"));
+    if (this.next !== null && !full && !this.failure) this.end.observe(byId("older"));
   }
 
   page(before, limit, signal) {
@@ -117,7 +119,8 @@ class List {
 
   /** Show what has changed. New jobs come in by themselves only where nobody is reading. */
   async refresh() {
-    if (this.loading || this.fresh) return;
+    if (this.loading) return;
+    if (this.fresh) return this.failure?.status < 500 ? null : this.more(); // what the farm has refused stays refused
     const signal = this.signal;
     const head = this.start ? { jobs: [] } : await this.page("", PAGE, signal);
     const newest = body.firstElementChild?.dataset.job ?? "";

@@ -9,6 +9,9 @@ export const hasEnded = record => !["queued", "running"].includes(record.status)
 /** A badge with the state. */
 export const state = record => make("span", { class: `state ${record.status}` }, textOr(`state_${record.status}`, record.status));
 
+/** Where a file of a job's result lies, whatever it is called. */
+export const fileOf = (record, name) => `v1/jobs/${record.id}/files/${encodeURIComponent(name)}`;
+
 /** What a job is called: by its file, or else its task. */
 export const title = record => record.name || record.task;
 

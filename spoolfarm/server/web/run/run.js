@@ -18,10 +18,19 @@ import { Output } from "./output.js";
 const BUSY = 2000;
 const CALM = 15_000;
 
-const asked = decodeURIComponent(location.pathname.replace(/\/$/, "").split("/").pop());
+const asked = read(location.pathname.replace(/\/$/, "").split("/").pop());
 const curve = new Curve(byId("run-curve"));
 const output = new Output(asked, () => look());
 let run = null;
+
+/** A part of an address as text; what cannot be read stays as it is. */
+function read(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
 
 const look = looking(async () => {
   show(await ask(`v1/runs/${encodeURIComponent(run?.id ?? asked)}`).catch(error => {

@@ -3,7 +3,7 @@
 import { address, ask } from "../ask.js";
 import { byId, make } from "../dom.js";
 import { explained } from "../explained.js";
-import { state } from "../jobs/record.js";
+import { fileOf, state } from "../jobs/record.js";
 import { complain } from "../messages.js";
 import { download, save } from "../save.js";
 import { text } from "../text.js";
@@ -36,8 +36,7 @@ const stem = name => name.replace(/\.[^.]+$/, "");
 export async function showAnswer(picture, stage, more) {
   const { record, score } = picture;
   const answer = record.result;
-  const size = answer?.image ?? (answer?.width && answer?.height ? answer : null);
-  await stage.show(picture.blob ? picture : null, size);
+  await stage.show(picture.blob ? picture : null, sizeOf(answer));
   if (picture.view?.paint) await picture.view.paint();
   else {
     const [, View] = VIEWS.find(([fits]) => fits(answer, record));
@@ -49,12 +48,18 @@ export async function showAnswer(picture, stage, more) {
   byId("panel").hidden = false;
 }
 
+/** The size of the picture that an answer is of, as far as it tells. */
+function sizeOf(answer) {
+  const [height, width] = answer?.masks?.[0]?.mask_rle?.size ?? [];
+  return [answer?.image, answer, { width, height }].find(each => each?.width > 0 && each?.height > 0) ?? null;
+}
+
 function downloads(picture, view, more) {
   const name = stem(picture.name || picture.record.id);
   const own = (view.downloads?.(picture.name) ?? []).map(([label, suffix, made]) =>
     button(label, async () => save(`${name}.${suffix}`, await made())));
   const files = (picture.record.files ?? []).map(file =>
-    button(file, () => download(`v1/jobs/${picture.record.id}/files/${encodeURIComponent(file)}`, `${name}.${file}`)));
+    button(file, () => download(fileOf(picture.record, file), `${name}.${file}`)));
   const further = more.filter(([label]) => label).map(([label, made]) => button(label, async () => {
     const [file, blob] = await made();
     save(`${name}.${file}`, blob);

@@ -2,6 +2,7 @@
 
 import { objectUrl } from "../ask.js";
 import { make } from "../dom.js";
+import { fileOf } from "../jobs/record.js";
 import { text } from "../text.js";
 
 const PICTURES = /\.(png|jpe?g|webp|bmp|gif)$/i;
@@ -25,7 +26,7 @@ export class Edited {
 
   async show(picture) {
     const names = shown(this.record);
-    const urls = await Promise.all(names.map(name => objectUrl(`v1/jobs/${this.record.id}/files/${name}`)));
+    const urls = await Promise.all(names.map(name => objectUrl(fileOf(this.record, name))));
     const images = await Promise.all(urls.map(loaded));
     const before = await picture?.size;
     const [after] = images;

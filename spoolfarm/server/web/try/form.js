@@ -12,7 +12,7 @@ export class Form {
   constructor(task, schema, left, choices = {}, most = 0) {
     this.fields = Object.entries(schema.properties ?? {})
       .filter(([name]) => !left.includes(name))
-      .map(([name, said]) => new Field(task, name, said, (schema.required ?? []).includes(name), choices[name]));
+      .map(([name, said]) => new Field(task, name, whole(said, schema.$defs), (schema.required ?? []).includes(name), choices[name]));
     const open = schema.additionalProperties ? new Field(task, OTHERS, { type: "lines" }, false) : null;
     this.others = open;
     const comesFirst = (field, at) => at < most || field.comesFirst;
@@ -23,6 +23,7 @@ export class Form {
     if (rest.length) {
       const more = make("details", {}, make("summary", {}, `${text("options")} `, make("span", { class: "soft" }, String(rest.length))));
       more.append(make("div", { class: "stack options" }, ...rest.map(field => field.node)));
+      more.addEventListener("invalid", () => { more.open = true; }, true); // what is wrong has to be seen
       this.nodes.push(more);
     }
   }
@@ -54,6 +55,15 @@ export class Form {
   }
 }
 
+/** What `said` says of a value, with what it refers to among the `named` schemas. */
+function whole({ $ref, ...said }, named) {
+  if ($ref) return whole({ ...named[$ref.split("/").at(-1)], ...said }, named);
+  if ("const" in said) said.enum = [said.const];
+  if (said.items) said.items = whole(said.items, named);
+  if (said.anyOf) said.anyOf = said.anyOf.map(each => whole(each, named));
+  return said;
+}
+
 /** The name of the field for parameters that no schema names. */
 const OTHERS = "others";
 
@@ -64,9 +74,13 @@ const translated = (task, name, words) =>
 class Field {
   constructor(task, name, said, required, choices) {
     this.name = name;
-    this.said = said.anyOf?.find(each => each.type !== "null") ?? said;
+    const kinds = (said.anyOf ?? [said]).filter(each => each.type !== "null");
+    this.said = kinds.length === 1 ? kinds[0] : {};
+    /** Whether what is not JSON is text. */
+    this.mayBeText = kinds.length > 1 && kinds.some(each => each.type === "string");
     this.required = required;
     this.fallback = said.default;
+    if (this.said.type === "boolean" && this.fallback === null) this.said = { enum: [true, false] }; // or neither
     this.examples = said.examples ?? [];
     const id = `field-${name}`;
     const words = name === OTHERS ? text("others") : said.description ?? "";
@@ -90,7 +104,8 @@ class Field {
     const said = this.said;
     if (said.enum) {
       const options = [...(this.fallback === null || this.fallback === undefined ? [""] : []), ...said.enum];
-      return make("select", { id }, ...options.map(each => make("option", { value: each, selected: each === this.fallback }, each)));
+      return make("select", { id, required: this.required }, ...options.map(each =>
+        make("option", { value: String(each), selected: each === this.fallback }, String(each))));
     }
     if (said.type === "boolean") return make("input", { type: "checkbox", id, checked: this.fallback === true });
     if (said.type === "number" || said.type === "integer") {
@@ -104,7 +119,7 @@ class Field {
       return input;
     }
     if (said.type === "array" && said.items?.enum) {
-      this.boxes = said.items.enum.map(value => make("input", { type: "checkbox", value, checked: (this.fallback ?? []).includes(value) }));
+      this.boxes = said.items.enum.map(value => make("input", { type: "checkbox", value: String(value), checked: (this.fallback ?? []).includes(value) }));
       return make("div", { class: "row" }, ...this.boxes.map(box => make("label", { class: "check" }, box, box.value)));
     }
     if (said.type === "array" && said.items?.type === "string") return make("textarea", { id, rows: 3, spellcheck: "false" });
@@ -116,7 +131,8 @@ class Field {
       const list = this.list?.id;
       return make("input", { type, id, value, list, maxlength: said.maxLength, required: this.required, autocomplete: "off" });
     }
-    return make("textarea", { id, rows: 2, spellcheck: "false", placeholder: JSON.stringify(this.fallback ?? null) });
+    const placeholder = this.fallback === undefined ? "" : JSON.stringify(this.fallback);
+    return make("textarea", { id, rows: 2, spellcheck: "false", placeholder, required: this.required });
   }
 
   /** Buttons that fill in the examples. */
@@ -133,25 +149,32 @@ class Field {
   }
 
   fill(value) {
-    if (this.boxes) for (const box of this.boxes) box.checked = value.includes(box.value);
+    if (this.boxes) for (const box of this.boxes) box.checked = (value ?? []).map(String).includes(box.value);
     else if (this.said.type === "boolean") this.input.checked = value === true;
-    else if (this.said.type === "array" && this.said.items?.type === "string") this.input.value = value.join("\n");
+    else if (this.said.type === "array" && this.said.items?.type === "string") this.input.value = (value ?? []).join("\n");
+    else if (value === null) this.input.value = "";
+    else if (this.said.enum) this.input.value = String(value);
     else this.input.value = ["string", "number"].includes(typeof value) ? value : JSON.stringify(value);
   }
 
   /** The value, or undefined for none. */
   read() {
     const said = this.said;
-    if (this.boxes) return this.boxes.filter(box => box.checked).map(box => box.value);
+    if (this.boxes) {
+      const chosen = said.items.enum.filter((_, at) => this.boxes[at].checked);
+      return chosen.length || this.required || this.fallback ? chosen : undefined;
+    }
     if (said.type === "boolean") return this.input.checked;
     const value = this.input.value;
-    if (said.type === "string" || said.enum) return value === "" && this.fallback !== "" ? undefined : value;
+    if (said.enum) return said.enum.find(each => String(each) === value);
+    if (said.type === "string") return value === "" && typeof this.fallback !== "string" ? undefined : value;
     if (value.trim() === "") return undefined;
     if (said.type === "array" && said.items?.type === "string") return value.split("\n").map(each => each.trim()).filter(Boolean);
     if (said.type === "number" || said.type === "integer") return Number(value);
     try {
       return JSON.parse(value);
     } catch {
+      if (this.mayBeText) return value;
       throw new Error(text("no_json", { name: this.name }));
     }
   }

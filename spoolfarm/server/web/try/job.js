@@ -16,20 +16,21 @@ export async function run(task, pictures, params, told, signal) {
   for (const picture of pictures) form.append("image", picture.blob, picture.name);
   const record = await ask("v1/jobs", { method: "POST", body: form, headers: { Prefer: `wait=${FIRST}` }, signal });
   told({ id: record.id });
-  return record.finished ? record : ended(record.id, told, signal);
-}
-
-/** The record of the job `id` once it has ended. */
-export async function ended(id, told, signal) {
-  const stopped = () => send(`v1/jobs/${id}`, { method: "DELETE" }).catch(() => {});
+  if (record.finished) return record;
+  const stopped = () => send(`v1/jobs/${record.id}`, { method: "DELETE" }).catch(() => {});
   signal.addEventListener("abort", stopped, { once: true });
   try {
-    for await (const { event, data } of follow(`v1/jobs/${id}/events`, { signal })) {
-      if (event === "end") return data;
-      told(data);
-    }
+    return await ended(record.id, told, signal);
   } finally {
     signal.removeEventListener("abort", stopped);
+  }
+}
+
+/** The record of the job `id` once it has ended. It goes on when `signal` is aborted: it may be somebody else's. */
+export async function ended(id, told, signal) {
+  for await (const { event, data } of follow(`v1/jobs/${id}/events`, { signal })) {
+    if (event === "end") return data;
+    told(data);
   }
   return ask(`v1/jobs/${id}`);
 }

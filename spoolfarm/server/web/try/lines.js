@@ -8,7 +8,8 @@ import { slider } from "./panel.js";
 /** Below this score a line is marked as doubtful. */
 const DOUBTFUL = 0.8;
 
-export const fits = answer => Array.isArray(answer?.lines) && answer.lines.every(each => each.box && "text" in each);
+export const fits = answer => Array.isArray(answer?.lines) && answer.lines.every(each =>
+  typeof each?.text === "string" && Number.isFinite(each.score) && ["cx", "cy", "w", "h"].every(name => Number.isFinite(each.box?.[name])));
 
 export class Lines {
   constructor({ answer, stage, score }) {
@@ -57,12 +58,12 @@ export class Lines {
   }
 
   box(line) {
-    const { cx, cy, w, h, angle } = line.box;
+    const { cx, cy, w, h, angle = 0 } = line.box;
     const words = make("span", {}, line.text);
     const box = make("div", { class: `line ${this.kind(line)}`, title: `${line.text} · ${line.score.toFixed(2)}` }, words);
     this.stage.place(box, cx - w / 2, cy - h / 2, w, h);
     box.style.transform = `rotate(${angle}deg)`;
-    box.style.fontSize = `calc(${0.78 * h / this.stage.size.height} * 100cqh)`;
+    box.style.fontSize = `calc(${0.78 * h / this.stage.extent.height} * 100cqh)`;
     // The text is as wide as its box, so that a selection covers what is seen.
     const wide = words.getBoundingClientRect().width;
     const whole = box.offsetWidth;
@@ -125,7 +126,7 @@ export class Lines {
   }
 
   over(context) {
-    context.lineWidth = Math.max(1.5, Math.max(this.stage.size.width, this.stage.size.height) / 600);
+    context.lineWidth = Math.max(1.5, Math.max(this.stage.extent.width, this.stage.extent.height) / 600);
     context.strokeStyle = "#1c7ed6";
     for (const { poly, box } of this.shown) {
       context.beginPath();

@@ -10,7 +10,8 @@ const FINEST = 2000;
 /** The most objects that the list shows. */
 const LISTED = 200;
 
-export const fits = answer => Array.isArray(answer?.masks) && answer.masks.every(each => each.mask_rle && each.bbox);
+export const fits = answer => Array.isArray(answer?.masks) && answer.masks.every(each =>
+  typeof each?.mask_rle?.counts === "string" && Array.isArray(each.mask_rle.size) && Array.isArray(each.bbox) && Number.isFinite(each.score));
 
 export class Masks {
   constructor({ answer, stage, score }) {
@@ -124,7 +125,7 @@ export class Masks {
   mark(svg, object) {
     const { mask } = object;
     const [x, y, width] = mask.bbox;
-    if (this.axes && mask.centroid) {
+    if (this.axes && mask.centroid && mask.axes) {
       for (const [index, turn] of [[0, 0], [1, 90]]) {
         const angle = (mask.degree + turn) * Math.PI / 180;
         const [dx, dy] = [Math.cos(angle), -Math.sin(angle)].map(part => part * mask.axes[index] / 2);
@@ -155,14 +156,14 @@ export class Masks {
     swatch.style.background = object.colour;
     return make("li", { tabindex: "0", onmouseenter: () => light(true), onmouseleave: () => light(false), onfocus: () => light(true), onblur: () => light(false) },
       swatch, make("span", { class: "grow" }, mask.label),
-      make("span", { class: "numbers soft" }, `${number(Math.round(mask.degree * 10) / 10)}°`),
+      Number.isFinite(mask.degree) ? make("span", { class: "numbers soft" }, `${number(Math.round(mask.degree * 10) / 10)}°`) : null,
       make("span", { class: "numbers" }, mask.score.toFixed(2)));
   }
 
   /** What is drawn into a picture of it all. */
   over(context) {
     for (const object of [...this.shown].reverse()) this.fill(context, object);
-    const size = Math.max(12, Math.max(this.stage.size.width, this.stage.size.height) / 60);
+    const size = Math.max(12, Math.max(this.stage.extent.width, this.stage.extent.height) / 60);
     context.font = `600 ${size}px system-ui, sans-serif`;
     context.textBaseline = "top";
     for (const { mask, colour } of this.named ? this.shown : []) {
@@ -184,7 +185,7 @@ export class Masks {
 
   /** A COCO data set of this one picture. */
   coco(name) {
-    const { width, height } = this.answer.image ?? this.stage.size;
+    const { width, height } = this.answer.image ?? this.stage.extent;
     const categories = [...new Map(this.answer.masks.map(each => [each.category_id, each.label]))]
       .map(([id, label]) => ({ id, name: label }));
     const annotations = this.shown.map(({ mask, text: counts, size }, at) => ({

@@ -2,6 +2,7 @@
 
 import { send } from "../ask.js";
 import { make } from "../dom.js";
+import { fileOf } from "../jobs/record.js";
 import { copy } from "../save.js";
 import { text } from "../text.js";
 import { fits as hasLines, Lines } from "./lines.js";
@@ -30,7 +31,7 @@ export class Pages {
   }
 
   async load() {
-    const response = await send(`v1/jobs/${this.record.id}/files/${FILE}`);
+    const response = await send(fileOf(this.record, FILE));
     this.pages = (await response.json()).pages;
     await this.open(0);
   }

@@ -2,6 +2,7 @@
 
 import { address } from "../ask.js";
 import { byId } from "../dom.js";
+import { dropped } from "../dropped.js";
 import { complain } from "../messages.js";
 import { text } from "../text.js";
 
@@ -77,7 +78,7 @@ function drops(given) {
   listen("dragover", () => {});
   listen("drop", event => {
     over(-depth);
-    given(event.dataTransfer.files);
+    dropped(event.dataTransfer).then(found => given(found.map(({ file }) => file).filter(({ name }) => !name.startsWith(".")))).catch(complain);
   });
 }
 

@@ -22,22 +22,25 @@ export class Direction {
       answer.eccentricity < 0.35 ? make("p", { class: "note warn" }, text("round_object")) : null,
       figures([[text("label"), answer.label], [text("score"), answer.score && round(answer.score)],
         [text("area"), answer.area && text("pixels", { n: number(answer.area) })], [text("objects"), answer.count],
-        [text("axes"), answer.axes?.map(round).join(" × ")]]),
+        [text("axes"), answer.axes?.map?.(round).join(" × ")]]),
     ].filter(Boolean);
     stage.clear();
-    if (found && stage.size && answer.centroid) this.arrow();
+    if (found && stage.size && Array.isArray(answer.centroid)) this.arrow();
   }
 
   arrow() {
-    const { degree, centroid: [x, y], axes, bbox } = this.answer;
+    const { width: whole, height: tall } = this.stage.size;
+    const { degree, centroid: [x, y], axes = [Math.min(whole, tall) / 2], bbox } = this.answer;
     const svg = this.stage.svg();
-    const [left, top, width, height] = bbox;
-    svg.append(draw("rect", { x: left, y: top, width, height, class: "bounds" }));
+    if (bbox) {
+      const [left, top, width, height] = bbox;
+      svg.append(draw("rect", { x: left, y: top, width, height, class: "bounds" }));
+    }
     svg.append(draw("line", { x1: x - axes[0] / 2, y1: y, x2: x + axes[0] / 2, y2: y, class: "level" }));
     const angle = degree * Math.PI / 180;
     const [dx, dy] = [Math.cos(angle), -Math.sin(angle)];
     const half = axes[0] / 2;
-    const head = Math.max(this.stage.size.width, this.stage.size.height) / 50;
+    const head = Math.max(whole, tall) / 50;
     svg.append(draw("line", { x1: x - dx * half, y1: y - dy * half, x2: x + dx * half, y2: y + dy * half, class: "arrow" }));
     for (const end of [1, -1]) {
       const [tx, ty] = [x + end * dx * half, y + end * dy * half];
@@ -86,7 +89,8 @@ export class Measures {
 
 /** How likely each class is. */
 export class Chances {
-  static fits = answer => Array.isArray(answer?.predictions) && answer.predictions.every(each => "label" in each && "probability" in each);
+  static fits = answer => Array.isArray(answer?.predictions) && answer.predictions.length > 0
+    && answer.predictions.every(each => "label" in Object(each) && Number.isFinite(each.probability));
 
   constructor({ answer, stage }) {
     this.answer = answer;
@@ -104,14 +108,14 @@ export class Text {
     stage.clear();
     const parts = answer.text.split("\f");
     const several = Array.isArray(answer.pages);
-    const failed = several ? answer.pages.filter(each => each.error) : [];
+    const failed = several ? answer.pages.filter(each => each?.error) : [];
     this.nodes = [
       make("div", { class: "row apart" },
         make("p", { class: "sum" }, several ? text("pages_read", { n: number(answer.pages.length) }) : text("text")),
         make("button", { type: "button", onclick: () => copy(answer.text) }, text("copy_text"))),
       ...failed.map(each => make("p", { class: "note bad" }, `${text("page_n", { n: each.page })}: ${each.error}`)),
       ...(several ? answer.pages.map((each, at) => make("article", { class: "page" },
-        make("h3", {}, text("page_n", { n: each.page })), make("pre", { class: "prose" }, (parts[at] ?? "").trim())))
+        make("h3", {}, text("page_n", { n: each?.page ?? at + 1 })), make("pre", { class: "prose" }, (parts[at] ?? "").trim())))
         : [make("pre", { class: "prose", tabindex: "0" }, answer.text)]),
     ];
   }

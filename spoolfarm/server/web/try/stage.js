@@ -32,6 +32,11 @@ export class Stage {
     if (this.size) this.fit(this.size);
   }
 
+  /** What places are parts of; without a size nothing of it is seen. */
+  get extent() {
+    return this.size ?? { width: 1, height: 1 };
+  }
+
   /** Give the frame the shape of a picture of this size; small ones are enlarged up to four times. */
   fit({ width, height }) {
     this.frame.style.aspectRatio = `${width} / ${height}`;
@@ -45,8 +50,8 @@ export class Stage {
 
   /** Add a canvas as large as the picture, 2000 pixels at most, and how much smaller it is. */
   canvas() {
-    const scale = Math.min(1, 2000 / Math.max(this.size.width, this.size.height));
-    const [width, height] = [Math.round(this.size.width * scale), Math.round(this.size.height * scale)];
+    const scale = Math.min(1, 2000 / Math.max(this.extent.width, this.extent.height));
+    const [width, height] = [Math.round(this.extent.width * scale), Math.round(this.extent.height * scale)];
     const made = make("canvas", { width, height, "aria-hidden": "true" });
     this.layer.append(made);
     return { context: made.getContext("2d"), scale };
@@ -54,25 +59,25 @@ export class Stage {
 
   /** Add an SVG whose unit is a pixel of the picture. */
   svg() {
-    const made = draw("svg", { viewBox: `0 0 ${this.size.width} ${this.size.height}`, "aria-hidden": "true" });
+    const made = draw("svg", { viewBox: `0 0 ${this.extent.width} ${this.extent.height}`, "aria-hidden": "true" });
     this.layer.append(made);
     return made;
   }
 
   /** Put `node` at pixel x, y of the picture. */
   place(node, x, y, width = null, height = null) {
-    node.style.left = `${100 * x / this.size.width}%`;
-    node.style.top = `${100 * y / this.size.height}%`;
-    if (width !== null) node.style.width = `${100 * width / this.size.width}%`;
-    if (height !== null) node.style.height = `${100 * height / this.size.height}%`;
+    node.style.left = `${100 * x / this.extent.width}%`;
+    node.style.top = `${100 * y / this.extent.height}%`;
+    if (width !== null) node.style.width = `${100 * width / this.extent.width}%`;
+    if (height !== null) node.style.height = `${100 * height / this.extent.height}%`;
     this.layer.append(node);
     return node;
   }
 
   /** The picture with what `over(context, scale)` draws, as the blob of a PNG. */
   async png(over) {
-    const scale = Math.min(1, 4096 / Math.max(this.size.width, this.size.height));
-    const canvas = new OffscreenCanvas(Math.round(this.size.width * scale), Math.round(this.size.height * scale));
+    const scale = Math.min(1, 4096 / Math.max(this.extent.width, this.extent.height));
+    const canvas = new OffscreenCanvas(Math.round(this.extent.width * scale), Math.round(this.extent.height * scale));
     const context = canvas.getContext("2d");
     context.fillStyle = "#fff";
     context.fillRect(0, 0, canvas.width, canvas.height);

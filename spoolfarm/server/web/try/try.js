@@ -2,6 +2,7 @@
 
 import { ask, send } from "../ask.js";
 import { byId, debounced, make } from "../dom.js";
+import { fileOf } from "../jobs/record.js";
 import { complain } from "../messages.js";
 import { copy } from "../save.js";
 import { tabs } from "../tabs.js";
@@ -177,7 +178,7 @@ async function work(asked, group, params, signal) {
   try {
     const files = picture === alone ? [] : group;
     const record = await run(asked.name, files, by ? { ...params, [by]: 0 } : params, told => {
-      if (told.id && group.length === pictures.length) remember({ job: told.id });
+      if (told.id && group.length >= pictures.length) remember({ job: told.id });
       if (told.status) picture.state = told.status === "queued" ? "queued" : "running";
       picture.progress = told.progress ?? picture.progress;
       picture.line = told.line ?? picture.line;
@@ -213,7 +214,7 @@ async function again(id) {
     await show();
   } catch (error) {
     remember({ job: null });
-    complain(error);
+    complain(error.status === 404 ? text("unknown_job") : error);
   }
 }
 
@@ -224,7 +225,7 @@ function further(picture) {
   return can.filter(name => OUTPUTS[name]).map(name => [textOr(OUTPUTS[name], OUTPUTS[name]), async () => {
     const record = await run(task.name, [picture], { ...picture.params, outputs: [name] }, () => {}, new AbortController().signal);
     if (!record.files?.length) throw new Error(record.error ?? text("state_failed"));
-    return [record.files[0], await (await send(`v1/jobs/${record.id}/files/${record.files[0]}`)).blob()];
+    return [record.files[0], await (await send(fileOf(record, record.files[0]))).blob()];
   }]);
 }
 
