@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from spoolfarm.cli.commands import (
     takes_params,
     text_of,
 )
-from spoolfarm.errors import FarmError, SpoolFull, SpoolUnavailable
+from spoolfarm.errors import FarmError, InvalidRequest, SpoolFull, SpoolUnavailable
 from spoolfarm.spool.job import FIRST, LAST, NORMAL
 from spoolfarm.spool.record import FOREVER
 
@@ -77,6 +78,8 @@ def _read(name: str) -> bytes:
     if name == "-":
         return sys.stdin.buffer.read()
     with open(name, "rb") as file:
+        if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+            raise InvalidRequest(f"{name}: is a device, and may have no end")
         return file.read()
 
 

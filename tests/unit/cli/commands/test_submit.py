@@ -82,6 +82,11 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().err.startswith(f"spoolfarm: {tmp_path / 'notes.txt'}: image: is not a picture")
 
 
+def test_a_device_is_not_read_until_the_memory_is_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["submit", "echo", "/dev/zero"]) == 1
+    assert "/dev/zero: is a device" in capsys.readouterr().err
+
+
 def test_what_is_wrong_with_every_file_is_said_once(
     farm: Farm, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
