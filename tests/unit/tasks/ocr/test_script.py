@@ -10,7 +10,7 @@ from benchmarks import pages
 from spoolfarm.tasks.ocr import script
 from spoolfarm.tasks.ocr.box import Box
 from spoolfarm.tasks.ocr.page import Line
-from spoolfarm.tasks.ocr.reader import Reader
+from spoolfarm.tasks.ocr.reader import Picture, Reader
 from spoolfarm.tasks.ocr.tesseract import WithLatin
 
 RUSSIAN = (
@@ -36,6 +36,12 @@ done < "$1"
 @pytest.fixture(scope="module")
 def reader() -> Reader:
     return Reader()
+
+
+@pytest.fixture(scope="module")
+def russian() -> Picture:
+    """A page, drawn while fonts can still be asked for."""
+    return sheet(RUSSIAN).picture
 
 
 @pytest.fixture
@@ -143,8 +149,7 @@ def test_what_tesseract_is_not_sure_of_is_not_believed(
     assert reader.read(sheet(GEORGIAN, "DejaVu Sans").picture).warnings == page.warnings
 
 
-def test_without_tesseract_a_strange_page_says_so(reader: Reader, no_tesseract: None) -> None:
-    russian = sheet(RUSSIAN).picture
+def test_without_tesseract_a_strange_page_says_so(reader: Reader, russian: Picture, no_tesseract: None) -> None:
     assert reader.read(russian).warnings == (script.advice([]),)
     assert reader.read(russian, lang="eng").warnings == ()
     assert "such as Russian: apt install tesseract-ocr-rus" in script.advice([])
