@@ -92,10 +92,9 @@ def _plan(options: argparse.Namespace, settings: config.Settings) -> tuple[Task,
     for word in options.paths:
         words += listed(sys.stdin.buffer.read()) if word == "-" else [word]
     inputs = find(words, suffixes(documents=task.pdf or not task.pictures))
+    # Else a typing error would use up the folder of results.
     if inputs.paths and not options.resume and not any(map(os.path.lexists, inputs.paths)):
-        raise InvalidRequest(
-            f"{words[0]}: there is no such file or folder"
-        )  # or a typing error would use up the folder
+        raise InvalidRequest(f"{words[0]}: there is no such file or folder")
     return task, inputs, Beginning(options.task, params, inputs.base)
 
 

@@ -118,9 +118,8 @@ class Reader:
     ) -> Page:
         """The page of *size*, width and height, with *lines* in order; `read` explains the rest.
 
-        *rotation* is the clockwise turn in degrees that most of its text has.
-
-        With *tables_of*, a picture of the page, its tables are told.
+        *rotation* is the clockwise turn in degrees that most of its text has. With *tables_of*, a picture of the page,
+        its tables are told.
         """
         kept = [line for line in lines if wanted(line.box, regions, ignore)]
         placed, text = layout.arrange(kept, rotation, order, join)

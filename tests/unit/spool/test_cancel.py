@@ -11,10 +11,10 @@ import pytest
 
 from spoolfarm.errors import UnknownJob
 from spoolfarm.spool import files, locate
-from spoolfarm.spool.job import Job, Result, State, new_id
+from spoolfarm.spool.job import Result, State, new_id
 from spoolfarm.spool.jobfile import Claim
 from spoolfarm.spool.spool import Spool
-from tests.support.spool_jobs import die, new, one, place_of, where
+from tests.support.spool_jobs import die, new, one, place_of, refuse, where
 from tests.support.spool_tree import Tree, succeeded
 
 
@@ -39,7 +39,7 @@ def test_a_job_given_back_is_not_over_until_its_cancel_is(
     (claim,) = one(lease, spool)
     spool.give_back(claim)
     with monkeypatch.context() as patch:
-        patch.setattr(spool.done, "keep", refuse)
+        patch.setattr(spool.done, "keep", refuse(errno.EIO))
         with pytest.raises(OSError, match="Input/output"):
             spool.cancel(job.id)
     spool.forget(job.id)
@@ -47,10 +47,6 @@ def test_a_job_given_back_is_not_over_until_its_cancel_is(
     assert tree.job_files() == []
     assert not spool.results.exists(job.id)
     lease.end()
-
-
-def refuse(path: str, job: Job) -> None:
-    raise OSError(errno.EIO, "Input/output error", path)
 
 
 def test_a_running_job_is_marked_and_the_mark_goes_with_it(tree: Tree, spool: Spool) -> None:

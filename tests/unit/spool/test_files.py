@@ -6,24 +6,14 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from spoolfarm.spool import files
 from tests.support.running_farm import until
-
-
-def refuse(number: int) -> Callable[..., Any]:
-    """A system call that fails."""
-
-    def call(*arguments: Any, **named: Any) -> Any:
-        raise OSError(number, os.strerror(number))
-
-    return call
+from tests.support.spool_jobs import refuse
 
 
 def test_a_new_file_holds_all_buffers_and_is_for_its_owner_alone(tmp_path: Path) -> None:

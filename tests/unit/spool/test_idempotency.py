@@ -6,7 +6,6 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from spoolfarm.spool import files
 from spoolfarm.spool.idempotency import IdempotencyKeys
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.spool import Spool
+from tests.support.spool_jobs import refuse
 
 
 @pytest.fixture
@@ -28,13 +28,6 @@ def keys(tmp_path: Path) -> IdempotencyKeys:
 
 def new(**fields: Any) -> Job:
     return replace(Job("echo", {"a": 1, "b": [2]}, [b"picture", b"other"]), **fields)
-
-
-def refuse(number: int) -> Callable[..., Any]:
-    def call(*arguments: Any, **named: Any) -> Any:
-        raise OSError(number, os.strerror(number))
-
-    return call
 
 
 def test_a_repeat_gets_the_first_jobs_id(keys: IdempotencyKeys, tmp_path: Path) -> None:
