@@ -18,6 +18,8 @@ OURS = "Value error, "
 #: One of these stands before each value but the first of them all.
 MARKS = (b",", b"[", b"{")
 
+#: Made once: making it takes as long as encoding the parameters of a job.
+_STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
@@ -63,7 +65,7 @@ def json_object(text: bytes | str) -> dict[str, Any]:
 
 def check_sayable(value: Any) -> None:
     """Raise ValueError for what JSON lets through and no job file can say: infinite numbers (1e999), half letters."""
-    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    _STRICT.encode(value).encode()
 
 
 def findings(error: ValidationError, *above: str) -> list[str]:

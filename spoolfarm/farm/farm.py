@@ -30,7 +30,7 @@ from spoolfarm.spool.job import FIRST, LAST, NORMAL, Job
 from spoolfarm.spool.record import FOREVER, ended, outcome
 from spoolfarm.spool.results import Results
 from spoolfarm.spool.spool import Spool
-from spoolfarm.tasks import Answer, wrong_number
+from spoolfarm.tasks import Answer, checked, wrong_number
 from spoolfarm.tasks.registry import Registry
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class Farm:
         self.spool.disabled.check(task)
         if not isinstance(priority, int) or not FIRST <= priority <= LAST:
             raise InvalidParams(f"priority: must be a whole number from {FIRST} to {LAST}, not {priority!r}")
-        validated = self.tasks.checked(task, params)
+        validated = checked(known, task, params)
         if not known.min_images <= len(pictures) <= known.max_images:
             raise InvalidRequest(wrong_number(known, task, field, len(pictures)))
         if known.pictures:

@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
     NotFound,
     RequestEntityTooLarge,
 )
+from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_input_stream
 
 from spoolfarm import config
@@ -141,13 +142,21 @@ class Sessionless(SessionInterface):
 
 
 class Application(Flask):
-    """Flask without what would cost every request and is not used here: sessions, and views that are coroutines."""
+    """Flask without what would cost every request and is not used here: sessions, coroutines, hosts and subdomains."""
 
     session_interface = Sessionless()
     request_class = FormRequest
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """What finds the view of *request*, whose host is not looked at but by the guard."""
+        if request is None:
+            return super().create_url_adapter(None)
+        return MapAdapter(
+            self.url_map, request.host, request.root_path, "", request.scheme, request.path, request.method
+        )
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """As Flask does, but an address that lacks only its slash and takes other methods is 405, as with the slash."""
@@ -305,6 +314,6 @@ def _error(status: int, body: dict[str, Any], location: str | None = None) -> Re
 
 
 def _headers(response: Response) -> Response:
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["X-Request-Id"] = request_id()
+    response.headers.add("X-Content-Type-Options", "nosniff")
+    response.headers.add("X-Request-Id", request_id())
     return response

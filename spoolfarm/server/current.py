@@ -39,7 +39,10 @@ def project() -> Project:
 
 def request_id() -> str:
     """The id of the current request: the client's own, or a new one."""
-    environ = request.environ
+    return _id_of(request.environ)
+
+
+def _id_of(environ: dict[str, Any]) -> str:
     if REQUEST_ID not in environ:
         given = environ.get("HTTP_X_REQUEST_ID", "")[:LONGEST_ID]
         environ[REQUEST_ID] = given if given.isprintable() and given else f"{random.getrandbits(64):016x}"
@@ -50,9 +53,10 @@ def caller() -> dict[str, str]:
     """What a job says of the request that submits it: its id and its trace. Nothing outside of a request."""
     if not has_request_context():
         return {}
-    traceparent = request.environ.get("HTTP_TRACEPARENT", "")
-    known = {"request_id": request_id()}
-    return {**known, "traceparent": traceparent} if TRACEPARENT.fullmatch(traceparent) else known
+    environ = request.environ
+    traceparent = environ.get("HTTP_TRACEPARENT")
+    known = {"request_id": _id_of(environ)}
+    return {**known, "traceparent": traceparent} if traceparent and TRACEPARENT.fullmatch(traceparent) else known
 
 
 def address(path: str) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from flask import Request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import LimitedStream
 
 from spoolfarm.errors import TooLarge
 from spoolfarm.server.endpoint import FORM, MULTIPART
@@ -41,10 +44,34 @@ class FormParser(FormDataParser):
         return super().parse(stream, mimetype, content_length, options)
 
 
+class Body(LimitedStream):
+    """The bytes of a body, which are read in one piece: Werkzeug, piece by piece, copies each of them four times."""
+
+    def readall(self) -> bytes:
+        """What is left of the body. Raises ClientDisconnected when it broke off."""
+        left = self.limit - self._pos
+        try:
+            data: bytes = self._stream.read(left)
+        except (OSError, ValueError) as error:
+            raise ClientDisconnected() from error
+        if len(data) < left:
+            raise ClientDisconnected()
+        self._pos = self.limit
+        return data
+
+
 class FormRequest(Request):
-    """Flask's, with that parser."""
+    """Flask's, with that parser and that body."""
 
     form_data_parser_class = FormParser
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body. Raises RequestEntityTooLarge for one that is over the limit."""
+        length = self.content_length or 0
+        if self.max_content_length is not None and length > self.max_content_length:
+            raise RequestEntityTooLarge()
+        return cast(IO[bytes], Body(self.environ["wsgi.input"], length))
 
 
 def _check_fields(data: bytes) -> None:

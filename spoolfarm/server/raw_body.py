@@ -21,9 +21,8 @@ OTHERS = ("application/octet-stream", "application/pdf")
 OURS = ("task", "priority", "params")
 
 
-def is_raw() -> bool:
-    """Whether the body is a picture itself: it says so, or says nothing and is one."""
-    kind = request.mimetype
+def is_raw(kind: str) -> bool:
+    """Whether the body is a picture itself: its content type *kind* says so, or says nothing and it is one."""
     if kind:
         return kind.startswith("image/") or kind in OTHERS
     data = request.get_data()

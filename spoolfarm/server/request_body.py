@@ -83,12 +83,13 @@ def read_job(task: str = "", part: str = "image") -> Asked:
     *part* is what errors call the picture that a multipart body lacks. Raises InvalidRequest that names the field, or
     UnsupportedMedia.
     """
-    if request.mimetype == "multipart/form-data":
+    kind = request.mimetype
+    if kind == "multipart/form-data":
         asked = _from_multipart(part)
-    elif raw_body.is_raw():
+    elif raw_body.is_raw(kind):
         asked = _from_raw(task)
     else:
-        asked = _from_json()
+        asked = _from_json(kind)
     if task and asked.task not in ("", task):
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
     return asked
@@ -96,8 +97,12 @@ def read_job(task: str = "", part: str = "image") -> Asked:
 
 def read_json() -> dict[str, Any]:
     """The body's JSON object. Raises UnsupportedMedia unless it says that it is JSON, or InvalidRequest."""
-    if request.mimetype != "application/json":
-        raise UnsupportedMedia(f"send application/json, not {request.mimetype or 'an unnamed type'}")
+    if (kind := request.mimetype) != "application/json":
+        raise UnsupportedMedia(f"send application/json, not {kind or 'an unnamed type'}")
+    return _json_body()
+
+
+def _json_body() -> dict[str, Any]:
     return parse_json(request.get_data(cache=False), "the body")
 
 
@@ -125,7 +130,7 @@ def prefer_wait() -> float | None:
 
     Other preferences may stand beside it, in one header or several, and parameters after it.
     """
-    for preference in parse_http_list(request.headers.get("Prefer", "")):
+    for preference in parse_http_list(request.environ.get("HTTP_PREFER", "")):
         if found := _WAIT.fullmatch(preference.partition(";")[0].strip()):
             return min(float(found[1]), farm().settings.max_wait)
     return None
@@ -161,13 +166,13 @@ def _first(names: Iterable[str | None]) -> str:
     return min(name or "" for name in names) or "a part without a name"
 
 
-def _from_json() -> Asked:
-    if request.mimetype != "application/json":
+def _from_json(kind: str) -> Asked:
+    if kind != "application/json":
         raise UnsupportedMedia(
             "send application/json, multipart/form-data, or the picture itself under its own content type, not "
-            f"{request.mimetype or 'an unnamed type'}"
+            f"{kind or 'an unnamed type'}"
         )
-    body = checked(JobBody, read_json())
+    body = checked(JobBody, _json_body())
     if body.image is not None and body.images is not None:
         raise InvalidRequest("image, images: send one of the two")
     sent = {f"images[{index}]": text for index, text in enumerate(body.images or [])}

@@ -46,6 +46,8 @@ class Lease:
         self._lock = lock(self._path)
         #: Held while running a job that has already killed a worker, so that poison takes one worker at a time.
         self._suspects = lock(f"{workers}/suspects.lock")
+        #: Whether this worker has that lock, which is asked for after each job.
+        self._holds_suspects = False
 
     @classmethod
     def take(cls, workers: str, active: str, wid: str) -> Lease:
@@ -96,12 +98,14 @@ class Lease:
 
     def try_suspects(self) -> bool:
         """Take the right to run suspect jobs, which one worker has at a time. False when another has it."""
-        return self._suspects.is_locked or _try(self._suspects)
+        self._holds_suspects = self._holds_suspects or _try(self._suspects)
+        return self._holds_suspects
 
     def drop_suspects(self) -> None:
         """Leave the suspect jobs to others."""
-        if self._suspects.is_locked:
+        if self._holds_suspects:
             self._suspects.release()
+            self._holds_suspects = False
 
     def drop(self) -> None:
         """Release a dead worker's lease and leave the rest as it is, for a later attempt."""

@@ -109,7 +109,7 @@ class Task:
     #: Which workers run it: "general", or those of another lane, reserved so that long jobs never starve short ones.
     lane: ClassVar[str] = "general"
     #: How often a job is attempted when its worker dies each time; 0: FARM_MAX_ATTEMPTS times. 1 is for what must not
-    #: be #: done twice.
+    #: be done twice.
     tries: ClassVar[int] = 0
     #: The names of the farm's settings that it needs.
     needs: ClassVar[tuple[str, ...]] = ()

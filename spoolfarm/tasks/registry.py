@@ -151,6 +151,8 @@ class Registry:
 
         Raises UnknownTask, NotInstalled when its libraries are missing, or TaskUnavailable that says what is wrong.
         """
+        if (task := self._tasks.get(name)) is not None:
+            return task
         self.require(name)
         if name not in self._paths:
             raise UnknownTask(f"no task is called {name!r}; there are {', '.join(self.names())}")

@@ -28,7 +28,7 @@ SEVERAL = "edited.zip"
 @blueprint.route("", methods=["POST", "PUT"])
 def edit() -> Response:
     """The edited picture itself, or a ZIP when the operations make several of it."""
-    if raw_body.is_raw():
+    if raw_body.is_raw(request.mimetype):
         asked = read_job("edit")
         job = farm().prepare("edit", asked.pictures, asked.params, field=asked.field)
     else:

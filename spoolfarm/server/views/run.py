@@ -14,10 +14,11 @@ blueprint = Blueprint("run", __name__, url_prefix="/v1/run")
 @blueprint.route("/<task>", methods=["POST", "PUT"])
 def run(task: str) -> Response:
     """The task's result itself, within FARM_TIMEOUT or `Prefer: wait=SECONDS`; then a 504 says where to find it."""
-    farm().tasks.get(task)
+    here = farm()
+    here.tasks.get(task)
     asked = read_job(task)
-    job = farm().prepare(task, asked.pictures, asked.params, priority=asked.priority, field=asked.field)
-    return json_response(farm().answer(job, prefer_wait()).value)
+    job = here.prepare(task, asked.pictures, asked.params, priority=asked.priority, field=asked.field)
+    return json_response(here.answer(job, prefer_wait()).value)
 
 
 ENDPOINTS = {

@@ -122,7 +122,7 @@ def test_a_sweep_that_is_killed_counts_nothing_twice(crash: str, kept: Counts, m
 
 
 def test_nothing_ever_goes_backwards_for_who_reads_while_workers_die_and_sweeps_go_on(kept: Counts) -> None:
-    stop = threading.Event()
+    stop, adding = threading.Event(), threading.Lock()
 
     def work() -> None:
         for number in range(12):
@@ -130,14 +130,20 @@ def test_nothing_ever_goes_backwards_for_who_reads_while_workers_die_and_sweeps_
             for _ in range(5):
                 worker.count("echo", "succeeded", "http", 0, 0)
                 worker.write()
-                kept.add({LOST: 1.0})
+                with adding:
+                    kept.add({LOST: 1.0})
             worker.close()
             alive.discard(f"w-{number}")
         stop.set()
 
+    def sweep() -> None:
+        while not stop.is_set():
+            kept.fold(alive.__contains__)
+            with adding:
+                pass  # sweeps are far apart: no line is still being added at the next but one
+
     alive = {f"w-{number}" for number in range(12)}
-    sweeps = threading.Thread(target=lambda: [kept.fold(alive.__contains__) for _ in iter(stop.is_set, True)])
-    threads = [threading.Thread(target=work), sweeps]
+    threads = [threading.Thread(target=work), threading.Thread(target=sweep)]
     for thread in threads:
         thread.start()
     seen: list[tuple[float, float]] = []
