@@ -23,8 +23,10 @@ from spoolfarm.tasks.ocr.rows import interleaved, joined, rows
 
 Array = np.ndarray[Any, Any]
 
-#: How far a gutter may lean, across by down, the least first: up to 6 degrees to either side.
-LEANS = [side * step / 100 for step in range(11) for side in ((1, -1) if step else (0,))]
+#: How far a gutter may lean, across by down, in hundredths: up to 6 degrees to either side.
+MOST_LEAN = 10
+#: From one lean to the next, the foot of a page moves past its head by this part of a line's height at least.
+SHIFT = 0.25
 #: A gutter past which no line crosses is straight when it runs along this part of all.
 STRAIGHT = 0.9
 #: Level lines among vertical ones belong together when they are less than so many heights apart.
@@ -189,13 +191,21 @@ def flattened(cells: list[Cell]) -> list[Cell]:
     return [cell.moved(down=-float(fan * cell.middle + slope) * (cell.centre - middle)) for cell in cells]
 
 
+def leans(cells: Sequence[Cell]) -> list[float]:
+    """How far a gutter between *cells* may lean, the least first; of a page of few lines, fewer can be told apart."""
+    span = float(np.ptp([cell.middle for cell in cells])) if cells else 0.0
+    stride = int(SHIFT * median(cell.height for cell in cells) / (span / 100)) if span else MOST_LEAN
+    steps = range(0, MOST_LEAN + 1, min(max(1, stride), MOST_LEAN))
+    return [side * step / 100 for step in steps for side in ((1, -1) if step else (0,))]
+
+
 def straightened(cells: list[Cell], *, tiers: bool = False) -> tuple[float, list[Cell]]:
     """Lean *cells* so that the clearest gutter runs straight down: in a photograph taken at an angle it does not.
 
     How far it leant, across by down, comes with them.
     """
     most, best = 0, (0.0, cells)
-    for lean in LEANS:
+    for lean in leans(cells):
         leaning = sorted((cell.moved(across=-lean * cell.middle) for cell in cells), key=lambda cell: cell.middle)
         cut = columns.clearest(leaning, most, tiers=tiers)
         if cut is not None:

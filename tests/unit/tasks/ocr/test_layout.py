@@ -40,14 +40,20 @@ def test_a_line_across_the_columns_parts_what_is_above_from_what_is_below() -> N
     assert read([*above, line("heading", 200, 250, 240), *below]) == expected
 
 
+@pytest.mark.parametrize("rows", [5, 20])
 @pytest.mark.parametrize("lean", [-0.08, 0.03, 0.08])
-def test_columns_that_lean_in_a_photograph_are_still_columns(lean: float) -> None:
-    upright = column("a", 0, 20) + column("b", 330, 20)
+def test_columns_that_lean_in_a_photograph_are_still_columns(lean: float, rows: int) -> None:
+    upright = column("a", 0, rows) + column("b", 330, rows)
     leaning = [replace(one, box=replace(one.box, cx=one.box.cx + lean * one.box.cy)) for one in upright]
     assert read([line("heading", 200, 20, 240), *leaning]) == [
         "heading",
-        *(f"{name}{row}" for name in "ab" for row in range(20)),
+        *(f"{name}{row}" for name in "ab" for row in range(rows)),
     ]
+
+
+def test_a_page_of_few_lines_is_leant_fewer_times_for_little_moves_on_it() -> None:
+    counts = [len(layout.leans(layout.level(column("a", 0, rows), 0))) for rows in (0, 1, 5, 50)]
+    assert counts == [3, 3, 5, 21]
 
 
 def test_rows_that_fan_out_in_a_photograph_stay_together() -> None:
