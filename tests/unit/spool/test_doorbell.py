@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from spoolfarm.spool import files
 from spoolfarm.spool.doorbell import Bell
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.lease import Lease
@@ -58,6 +59,39 @@ def woken(bell: Bell) -> bool:
 
 def idle(spool: Spool) -> list[str]:
     return sorted(os.listdir(f"{spool.root}/idle"))
+
+
+def age(spool: Spool, seconds: float) -> None:
+    """Let the directory of idle workers have changed *seconds* ago."""
+    then = time.time() - seconds
+    os.utime(f"{spool.root}/idle", (then, then))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 3600.0, -3600.0])
+def test_who_lies_down_after_nobody_was_idle_for_a_while_is_woken(seconds: float, spool: Spool, enter: Enter) -> None:
+    bell = enter("w1", "echo")
+    age(spool, seconds)
+    for _ in range(3):
+        spool.put(Job("echo"))
+        bell.lie_down()
+        spool.put(Job("echo"))
+        assert woken(bell)
+        for _ in range(3):
+            spool.put(Job("echo"))
+        age(spool, seconds)
+        for _ in range(3):
+            spool.put(Job("echo"))
+
+
+def test_a_directory_of_idle_workers_in_which_nothing_happens_is_not_read_for_every_job(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age(spool, 1.0)
+    read: list[str] = []
+    monkeypatch.setattr(files, "names", lambda path: read.append(path) or [])
+    for _ in range(5):
+        spool.put(Job("echo"))
+    assert read == [f"{spool.root}/idle"] * 2
 
 
 def test_a_job_wakes_one_idle_worker_and_disturbs_no_other(spool: Spool, enter: Enter) -> None:
