@@ -17,6 +17,8 @@ LOG, LINE = 16 * 2**20, 64
 TAIL = 100
 #: How Python begins to tell of an exception, and the letters that a reason has at most.
 TRACEBACK, REASON = "Traceback (most recent call last)", 300
+#: What boxes around errors are drawn with, and what each line in one begins with.
+FRAME, SIDE = " \t\r\n╭╮╰╯─│", "│"
 #: What stands in output for a terminal's colours.
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -93,15 +95,18 @@ class Log:
 
 
 def reason(lines: Iterable[str]) -> str:
-    """How the last traceback in *lines* ends, which is what was raised; without one the last line, or ""."""
+    """How the last traceback in *lines* ends, which is what was raised; without one the last line, or all of a box."""
     raised = last = ""
     inside = False
-    for line in (COLOUR.sub("", each).rstrip() for each in lines):
-        if not line:
+    box: list[str] = []
+    for line in (COLOUR.sub("", each) for each in lines):
+        words = line.strip(FRAME)
+        if not words:
             continue
         if line.startswith(TRACEBACK):
             inside = True
         elif inside and not line.startswith((" ", "\t")):
-            raised, inside = line, False
-        last = line
-    return (raised or last).strip()[:REASON]
+            raised, inside = words, False
+        box = [*box, words] if line.startswith(SIDE) else []
+        last = " ".join(box) or words
+    return (raised or last)[:REASON]

@@ -82,6 +82,10 @@ TRACEBACK = ["Traceback (most recent call last):", '  File "train.py", line 3, i
         ([*TRACEBACK, "KeyError: 1", "", "During handling ...:", "", *TRACEBACK, "OSError: 2"], "OSError: 2"),
         ([*TRACEBACK, "    ~~^^", "\x1b[91mValueError: red\x1b[0m", "and a second line"], "ValueError: red"),
         ([*TRACEBACK], "go()"),
+        (
+            ["Starting", "╭─ Error ──╮", "│ No such   │", "│           │", "│ app.      │", "╰───────────╯"],
+            "No such app.",
+        ),
         (["x" * 5000], "x" * 300),
     ],
 )
