@@ -80,7 +80,7 @@ def _read(message: Message, context: Context) -> Order:
     config: dict[str, Any] = dict(message.content.config_records["config"])
     settings = Settings.read({name: config[name] for name in DEFAULTS if name in config})
     number = int(context.node_config.get("partition-id", 0))
-    torch.set_num_threads(settings.threads)
+    task.limit_threads(settings)
     torch.manual_seed(hash((settings.seed, config["server-round"], number)) & 0xFFFFFFFF)
     device = task.device(settings)
     model = MODELS[settings.model](len(config["classes"]), len(config["mean"]))

@@ -61,7 +61,7 @@ class Server:
     """The global model, and the rounds that train it on whatever clients *grid* reaches."""
 
     def __init__(self, grid: Grid, settings: Settings, record: Record) -> None:
-        torch.set_num_threads(settings.threads)
+        task.limit_threads(settings)
         torch.manual_seed(settings.seed)
         self.grid, self.settings, self.record = grid, settings, record
         self.dataset = data.load(settings.data, settings.image_size, settings.seed)

@@ -37,14 +37,16 @@ class Settings:
     min_clients: int = option(2, "clients that a round needs at least", least=1)
     fraction_fit: float = option(0.8, "share of the clients that train in a round", above=0, most=1)
     learning_rate: float = option(0.01, "step size of the clients' SGD", above=0)
-    clients: int = option(6, "clients to simulate; on real machines the SuperNodes count instead", least=1)
+    clients: int = option(6, "clients to simulate; on real machines the SuperNodes count instead", least=1, most=10_000)
     local_epochs: int = option(5, "passes over its own pictures that a client makes in a round", least=1)
     batch_size: int = option(16, "pictures in one step", least=1)
     momentum: float = option(0.9, "momentum of the clients' SGD", least=0, most=1)
     alpha: float = option(
         0.5, "how evenly the classes are dealt to the clients (Dirichlet): 0.1 is uneven, 100 is even", above=0
     )
-    seed: int = option(1, "the same seed gives the same split, and in one process the same model", least=0)
+    seed: int = option(
+        1, "the same seed gives the same split, and in one process the same model", least=0, most=2**63 - 1
+    )
     model: str = option("SmallCNN", "a model of model.py", choices=("SmallCNN", "SmallResNet", "MobileNetV3"))
     data: str = option("", "folder with one folder of pictures for each class; empty: the handwritten digits")
     image_size: int = option(0, "pixels a side; 0: 8 for the digits, 64 for a folder", least=0, most=1024)
@@ -92,7 +94,7 @@ class Settings:
     )
     ray_address: str = option("", "engine ray: an existing cluster, HOST:PORT or auto; empty: one of its own")
     ray_cpus: float = option(1.0, "engine ray: cores for each client", above=0)
-    threads: int = option(1, "threads of one client's training", least=1)
+    threads: int = option(1, "threads of one client's training", least=1, most=1024)
     device: str = option("auto", "auto: a GPU if there is one", choices=("auto", "cpu", "cuda"))
     out: str = option("", "folder for the runs; empty: global_models beside run_flower.py")
     resume: str = option("", "folder of a run to continue: weights, rounds and the strategy's state")

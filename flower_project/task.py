@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,11 @@ def device(settings: Settings) -> torch.device:
     if settings.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(settings.device)
+
+
+def limit_threads(settings: Settings) -> None:
+    """Compute with as many threads as wanted, but no more than there are cores: those only cost time and memory."""
+    torch.set_num_threads(min(settings.threads, os.cpu_count() or 1))
 
 
 def train(model: nn.Module, pictures: Pictures, normalise: Normalise, settings: Settings, mu: float = 0.0) -> Score:

@@ -13,8 +13,18 @@ if TYPE_CHECKING:
 MAX_VALUES = 250_000
 #: Up to so many times as many it is worth a look which of the marks stand in texts.
 WORTH_A_LOOK = 4
-#: What pydantic puts before what a validator of ours says.
-OURS = "Value error, "
+#: What pydantic puts before what a validator of ours says, and after the number of values that a list should have.
+OURS, AFTER = "Value error, ", " after validation"
+#: What else it says in words of Python or of its own, by the type of its error.
+PLAINLY = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "dict_type": "Input should be an object",
+    "model_type": "Input should be an object",
+    "model_attributes_type": "Input should be an object",
+}
+#: The parts of a place that say which of several types was tried, and name no field.
+TRIED = re.compile(r"literal\[.*\]|constrained-\w+", re.DOTALL)
 #: One of these stands before each value but the first of them all.
 MARKS = (b",", b"[", b"{")
 
@@ -71,5 +81,11 @@ def check_sayable(value: Any) -> None:
 def findings(error: ValidationError, *above: str) -> list[str]:
     """What pydantic found, one sentence each, 'min_score: Input should be ...', with the names *above* before it."""
     return [
-        f"{'.'.join([*above, *map(str, found['loc'])])}: {found['msg'].removeprefix(OURS)}" for found in error.errors()
+        f"{'.'.join([*above, *_place(found['loc'])])}: "
+        f"{PLAINLY.get(found['type']) or found['msg'].removeprefix(OURS).replace(AFTER, '')}"
+        for found in error.errors()
     ]
+
+
+def _place(found: tuple[int | str, ...]) -> list[str]:
+    return [str(part) for part in found if not (isinstance(part, str) and TRIED.fullmatch(part))]

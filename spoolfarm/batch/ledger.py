@@ -15,19 +15,18 @@ the rest.
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from spoolfarm import csv_lines
 from spoolfarm.errors import FarmError, InvalidRequest
 from spoolfarm.farm.sidecars import Sidecars
 from spoolfarm.spool import checksum, files
@@ -236,10 +235,8 @@ def _row(line: Mapping[str, Any]) -> bytes:
     return _csv((line["file"], line["status"], seconds, line.get("error") or "", str(text or ""), result))
 
 
-def _csv(cells: Collection[str]) -> bytes:
-    row = io.StringIO()
-    csv.writer(row).writerow(cells)
-    return row.getvalue().encode(errors="replace")
+def _csv(cells: Sequence[str]) -> bytes:
+    return csv_lines.line(cells).encode(errors="replace")
 
 
 def _bytes(value: Mapping[str, Any]) -> bytes:

@@ -58,10 +58,12 @@ def look(file: BinaryIO, field: str, max_pixels: int, *, pdf: bool = False, exif
         raise type(error)(f"{field}: {error}") from error
     except (*UNREADABLE, BrokenImage) as error:
         raise BrokenImage(f"{field}: the {kind} header cannot be read") from error
-    if header.width * header.height > max_pixels or max(header.width, header.height) > MAX_SIDE:
+    longest = max(header.width, header.height)
+    if header.width * header.height > max_pixels or longest > MAX_SIDE:
+        advice = "send a smaller picture" if longest > MAX_SIDE else "raise FARM_MAX_PIXELS or send a smaller picture"
         raise TooLarge(
             f"{field}: {header.width} x {header.height} pixels are over the limit of {max_pixels} in all and "
-            f"{MAX_SIDE} a side; raise FARM_MAX_PIXELS or send a smaller picture"
+            f"{MAX_SIDE} a side; {advice}"
         )
     return header
 

@@ -274,6 +274,8 @@ def _farm_error(error: FarmError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, NotFound) and (page := help.lost()):
+        return page
     status = 408 if isinstance(error.__context__, BlockingIOError) else error.code or 500
     code, sentence = HTTP_ERRORS.get(status) or (error.name.lower().replace(" ", "_"), error.description)
     response = _error(status, {"error": sentence, "code": code})

@@ -32,6 +32,11 @@ LANGUAGE, THEME, KEPT = "spoolfarm-language", "spoolfarm-theme", 365 * 86400
 THEMES = ("light", "dark")
 
 
+def is_wanted() -> bool:
+    """Whether the client would rather have a page than JSON, as a browser does that was led here."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
 def render(name: str, **given: Any) -> Response:
     """The page of `templates/<name>.html`, with the words of `templates/<name>.json` and what is *given*.
 

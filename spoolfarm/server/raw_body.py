@@ -37,6 +37,18 @@ def read_raw() -> bytes:
     return data
 
 
+def refuse_query(task: str) -> None:
+    """Raise InvalidRequest for what the query says of a job whose body has a place for it: it would not be heard."""
+    if not request.query_string:
+        return
+    schema = farm().tasks.get(task).Params.model_json_schema() if task else {}
+    meant = {*OURS, *(request.args if schema.get("additionalProperties") else schema.get("properties", ()))}
+    if lost := [name for name in request.args if name in meant]:
+        raise InvalidRequest(
+            f"{lost[0]}: stands in the query, which counts beside a raw picture only; put it into the body"
+        )
+
+
 def query_params(task: str) -> dict[str, Any]:
     """The parameters of *task* that stand under their own names in the query, typed as the task has them."""
     schema = farm().tasks.get(task).Params.model_json_schema() if task else {}

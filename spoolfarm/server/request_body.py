@@ -84,12 +84,11 @@ def read_job(task: str = "", part: str = "image") -> Asked:
     UnsupportedMedia.
     """
     kind = request.mimetype
-    if kind == "multipart/form-data":
-        asked = _from_multipart(part)
-    elif raw_body.is_raw(kind):
+    if kind != "multipart/form-data" and raw_body.is_raw(kind):
         asked = _from_raw(task)
     else:
-        asked = _from_json(kind)
+        asked = _from_multipart(part) if kind == "multipart/form-data" else _from_json(kind)
+        raw_body.refuse_query(task or asked.task)
     if task and asked.task not in ("", task):
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")
     return asked

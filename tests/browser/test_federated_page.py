@@ -164,7 +164,8 @@ def test_a_run_that_fails_says_why_in_the_readers_language(page: Page, farm: Run
     page.get_by_label("clients", exact=True).fill("1")
     page.locator("#start-run").click()
     expect(page.locator("#run-state")).to_have_text("failed")
-    expect(page.locator("#run-error")).to_have_text("the script ended with exit code 2 simulation_failed")
+    why = "run_flower.py: min_clients 2: there are only 1 clients"
+    expect(page.locator("#run-error")).to_have_text(f"the script ended with exit code 2: {why} simulation_failed")
     expect(page.locator("#log")).to_contain_text("min_clients 2: there are only 1 clients")
     assert not CHINESE.search(page.inner_text("main"))
     remove(page)

@@ -97,7 +97,7 @@ def test_a_killed_worker_takes_its_simulation_along_and_the_next_one_starts(shar
     assert not shared.farm.spool.running().get("simulate")
     shared.farm.retry(record["id"])  # but for somebody who asks for it
     until(lambda: shared.farm.record(record["id"])["status"] != "queued", what="the second try")
-    with pytest.raises(JobFailed, match=r"exit code 1$"):  # its folder is there already
+    with pytest.raises(JobFailed, match=r"exit code 1: FileExistsError: "):  # its folder is there
         shared.farm.wait(record["id"], 30)
 
 

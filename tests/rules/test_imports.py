@@ -23,13 +23,14 @@ MAY = {
     "units": "",
     "system": "",
     "validation": "",
+    "csv_lines": "",
     "images": "errors",
     "envfile": "errors",
     "values": "",
     "config": "errors envfile values",
     "spool": "errors",
     "client": "errors images spool.job spool.record",
-    "tasks": "errors validation images config system spool.job spool.files",
+    "tasks": "errors validation csv_lines images config system spool.job spool.files",
     "farm": "errors images config spool tasks",
     "worker": "errors config system spool tasks farm",
     "launcher": "errors config system spool tasks.lanes farm worker",
@@ -38,7 +39,7 @@ MAY = {
         "batch.desk"
     ),
     "hotfolder": "errors validation images config system spool farm",
-    "batch": "errors config units spool tasks.lanes farm launcher.pool",
+    "batch": "errors csv_lines config units spool tasks.lanes farm launcher.pool",
     "training": "errors images tasks.segment",
     "cli": (
         "errors validation images config units system spool tasks farm client worker launcher batch hotfolder training"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spoolfarm.validation import check_sayable, findings, json_object, json_value
 
@@ -49,4 +49,31 @@ def test_each_finding_names_its_place() -> None:
     with pytest.raises(ValidationError) as raised:
         Outer.model_validate({"rows": [{"n": 1}, {"n": "x"}]})
     assert [each.partition(": ")[0] for each in findings(raised.value)] == ["rows.1.n", "name"]
-    assert findings(raised.value, "params")[1] == "params.name: Field required"
+    assert findings(raised.value, "params")[1] == "params.name: is missing"
+
+
+class Odd(BaseModel):
+    """Fields of which pydantic says more than a person wants to hear."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    tiles: Literal["auto", "off"] | Annotated[int, Field(ge=1, le=9)] = "auto"
+    points: list[int] = Field(default=[], min_length=2)
+    classes: dict[str, int] = {}
+    inner: Inner | None = None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"tiles": 0}, ["tiles: Input should be 'auto' or 'off'", "tiles: Input should be greater than or equal to 1"]),
+        ({"points": [1]}, ["points: List should have at least 2 items, not 1"]),
+        ({"classes": 3, "inner": 3}, ["classes: Input should be an object", "inner: Input should be an object"]),
+        ({"Tiles": 1}, ["Tiles: is not known here"]),
+        ({"classes": {"literal": "x"}}, ["classes.literal: Input should be a valid integer"]),
+    ],
+)
+def test_a_finding_has_no_words_of_python(given: dict[str, Any], said: list[str]) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Odd.model_validate(given)
+    assert findings(raised.value) == said

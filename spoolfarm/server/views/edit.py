@@ -48,6 +48,7 @@ def edit() -> Response:
 
 def _from_form() -> Job:
     take_parts(("operations", "operation", "format"), ("image", "file"))
+    raw_body.refuse_query("edit")
     form = request.form
     params: dict[str, Any] = {
         "operations": [each for name in ("operations", "operation") for each in form.getlist(name) if each]

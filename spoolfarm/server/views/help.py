@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Literal
 
 from flask import Blueprint, Response, request
@@ -12,7 +13,7 @@ from spoolfarm.errors import UnknownFile
 from spoolfarm.server import manual
 from spoolfarm.server.current import address, json_response
 from spoolfarm.server.endpoint import PAGE, Endpoint, Parameter
-from spoolfarm.server.page import render
+from spoolfarm.server.page import is_wanted, render
 from spoolfarm.server.request_body import checked
 
 blueprint = Blueprint("help", __name__, static_folder="../docs", static_url_path="/help/files")
@@ -21,15 +22,28 @@ blueprint = Blueprint("help", __name__, static_folder="../docs", static_url_path
 @blueprint.get("/help")
 def page() -> Response:
     """Help for people: what goes wrong and what to do, the words, and all other pages of the manual."""
-    return render("help", shown="help", manual=manual)
+    return render("help", shown="help", manual=manual, lost=False)
 
 
 @blueprint.get("/help/<chapter>")
 def chapter(chapter: str) -> Response:
     """One page of the manual."""
-    if chapter not in manual.names():
+    if chapter in manual.names():
+        return render("help", shown=chapter, manual=manual, lost=False)
+    if (page := lost()) is None:
         raise UnknownFile(f"the manual has no page {chapter!r}")
-    return render("help", shown=chapter, manual=manual)
+    return page
+
+
+def lost() -> Response | None:
+    """For a browser where nothing is: the manual, which says so and leads on. None for who wants no page."""
+    if request.method not in ("GET", "HEAD") or not is_wanted():
+        return None
+    response = render("help", shown="help", manual=manual, lost=True)
+    if response.status_code == HTTPStatus.OK:
+        response.status_code = HTTPStatus.NOT_FOUND
+    response.vary.add("Accept")
+    return response
 
 
 @blueprint.get("/help/search")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.metadata import version
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 from pydantic import BaseModel, Field
 
 from spoolfarm.server.current import address, json_response
 from spoolfarm.server.endpoint import PAGE
-from spoolfarm.server.page import render
+from spoolfarm.server.page import is_wanted, render
 
 blueprint = Blueprint("home", __name__)
 
@@ -21,8 +21,7 @@ UNTOLD = {"HEAD", "OPTIONS"}
 @blueprint.get("/")
 def home() -> Response:
     """Try the tasks: a page for browsers, in English or Chinese; and for programs where everything is, as JSON."""
-    wants_page = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
-    response = render("try") if wants_page else json_response(_told())
+    response = render("try") if is_wanted() else json_response(_told())
     response.vary.add("Accept")
     return response
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spoolfarm import csv_lines
 from spoolfarm.tasks.documents.page import Page
 from spoolfarm.tasks.documents.xml import text
 
@@ -37,7 +37,7 @@ class Csv:
         written = io.StringIO()
         for table in of_page(page):
             written.write(self._between)
-            csv.writer(written, lineterminator="\n").writerows(grid(table))
+            written.writelines(csv_lines.line(row, "\n") for row in grid(table))
             self._between = "\n"
         return written.getvalue()
 

@@ -44,9 +44,8 @@ def named(suffix: str, field: str) -> Format:
     """The format called *suffix*, in any case. Raises InvalidParams that names *field*."""
     found = FORMATS.get(suffix.lower())
     if found is None:
-        raise InvalidParams(
-            f"{field}: pictures are written as {', '.join(FORMATS)}, not {suffix or 'without a suffix'!r}"
-        )
+        other = repr(suffix) if suffix else "without a suffix"
+        raise InvalidParams(f"{field}: pictures are written as {', '.join(FORMATS)}, not {other}")
     return found
 
 

@@ -17,7 +17,7 @@ def rename(project: Project, model: Model, name: str, job: str = "") -> Model:
     Raises InvalidParams, NameTaken or BadProject.
     """
     if not is_name(name) or not name.isprintable():
-        raise InvalidParams("name: is no name of a file; it may not begin with a dot or have a slash in it")
+        raise InvalidParams("name: is no name of a file: 1 to 249 bytes of UTF-8, no slash, no dot at its beginning")
     _check_class(model, name)
     if project.has_model(name) or os.path.lexists(os.path.join(project.runs, name)):
         raise NameTaken(f"there is already a model called {name!r}")

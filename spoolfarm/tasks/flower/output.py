@@ -1,10 +1,11 @@
-"""The output of a simulation: bytes from a pipe become lines, as they come, and never more than a log can hold."""
+"""The output of a simulation: bytes become lines, never more than a log can hold; the last say why it failed."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 #: Letters of one line at most; a longer one is told in pieces.
 LONGEST = 8192
@@ -14,6 +15,12 @@ PATIENCE = 0.5
 LOG, LINE = 16 * 2**20, 64
 #: How many of the lines beyond that are still passed on, the last ones.
 TAIL = 100
+#: How Python begins to tell of an exception, and the letters that a reason has at most.
+TRACEBACK, REASON = "Traceback (most recent call last)", 300
+#: What boxes around errors are drawn with, and what each line in one begins with.
+FRAME, SIDE = " \t\r\n╭╮╰╯─│", "│"
+#: What stands in output for a terminal's colours.
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Lines:
@@ -60,10 +67,17 @@ class Log:
         self._write = write
         self._room = room
         self._left_out = 0
+        #: The last lines, whether they found room or not.
         self._tail: deque[str] = deque(maxlen=TAIL)
+
+    @property
+    def reason(self) -> str:
+        """Why what has written this failed, as far as its last lines tell."""
+        return reason(self._tail)
 
     def add(self, line: str) -> None:
         """Tell *line*, or keep it for the end."""
+        self._tail.append(line)
         if self._left_out == 0:
             self._room -= len(line.encode(errors="replace")) + LINE
             if self._room >= 0:
@@ -71,11 +85,28 @@ class Log:
                 return
             self._write("[the log is full; of what follows only the last lines will be told, at the end]")
         self._left_out += 1
-        self._tail.append(line)
 
     def close(self) -> None:
         """Tell the last lines that found no room."""
-        if self._left_out > len(self._tail):
-            self._write(f"[{self._left_out - len(self._tail)} lines are left out]")
-        for line in self._tail:
+        if self._left_out > TAIL:
+            self._write(f"[{self._left_out - TAIL} lines are left out]")
+        for line in [*self._tail][-self._left_out :] if self._left_out else ():
             self._write(line)
+
+
+def reason(lines: Iterable[str]) -> str:
+    """How the last traceback in *lines* ends, which is what was raised; without one the last line, or all of a box."""
+    raised = last = ""
+    inside = False
+    box: list[str] = []
+    for line in (COLOUR.sub("", each) for each in lines):
+        words = line.strip(FRAME)
+        if not words:
+            continue
+        if line.startswith(TRACEBACK):
+            inside = True
+        elif inside and not line.startswith((" ", "\t")):
+            raised, inside = words, False
+        box = [*box, words] if line.startswith(SIDE) else []
+        last = " ".join(box) or words
+    return (raised or last)[:REASON]

@@ -1,12 +1,14 @@
-"""The parameters of a simulation, as a form needs them: told by the project, or read from its script's source."""
+"""The parameters of a simulation, as a form needs them and as they are checked: told by the project, or its script."""
 
 from __future__ import annotations
 
+import operator
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from spoolfarm.errors import InvalidParams
 from spoolfarm.tasks.flower import script_options, start_command
 from spoolfarm.tasks.flower.project import Project, read_json
 
@@ -14,6 +16,18 @@ from spoolfarm.tasks.flower.project import Project, read_json
 FILE = "parameters.json"
 #: What values of TOML are in a JSON schema.
 TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
+#: What text says of the numbers of a JSON schema, and what they are called.
+NUMBERS: Mapping[str, tuple[Callable[[str], float], str]] = {
+    "integer": (int, "a whole number"),
+    "number": (float, "a number"),
+}
+#: The limits that a JSON schema gives a number: how it is told, and what keeps it.
+LIMITS: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
+    "minimum": ("at least", operator.ge),
+    "exclusiveMinimum": ("more than", operator.gt),
+    "maximum": ("at most", operator.le),
+    "exclusiveMaximum": ("less than", operator.lt),
+}
 
 
 def schema(project: Project) -> dict[str, Any]:
@@ -25,6 +39,34 @@ def schema(project: Project) -> dict[str, Any]:
     project.make()
     told = _told(os.path.join(project.root, FILE))
     return told or {"type": "object", "properties": _read(project.root, project.script)}
+
+
+def check(project: Project, params: Mapping[str, Any]) -> None:
+    """Raise InvalidParams for a number or a choice that `parameters.json` of the *project* does not let through."""
+    told = _told(os.path.join(project.root, FILE)) or {"properties": {}}
+    for name, value in params.items():
+        schema = told["properties"].get(name, {})
+        text = start_command.argument(value)
+        if value is not None and (wanted := _unmet(schema, text)):
+            raise InvalidParams(f"params.{name}: must be {wanted}, not {(text or repr(text))[:100]}")
+
+
+def _unmet(schema: Mapping[str, Any], text: str) -> str | None:
+    """What *schema* wants and the argument *text* is not; None when it is nothing."""
+    if isinstance(choices := schema.get("enum"), list):
+        allowed = [*map(start_command.argument, choices)]
+        return None if text in allowed else f"one of {', '.join(allowed)}"
+    if (kind := str(schema.get("type"))) not in NUMBERS:
+        return None
+    read, called = NUMBERS[kind]
+    try:
+        number = read(text)
+    except ValueError:
+        return called
+    for name, (words, keeps) in LIMITS.items():
+        if isinstance(limit := schema.get(name), (int, float)) and not keeps(number, limit):
+            return f"{words} {limit}"
+    return None
 
 
 def _told(path: str) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from spoolfarm.errors import Forbidden, InvalidParams, JobCancelled, SimulationFailed
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Params, Task
-from spoolfarm.tasks.flower import faults, reaper, run_records
+from spoolfarm.tasks.flower import faults, parameters, reaper, run_records
 from spoolfarm.tasks.flower.output import Lines, Log
 from spoolfarm.tasks.flower.project import NEEDS, STAMP, Project
 from spoolfarm.tasks.flower.result import SimulateResult
@@ -28,6 +28,8 @@ SUPERLINK = ("FLOWER_SUPERLINK", "FLOWER_SUPERLINK_CA")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 #: How many parameters there may be, how many values a list, and how many letters a name or a value.
 MOST, MOST_VALUES, LONGEST = 100, 1000, 4096
+#: Exit codes from here on tell of a signal.
+SIGNALLED = 128
 #: Seconds between checks whether the job was cancelled.
 LOOK = 0.2
 #: Seconds that a cancelled script gets to end by itself. The launcher waits CANCEL_GRACE for the worker.
@@ -82,6 +84,7 @@ class Simulate(Task):
                 if isinstance(each, str):
                     _confine(name, each, self._project.root, self.settings["FARM_DATA_DIR"])
         self._project.command(params)
+        parameters.check(self._project, params)
         return params
 
     def faults(self) -> Iterable[str]:
@@ -105,7 +108,7 @@ class Simulate(Task):
         command, root = self._project.command(job.params), self._project.root
         given = {name: str(self.settings[name] or "") for name in SUPERLINK}
         with Session(command, root, job.id, job.traceparent, given) as session:
-            cancelled = _follow(session, context, folders)
+            cancelled, reason = _follow(session, context, folders)
             status = session.wait()
         folder = run_records.own(self._project, job.id, start, folders)
         run_records.settle(self._project, "stopped" if cancelled else "failed", start, folder or "")
@@ -115,12 +118,16 @@ class Simulate(Task):
         if status is None:
             raise SimulationFailed("the simulation was killed together with its keeper", details=told)
         if status:
-            raise SimulationFailed(f"the script ended with exit code {status}", details=told)
+            why = f": {reason}" if reason and status < SIGNALLED else ""  # who was killed does not say why
+            raise SimulationFailed(f"the script ended with exit code {status}{why}", details=told)
         return {**told, "seconds": round(time.monotonic() - clock, 3)}
 
 
-def _follow(session: Session, context: Context, folders: set[str]) -> bool:
-    """Pass the output on until there is no more of it, and note *folders* named there; say whether it was cancelled."""
+def _follow(session: Session, context: Context, folders: set[str]) -> tuple[bool, str]:
+    """Pass the output on until there is no more of it, and note *folders* named there.
+
+    Say whether it was cancelled, and what the output tells of a failure.
+    """
     lines, log = Lines(), Log(context.log)
     killed_at = 0.0
     while (data := session.read(LOOK)) is not None:
@@ -136,7 +143,7 @@ def _follow(session: Session, context: Context, folders: set[str]) -> bool:
     for line in lines.end():
         _tell(line, log, context, folders)
     log.close()
-    return bool(killed_at)
+    return bool(killed_at), log.reason
 
 
 def _tell(line: str, log: Log, context: Context, folders: set[str]) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from spoolfarm import csv_lines
 from spoolfarm.tasks.segment import measures
 from spoolfarm.tasks.segment.sizes import OTHER
 from spoolfarm.tasks.segment.wishes import Wishes
@@ -61,9 +60,7 @@ def total(file: str, answer: Mapping[str, Any]) -> Row:
 
 def line(cells: Sequence[Any]) -> bytes:
     """The cells as a line of CSV."""
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue().encode(errors="replace")
+    return csv_lines.line(cells).encode(errors="replace")
 
 
 def _parted(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,3 +117,14 @@ def test_the_manual_is_open_where_the_farm_has_a_key(front: FlaskClient) -> None
     with front.get("/help/files/pages/jobs.webp") as picture:
         assert picture.mimetype == "image/webp"
     refused(front.get("/help/files/../setup.cfg"), 404)
+
+
+@pytest.mark.parametrize("address", ["/help/nothing", "/nothing", "/a/b/../c.php", "/v1/jobs/a/b/c"])
+def test_a_browser_that_finds_nothing_is_given_the_manual_and_a_program_json(front: FlaskClient, address: str) -> None:
+    response = front.get(f"{address}?lang=zh", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (response.status_code, response.mimetype) == (404, "text/html")
+    assert "此地址没有内容" in response.text
+    assert 'id="words"' in response.text
+    for headers in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+        assert front.get(address, headers=headers).json["code"] in ("not_found", "unknown_file")
+    assert front.post(address, headers={"Accept": "text/html"}).is_json

@@ -152,3 +152,13 @@ def test_every_library_comes_with_its_licence_and_where_it_is_from() -> None:
     for library in (SERVER / "web/vendor").iterdir():
         assert (library / "LICENSE").read_text()
         assert "npm" in (library / "README.md").read_text()
+
+
+def test_readers_of_chinese_are_told_what_kind_of_error_it_is() -> None:
+    told = {name.removeprefix("code_") for name in words.table(words.SHARED) if name.startswith("code_")}
+    table = (SERVER.parents[1] / "docs/http.md").read_text().partition("\n## Errors\n")[2].partition("\n## ")[0]
+    codes = {
+        code for row in re.findall(r"^\| \d{3} \|([^|]+)\|", table, re.MULTILINE) for code in re.findall(r"\w+", row)
+    }
+    assert told <= codes
+    assert {"invalid_params", "broken_image", "unsupported_media", "simulation_failed"} <= told

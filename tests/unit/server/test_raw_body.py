@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -121,3 +123,33 @@ def test_the_task_of_the_query_must_be_that_of_the_address(front: FlaskClient) -
     asked: dict[str, Any] = {"data": small(), "content_type": "image/png"}
     refused(front.post("/v1/run/ocr?task=edit", **asked), 400, "task: the address says ocr, the body edit")
     refused(front.post("/predict?task=edit", **asked), 400, "task: ")
+
+
+@pytest.mark.parametrize(
+    ("address", "lost"),
+    [
+        ("/v1/run/ocr?min_score=0.9", "min_score"),
+        ("/v1/run/simulate?rounds=3", "rounds"),
+        ("/v1/jobs?task=echo", "task"),
+        ("/predict?score_threshold=0.9", "score_threshold"),
+        ("/upload?priority=1", "priority"),
+        ("/v1/run/ocr?params={}", "params"),
+    ],
+)
+def test_what_the_query_says_beside_a_body_of_fields_is_not_lost_in_silence(
+    front: FlaskClient, address: str, lost: str
+) -> None:
+    sentence = f"{lost}: stands in the query, which counts beside a raw picture only"
+    refused(front.post(address, data={"image": (BytesIO(small()), "a.jpg")}), 400, sentence)
+    refused(front.post(address, json={}), 400, sentence)
+
+
+def test_an_edit_of_a_form_does_not_lose_what_the_query_says(front: FlaskClient) -> None:
+    answer = front.post("/v1/edit?operations=resize=0.5", data={"image": (BytesIO(small()), "a.jpg")})
+    refused(answer, 400, "operations: stands in the query")
+
+
+def test_what_is_no_parameter_may_stand_in_any_query(front: FlaskClient) -> None:
+    assert (
+        front.post("/v1/jobs?trace=7", json={"task": "orient", "image": b64encode(small()).decode()}).status_code == 202
+    )

@@ -45,7 +45,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         ("/v1/edit", multipart(("operations", "blur=3")), "edit needs one image in the field image; none was sent"),
         ("/tyocr", {"data": {"a": "b"}}, "imgbase64: is missing"),
         ("/inference", multipart(("model_type", "ocr")), "img_file: is missing"),
-        ("/api/predict/", {"json": {"model_id": "Net"}}, "image_data: Field required"),
+        ("/api/predict/", {"json": {"model_id": "Net"}}, "image_data: is missing"),
         ("/v1/run/simulate", {"json": {"image": text_of(small())}}, "image: simulate takes no image"),
         (
             "/v1/run/ocr",

@@ -50,7 +50,7 @@ def test_tables_as_comma_separated_values_are_parted_by_blank_lines(tmp_path: Pa
     assert list(csv.reader(io.StringIO(text))) == [
         ["goods <new>", ""],
         ['bolts, "M8"\nsteel', "1240.5"],
-        ["=SUM(A1)", "007"],
+        ["'=SUM(A1)", "007"],
         [],
         ["x", "y"],
         [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spoolfarm.tasks.flower.output import LONGEST, PATIENCE, TAIL, Lines, Log
+from spoolfarm.tasks.flower.output import LONGEST, PATIENCE, TAIL, Lines, Log, reason
 
 
 def all_of(*parts: bytes) -> list[str]:
@@ -67,3 +67,31 @@ def test_a_log_with_room_gets_everything_once() -> None:
         log.add(str(number))
     log.close()
     assert told == [str(number) for number in range(100)]
+
+
+TRACEBACK = ["Traceback (most recent call last):", '  File "train.py", line 3, in <module>', "    go()"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([], ""),
+        (["round 1/3", "", "  "], "round 1/3"),
+        (["usage: train.py", "train.py: error: argument --rounds: invalid int value: 'x'"] * 2, None),
+        ([*TRACEBACK, "ValueError: no pictures", "run 7 ended as finished:failed"], "ValueError: no pictures"),
+        ([*TRACEBACK, "KeyError: 1", "", "During handling ...:", "", *TRACEBACK, "OSError: 2"], "OSError: 2"),
+        ([*TRACEBACK, "    ~~^^", "\x1b[91mValueError: red\x1b[0m", "and a second line"], "ValueError: red"),
+        ([*TRACEBACK], "go()"),
+        (
+            ["Starting", "╭─ Error ──╮", "│ No such   │", "│           │", "│ app.      │", "╰───────────╯"],
+            "No such app.",
+        ),
+        (["x" * 5000], "x" * 300),
+    ],
+)
+def test_the_reason_of_a_failure_is_what_was_raised_or_else_the_last_line(lines: list[str], why: str | None) -> None:
+    assert reason(lines) == (lines[-1] if why is None else why)
+    log = Log(lambda _: None, room=0)
+    for line in lines:
+        log.add(line)
+    assert log.reason == reason(lines)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spoolfarm.config import load
+from spoolfarm.errors import InvalidParams
 from spoolfarm.tasks.flower import parameters
 from spoolfarm.tasks.flower.project import Project
 from tests.support import foreign_flower_project as foreign
@@ -86,3 +87,45 @@ def test_a_script_that_cannot_be_read_or_is_no_python_has_none(root: Path) -> No
     assert properties(root) == {}
     foreign.write(root / "train.sh", "#!/bin/sh\n")
     assert properties(root, FLOWER_START_SCRIPT="train.sh") == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"rounds": 0}, "params.rounds: must be at least 1, not 0"),
+        ({"rounds": "-3"}, "params.rounds: must be at least 1, not -3"),
+        ({"rounds": 10**30}, f"params.rounds: must be at most 100, not {10**30}"),
+        ({"rounds": 1.5}, "params.rounds: must be a whole number, not 1.5"),
+        ({"rounds": ""}, "params.rounds: must be a whole number, not ''"),
+        ({"rounds": True}, "params.rounds: must be a whole number, not true"),
+        ({"rounds": [1, 2]}, "params.rounds: must be a whole number, not [1, 2]"),
+        ({"rate": 0}, "params.rate: must be more than 0, not 0"),
+        ({"rate": "nan"}, "params.rate: must be more than 0, not nan"),
+        ({"rate": 1}, "params.rate: must be less than 1, not 1"),
+        ({"rate": "fast"}, "params.rate: must be a number, not fast"),
+        ({"mode": "Fast"}, "params.mode: must be one of fast, slow, not Fast"),
+    ],
+)
+def test_what_the_project_does_not_let_through_is_refused_by_its_name(
+    root: Path, given: dict[str, Any], sentence: str
+) -> None:
+    rows = {
+        "rounds": {"type": "integer", "minimum": 1, "maximum": 100},
+        "rate": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "mode": {"enum": ["fast", "slow"]},
+    }
+    foreign.write(root / "parameters.json", json.dumps({"properties": rows}))
+    project = Project(load(foreign.settings(root)).by_name())
+    parameters.check(project, {"rounds": "100", "rate": 0.5, "mode": "slow", "other": [1, "x"]})
+    with pytest.raises(InvalidParams) as caught:
+        parameters.check(project, given)
+    assert str(caught.value) == sentence
+
+
+def test_limits_that_are_none_keep_nothing_out(root: Path) -> None:
+    rows = {"a": {"type": ["integer", "null"], "enum": 3}, "b": {"type": "number", "minimum": "1"}}
+    foreign.write(root / "parameters.json", json.dumps({"properties": rows}))
+    project = Project(load(foreign.settings(root)).by_name())
+    parameters.check(project, {"a": "x", "b": -1, "c": None})
+    foreign.write(root / "parameters.json", "{")
+    parameters.check(project, {"b": "x"})
