@@ -1,4 +1,4 @@
-"""Lines of CSV that a spreadsheet shows and does not run: text that would be a formula gets an apostrophe before it."""
+"""Lines of CSV that a spreadsheet shows and does not run: text that would call something gets an apostrophe before."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-#: What spreadsheets take for a formula; a number after its sign is none.
-FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d\s.,%]*\Z)")
+#: What spreadsheets take for a formula; after a sign, only what calls something: "-5 °C" and "+49 30 1234" are text.
+FORMULA = re.compile(r"[=@\t\r]|[+-].*[(|!]", re.DOTALL)
 
 
 def line(cells: Sequence[Any], end: str = "\r\n") -> str:
