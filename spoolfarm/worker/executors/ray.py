@@ -30,7 +30,7 @@ from spoolfarm.worker.executors.placement import Demand, Group, chosen, grouped,
 log = logging.getLogger("spoolfarm.worker")
 
 #: Seconds of a short job, which is one call of its actor: what a longer one says meanwhile costs another.
-MOMENT = 0.15
+MOMENT = 0.5
 #: Seconds between checks whether running jobs were cancelled, and between checks whether the head is there.
 LOOK, ASK = 0.25, 1.0
 #: Seconds for which the head may be silent: Ray ends processes that have not heard it for 60 s.
