@@ -24,8 +24,8 @@ from spoolfarm.worker.executors.outcomes import packed
 
 #: Seconds between two lines of progress that are sent.
 STEP = 0.1
-#: Beside the thread in which tasks run: one in which a worker waits for what they say, and one for a cancel.
-ASIDE = {"aside": 2}
+#: The threads beside the one in which tasks run.
+ASIDE = "aside"
 
 #: What a task says while it runs: `log` and a line, or `progress` and a fraction.
 Message = tuple[str, Any]

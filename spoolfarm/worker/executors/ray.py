@@ -136,7 +136,8 @@ class RayExecutor:
         given = {name: value for name, value in self._settings.by_name().items() if name not in secret}
         equipment = Equipment(group.tasks, self._settings.tasks, given)
         bare = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD", "enable_task_events": False}
-        self._actor = ray.remote(concurrency_groups=ASIDE, **bare, **group.options())(Actor).remote(equipment)
+        threads = {ASIDE: 2}  # one that waits for what a task says, and one for a cancel
+        self._actor = ray.remote(concurrency_groups=threads, **bare, **group.options())(Actor).remote(equipment)
         about = self._answer(self._actor.about.remote(), wait, group)
         self._compare(about.pop("versions"), about["node"])
         if not about.pop("own_group"):
@@ -279,17 +280,18 @@ class RayExecutor:
 
     def _aside(self, name: str) -> Any:
         """Call the method *name* of the actor about the batch that it runs."""
-        (aside,) = ASIDE
-        return getattr(self._actor, name).options(concurrency_group=aside).remote(self._number)
+        return getattr(self._actor, name).options(concurrency_group=ASIDE).remote(self._number)
 
     def _returned(self, asked: Any, context: Context) -> Any:
         """What a call returns while a batch runs; meanwhile the head is looked at, and a cancel passed on."""
         import ray
 
-        while not ray.wait([asked], timeout=LOOK)[0]:
-            self._listen()
+        while True:
             if context.cancelled():
                 self._aside("cancel")
+            if ray.wait([asked], timeout=LOOK)[0]:
+                break
+            self._listen()
         return pickle.loads(ray.get(asked, timeout=FETCH))
 
     def _run_here(self, task: str, batch: Sequence[Job], context: Context) -> list[Any]:
