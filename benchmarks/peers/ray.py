@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,28 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Echo:
     """What the farm's task does, as an actor."""
 
-    def run(self, payload: bytes) -> dict[str, Any]:
-        """Answer how much came."""
+    def run(self, payload: bytes, seconds: float = 0.0) -> dict[str, Any]:
+        """Answer how much came, after so many *seconds*."""
+        time.sleep(seconds)
         return {"params": {}, "bytes": len(payload)}
+
+
+def burst(actors: Sequence[Any], jobs: int, seconds: float) -> int:
+    """Have *actors* do so many *jobs* that wait, each the next one when it has done one; return how many were done."""
+    import ray
+
+    busy: dict[Any, Any] = {actor.run.remote(b"", seconds): actor for actor in actors[:jobs]}
+    left, done = jobs - len(busy), 0
+    while busy:
+        ready, _ = ray.wait(list(busy))
+        for ref in ready:
+            ray.get(ref)
+            done += 1
+            actor = busy.pop(ref)
+            if left:
+                busy[actor.run.remote(b"", seconds)] = actor
+                left -= 1
+    return done
 
 
 class Node:

@@ -21,7 +21,7 @@ from spoolfarm.spool.paused import SEEN, PausedTasks
 FRESH = 0.1
 #: Nanoseconds after which a directory's modification time reflects every change: the kernel's clock for it is coarse.
 SETTLED = 10**9
-#: A list of buckets stays valid for this many times as long as it took to make: half a day's queue has ten thousand.
+#: A list stays valid for this many times as long as it took to make: half a day's queue has ten thousand buckets.
 LISTING_SHARE = 20
 
 
@@ -63,6 +63,8 @@ class Cursor:
         self._current: Bucket | None = None
         self._names: list[str] = []
         self._stale = 0.0
+        #: When the names may be listed again.
+        self._names_stale = 0.0
         #: The tasks that are paused, and when to look again where none is.
         self._resting: set[str] = set()
         self._look = 0.0
@@ -106,6 +108,14 @@ class Cursor:
         assert self._current is not None
         return self._current, self._names.pop()
 
+    def missed(self, name: str) -> None:
+        """The job *name* was not to be had. Others are at its bucket, too: list the rest again, unless that is new.
+
+        Where many workers empty one bucket, most of the names that each has listed are those of others' jobs.
+        """
+        if self._names and self._current and time.monotonic() >= self._names_stale:
+            self._open(self._current, name)
+
     def share(self, workers: int) -> int:
         """How many jobs of the current bucket are one worker's share: the last one named, and some that come after."""
         return -(-(len(self._names) + 1) // max(1, workers))
@@ -132,9 +142,12 @@ class Cursor:
         if self._current and self._current.task in self._resting:
             self._names = []
 
-    def _open(self, bucket: Bucket) -> None:
+    def _open(self, bucket: Bucket, after: str = "") -> None:
+        begin = time.monotonic()
         self._current = bucket
-        self._names = sorted(files.names(bucket.path), reverse=True)
+        self._names = sorted((name for name in files.names(bucket.path) if name > after), reverse=True)
+        now = time.monotonic()
+        self._names_stale = now + LISTING_SHARE * (now - begin)
         if not self._names and bucket.name[1:] < _previous_slot():
             files.remove_empty(bucket.path)
             files.remove_empty(f"{self._root}/{bucket.task}")  # so that no worker searches it in vain

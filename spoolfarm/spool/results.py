@@ -147,8 +147,8 @@ class Results:
     def arrived(self, watch: Watch, waiting: Collection[str]) -> list[dict[str, Any]]:
         """The records, as `told`, of those of *waiting* that have ended; waits a moment for the first."""
         names = [name for _, name in watch.wait(RESCAN)]
-        seen = [name.removesuffix(".json") for name in names if name.endswith(".json")]
-        if len(seen) != len(names) or not names:
+        seen = [name.removesuffix(".json") for name in names if name.endswith(".json")]  # the others are logs and files
+        if not names or "" in names:
             seen = list(waiting)  # nothing for a while, or more than the kernel could note: look for all
         found = (self.told(job_id) for job_id in seen if job_id in waiting)
         return [record for record in found if record is not None]

@@ -142,8 +142,7 @@ class Spool:
         """Add *job*. When this returns, a durable job survives a power cut. Raises SpoolUnavailable."""
         temporary = f"{self.tmp}/{job.id}.{random.getrandbits(32):08x}"  # what a crash left must not be in the way
         place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a0"
-        queued = f"{place.path}/{name}"
-        reached = temporary
+        queued, reached = f"{place.path}/{name}", temporary
         try:
             files.write_new(temporary, job.to_buffers(), sync=job.durable)
             move(temporary, queued)
@@ -176,6 +175,7 @@ class Spool:
         for place, name in iter(cursor.next, None):
             met = True
             if (first := self._claim(lease, place, name)) is None:
+                cursor.missed(name)
                 continue
             batch = [first]
             room = most(place.task) if first.job.attempts == 1 else 1

@@ -174,6 +174,16 @@ def test_a_running_job_hears_that_it_is_cancelled(where: RunningFarm, tmp_path: 
 
 
 @BOTH
+def test_a_job_that_speaks_all_the_time_hears_that_it_is_cancelled(where: RunningFarm) -> None:
+    job = where.farm.submit("echo", seconds=LIMIT - 1)
+    worker = running(where, job)
+    assert job.cancel()
+    with pytest.raises(JobCancelled):
+        job.wait(20)
+    assert worker["worker"] in [each["worker"] for each in where.farm.workers()]
+
+
+@BOTH
 def test_a_job_past_its_time_limit_takes_its_process_along(where: RunningFarm, tmp_path: Path) -> None:
     job = where.farm.submit("deaf", note=str(tmp_path / "pid"))
     with pytest.raises(JobFailed, match=f"killed after {LIMIT} s"):

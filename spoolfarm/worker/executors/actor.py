@@ -9,12 +9,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Condition, Event, Lock
 from typing import Any
 
 from spoolfarm.errors import FarmError, TaskUnavailable
@@ -22,16 +20,14 @@ from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Answer, Key, Limits, Part
 from spoolfarm.tasks.registry import Registry
 from spoolfarm.worker.executors.local import LocalExecutor, exit_status
-from spoolfarm.worker.executors.outcomes import Outcome, packed
+from spoolfarm.worker.executors.outcomes import packed
 
 #: Seconds between two lines of progress that are sent.
 STEP = 0.1
-#: Seconds of a short job, which ends in the call that began it: a stream costs as much as such a call.
-MOMENT = 0.15
-#: Seconds between checks whether the jobs were cancelled.
-LOOK = 0.1
+#: The threads beside the one in which tasks run.
+ASIDE = "aside"
 
-#: What a worker is told while jobs run: `log` and a line, `progress` and a fraction, `ended` and the outcomes.
+#: What a task says while it runs: `log` and a line, or `progress` and a fraction.
 Message = tuple[str, Any]
 
 
@@ -44,9 +40,9 @@ class Equipment:
     settings: Mapping[str, Any]
 
 
-def order(task: str, batch: Sequence[Job], limits: Limits) -> bytes:
-    """What `Actor.begin` takes."""
-    return pickle.dumps((task, batch, limits))
+def order(number: int, task: str, batch: Sequence[Job], limits: Limits) -> bytes:
+    """What `Actor.run` takes; the *number* of a batch is above those before."""
+    return pickle.dumps((number, task, batch, limits))
 
 
 def versions() -> dict[str, str]:
@@ -55,13 +51,13 @@ def versions() -> dict[str, str]:
 
 
 class Actor:
-    """Runs the batches of one worker. Tasks run in one thread of their own, so that they can speak while they run."""
+    """Runs the batches of one worker, all in one thread; `hear` and `cancel` are called aside."""
 
     def __init__(self, equipment: Equipment) -> None:
         self._equipment = equipment
-        self._thread = ThreadPoolExecutor(1, "task")
         self._executor = LocalExecutor({})
-        self._running: Future[None] = Future()
+        self._lock = Lock()
+        self._context = ActorContext(0)
 
     def about(self) -> dict[str, Any]:
         """Where this is, and which versions run here; called before anything is loaded."""
@@ -80,39 +76,6 @@ class Actor:
 
     def setup(self) -> tuple[dict[str, str], dict[str, int]]:
         """Set up every task: those that fail with the reason, and the most jobs at once of the others."""
-        return self._thread.submit(self._set_up).result()
-
-    def ping(self) -> None:
-        """Answer, to show that this is alive."""
-
-    def begin(self, order: bytes) -> bytes:
-        """Begin to run the batch of an *order*, and return what happens in the first moment: of a short job, all of it.
-
-        Orders and messages are pickled here, and not by Ray, which takes several times as long for small ones.
-        """
-        task, batch, limits = pickle.loads(order)
-        self._context = ActorContext(limits)
-        self._running = self._thread.submit(self._run, task, batch, self._context)
-        said: list[Message] = []
-        until = time.monotonic() + MOMENT
-        while not _ended(said) and not self._running.done() and (left := until - time.monotonic()) > 0:
-            said += self._context.heard(left)
-        return pickle.dumps(said)
-
-    def follow(self) -> Iterator[bytes]:
-        """Tell what happens then, as it happens; the last message is `ended`."""
-        while True:
-            said = self._context.heard(LOOK)
-            if said:
-                yield pickle.dumps(said)
-                if _ended(said):
-                    return
-            elif self._running.done():
-                self._running.result()  # raises: what ran the batch has failed itself
-            elif _cancelled():
-                self._context.cancel()
-
-    def _set_up(self) -> tuple[dict[str, str], dict[str, int]]:
         given = self._equipment
         registry = Registry(given.paths, (), given.settings)
         found, failed = {}, {}
@@ -125,23 +88,56 @@ class Actor:
         failed |= self._executor.setup()
         return failed, {name: self._executor.most(name) for name in found if name not in failed}
 
-    def _run(self, task: str, batch: Sequence[Job], context: ActorContext) -> None:
+    def ping(self) -> None:
+        """Answer, to show that this is alive."""
+
+    def run(self, order: bytes) -> bytes:
+        """Run the batch of an *order*; return what it has said and nobody has heard yet, and its outcomes.
+
+        What travels is pickled here, and not by Ray, which takes several times as long for small things.
+        """
+        number, task, batch, limits = pickle.loads(order)
+        context = self._context_of(number)
+        context.limits = limits
         process = os.getpid()
         try:
             outcomes = self._executor.run(task, batch, context)
             if os.getpid() != process:
                 os._exit(exit_status(outcomes[0]))  # the task's own child
-            context.end([packed(outcome) for outcome in outcomes])
+            ended = [packed(outcome) for outcome in outcomes]
         finally:
             context.close()
+        return pickle.dumps((context.heard(), ended))
+
+    def hear(self, number: int) -> bytes:
+        """What the batch *number* has said, as soon as it says something; nothing when it has ended."""
+        return pickle.dumps(self._context_of(number).heard())
+
+    def cancel(self, number: int) -> None:
+        """Let the batch *number*, unless it has ended, see that all of its jobs were cancelled."""
+        if (context := self._context_of(number)).number == number:
+            context.cancel()
+
+    def _context_of(self, number: int) -> ActorContext:
+        """That of the batch *number*, made when it is first asked for: calls from aside may come before the batch.
+
+        When that batch is over, it is the one of the last.
+        """
+        with self._lock:
+            if self._context.number < number:
+                self._context = ActorContext(number)
+            return self._context
 
 
 class ActorContext:
     """What the task that runs a batch may report and query, where the spool is on another machine."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self._said: SimpleQueue[Message] = SimpleQueue()
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.limits = Limits()
+        self._said: list[Message] = []
+        self._news = Condition()
+        self._ended = False
         self._cancelled = Event()
         self._scratch: Path | None = None
         self._next_progress = 0.0
@@ -150,14 +146,14 @@ class ActorContext:
 
     def log(self, line: str) -> None:
         """Add *line* to the log of each job."""
-        self._said.put(("log", str(line)))
+        self._say("log", str(line))
 
     def progress(self, fraction: float) -> None:
         """Say how much is done, 0 to 1."""
         done = float(fraction)
         if time.monotonic() >= self._next_progress:
             self._next_progress = time.monotonic() + STEP
-            self._said.put(("progress", done))
+            self._say("progress", done)
 
     def cancelled(self) -> bool:
         """Whether every job of the batch was cancelled."""
@@ -175,38 +171,29 @@ class ActorContext:
 
     # For the actor.
 
-    def heard(self, seconds: float) -> list[Message]:
-        """What has been said, all at once; empty when nothing was said for so many *seconds*."""
-        said: list[Message] = []
-        try:
-            said.append(self._said.get(timeout=seconds))
-            while True:
-                said.append(self._said.get_nowait())
-        except Empty:
+    def heard(self) -> list[Message]:
+        """What has been said since the last call, as soon as there is something; nothing when the batch has ended."""
+        with self._news:
+            self._news.wait_for(lambda: self._said or self._ended)
+            said, self._said = self._said, []
             return said
 
     def cancel(self) -> None:
         """Let the task see that its jobs were cancelled."""
         self._cancelled.set()
 
-    def end(self, outcomes: list[Outcome]) -> None:
-        """Say how the jobs ended, which is the last message."""
-        self._said.put(("ended", outcomes))
-
     def close(self) -> None:
-        """Remove what the batch left."""
+        """Say no more, and remove what the batch left."""
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
-
-def _ended(said: Sequence[Message]) -> bool:
-    return bool(said) and said[-1][0] == "ended"
-
-
-def _cancelled() -> bool:
-    import ray
-
-    return bool(ray.get_runtime_context().is_canceled())
+    def _say(self, kind: str, what: Any) -> None:
+        with self._news:
+            self._said.append((kind, what))
+            self._news.notify_all()
 
 
 def _version(package: str) -> str:

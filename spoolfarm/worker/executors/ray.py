@@ -12,23 +12,25 @@ import pickle
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spoolfarm import config
-from spoolfarm.errors import JobCancelled, TaskUnavailable
+from spoolfarm.errors import TaskUnavailable
 from spoolfarm.farm.farm import Farm
 from spoolfarm.spool.job import Job
 from spoolfarm.tasks import Context, Task
 from spoolfarm.worker.executors import AttemptLost, cluster
-from spoolfarm.worker.executors.actor import Actor, Equipment, Message, order, versions
+from spoolfarm.worker.executors.actor import ASIDE, Actor, Equipment, Message, order, versions
 from spoolfarm.worker.executors.cluster import ClusterAway, Head
 from spoolfarm.worker.executors.local import LocalExecutor
-from spoolfarm.worker.executors.outcomes import unpacked
+from spoolfarm.worker.executors.outcomes import Outcome, unpacked
 from spoolfarm.worker.executors.placement import Demand, Group, chosen, grouped, needed_elsewhere
 
 log = logging.getLogger("spoolfarm.worker")
 
+#: Seconds of a short job, which is one call of its actor: what a longer one says meanwhile costs another.
+MOMENT = 0.5
 #: Seconds between checks whether running jobs were cancelled, and between checks whether the head is there.
 LOOK, ASK = 0.25, 1.0
 #: Seconds for which the head may be silent: Ray ends processes that have not heard it for 60 s.
@@ -66,6 +68,8 @@ class RayExecutor:
         self._ping: Any = None
         self._pinged = 0.0
         self._most: dict[str, int] = {}
+        #: How many batches the actor was given, which is the number of the last.
+        self._number = 0
         self._about: dict[str, Any] = {}
         #: How many looks in a row have found that other tasks need this worker.
         self._idle = 0
@@ -131,8 +135,9 @@ class RayExecutor:
         secret = set(config.SECRETS)
         given = {name: value for name, value in self._settings.by_name().items() if name not in secret}
         equipment = Equipment(group.tasks, self._settings.tasks, given)
-        options = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD", **group.options()}
-        self._actor = ray.remote(Actor).options(**options).remote(equipment)
+        bare = {"max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD", "enable_task_events": False}
+        threads = {ASIDE: 2}  # one that waits for what a task says, and one for a cancel
+        self._actor = ray.remote(concurrency_groups=threads, **bare, **group.options())(Actor).remote(equipment)
         about = self._answer(self._actor.about.remote(), wait, group)
         self._compare(about.pop("versions"), about["node"])
         if not about.pop("own_group"):
@@ -251,45 +256,43 @@ class RayExecutor:
         import ray
 
         try:
-            for kind, said in self._messages(task, batch, context):
-                if kind == "log":
-                    context.log(said)
-                elif kind == "progress":
-                    context.progress(said)
-                else:
-                    return list(map(unpacked, said))
-            lost = AttemptLost("its actor said nothing of its end", "actor_lost")
+            return list(map(unpacked, self._run_there(task, batch, context)))
         except AttemptLost as error:
             lost = error
-        except ray.exceptions.TaskCancelledError:
-            return [JobCancelled("cancelled while it ran")] * len(batch)
         except ray.exceptions.RayError as error:
             lost = self._lost(error)
         return [lost] * len(batch)
 
-    def _messages(self, task: str, batch: Sequence[Job], context: Context) -> Iterator[Message]:
-        """What the actor says while it runs *batch*."""
+    def _run_there(self, task: str, batch: Sequence[Job], context: Context) -> list[Outcome]:
+        """Have the actor run *batch*, and tell *context* what it says meanwhile."""
         import ray
 
-        begun = self._actor.begin.remote(order(task, batch, context.limits))
+        self._number += 1
+        ran = self._actor.run.remote(order(self._number, task, batch, context.limits))
+        try:
+            said, outcomes = pickle.loads(ray.get(ran, timeout=MOMENT))
+        except ray.exceptions.GetTimeoutError:
+            while said := self._returned(self._aside("hear"), context):
+                _pass_on(context, said)
+            said, outcomes = self._returned(ran, context)
+        _pass_on(context, said)
+        return list(outcomes)
+
+    def _aside(self, name: str) -> Any:
+        """Call the method *name* of the actor about the batch that it runs."""
+        return getattr(self._actor, name).options(concurrency_group=ASIDE).remote(self._number)
+
+    def _returned(self, asked: Any, context: Context) -> Any:
+        """What a call returns while a batch runs; meanwhile the head is looked at, and a cancel passed on."""
+        import ray
+
         while True:
-            try:
-                yield from pickle.loads(ray.get(begun, timeout=ASK))
+            if context.cancelled():
+                self._aside("cancel")
+            if ray.wait([asked], timeout=LOOK)[0]:
                 break
-            except ray.exceptions.GetTimeoutError:
-                self._listen()
-        stream = self._actor.follow.options(num_returns="streaming").remote()
-        cancelled = False
-        while True:
-            if ray.wait([stream], timeout=LOOK)[0]:
-                if (ready := next(stream, None)) is None:
-                    return
-                yield from pickle.loads(ray.get(ready, timeout=FETCH))
-                continue
             self._listen()
-            if not cancelled and context.cancelled():
-                cancelled = True
-                ray.cancel(stream)
+        return pickle.loads(ray.get(asked, timeout=FETCH))
 
     def _run_here(self, task: str, batch: Sequence[Job], context: Context) -> list[Any]:
         """Run *batch* in this process; the task is set up when it is first needed."""
@@ -337,6 +340,14 @@ def prepare(settings: config.Settings) -> None:
     cluster.prepare(insecure=bool(settings.ray_insecure))
     import grpc  # noqa: F401
     import ray  # noqa: F401
+
+
+def _pass_on(context: Context, said: Sequence[Message]) -> None:
+    for kind, what in said:
+        if kind == "log":
+            context.log(what)
+        else:
+            context.progress(what)
 
 
 def _in_a_line(error: BaseException) -> str:

@@ -126,6 +126,68 @@ def test_a_long_bucket_is_listed_once_while_it_is_the_first(tmp_path: Path, monk
     assert len([path for path in listed if path.endswith("00000001")]) == 1
 
 
+def test_where_others_empty_the_same_bucket_its_rest_is_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    names = [f"{job_id(1, number)}.a0" for number in range(50)]
+    for number in range(50):
+        put(tmp_path, "a", 5, job_id(1, number))
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
+    first = cursor.next()
+    assert first is not None
+    for name in names[:40]:
+        os.unlink(f"{first[0].path}/{name}")
+    clock[0] += queue.FRESH
+    given = []
+    while (found := cursor.next()) is not None and found[1] not in names[40:]:
+        given.append(found[1])
+        cursor.missed(found[1])
+    assert given == names[1:2], "after one that was gone, the cursor knows of the others"
+    assert found is not None
+    assert found[1] == names[40]
+
+
+def test_a_job_that_is_there_and_cannot_be_had_does_not_come_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    names = [f"{job_id(1, number)}.a0" for number in range(5)]
+    for number in range(5):
+        put(tmp_path, "a", 5, job_id(1, number))
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
+    given = []
+    while (found := cursor.next()) is not None:
+        given.append(found[1])
+        clock[0] += queue.FRESH / 10
+        cursor.missed(found[1])
+    assert given == names
+
+
+def test_a_bucket_is_not_listed_for_every_job_that_others_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    for number in range(50):
+        put(tmp_path, "a", 5, job_id(1, number))
+    listed, names = [0], files.names
+
+    def slow(path: str) -> list[str]:
+        if path.endswith("00000001"):
+            listed[0] += 1
+            clock[0] += 0.01
+        return names(path)
+
+    monkeypatch.setattr(files, "names", slow)
+    cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
+    for _ in range(50):
+        found = cursor.next()
+        assert found is not None
+        cursor.missed(found[1])
+    assert listed[0] == 1
+
+
 def test_neighbours_come_from_the_same_bucket_only(tmp_path: Path) -> None:
     put(tmp_path, "a", 5, job_id(1, 0))
     put(tmp_path, "a", 5, job_id(1, 1))

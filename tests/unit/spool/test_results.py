@@ -145,6 +145,19 @@ def test_whoever_waits_for_several_gets_those_that_have_ended(
     watch.close()
 
 
+def test_who_waits_for_several_looks_for_none_when_a_job_only_says_something(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = results.watch()
+    looked: list[str] = []
+    monkeypatch.setattr(results, "told", looked.append)
+    waiting = new_id()
+    results.write_log(waiting, progress=0.5)
+    assert results.arrived(watch, [waiting, new_id()]) == []
+    assert looked == []
+    watch.close()
+
+
 def test_only_names_of_ours_are_listed(results: Results, tmp_path: Path) -> None:
     job_id = new_id()
     results.publish(result(job_id), sync=False)
