@@ -16,7 +16,7 @@ from spoolfarm.tasks.segment.instance import Eyes, Found, Instance, Looked, Pixe
 from spoolfarm.tasks.segment.pasting import paste
 from spoolfarm.tasks.segment.roi_align import align
 from spoolfarm.tasks.segment.seams import joined, sides
-from spoolfarm.tasks.segment.tiles import HINT, Grid, Window, crowd, planned, unseen
+from spoolfarm.tasks.segment.tiles import FAINT, HINT, Grid, Window, planned, unseen
 from spoolfarm.tasks.segment.two_views import MULTIPLE, Detected, MirroringMaskRcnn, filled, scale_of
 from spoolfarm.tasks.segment.vision import FrozenBatchNorm2d, ImageList, MaskRCNN, resize_boxes
 
@@ -26,9 +26,8 @@ LEAST_SIDE = 4
 BATCH = 8
 #: The most detections of all categories among which those that a caller named are looked for.
 MOST = 10_000
-#: Pixels of the longer side to which a small picture is enlarged at most for a closer look, and what each view may
-#: propose there at least: the first look is no look at crowds.
-CLOSER_SIDE, PROPOSALS = 640, 400
+#: What each view may propose at least in a closer look: the first look is no look at crowds.
+PROPOSALS = 400
 #: Seconds after which no further tile is looked at.
 SECONDS = 15.0
 
@@ -115,8 +114,7 @@ class MaskRcnn:
         grid = unseen(size, scale, seen["scores"].tolist()) if want.tiles == "auto" else None
         if grid is not None:
             seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
-        small = crowd(sides(seen).tolist(), seen["scores"].tolist())
-        grid = planned(size, looked.scale, CLOSER_SIDE, small, want.tiles)
+        grid = planned(size, looked.scale, sides(seen).tolist(), seen["scores"].tolist(), want.tiles)
         if grid is not None:
             seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
         if looked.scale != scale:
@@ -158,7 +156,7 @@ class MaskRcnn:
         resized = time.perf_counter()
         detections = [
             each | {"boxes": resize_boxes(each["boxes"], frame, picture.shape[:2])}
-            for picture, each in zip(pictures, self._detect(images, wanted), strict=True)
+            for picture, each in zip(pictures, self._detect(images, wanted, close), strict=True)
         ]
         share = 1000 / len(pictures)
         return detections, {"resize": (resized - begin) * share, "net": (time.perf_counter() - resized) * share}
@@ -184,12 +182,12 @@ class MaskRcnn:
         normal: Tensor = self._net.transform.normalize(small)
         return normal
 
-    def _detect(self, images: ImageList, wanted: Sequence[Wanted]) -> list[dict[str, Tensor]]:
+    def _detect(self, images: ImageList, wanted: Sequence[Wanted], close: bool) -> list[dict[str, Tensor]]:
         """The net's detections with the small masks left as they are, in the frame of the resized pictures."""
         net, heads = self._net, self._net.roi_heads
         # What nobody wants goes here, before its mask is computed; the rest stays as it would be. With the net in the
         # package a crowded scene takes 0.6 of the time: `python -m benchmarks.pieces`.
-        heads.score_thresh = min(self._floor(each) for each in wanted)
+        heads.score_thresh = min(self._floor(each, close) for each in wanted)
         chosen = any(each.categories is not None for each in wanted)
         heads.detections_per_img = MOST if chosen else max(self._least, *(each.most for each in wanted))
         if isinstance(net, MirroringMaskRcnn):
@@ -200,11 +198,12 @@ class MaskRcnn:
             detections, _ = heads(features, proposals, images.image_sizes)
         return [{**each, "labels": self._ids[each["labels"]]} for each in detections]
 
-    def _floor(self, want: Wanted) -> float:
+    def _floor(self, want: Wanted, close: bool) -> float:
         """The net's own score above which there is a use for what it sees."""
+        least = FAINT if want.tiles == "auto" and not close else HINT
         if self._calibration is not None:
-            return min(self._calibration.floor(want.score), HINT)
-        return min(want.score, HINT) if want.tiles == "auto" else want.score
+            return min(self._calibration.floor(want.score), least)
+        return min(want.score, least) if want.tiles == "auto" else want.score
 
     def _instances(self, detected: Detected, size: tuple[int, int]) -> Iterator[Instance]:
         boxes, scores, categories = (detected[name].cpu() for name in ("boxes", "scores", "labels"))
