@@ -120,7 +120,7 @@ class MaskRcnn:
         if looked.scale != scale:
             ms = ms | {"tiles": (time.perf_counter() - begin) * 1000}
         if self._calibration is not None:
-            seen = self._calibration.applied(seen)
+            seen = self._calibration.applied(seen, picture)
         return Found(self._instances(_choose(seen, want), size), ms, looked)
 
     def _closer(

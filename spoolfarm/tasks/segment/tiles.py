@@ -15,9 +15,12 @@ Tiles: TypeAlias = Literal["auto", "off"] | int
 WANTED_SIDE = 50.0
 #: How much closer it must be for another look to be worth its time, and how much at most.
 CLOSER, CLOSEST = 1.25, 4.0
-#: From how many objects on they are a crowd, from how many that are not sure, and from how many faint ones; of these
-#: there must be so many for each sure object too, for beside objects they may be what the ground is made of.
-CROWD, HINTS, FAINTS, ALONE = 8, 30, 20, 8
+#: From how many objects on they are a crowd, and from how many that are not sure: of fewer a picture shows fragments
+#: when it is much enlarged.
+CROWD, HINTS = 8, 30
+#: From how many faint ones on, if they are so many times the sure ones, and these at most so many times their size:
+#: beside objects they may be what the ground is made of.
+FAINTS, TIMES, LIKE = 20, 8, 4
 #: The scores from which an object is sure, from which there is a hint of one, and from which a faint one.
 SURE, HINT, FAINT = 0.5, 0.3, 0.15
 #: Where nothing is sure in a picture of which the first look saw fewer pixels than this for each of its own, it is
@@ -67,12 +70,13 @@ class Grid:
 
 def crowd(sides: Sequence[float], scores: Sequence[float]) -> list[float]:
     """Those of the *sides* that belong to a crowd: of the sure objects, or of the hints where these are many."""
-    sure = len(_over(SURE, sides, scores))
-    for least, count in ((SURE, CROWD), (HINT, HINTS), (FAINT, max(FAINTS, ALONE * sure))):
-        chosen = _over(least, sides, scores)
-        if len(chosen) >= count:
-            return chosen
-    return []
+    sure, hints, faint = (_over(least, sides, scores) for least in (SURE, HINT, FAINT))
+    if len(sure) >= CROWD:
+        return sure
+    if len(hints) >= HINTS:
+        return hints
+    many = len(faint) >= max(FAINTS, TIMES * len(sure))
+    return faint if many and (not sure or _middle(sure) <= LIKE * _middle(faint)) else []
 
 
 def unseen(size: tuple[int, int], scale: float, scores: Sequence[float]) -> Grid | None:
@@ -94,17 +98,20 @@ def planned(
         return _divided(size, scale, tiles) if tiles > 1 else None
     small, whole = crowd(sides, scores), TILE / max(size)
     most = max(ENLARGED, min(BLURRED, whole)) if small else min(ENLARGED, whole)
-    small = sorted(small or _over(SURE, sides, scores))
+    small = small or _over(SURE, sides, scores)
     if tiles == "off" or not small:
         return None
-    middle = max(1.0, small[len(small) // 2] * scale)
-    closer = min(WANTED_SIDE / middle, CLOSEST, most / scale)
+    closer = min(WANTED_SIDE / max(1.0, _middle(small) * scale), CLOSEST, most / scale)
     return _covering(size, scale * closer) if closer >= CLOSER else None
 
 
 def _over(least: float, sides: Sequence[float], scores: Sequence[float]) -> list[float]:
     """The *sides* of what scores more than *least*."""
     return [side for side, score in zip(sides, scores, strict=True) if score > least]
+
+
+def _middle(sides: Sequence[float]) -> float:
+    return sorted(sides)[len(sides) // 2]
 
 
 def _covering(size: tuple[int, int], scale: float) -> Grid:
