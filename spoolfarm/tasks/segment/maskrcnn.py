@@ -156,7 +156,7 @@ class MaskRcnn:
         resized = time.perf_counter()
         detections = [
             each | {"boxes": resize_boxes(each["boxes"], frame, picture.shape[:2])}
-            for picture, each in zip(pictures, self._detect(images, wanted, close), strict=True)
+            for picture, each in zip(pictures, self._detect(images, wanted), strict=True)
         ]
         share = 1000 / len(pictures)
         return detections, {"resize": (resized - begin) * share, "net": (time.perf_counter() - resized) * share}
@@ -182,12 +182,12 @@ class MaskRcnn:
         normal: Tensor = self._net.transform.normalize(small)
         return normal
 
-    def _detect(self, images: ImageList, wanted: Sequence[Wanted], close: bool) -> list[dict[str, Tensor]]:
+    def _detect(self, images: ImageList, wanted: Sequence[Wanted]) -> list[dict[str, Tensor]]:
         """The net's detections with the small masks left as they are, in the frame of the resized pictures."""
         net, heads = self._net, self._net.roi_heads
         # What nobody wants goes here, before its mask is computed; the rest stays as it would be. With the net in the
         # package a crowded scene takes 0.6 of the time: `python -m benchmarks.pieces`.
-        heads.score_thresh = min(self._floor(each, close) for each in wanted)
+        heads.score_thresh = min(self._floor(each) for each in wanted)
         chosen = any(each.categories is not None for each in wanted)
         heads.detections_per_img = MOST if chosen else max(self._least, *(each.most for each in wanted))
         if isinstance(net, MirroringMaskRcnn):
@@ -198,9 +198,9 @@ class MaskRcnn:
             detections, _ = heads(features, proposals, images.image_sizes)
         return [{**each, "labels": self._ids[each["labels"]]} for each in detections]
 
-    def _floor(self, want: Wanted, close: bool) -> float:
+    def _floor(self, want: Wanted) -> float:
         """The net's own score above which there is a use for what it sees."""
-        least = FAINT if want.tiles == "auto" and not close else HINT
+        least = FAINT if want.tiles == "auto" else HINT
         if self._calibration is not None:
             return min(self._calibration.floor(want.score), least)
         return min(want.score, least) if want.tiles == "auto" else want.score

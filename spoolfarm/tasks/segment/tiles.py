@@ -70,13 +70,17 @@ class Grid:
 
 def crowd(sides: Sequence[float], scores: Sequence[float]) -> list[float]:
     """Those of the *sides* that belong to a crowd: of the sure objects, or of the hints where these are many."""
-    sure, hints, faint = (_over(least, sides, scores) for least in (SURE, HINT, FAINT))
+    sure, hints = (_over(least, sides, scores) for least in (SURE, HINT))
     if len(sure) >= CROWD:
         return sure
-    if len(hints) >= HINTS:
-        return hints
-    many = len(faint) >= max(FAINTS, TIMES * len(sure))
-    return faint if many and (not sure or _middle(sure) <= LIKE * _middle(faint)) else []
+    return hints if len(hints) >= HINTS else []
+
+
+def faint(sides: Sequence[float], scores: Sequence[float]) -> list[float]:
+    """Those of the *sides* that belong to a crowd of which next to nothing is sure, for it is too small to be seen."""
+    sure, hints = (_over(least, sides, scores) for least in (SURE, FAINT))
+    many = len(hints) >= max(FAINTS, TIMES * len(sure))
+    return hints if many and (not sure or _middle(sure) <= LIKE * _middle(hints)) else []
 
 
 def unseen(size: tuple[int, int], scale: float, scores: Sequence[float]) -> Grid | None:
@@ -92,13 +96,17 @@ def planned(
     """The tiles for a picture of *size* (height, width), or None where one look is enough.
 
     *scale* is that of the first look, *sides* are the roots of the areas of what it found, in pixels of the picture. A
-    few objects are looked at in no more than one tile.
+    few objects, and a faint crowd, are looked at in no more than one tile.
     """
     if isinstance(tiles, int):
         return _divided(size, scale, tiles) if tiles > 1 else None
-    small, whole = crowd(sides, scores), TILE / max(size)
-    most = max(ENLARGED, min(BLURRED, whole)) if small else min(ENLARGED, whole)
-    small = small or _over(SURE, sides, scores)
+    whole = TILE / max(size)
+    if small := crowd(sides, scores):
+        most = max(ENLARGED, min(BLURRED, whole))
+    elif small := faint(sides, scores):
+        most = min(BLURRED, whole)
+    else:
+        small, most = _over(SURE, sides, scores), min(ENLARGED, whole)
     if tiles == "off" or not small:
         return None
     closer = min(WANTED_SIDE / max(1.0, _middle(small) * scale), CLOSEST, most / scale)

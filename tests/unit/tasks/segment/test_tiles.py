@@ -178,11 +178,14 @@ def test_a_crowd_is_many_sure_objects_or_very_many_hints() -> None:
 
 
 def test_faint_hints_are_a_crowd_where_next_to_nothing_is_sure() -> None:
-    assert tiles.crowd([5.0] * 20, [0.2] * 20) == [5.0] * 20
-    assert tiles.crowd([5.0] * 19, [0.2] * 19) == []
-    assert tiles.crowd([9.0] * 3 + [5.0] * 20, [0.6] * 3 + [0.2] * 20) == [], "beside objects it may be their ground"
-    assert tiles.crowd([9.0] * 3 + [5.0] * 21, [0.6] * 3 + [0.2] * 21) == [9.0] * 3 + [5.0] * 21
-    assert tiles.crowd([90.0] + [5.0] * 99, [0.6] + [0.2] * 99) == [], "and on a large one its texture"
+    assert tiles.faint([5.0] * 20, [0.2] * 20) == [5.0] * 20
+    assert tiles.faint([5.0] * 19, [0.2] * 19) == []
+    assert tiles.faint([9.0] * 3 + [5.0] * 20, [0.6] * 3 + [0.2] * 20) == [], "beside objects it may be their ground"
+    assert tiles.faint([9.0] * 3 + [5.0] * 21, [0.6] * 3 + [0.2] * 21) == [9.0] * 3 + [5.0] * 21
+    assert tiles.faint([90.0] + [5.0] * 99, [0.6] + [0.2] * 99) == [], "and on a large one its texture"
+    grid = closer((1713, 2048), *[(30.0, 0.2)] * 20)
+    assert grid is not None
+    assert (grid.columns, grid.rows) == (1, 1)
 
 
 def test_a_large_picture_in_which_nothing_is_sure_is_looked_at_closer() -> None:
