@@ -16,7 +16,7 @@ from spoolfarm.tasks.segment.instance import Eyes, Found, Instance, Looked, Pixe
 from spoolfarm.tasks.segment.pasting import paste
 from spoolfarm.tasks.segment.roi_align import align
 from spoolfarm.tasks.segment.seams import joined, sides
-from spoolfarm.tasks.segment.tiles import HINT, Grid, Window, crowd, planned, unseen
+from spoolfarm.tasks.segment.tiles import FAINT, HINT, Grid, Window, planned, unseen
 from spoolfarm.tasks.segment.two_views import MULTIPLE, Detected, MirroringMaskRcnn, filled, scale_of
 from spoolfarm.tasks.segment.vision import FrozenBatchNorm2d, ImageList, MaskRCNN, resize_boxes
 
@@ -26,9 +26,8 @@ LEAST_SIDE = 4
 BATCH = 8
 #: The most detections of all categories among which those that a caller named are looked for.
 MOST = 10_000
-#: Pixels of the longer side to which a small picture is enlarged at most for a closer look, and what each view may
-#: propose there at least: the first look is no look at crowds.
-CLOSER_SIDE, PROPOSALS = 640, 400
+#: What each view may propose at least in a closer look: the first look is no look at crowds.
+PROPOSALS = 400
 #: Seconds after which no further tile is looked at.
 SECONDS = 15.0
 
@@ -115,14 +114,13 @@ class MaskRcnn:
         grid = unseen(size, scale, seen["scores"].tolist()) if want.tiles == "auto" else None
         if grid is not None:
             seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
-        small = crowd(sides(seen).tolist(), seen["scores"].tolist())
-        grid = planned(size, looked.scale, CLOSER_SIDE, small, want.tiles)
+        grid = planned(size, looked.scale, sides(seen).tolist(), seen["scores"].tolist(), want.tiles)
         if grid is not None:
             seen, looked = self._closer(picture, want, seen, grid, begin + SECONDS)
         if looked.scale != scale:
             ms = ms | {"tiles": (time.perf_counter() - begin) * 1000}
         if self._calibration is not None:
-            seen = self._calibration.applied(seen)
+            seen = self._calibration.applied(seen, picture)
         return Found(self._instances(_choose(seen, want), size), ms, looked)
 
     def _closer(
@@ -202,9 +200,10 @@ class MaskRcnn:
 
     def _floor(self, want: Wanted) -> float:
         """The net's own score above which there is a use for what it sees."""
+        least = FAINT if want.tiles == "auto" else HINT
         if self._calibration is not None:
-            return min(self._calibration.floor(want.score), HINT)
-        return min(want.score, HINT) if want.tiles == "auto" else want.score
+            return min(self._calibration.floor(want.score), least)
+        return min(want.score, least) if want.tiles == "auto" else want.score
 
     def _instances(self, detected: Detected, size: tuple[int, int]) -> Iterator[Instance]:
         boxes, scores, categories = (detected[name].cpu() for name in ("boxes", "scores", "labels"))

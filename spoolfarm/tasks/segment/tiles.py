@@ -15,16 +15,19 @@ Tiles: TypeAlias = Literal["auto", "off"] | int
 WANTED_SIDE = 50.0
 #: How much closer it must be for another look to be worth its time, and how much at most.
 CLOSER, CLOSEST = 1.25, 4.0
-#: From how many objects on they are a crowd, and from how many that are not sure: for fewer a picture is not looked at
-#: again, for that finds fragments.
+#: From how many objects on they are a crowd, and from how many that are not sure: of fewer a picture shows fragments
+#: when it is much enlarged.
 CROWD, HINTS = 8, 30
-#: The scores from which an object is sure, and from which there is a hint of one.
-SURE, HINT = 0.5, 0.3
+#: From how many faint ones on, if they are so many times the sure ones, and these at most so many times their size:
+#: beside objects they may be what the ground is made of.
+FAINTS, TIMES, LIKE = 20, 8, 4
+#: The scores from which an object is sure, from which there is a hint of one, and from which a faint one.
+SURE, HINT, FAINT = 0.5, 0.3, 0.15
 #: Where nothing is sure in a picture of which the first look saw fewer pixels than this for each of its own, it is
 #: looked at this much closer: what is there may be too small.
 FAR, UNSEEN = 0.4, 2.25
 #: The most that a picture's own pixels are enlarged, for there is hardly more to see in them; and the most that those
-#: of a small picture are, beyond which its blurred edges are taken for objects.
+#: of a crowd are until it fills a tile, beyond which blurred edges are taken for objects.
 ENLARGED, BLURRED = 1.2, 1.75
 #: Pixels across a tile, as the net sees it.
 TILE = 1024
@@ -67,11 +70,17 @@ class Grid:
 
 def crowd(sides: Sequence[float], scores: Sequence[float]) -> list[float]:
     """Those of the *sides* that belong to a crowd: of the sure objects, or of the hints where these are many."""
-    for least, count in ((SURE, CROWD), (HINT, HINTS)):
-        chosen = [side for side, score in zip(sides, scores, strict=True) if score > least]
-        if len(chosen) >= count:
-            return chosen
-    return []
+    sure, hints = (_over(least, sides, scores) for least in (SURE, HINT))
+    if len(sure) >= CROWD:
+        return sure
+    return hints if len(hints) >= HINTS else []
+
+
+def faint(sides: Sequence[float], scores: Sequence[float]) -> list[float]:
+    """Those of the *sides* that belong to a crowd of which next to nothing is sure, for it is too small to be seen."""
+    sure, hints = (_over(least, sides, scores) for least in (SURE, FAINT))
+    many = len(hints) >= max(FAINTS, TIMES * len(sure))
+    return hints if many and (not sure or _middle(sure) <= LIKE * _middle(hints)) else []
 
 
 def unseen(size: tuple[int, int], scale: float, scores: Sequence[float]) -> Grid | None:
@@ -81,20 +90,36 @@ def unseen(size: tuple[int, int], scale: float, scores: Sequence[float]) -> Grid
     return _covering(size, scale * UNSEEN)
 
 
-def planned(size: tuple[int, int], scale: float, side: float, sides: Sequence[float], tiles: Tiles) -> Grid | None:
+def planned(
+    size: tuple[int, int], scale: float, sides: Sequence[float], scores: Sequence[float], tiles: Tiles
+) -> Grid | None:
     """The tiles for a picture of *size* (height, width), or None where one look is enough.
 
-    *scale* is that of the first look, *sides* are the roots of the areas of a crowd, in pixels of the picture. Small
-    pictures are enlarged to *side* pixels at most.
+    *scale* is that of the first look, *sides* are the roots of the areas of what it found, in pixels of the picture. A
+    few objects, and a faint crowd, are looked at in no more than one tile.
     """
     if isinstance(tiles, int):
         return _divided(size, scale, tiles) if tiles > 1 else None
-    if tiles == "off" or not sides:
+    whole = TILE / max(size)
+    if small := crowd(sides, scores):
+        most = max(ENLARGED, min(BLURRED, whole))
+    elif small := faint(sides, scores):
+        most = min(BLURRED, whole)
+    else:
+        small, most = _over(SURE, sides, scores), min(ENLARGED, whole)
+    if tiles == "off" or not small:
         return None
-    middle = max(1.0, sorted(sides)[len(sides) // 2] * scale)
-    most = max(ENLARGED, min(BLURRED, side / max(size)))
-    closer = min(WANTED_SIDE / middle, CLOSEST, most / scale)
+    closer = min(WANTED_SIDE / max(1.0, _middle(small) * scale), CLOSEST, most / scale)
     return _covering(size, scale * closer) if closer >= CLOSER else None
+
+
+def _over(least: float, sides: Sequence[float], scores: Sequence[float]) -> list[float]:
+    """The *sides* of what scores more than *least*."""
+    return [side for side, score in zip(sides, scores, strict=True) if score > least]
+
+
+def _middle(sides: Sequence[float]) -> float:
+    return sorted(sides)[len(sides) // 2]
 
 
 def _covering(size: tuple[int, int], scale: float) -> Grid:
@@ -108,7 +133,7 @@ def _covering(size: tuple[int, int], scale: float) -> Grid:
 
 def _count(side: float) -> int:
     """Tiles along a *side*, in pixels as the net sees them."""
-    return max(1, math.ceil((side / TILE - SHARED) / (1 - SHARED)))
+    return max(1, math.ceil((side / TILE - SHARED) / (1 - SHARED) - 1e-6))
 
 
 def _divided(size: tuple[int, int], scale: float, count: int) -> Grid:

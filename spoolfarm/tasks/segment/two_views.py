@@ -156,12 +156,16 @@ def filled(height: float, width: float) -> tuple[int, int]:
     return down, across
 
 
+def sureness(masks: Tensor) -> Tensor:
+    """How sure each of the *masks* (N, 1, M, M) is inside (N,), the mean of what exceeds INSIDE."""
+    flat = masks.flatten(1)
+    inside = flat > INSIDE
+    return (flat * inside).sum(1) / inside.sum(1).clamp(min=1)
+
+
 def _surest_first(found: Detected, least: float) -> Detected:
     """*found* by what each is worth with its mask; what is then worth *least* or less goes."""
-    masks = found["masks"].flatten(1)
-    inside = masks > INSIDE
-    sure = (masks * inside).sum(1) / inside.sum(1).clamp(min=1)
-    scores = decayed(found["scores"] * sure, found["boxes"], found["masks"], found["labels"])
+    scores = decayed(found["scores"] * sureness(found["masks"]), found["boxes"], found["masks"], found["labels"])
     order = scores.argsort(descending=True)
     order = order[scores[order] > least]
     return {name: (scores if name == "scores" else values)[order] for name, values in found.items()}

@@ -123,7 +123,7 @@ def test_tiles_are_refused_by_name_where_pictures_are_looked_at_as_a_whole(tmp_p
 @pytest.mark.parametrize("size", [(3000, 4000), (640, 480), (200, 9000), (1, 1)])
 @pytest.mark.parametrize("asked", ["auto", 1, 2, 5, 8])
 def test_tiles_cover_the_picture_and_are_bounded(size: tuple[int, int], asked: Any) -> None:
-    grid = planned(size, 448 / max(size), 640, [max(size) / 60] * 40, asked)
+    grid = planned(size, 448 / max(size), [max(size) / 60] * 40, [0.6] * 40, asked)
     if grid is None:
         return
     covered = np.zeros(size, bool)
@@ -138,18 +138,54 @@ def test_tiles_cover_the_picture_and_are_bounded(size: tuple[int, int], asked: A
         assert max(grid.columns, grid.rows) == asked
 
 
+def closer(size: tuple[int, int], *found: tuple[float, float], asked: Any = "auto") -> Grid | None:
+    """What is planned after a first look of 448 pixels that *found* objects of these sides and scores."""
+    sides, scores = zip(*found, strict=True) if found else ((), ())
+    return planned(size, 448 / max(size), sides, scores, asked)
+
+
 def test_large_objects_and_pictures_shown_whole_need_no_tiles() -> None:
-    assert planned((300, 400), 1.12, 640, [120.0] * 9, "auto") is None
-    assert planned((256, 256), 1.75, 640, [9.0] * 50, "auto") is None
-    assert planned((300, 400), 1.12, 640, [], "auto") is None
-    assert planned((3000, 4000), 0.112, 640, [60.0] * 500, "off") is None
+    assert closer((300, 400), *[(120.0, 0.9)] * 9) is None
+    assert closer((256, 256), *[(9.0, 0.9)] * 50) is None
+    assert closer((300, 400)) is None
+    assert closer((3000, 4000), *[(60.0, 0.9)] * 500, asked="off") is None
+
+
+def test_a_crowd_in_a_small_picture_is_enlarged_until_it_fills_a_tile() -> None:
+    grid = closer((640, 512), *[(15.0, 0.9)] * 50)
+    assert grid is not None
+    assert (grid.columns, grid.rows, grid.scale) == (1, 1, pytest.approx(1.6))
+    grid = closer((300, 400), *[(9.0, 0.9)] * 50)
+    assert grid is not None
+    assert grid.scale == pytest.approx(1.75)
+
+
+@pytest.mark.parametrize("size", [(512, 512), (1713, 2048), (3000, 4000), (741, 1000)])
+def test_a_few_small_objects_are_looked_at_closer_in_one_tile_and_hardly_enlarged(size: tuple[int, int]) -> None:
+    side = max(size) / 40
+    grid = closer(size, (side, 0.9), (side, 0.6), (3 * side, 0.4))
+    assert grid is not None
+    assert grid.columns == grid.rows == 1
+    assert grid.scale == pytest.approx(min(1024 / max(size), 1.2))
+    assert closer(size, (max(size) / 10, 0.9), (side, 0.4)) is None, "what is sure is large enough"
 
 
 def test_a_crowd_is_many_sure_objects_or_very_many_hints() -> None:
     assert tiles.crowd([9.0] * 7 + [5.0] * 20, [0.6] * 7 + [0.4] * 20) == []
     assert tiles.crowd([9.0] * 8 + [5.0] * 29, [0.6] * 8 + [0.4] * 29) == [9.0] * 8
     assert tiles.crowd([5.0] * 30, [0.4] * 30) == [5.0] * 30
-    assert tiles.crowd([5.0] * 300, [0.2] * 300) == []
+    assert tiles.crowd([5.0] * 300, [0.1] * 300) == []
+
+
+def test_faint_hints_are_a_crowd_where_next_to_nothing_is_sure() -> None:
+    assert tiles.faint([5.0] * 20, [0.2] * 20) == [5.0] * 20
+    assert tiles.faint([5.0] * 19, [0.2] * 19) == []
+    assert tiles.faint([9.0] * 3 + [5.0] * 20, [0.6] * 3 + [0.2] * 20) == [], "beside objects it may be their ground"
+    assert tiles.faint([9.0] * 3 + [5.0] * 21, [0.6] * 3 + [0.2] * 21) == [9.0] * 3 + [5.0] * 21
+    assert tiles.faint([90.0] + [5.0] * 99, [0.6] + [0.2] * 99) == [], "and on a large one its texture"
+    grid = closer((1713, 2048), *[(30.0, 0.2)] * 20)
+    assert grid is not None
+    assert (grid.columns, grid.rows) == (1, 1)
 
 
 def test_a_large_picture_in_which_nothing_is_sure_is_looked_at_closer() -> None:
