@@ -143,7 +143,7 @@ def test_a_job_past_its_time_is_killed_and_ends_as_a_dead_letter(run: Run) -> No
         FARM_MAX_ATTEMPTS=2,
     ).start()
     job = farm.farm.submit("deaf", seconds=60)
-    until(lambda: ended(farm, [job.id]), 20)
+    until(lambda: ended(farm, [job.id]))
     record = job.record()
     assert (record["status"], record["attempts"]) == ("failed", 2)
     assert "killed after 1 s (FARM_JOB_TIMEOUT)" in record["error"]
@@ -154,7 +154,7 @@ def test_a_running_job_that_does_not_listen_is_cancelled_within_seconds(rude: Ru
     job = rude.farm.submit("deaf", seconds=60)
     until(lambda: job.status() == "running")
     assert job.cancel()
-    until(lambda: job.status() == "cancelled", 10)
+    until(lambda: job.status() == "cancelled", 20)
     assert rude.farm.call("deaf", seconds=0.01, timeout=10) == {"slept": 0.01}
 
 
@@ -237,7 +237,7 @@ def test_nothing_outlives_a_killed_launcher_and_nothing_accepted_is_lost(shared:
     ids = [shared.farm.submit("echo", seconds=0.1).id for _ in range(40)]
     until(lambda: ended(shared, ids[:3]))
     shared.kill_launcher()
-    until(lambda: not shared.processes(), 5, what="every child to die")
+    until(lambda: not shared.processes(), 20, what="every child to die")
     assert not ended(shared, ids)
     shared.start()
     until(lambda: ended(shared, ids), 30)
@@ -252,7 +252,7 @@ def test_everything_killed_at_once_loses_nothing_that_was_accepted(shared: Runni
         ids.append(body["id"])
     shared.kill([shared.launcher, *shared.processes()])
     shared.wait()
-    until(lambda: not shared.processes(), 5)
+    until(lambda: not shared.processes(), 20)
     shared.start()
     until(lambda: ended(shared, ids), 30)
     assert {shared.farm.record(job_id)["status"] for job_id in ids} == {"succeeded"}
@@ -361,6 +361,6 @@ def test_a_graceful_stop_answers_the_requests_under_way(shared: RunningFarm) -> 
         client.join()
     assert [status for status, _ in answers] == [200] * 10
     assert shared.wait() == 0
-    until(lambda: not shared.processes(), 5)
+    until(lambda: not shared.processes(), 20)
     assert not os.listdir(shared.farm.spool.active)
     assert {*temporary.iterdir()} <= torn
