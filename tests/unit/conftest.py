@@ -32,7 +32,9 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
         return
     with tempfile.TemporaryDirectory(prefix="test-", dir=MEMORY, ignore_cleanup_errors=True) as path:
-        yield Path(path)
+        folder = Path(path, "test")  # what a test writes beside it goes too
+        folder.mkdir()
+        yield folder
 
 
 @pytest.fixture
