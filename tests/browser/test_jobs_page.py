@@ -245,7 +245,7 @@ def test_all_that_fit_are_counted_and_then_acted_on_by_keyboard_alone(
 ) -> None:
     until(lambda: dead in farm.farm.dead_letters(), 30, what="the dead letter")
     jobs = [client.submit("grumpy", why=f"bulk {number}") for number in range(3)]
-    until(lambda: {job.id for job in jobs} <= farm.farm.dead_letters().keys(), 20, what="dead letters")
+    until(lambda: {job.id for job in jobs} <= farm.farm.dead_letters().keys(), what="dead letters")
     gone = RESULT._replace(id=jobs[0].id)
     farm.farm.results.remove(gone.id)
     farm.farm.results.publish(gone, sync=True)
@@ -263,7 +263,7 @@ def test_all_that_fit_are_counted_and_then_acted_on_by_keyboard_alone(
     assert severe(tab) == []
     tab.keyboard.press("Enter")
     expect(tab.locator("#messages")).to_contain_text("Done to 2 jobs.")
-    until(lambda: {job.id for job in jobs} <= farm.farm.dead_letters().keys(), 20, what="the jobs to end again")
+    until(lambda: {job.id for job in jobs} <= farm.farm.dead_letters().keys(), what="the jobs to end again")
     show(tab, farm, "?task=grumpy")
     tab.keyboard.press("j")
     tab.keyboard.press("ArrowDown")

@@ -35,7 +35,7 @@ def test_500_files_are_answered_once_though_everything_is_killed_in_between(run:
         victims = [farm.launcher, *farm.processes()]
         farm.kill(victims)
         farm.wait()
-        until(lambda: not farm.processes(), 10)
+        until(lambda: not farm.processes())
         farm.start(ready=False)
 
     farm.start(ready=False)

@@ -205,7 +205,7 @@ def test_jobs_succeed_while_workers_and_their_zygote_are_killed_and_neither_outl
     assert not running.farm.spool.dead.ids()
     until(lambda: zygote(running))
     running.kill_launcher()
-    until(lambda: not running.processes(), 5, what="every child of a killed launcher to die")
+    until(lambda: not running.processes(), 20, what="every child of a killed launcher to die")
 
 
 def test_a_reload_loads_anew(forked: RunningFarm) -> None:

@@ -94,9 +94,9 @@ def test_one_that_is_cancelled_ends_at_the_superlink_too(farm: RunningFarm, netw
     job = farm.farm.submit("simulate", engine="deployment", rounds=500, **QUICK)
     pid = until(lambda: records(farm).get(job.id), 100, "the ServerApp")["pid"]
     job.cancel()
-    ended = until(lambda: farm.farm.results.get(job.id), 20, "the end of the job")
+    ended = until(lambda: farm.farm.results.get(job.id), what="the end of the job")
     assert (ended["status"], ended["details"]["exit_code"]) == ("cancelled", 143)
-    until(lambda: not reaper.started(pid), 5, "the ServerApp to end")
+    until(lambda: not reaper.started(pid), what="the ServerApp to end")
     record = records(farm)[job.id]
     assert (record["status"], record["folder"]) == ("stopped", ended["details"]["folder"])
     assert not list(Path(farm.given["FLOWER_PROJECT_DIR"], "global_models").glob(".*"))

@@ -34,7 +34,7 @@ def test_the_answer_is_the_picture_and_nothing_is_left(live: RunningFarm) -> Non
     assert answer.headers["Content-Type"] == "image/png"
     assert 'filename="edited.png"' in answer.headers["Content-Disposition"]
     assert decode(answer.content).shape == (30, 30, 3)
-    until(lambda: files_of(live) == before, 5, what="nothing to be left")
+    until(lambda: files_of(live) == before, what="nothing to be left")
 
 
 @pytest.mark.parametrize(

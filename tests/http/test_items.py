@@ -65,7 +65,7 @@ def test_the_documents_example_leaves_64_files_of_the_size_of_their_originals(li
         suffix = "jpg" if number % 2 else "PNG"
         for part in range(1, 17):
             assert pixels(data / f"out/cyclo{number}_processed_{part}.{suffix}").shape == (height, width, 3)
-    until(lambda: files_of(live) == before, 5, what="nothing to be left")
+    until(lambda: files_of(live) == before, what="nothing to be left")
 
 
 def test_the_documents_first_try_is_echoed(live: RunningFarm) -> None:
@@ -113,7 +113,7 @@ def test_what_is_missing_or_no_picture_is_skipped_and_named_and_the_others_are_d
     assert answer.status_code == 200
     assert skipped(answer) == [str(data / name) for name in bad]
     assert sorted(os.listdir(data / "out")) == ["0.png", "8.png"]
-    until(lambda: "/items/ skipped" in live.log() and "Not a regular file" in live.log(), 5, what="the log")
+    until(lambda: "/items/ skipped" in live.log() and "Not a regular file" in live.log(), what="the log")
 
 
 def test_a_long_list_of_skipped_names_is_cut(live: RunningFarm, data: Path) -> None:

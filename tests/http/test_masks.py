@@ -52,7 +52,7 @@ def test_multipart_and_json_give_the_same_masks_in_the_documents_shape(either: R
         assert mask["mask_id"] == number
         assert mask["mask_rle"].keys() == {"counts", "size"}
         assert mask["mask_rle"]["size"] == [360, 480]
-    until(lambda: files_of(either) == before, 5, what="nothing to be left")
+    until(lambda: files_of(either) == before, what="nothing to be left")
 
 
 def test_decoded_masks_overlap_the_drawn_ellipses(live: RunningFarm) -> None:

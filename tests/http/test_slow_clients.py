@@ -188,12 +188,12 @@ def test_a_large_body_may_take_longer_than_a_small_one(tmp_path: Path) -> None:
 
 
 def test_5_clients_that_do_not_hang_up_do_not_stop_accepting(idle: RunningFarm) -> None:
-    seconds = []
-    for _ in range(3):  # the best round counts: this machine may be busy, the front may not
+    def seconds() -> float:
         with clients(idle.port, 5, LAST) as socks:
             assert [read_answer(sock)[0] for sock in socks] == [200] * 5
-            seconds.append(health(idle.port))
-    assert min(seconds) < 0.1
+            return health(idle.port)
+
+    until(lambda: seconds() < 0.1, what="an answer in time: the machine may be busy, the front may not")
 
 
 def test_connections_are_counted_in_and_out(tmp_path: Path) -> None:
@@ -215,8 +215,8 @@ front.main([])
             assert [read_answer(sock)[0] for sock in socks] == [200] * 7
             for _ in range(30):
                 assert exchange(port, LAST)[0] == 200
-            until(lambda: count.read_text() == "7.", 5, what=f"7 connections, not {count.read_text()}")
-        until(lambda: count.read_text() == "0.", 5, what=f"no connection, not {count.read_text()}")
+            until(lambda: count.read_text() == "7.", what=f"7 connections, not {count.read_text()}")
+        until(lambda: count.read_text() == "0.", what=f"no connection, not {count.read_text()}")
 
 
 # Waiting.
@@ -283,7 +283,7 @@ def test_a_front_that_is_stopped_answers_the_requests_in_progress(tmp_path: Path
             calls = [pool.submit(call, number) for number in range(5)]
             until(lambda: sum(farm.spool.count().values()) == 4, what="one to run and four to wait")
             server.send_signal(signal.SIGTERM)
-            until(lambda: not listens(port), 5, what="the front to take no more")
+            until(lambda: not listens(port), 20, what="the front to take no more")
             assert not all(future.done() for future in calls), "it was to stop listening at once"
             assert [future.result() for future in calls] == [(200, number) for number in range(5)]
         assert server.wait(10) == 0

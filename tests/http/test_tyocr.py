@@ -37,7 +37,7 @@ def test_a_page_answers_its_lines_and_leaves_nothing_behind(live: RunningFarm) -
     assert answer.json().keys() == {"sign", "text"}
     assert answer.json()["sign"] == 0
     assert lines(answer.json()["text"]) == lines("\n".join(LINES))
-    until(lambda: files_of(live) == before, 5, what="nothing to be left")
+    until(lambda: files_of(live) == before, what="nothing to be left")
 
 
 def test_16_pages_at_once_each_get_their_own_lines(live: RunningFarm) -> None:
@@ -48,7 +48,7 @@ def test_16_pages_at_once_each_get_their_own_lines(live: RunningFarm) -> None:
         answers = list(pool.map(lambda text: ask(live, text), sent))
     assert [answer.json()["sign"] for answer in answers] == [0] * 16
     assert [lines(answer.json()["text"]) for answer in answers] == [lines("\n".join(each)) for each in wanted]
-    until(lambda: files_of(live) == before, 5, what="nothing to be left")
+    until(lambda: files_of(live) == before, what="nothing to be left")
 
 
 def test_without_a_worker_it_says_time_out_in_time_and_leaves_nothing_behind(idle: RunningFarm) -> None:
@@ -56,7 +56,7 @@ def test_without_a_worker_it_says_time_out_in_time_and_leaves_nothing_behind(idl
     answer = ask(idle, text_of(small()))
     assert (answer.status_code, answer.json()) == (200, {"sign": -1, "text": "time out"})
     assert 1 <= answer.elapsed.total_seconds() < 2
-    until(lambda: files_of(idle) == before, 5, what="nothing to be left")
+    until(lambda: files_of(idle) == before, what="nothing to be left")
 
 
 def test_a_truncated_picture_is_told_in_both_manners(live: RunningFarm) -> None:
@@ -66,4 +66,4 @@ def test_a_truncated_picture_is_told_in_both_manners(live: RunningFarm) -> None:
     assert body["sign"] == -1
     assert body["code"] == "broken_image"
     assert body["text"] == body["error"]
-    until(lambda: files_of(live) == before, 5, what="nothing to be left")
+    until(lambda: files_of(live) == before, what="nothing to be left")

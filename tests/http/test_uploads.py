@@ -142,7 +142,7 @@ def test_a_farm_killed_in_the_middle_leaves_no_row_processing(quick: RunningFarm
     quick.start()
     names = [upload(quick, png(bar(degree))) for degree in range(-40, 40, 10)]
     quick.kill_launcher()
-    until(lambda: not quick.processes(), 10)
+    until(lambda: not quick.processes())
     assert rows(quick).keys() == set(names)
     # What a crash between a row and its job leaves, and what another program may have left.
     with contextlib.closing(sqlite3.connect(data(quick) / "image_process.db")) as db, db:

@@ -131,7 +131,7 @@ def test_a_running_job_is_cancelled_within_seconds_and_its_worker_lives(live: Ru
     job_id = submit(live, {"task": "echo", "params": {"seconds": 100}}).json()["id"]
     until(lambda: live.get(f"/v1/jobs/{job_id}")[1]["status"] == "running", what="it to run")
     assert cancel(live, job_id)["cancelled"] is True
-    until(lambda: live.get(f"/v1/jobs/{job_id}")[1]["status"] == "cancelled", 5, what="its end")
+    until(lambda: live.get(f"/v1/jobs/{job_id}")[1]["status"] == "cancelled", 20, what="its end")
     assert set(live.workers()) == workers
 
 
@@ -154,7 +154,7 @@ def test_a_job_that_failed_for_good_can_be_queued_again(live: RunningFarm) -> No
         answers.append(requests.post(f"{live.url}{path}/retry", timeout=10))
         return answers[-1].status_code != 404
 
-    until(queued, 5, what="the letter")
+    until(queued, what="the letter")
     assert (answers[-1].status_code, answers[-1].json()) == (202, {"id": failed["id"], "status": "queued"})
     assert answers[-1].headers["Location"] == path
     again = finished(live, failed["id"])

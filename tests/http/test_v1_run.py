@@ -23,7 +23,7 @@ def test_the_answer_is_the_result_itself_and_nothing_is_left(live: RunningFarm) 
     form: dict[str, Any] = {"params": (None, '{"n": 3}'), "image": ("a.png", b"12345")}
     sent = requests.post(f"{live.url}/v1/run/echo", files=form, timeout=60)
     assert (sent.status_code, sent.json()) == (200, answer.json())
-    until(lambda: files_of(live) == before, 5, what="nothing to be left")
+    until(lambda: files_of(live) == before, what="nothing to be left")
 
 
 def test_a_page_is_read_with_its_boxes(live: RunningFarm) -> None:
@@ -56,4 +56,4 @@ def test_a_job_that_fails_answers_its_own_error(live: RunningFarm) -> None:
     whole, before = grain("JPEG"), at_rest(live)
     answer = run(live, "ocr", {"image": text_of(b"\xff\xd8\xff\xe0" + whole[2000:])})
     refused(answer, 400)
-    until(lambda: files_of(live) == before, 5, what="nothing to be left")
+    until(lambda: files_of(live) == before, what="nothing to be left")

@@ -13,7 +13,7 @@ from typing import Any
 from spoolfarm.spool.job import Job
 from spoolfarm.spool.jobfile import NAME
 from tests.support.crash_points import CALLS, Tally
-from tests.support.spool_tree import Tree, recover, run_down
+from tests.support.spool_tree import Tree, paths_below, recover, run_down
 
 
 @dataclass(eq=False)
@@ -242,9 +242,10 @@ def restore(state: dict[str, bytes | None], path: Path) -> Tree:
     """Write *state* below *path*."""
     for name, data in sorted(state.items()):
         if data is None:
-            (path / name).mkdir(parents=True)
+            os.makedirs(f"{path}/{name}")
         else:
-            (path / name).write_bytes(data)
+            with open(f"{path}/{name}", "wb") as file:
+                file.write(data)
     return Tree(path, make=False)
 
 
@@ -281,7 +282,8 @@ def after_power_cut(recorder: Recorder, base: Path, jobs: dict[str, Job], *, jou
 
 
 def _all_files(tree: Tree) -> list[tuple[str, str]]:
-    return [(path.name[:24], str(path)) for path in tree.path.rglob("*.a*") if NAME.fullmatch(path.name)]
+    paths = [(os.path.basename(path), path) for path in paths_below(str(tree.path))]
+    return [(name[:24], path) for name, path in paths if NAME.fullmatch(name)]
 
 
 def _restart(tree: Tree, done: Iterable[str], retried: Iterable[str], *, strict: bool) -> list[str]:

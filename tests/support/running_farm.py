@@ -22,7 +22,7 @@ from spoolfarm.farm.farm import Farm
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """Wait until *condition* is true and return its value; fail after *seconds*."""
     begun = time.monotonic()
     while not (value := condition()):
@@ -175,7 +175,7 @@ class RunningFarm:
             if self._launcher.poll() is None:
                 self._launcher.terminate()
                 self.wait()
-            until(lambda: not self.processes(), 10, what=f"processes to end: {self.processes()}")
+            until(lambda: not self.processes(), what=f"processes to end: {self.processes()}")
             self._launcher = None
         self.farm.close()
 

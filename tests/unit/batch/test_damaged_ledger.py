@@ -16,14 +16,14 @@ RECORD = {"id": "0" * 24, "status": "succeeded", "started": 10.0, "finished": 11
 
 
 @pytest.fixture
-def begun(base: Path) -> tuple[Path, Beginning]:
+def begun(tmp_path: Path) -> tuple[Path, Beginning]:
     """The folder of a batch that has done two inputs."""
-    beginning = Beginning("ocr", {"side": 960}, str(base))
-    with closing(Ledger(str(base / "out"), beginning, resume=False, table=False)) as ledger:
+    beginning = Beginning("ocr", {"side": 960}, str(tmp_path))
+    with closing(Ledger(str(tmp_path / "out"), beginning, resume=False, table=False)) as ledger:
         for name in ("a.jpg", "b.jpg"):
-            (base / name).write_text(name)
-            ledger.add(name, Version.of(os.stat(base / name)), dict(RECORD), lambda name: base / name)
-    return base / "out", beginning
+            (tmp_path / name).write_text(name)
+            ledger.add(name, Version.of(os.stat(tmp_path / name)), dict(RECORD), lambda name: tmp_path / name)
+    return tmp_path / "out", beginning
 
 
 def resumed(begun: tuple[Path, Beginning]) -> set[str]:

@@ -106,8 +106,8 @@ def test_files_that_are_sent_are_done_in_their_folders(farm: Farm, desk: Desk) -
 def test_a_batch_that_is_stopped_goes_on_where_it_was(farm: Farm, desk: Desk) -> None:
     farm.pauses.pause("echo")
     batch_id = desk.order("echo", {}, "scans", "")
-    until(lambda: farm.spool.count().get("echo") == 4, 20, what="the jobs")
-    until(lambda: desk.show(batch_id)["note"] == "echo is paused", 20)
+    until(lambda: farm.spool.count().get("echo") == 4, what="the jobs")
+    until(lambda: desk.show(batch_id)["note"] == "echo is paused")
     with pytest.raises(InvalidRequest, match="stop it first"):
         desk.remove(batch_id)
     desk.start(batch_id)  # it is being done already
@@ -128,7 +128,7 @@ def test_a_batch_that_is_stopped_goes_on_where_it_was(farm: Farm, desk: Desk) ->
 def test_a_batch_ends_with_its_farm(farm: Farm, desk: Desk) -> None:
     with lock(f"{farm.root}/launcher.lock"):
         batch_id = desk.order("echo", {}, "scans", "")
-        until(lambda: farm.spool.count().get("echo") == 4, 20, what="the jobs")
+        until(lambda: farm.spool.count().get("echo") == 4, what="the jobs")
     assert ended(desk, batch_id)["state"] == "stopped"
     assert not any(farm.spool.count().values())
 
@@ -139,7 +139,7 @@ def test_a_batch_whose_process_was_killed_is_interrupted_and_can_go_on(
 ) -> None:
     farm.pauses.pause("echo")
     batch_id = desk.order("echo", {}, "scans", "")
-    until(lambda: farm.spool.count().get("echo") == 4, 20, what="the jobs")
+    until(lambda: farm.spool.count().get("echo") == 4, what="the jobs")
     [process] = desk._started
     process.kill()
     process.wait()

@@ -192,7 +192,7 @@ def test_what_is_no_job_in_the_queue_hides_no_job_from_whoever_looks(kind: str, 
 
     pid = fork(look)
     try:
-        until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), 5)
+        until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))
     finally:
         os.kill(pid, signal.SIGKILL)  # not reaped yet
         _, status = os.waitpid(pid, 0)

@@ -202,13 +202,8 @@ def test_a_folder_with_the_name_of_an_answered_file_gets_a_number(hot: Hot) -> N
     assert hot.answers() == {"echo/a": "one", "echo/a~2/b": "two"}
 
 
-def test_results_on_another_file_system_are_reached_too(
-    settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(Path(settings.spool_dir).parent).st_dev:
-        pytest.skip("there is no other file system")
-    elsewhere = Path("/dev/shm", tmp_path_factory.mktemp("spoolfarm").name + str(os.getpid()))
-    farm = Farm(results_dir=elsewhere, settings=settings)
+def test_results_on_another_file_system_are_reached_too(settings: Settings, other_disk: Path) -> None:
+    farm = Farm(results_dir=other_disk, settings=settings)
     hot = Hot(farm)
     try:
         (hot.inbox / "echo/a").write_bytes(b"one")
@@ -223,9 +218,6 @@ def test_results_on_another_file_system_are_reached_too(
     finally:
         hot.folder.close()
         farm.close()
-        for path in sorted(elsewhere.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-        elsewhere.rmdir()
 
 
 def test_an_answer_that_cannot_be_written_keeps_no_other_waiting_and_is_tried_again(

@@ -36,7 +36,7 @@ def test_files_of_a_paused_task_wait_where_they_are_and_hold_up_no_others(farm: 
             work(farm.spool)
             return set(names) <= set(answers(out))
 
-        until(step, 10)
+        until(step)
 
     for number in range(2):
         Path(farm.inbox, "first", f"{number}").write_bytes(b"one")

@@ -51,7 +51,7 @@ def drop(farm: Farm, hot: HotFolder, task: str, *names: bytes, data: bytes = b"n
         work(farm.spool)
         return not any(names for _, _, names in os.walk(farm.inbox))
 
-    until(moved, 10)
+    until(moved)
 
 
 def test_each_folder_tells_what_waits_what_failed_and_what_is_done(farm: Farm, hot: HotFolder) -> None:

@@ -14,6 +14,7 @@ from spoolfarm.server.current import FARM
 from tests.support.http_requests import multipart, refused
 from tests.support.picture_endpoints import FACES, post, send
 from tests.support.pictures import bomb, large_gif, large_webp, png, small, text_of
+from tests.support.running_farm import until
 
 pytestmark = pytest.mark.usefixtures("nothing_is_queued")
 
@@ -86,13 +87,16 @@ def test_what_is_no_base64_is_refused(front: FlaskClient, face: str, text: str, 
 
 @pytest.mark.parametrize("face", FACES)
 def test_a_bomb_of_900_million_pixels_is_answered_from_its_header_within_200_ms(front: FlaskClient, face: str) -> None:
-    picture, seconds = bomb(), []
-    for _ in range(3):  # the quickest counts: the machine may be busy, the front may not
+    picture = bomb()
+
+    def seconds() -> float:
         start = time.perf_counter()
         answer, field = send(front, face, picture)
-        seconds.append(time.perf_counter() - start)
+        took = time.perf_counter() - start
         assert refused(answer, 413, f"{field}: 30000 x 30000 pixels")["code"] == "too_large"
-    assert min(seconds) < 0.2
+        return took
+
+    until(lambda: seconds() < 0.2, what="an answer in time: the machine may be busy, the front may not")
 
 
 # JSON.

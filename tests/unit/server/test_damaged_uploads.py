@@ -48,13 +48,15 @@ def alter(db: Path, statement: str) -> None:
         altered.execute(statement)
 
 
-def test_a_damaged_file_is_a_refusal_that_names_it_or_rows_that_can_be_told(db: Path, farm: Farm, base: Path) -> None:
+def test_a_damaged_file_is_a_refusal_that_names_it_or_rows_that_can_be_told(
+    db: Path, farm: Farm, tmp_path: Path
+) -> None:
     data = db.read_bytes()
     place = data.rindex(NAME.encode())
     ways = [*range(0, 800, 3), *range(8 * (place - 40), 8 * (place + 80), 5), *range(8 * len(data), 9 * len(data), 997)]
     refused = 0
     for number in ways:
-        path = base / str(number) / "image_process.db"
+        path = tmp_path / str(number) / "image_process.db"
         path.parent.mkdir()
         path.write_bytes(spoil(data, number))
         with closing(Uploads(farm, str(path.parent))) as uploads:

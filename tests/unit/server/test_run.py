@@ -25,7 +25,7 @@ def test_a_full_queue_is_503_with_a_time_to_come_back(make: Make, face: str) -> 
     assert answer.headers["Retry-After"].isdecimal()
     assert int(answer.headers["Retry-After"]) >= 1
     front.delete(f"/v1/jobs/{ids[0]}")
-    until(lambda: front.post("/v1/jobs", json={"task": "echo"}).status_code == 202, 5, what="room")
+    until(lambda: front.post("/v1/jobs", json={"task": "echo"}).status_code == 202, what="room")
 
 
 def test_a_full_queue_still_answers_a_repeat_with_its_first_job(make: Make) -> None:
@@ -40,7 +40,7 @@ def test_a_key_that_came_when_there_was_no_room_starts_a_job_later(make: Make) -
     first = front.post("/v1/jobs", json={"task": "echo"}).get_json()["id"]
     assert front.post("/v1/jobs", json={"task": "echo"}, headers=headers).status_code == 503
     front.delete(f"/v1/jobs/{first}")
-    until(lambda: front.post("/v1/jobs", json={"task": "echo"}, headers=headers).status_code == 202, 5, what="room")
+    until(lambda: front.post("/v1/jobs", json={"task": "echo"}, headers=headers).status_code == 202, what="room")
 
 
 @pytest.mark.parametrize("face", ["/v1/jobs", "/v1/run/echo"])

@@ -55,33 +55,37 @@ def claim_and_die(tree: Tree) -> None:
     assert tree.spool.claim(tree.lease(), tree.spool.cursor(["echo"]), lambda task: 1)
 
 
-def test_writing_in_place_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_in_place_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Spool, "put", in_place)
-    assert any("I5" in each and "torn" in each for each in enumerate_points(put(True), base, ["half"]).violations)
+    assert any("I5" in each and "torn" in each for each in enumerate_points(put(True), tmp_path, ["half"]).violations)
 
 
-def test_publishing_by_rename_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publishing_by_rename_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "publish", replacing)
-    violations = enumerate_points(finish(True, late=True), base, ["kill"]).violations
+    violations = enumerate_points(finish(True, late=True), tmp_path, ["kill"]).violations
     assert any("the first result was replaced" in each for each in violations)
 
 
-def test_removing_the_job_before_its_result_is_published_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removing_the_job_before_its_result_is_published_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Spool, "finish", too_early)
-    assert any("is lost" in each for each in enumerate_points(finish(True), base, ["kill"]).violations)
+    assert any("is lost" in each for each in enumerate_points(finish(True), tmp_path, ["kill"]).violations)
 
 
-def test_writing_results_in_place_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_results_in_place_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def show(results: Results, result: Result, *, sync: bool) -> bool:
         files.write_new(f"{results.root}/{result.id}.json", [result.to_bytes()], sync=sync)
         return True
 
     monkeypatch.setattr(Results, "show", show)
-    assert any("I5" in each and "torn" in each for each in enumerate_points(finish(True), base, ["half"]).violations)
+    assert any(
+        "I5" in each and "torn" in each for each in enumerate_points(finish(True), tmp_path, ["half"]).violations
+    )
 
 
-def test_a_claim_that_does_not_count_is_found(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tree = Tree(base / "tree")
+def test_a_claim_that_does_not_count_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = Tree(tmp_path / "tree")
     tree.put(new())
     monkeypatch.setattr(Spool, "_claim", uncounted)
     for _ in range(tree.spool.max_attempts):

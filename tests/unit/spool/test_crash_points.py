@@ -16,18 +16,18 @@ from tests.support.spool_tree import Tree, standing
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_no_crash_and_no_failing_call_loses_or_tears_anything(name: str, base: Path) -> None:
-    tally = Tally(**lean(enumerated, name, str(base)))
+def test_no_crash_and_no_failing_call_loses_or_tears_anything(name: str, tmp_path: Path) -> None:
+    tally = Tally(**lean(enumerated, name, str(tmp_path)))
     assert len(tally.calls) >= 3
     assert tally.points >= len(tally.calls) * (1 + len(ERRORS))
     assert sound(tally)
 
 
 def test_a_job_that_kills_its_worker_every_time_ends_as_a_dead_letter_with_a_reason(
-    base: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # a process that dies loses no page
-    tree = Tree(base / "tree")
+    tree = Tree(tmp_path / "tree")
     job = new()
     tree.put(job)
 

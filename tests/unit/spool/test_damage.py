@@ -20,8 +20,8 @@ from tests.support.spool_tree import Tree, claims, succeeded
 
 
 @pytest.fixture
-def tree(base: Path) -> Tree:
-    return Tree(base)
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
 
 
 @pytest.fixture

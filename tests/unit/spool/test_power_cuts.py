@@ -122,9 +122,9 @@ SCRIPTS = [life, failure, deaths, drained]
 @pytest.mark.parametrize("journal", [True, False], ids=["journal", "any order"])
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
 def test_no_power_cut_loses_what_was_promised(
-    script: Callable[[Tree, Recorder], dict[str, Job]], journal: bool, base: Path
+    script: Callable[[Tree, Recorder], dict[str, Job]], journal: bool, tmp_path: Path
 ) -> None:
-    tally = cut(base, script, journal=journal)
+    tally = cut(tmp_path, script, journal=journal)
     assert tally.points > 10
     assert sound(tally)
 
@@ -186,11 +186,11 @@ def test_a_sync_left_out_is_found(
     mistake: Callable[[pytest.MonkeyPatch], None],
     script: Callable[[Tree, Recorder], dict[str, Job]],
     sign: str,
-    base: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     mistake(monkeypatch)
-    assert any(sign in violation for violation in cut(base, script, journal=False, enough=sign).violations)
+    assert any(sign in violation for violation in cut(tmp_path, script, journal=False, enough=sign).violations)
 
 
 # Real: an ext4 in an image file, whose kernel is told to forget what it has not written (xfstests' way).

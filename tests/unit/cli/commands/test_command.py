@@ -75,7 +75,7 @@ def test_the_examples_of_the_page_run(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
         text=True,
-        timeout=60,
+        timeout=110,
     )
     assert said.count("line one\nline two") == 3
     assert said.count("removed ") + said.count("would remove ") == 3
