@@ -21,6 +21,8 @@ from spoolfarm.spool.paused import SEEN, PausedTasks
 FRESH = 0.1
 #: Nanoseconds after which a directory's modification time reflects every change: the kernel's clock for it is coarse.
 SETTLED = 10**9
+#: So many jobs in a row that others have taken show that many workers empty one bucket.
+CROWDED = 4
 #: A list stays valid for this many times as long as it took to make: half a day's queue has ten thousand buckets.
 LISTING_SHARE = 20
 
@@ -108,12 +110,12 @@ class Cursor:
         assert self._current is not None
         return self._current, self._names.pop()
 
-    def missed(self, name: str) -> None:
-        """The job *name* was not to be had. Others are at its bucket, too: list the rest again, unless that is new.
+    def missed(self, name: str, in_a_row: int) -> None:
+        """The job *name* was not to be had, the last of some *in_a_row*: after a few, list the rest again.
 
         Where many workers empty one bucket, most of the names that each has listed are those of others' jobs.
         """
-        if self._names and self._current and time.monotonic() >= self._names_stale:
+        if in_a_row % CROWDED == 0 and self._names and self._current and time.monotonic() >= self._names_stale:
             self._open(self._current, name)
 
     def share(self, workers: int) -> int:

@@ -171,11 +171,10 @@ class Spool:
         Empty when nothing is queued. A job that has killed a worker comes alone, while no other worker runs such a job.
         Raises LeaseLost when there are jobs, and the directory into which they are claimed is gone.
         """
-        met = False
-        for place, name in iter(cursor.next, None):
-            met = True
+        met = 0
+        for met, (place, name) in enumerate(iter(cursor.next, None), 1):
             if (first := self._claim(lease, place, name)) is None:
-                cursor.missed(name)
+                cursor.missed(name, met)
                 continue
             batch = [first]
             room = most(place.task) if first.job.attempts == 1 else 1
