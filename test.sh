@@ -34,6 +34,7 @@ if [ "$(cat .venv/installed-test 2>/dev/null)" != "$wanted" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
   echo "$wanted" > .venv/installed-test
 fi
-unset PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes, of which each would compile everything anew
+# The tests start hundreds of processes: none is to compile everything anew, and all are to buffer what they print.
+unset PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
 [ $# -gt 0 ] || set -- --numprocesses 5 --dist loadscope
 exec .venv/bin/python -m pytest "$@"

@@ -8,6 +8,8 @@ import sys
 import threading
 from types import TracebackType
 
+from spoolfarm.spool import files
+
 #: Lines that wait for a reader; lines beyond that are only counted.
 MOST = 10_000
 #: Seconds allowed for writing the last lines at the end.
@@ -52,7 +54,7 @@ class Log(logging.Handler):
             if lost:
                 line += f"\n{lost} lines were lost here, for nobody read them"
             try:
-                sys.stderr.write(line + "\n")
-                sys.stderr.flush()
+                # Not by sys.stderr: while a reader is waited for there, the end of the interpreter waits for its lock.
+                files.write_all(sys.stderr.fileno(), f"{line}\n".encode(sys.stderr.encoding, "replace"))
             except (OSError, ValueError):
                 continue  # the reader has gone

@@ -166,7 +166,7 @@ def test_a_full_disk_of_the_results_refuses_new_jobs(small_disk: Path, run: Run)
 def test_a_reader_of_the_log_that_stalls_does_not_stop_supervision(run: Run, tmp_path: Path) -> None:
     farm = run(FARM_TASKS=f"wordy={RUDE}:Wordy", FARM_ENABLE="echo,wordy", FARM_WORKERS=2)
     read, write = os.pipe()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **farm.given}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **farm.given, "PYTHONUNBUFFERED": ""}
     launcher = subprocess.Popen(
         [sys.executable, str(ROOT / "launcher.py")], env=environment, stdout=write, stderr=write, start_new_session=True
     )
