@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the environment when it is missing, adds what the tests need, and runs them, in five processes. Arguments go to
+# Makes the environment when it is missing, adds what the tests need, and runs them, in four processes. Arguments go to
 # pytest, which then runs in one.
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -euo pipefail
@@ -36,5 +36,5 @@ if [ "$(cat .venv/installed-test 2>/dev/null)" != "$wanted" ]; then
 fi
 # The tests start hundreds of processes: none is to compile everything anew, and all are to buffer what they print.
 unset PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
-[ $# -gt 0 ] || set -- --numprocesses 5 --dist loadscope
+[ $# -gt 0 ] || set -- --numprocesses 4 --dist loadscope
 exec .venv/bin/python -m pytest "$@"

@@ -114,7 +114,9 @@ def test_a_bare_farm_has_its_own_tasks_and_its_folders_are_in_its_home(farm: Cli
     assert caught.value.code == "not_installed"
     assert {path.name for path in bare.here.iterdir()} == {"home"}
     assert {"spool", "results", "data"} <= {path.name for path in home.iterdir()}
-    assert {path.name for path in (home / "spool/inbox").iterdir()} == {"echo"}
+    inbox = home / "spool/inbox"
+    until((inbox / "echo").is_dir, what="the folders of the hot folder, which begins beside the front")
+    assert {path.name for path in inbox.iterdir()} == {"echo"}
     assert {task for worker in lease.ready(str(home / "spool/workers")) for task in worker["tasks"]} == {"echo", "mine"}
     status, said, _ = bare.run("--home", "home", "status")
     assert status == 0
