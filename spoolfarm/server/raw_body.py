@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from spoolfarm import images
 from spoolfarm.errors import InvalidRequest
 from spoolfarm.server.current import farm
+from spoolfarm.tasks import schema
 
 #: The content types of raw bodies, beside those of pictures.
 OTHERS = ("application/octet-stream", "application/pdf")
@@ -41,8 +42,8 @@ def refuse_query(task: str) -> None:
     """Raise InvalidRequest for what the query says of a job whose body has a place for it: it would not be heard."""
     if not request.query_string:
         return
-    schema = farm().tasks.get(task).Params.model_json_schema() if task else {}
-    meant = {*OURS, *(request.args if schema.get("additionalProperties") else schema.get("properties", ()))}
+    told = _schema(task)
+    meant = {*OURS, *(request.args if told.get("additionalProperties") else told.get("properties", ()))}
     if lost := [name for name in request.args if name in meant]:
         raise InvalidRequest(
             f"{lost[0]}: stands in the query, which counts beside a raw picture only; put it into the body"
@@ -51,13 +52,18 @@ def refuse_query(task: str) -> None:
 
 def query_params(task: str) -> dict[str, Any]:
     """The parameters of *task* that stand under their own names in the query, typed as the task has them."""
-    schema = farm().tasks.get(task).Params.model_json_schema() if task else {}
-    known, definitions = schema.get("properties", {}), schema.get("$defs", {})
+    told = _schema(task)
+    known, definitions = told.get("properties", {}), told.get("$defs", {})
     return {
         name: _value(name, texts, known.get(name, {}), definitions)
         for name, texts in request.args.lists()
         if name not in OURS
     }
+
+
+def _schema(task: str) -> Mapping[str, Any]:
+    """That of the parameters of *task*; nothing where none is named."""
+    return schema(farm().tasks.get(task).Params) if task else {}
 
 
 def _value(name: str, texts: Sequence[str], schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:

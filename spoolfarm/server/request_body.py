@@ -83,11 +83,14 @@ def read_job(task: str = "", part: str = "image") -> Asked:
     *part* is what errors call the picture that a multipart body lacks. Raises InvalidRequest that names the field, or
     UnsupportedMedia.
     """
-    kind = request.mimetype
-    if kind != "multipart/form-data" and raw_body.is_raw(kind):
+    kind, raw = request.mimetype, False
+    if kind == "multipart/form-data":
+        asked = _from_multipart(part)
+    elif raw := raw_body.is_raw(kind):
         asked = _from_raw(task)
     else:
-        asked = _from_multipart(part) if kind == "multipart/form-data" else _from_json(kind)
+        asked = _from_json(kind)
+    if not raw:
         raw_body.refuse_query(task or asked.task)
     if task and asked.task not in ("", task):
         raise InvalidRequest(f"task: the address says {task}, the body {asked.task}")

@@ -19,12 +19,8 @@ import os
 import time
 
 from spoolfarm.spool import files, lease
-from spoolfarm.spool.buckets import Bucket
+from spoolfarm.spool.buckets import SETTLED, Bucket
 from spoolfarm.spool.watch import Watch
-
-#: Nanoseconds after which a change of a directory has another time than the one before: the kernel's clock for that
-#: stands still for up to 10 ms.
-SETTLED = 50_000_000
 
 
 class Bell:

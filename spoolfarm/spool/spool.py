@@ -142,7 +142,8 @@ class Spool:
         """Add *job*. When this returns, a durable job survives a power cut. Raises SpoolUnavailable."""
         temporary = f"{self.tmp}/{job.id}.{random.getrandbits(32):08x}"  # what a crash left must not be in the way
         place, name = bucket(self.queue, job.task, job.priority, job.id), f"{job.id}.a0"
-        queued, reached = f"{place.path}/{name}", temporary
+        queued = f"{place.path}/{name}"
+        reached = temporary
         try:
             files.write_new(temporary, job.to_buffers(), sync=job.durable)
             move(temporary, queued)

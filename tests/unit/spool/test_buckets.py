@@ -42,6 +42,13 @@ def now() -> int:
     return time.time_ns() // SLOT
 
 
+def full(root: Path, count: int) -> list[str]:
+    """Queue so many jobs in one bucket; the names of their files."""
+    for number in range(count):
+        put(root, "a", 5, job_id(1, number))
+    return [f"{job_id(1, number)}.a0" for number in range(count)]
+
+
 def test_a_bucket_follows_from_the_job_alone() -> None:
     place = bucket("/q", "ocr", 3, job_id(0x12345678))
     assert (place.task, place.name, place.path) == ("ocr", "312345678", "/q/ocr/312345678")
@@ -131,9 +138,7 @@ def test_where_others_empty_the_same_bucket_its_rest_is_listed_again(
 ) -> None:
     clock = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    names = [f"{job_id(1, number)}.a0" for number in range(50)]
-    for number in range(50):
-        put(tmp_path, "a", 5, job_id(1, number))
+    names = full(tmp_path, 50)
     cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
     first = cursor.next()
     assert first is not None
@@ -154,9 +159,7 @@ def test_a_job_that_is_there_and_cannot_be_had_does_not_come_twice(
 ) -> None:
     clock = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    names = [f"{job_id(1, number)}.a0" for number in range(5)]
-    for number in range(5):
-        put(tmp_path, "a", 5, job_id(1, number))
+    names = full(tmp_path, 5)
     cursor = Cursor(str(tmp_path), ["a"], PausedTasks(str(tmp_path)))
     given = []
     while (found := cursor.next()) is not None:
